@@ -1,0 +1,485 @@
+//! Certificates: an offline root signs issuers, an issuer signs hosts and devices (PROTOCOL: chain R → I → H, D).
+//!
+//! What `verify_*` returns is proof by type: an [`Issuer`], a [`Host`] or a [`Device`] exists only if its chain leads
+//! to a pinned root, its name lies in the issuer's name space and the time lies in its life.
+
+use crate::encoding::{Digest, Id, ShortText};
+use crate::jws::{self, JwsError, Typ, V1};
+use crate::keys::{KemPublic, KeyId, KeyPair, SigningKey, VerifyingKey};
+use crate::time::UnixTime;
+use serde::{Deserialize, Serialize};
+
+/// Seconds of a day.
+pub const DAY: u64 = 86_400;
+/// Most identities of one device.
+pub const MAX_IDENTITIES: usize = 8;
+
+/// Who a person is: never a bare name (R22).
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Identity {
+    /// The name space, such as `example.org` or `nss@<host id>`.
+    pub realm: ShortText,
+    /// The unique and lasting id in it, such as an `entryUUID`.
+    pub id: ShortText,
+}
+
+impl std::fmt::Display for Identity {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            f,
+            "{}#{}",
+            crate::text::visible(self.realm.as_str()),
+            crate::text::visible(self.id.as_str())
+        )
+    }
+}
+
+/// How sure an approval must be, weakest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Level {
+    /// One tap.
+    Tap,
+    /// The number on the terminal, typed on the device.
+    Number,
+    /// `WebAuthn` with user verification.
+    Passkey,
+}
+
+impl Level {
+    /// As in the configuration.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Tap => "tap",
+            Self::Number => "number",
+            Self::Passkey => "passkey",
+        }
+    }
+}
+
+/// Why a certificate is refused.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum CertError {
+    /// The document itself.
+    #[error(transparent)]
+    Document(#[from] JwsError),
+    /// No pinned root has this fingerprint.
+    #[error("the issuer is signed by {0}, which is no pinned root")]
+    UnknownRoot(KeyId),
+    /// Not yet or no longer valid.
+    #[error("the {what} is valid from {nbf} to {exp}, and this machine's clock says {now} (seconds since 1970)")]
+    Time {
+        /// Which document.
+        what: &'static str,
+        /// Valid from.
+        nbf: u64,
+        /// Valid to.
+        exp: u64,
+        /// The clock.
+        now: u64,
+    },
+    /// Outside the issuer's name space.
+    #[error("{0} lies outside the issuer's name space")]
+    NameSpace(String),
+    /// No identity or too many.
+    #[error("a device has between 1 and {MAX_IDENTITIES} identities")]
+    Identities,
+}
+
+/// An issuing key as its root signs it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct IssuerClaims {
+    v: V1,
+    /// Signs host and device certificates.
+    pub sign: VerifyingKey,
+    /// Calls to the registrar are sealed to it.
+    pub kem: KemPublic,
+    /// Realms whose devices it may certify; `*` is any run of characters.
+    pub realms: Vec<ShortText>,
+    /// Host names that it may certify; `*` is any run of characters.
+    pub hosts: Vec<ShortText>,
+    /// Valid from.
+    pub nbf: UnixTime,
+    /// Valid to.
+    pub exp: UnixTime,
+    /// Names this certificate.
+    pub serial: Id,
+}
+
+/// A host as an issuer signs it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HostClaims {
+    v: V1,
+    /// Names the host for ever.
+    pub host_id: Id,
+    /// What people call it.
+    pub display: ShortText,
+    /// Signs requests.
+    pub sign: VerifyingKey,
+    /// Answers are sealed to it.
+    pub kem: KemPublic,
+    /// Valid from.
+    pub nbf: UnixTime,
+    /// Valid to.
+    pub exp: UnixTime,
+    /// Names this certificate.
+    pub serial: Id,
+    /// The registrar's running number.
+    pub log_index: u64,
+}
+
+/// A device as an issuer signs it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DeviceClaims {
+    v: V1,
+    /// Names the device for ever.
+    pub device_id: Id,
+    /// Everyone it may approve for; each was proven at enrolment.
+    pub identities: Vec<Identity>,
+    /// The user's name at enrolment, for people.
+    pub name: ShortText,
+    /// What the user calls the device.
+    pub label: ShortText,
+    /// The highest level that it reaches.
+    pub level_max: Level,
+    /// Signs answers.
+    pub sign: VerifyingKey,
+    /// Requests are sealed to it.
+    pub kem: KemPublic,
+    /// Valid from.
+    pub nbf: UnixTime,
+    /// Valid to.
+    pub exp: UnixTime,
+    /// Names this certificate.
+    pub serial: Id,
+    /// The registrar's running number.
+    pub log_index: u64,
+}
+
+/// The pinned roots. The network never adds to them (R23).
+#[derive(Debug, Clone)]
+pub struct Trust(Vec<VerifyingKey>);
+
+impl Trust {
+    /// Pins these roots.
+    pub fn new(roots: Vec<VerifyingKey>) -> Self {
+        Self(roots)
+    }
+
+    /// The roots.
+    pub fn roots(&self) -> &[VerifyingKey] {
+        &self.0
+    }
+
+    /// Checks an issuer's certificate against the pinned roots and the time.
+    pub fn verify_issuer(&self, document: &str, now: UnixTime) -> Result<Issuer, CertError> {
+        let signer = jws::claimed_signer(document)?;
+        let root = self.0.iter().find(|root| root.id() == signer).ok_or(CertError::UnknownRoot(signer))?;
+        let claims: IssuerClaims = jws::verify(document, Typ::Issuer, root)?;
+        in_time("issuer certificate", now, claims.nbf, claims.exp)?;
+        Ok(Issuer {
+            claims,
+            document: document.to_owned(),
+        })
+    }
+}
+
+/// A verified issuer.
+#[derive(Debug, Clone)]
+pub struct Issuer {
+    claims: IssuerClaims,
+    document: String,
+}
+
+/// A verified host.
+#[derive(Debug, Clone)]
+pub struct Host {
+    claims: HostClaims,
+    document: String,
+}
+
+/// A verified device.
+#[derive(Debug, Clone)]
+pub struct Device {
+    claims: DeviceClaims,
+    document: String,
+}
+
+impl Issuer {
+    /// What it may do.
+    pub fn claims(&self) -> &IssuerClaims {
+        &self.claims
+    }
+
+    /// The certificate as signed.
+    pub fn document(&self) -> &str {
+        &self.document
+    }
+
+    /// Checks a host's certificate.
+    pub fn verify_host(&self, document: &str, now: UnixTime) -> Result<Host, CertError> {
+        let claims: HostClaims = jws::verify(document, Typ::Host, &self.claims.sign)?;
+        self.allows_host(claims.display.as_str())?;
+        in_time("host certificate", now, claims.nbf, claims.exp)?;
+        Ok(Host {
+            claims,
+            document: document.to_owned(),
+        })
+    }
+
+    /// Checks a device's certificate.
+    pub fn verify_device(&self, document: &str, now: UnixTime) -> Result<Device, CertError> {
+        let claims: DeviceClaims = jws::verify(document, Typ::Device, &self.claims.sign)?;
+        self.allows_identities(&claims.identities)?;
+        in_time("device certificate", now, claims.nbf, claims.exp)?;
+        Ok(Device {
+            claims,
+            document: document.to_owned(),
+        })
+    }
+
+    fn allows_host(&self, name: &str) -> Result<(), CertError> {
+        if self.claims.hosts.iter().any(|pattern| glob(pattern.as_str(), name)) {
+            return Ok(());
+        }
+        Err(CertError::NameSpace(format!("host \"{}\"", crate::text::visible(name))))
+    }
+
+    fn allows_identities(&self, identities: &[Identity]) -> Result<(), CertError> {
+        if identities.is_empty() || identities.len() > MAX_IDENTITIES {
+            return Err(CertError::Identities);
+        }
+        let outside = identities.iter().find(|identity| {
+            let realm = identity.realm.as_str();
+            !self.claims.realms.iter().any(|pattern| glob(pattern.as_str(), realm))
+        });
+        match outside {
+            Some(identity) => Err(CertError::NameSpace(format!("identity {identity}"))),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Host {
+    /// Who it is.
+    pub fn claims(&self) -> &HostClaims {
+        &self.claims
+    }
+
+    /// The certificate as signed.
+    pub fn document(&self) -> &str {
+        &self.document
+    }
+}
+
+impl Device {
+    /// Whose it is.
+    pub fn claims(&self) -> &DeviceClaims {
+        &self.claims
+    }
+
+    /// The certificate as signed.
+    pub fn document(&self) -> &str {
+        &self.document
+    }
+}
+
+/// An issuing key's wish to be signed, carried to where the root key is.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct IssuerRequest {
+    v: V1,
+    /// The key that asks, and signs this.
+    pub sign: VerifyingKey,
+    /// Its sealing key.
+    pub kem: KemPublic,
+    /// When it was made.
+    pub iat: UnixTime,
+}
+
+impl IssuerRequest {
+    /// Signs the wish with the key itself.
+    pub fn sign(keys: &KeyPair, now: UnixTime) -> Result<String, JwsError> {
+        let request = Self {
+            v: V1,
+            sign: keys.sign.public(),
+            kem: keys.kem.public(),
+            iat: now,
+        };
+        jws::sign(Typ::IssuerRequest, &keys.sign, &request)
+    }
+
+    /// Checks that whoever asks holds the key.
+    pub fn verify(document: &str) -> Result<Self, JwsError> {
+        jws::verify_self_signed(document, Typ::IssuerRequest, |request: &Self| &request.sign)
+    }
+}
+
+/// What a root grants to an issuing key.
+#[derive(Debug, Clone)]
+pub struct IssuerGrant {
+    /// Realm patterns.
+    pub realms: Vec<ShortText>,
+    /// Host name patterns.
+    pub hosts: Vec<ShortText>,
+    /// Valid from.
+    pub nbf: UnixTime,
+    /// Days of life.
+    pub days: u32,
+    /// Names the certificate.
+    pub serial: Id,
+}
+
+/// Signs an issuing key with the root key.
+pub fn sign_issuer(root: &SigningKey, request: &IssuerRequest, grant: IssuerGrant) -> Result<String, JwsError> {
+    let claims = IssuerClaims {
+        v: V1,
+        sign: request.sign.clone(),
+        kem: request.kem.clone(),
+        realms: grant.realms,
+        hosts: grant.hosts,
+        nbf: grant.nbf,
+        exp: grant.nbf.plus(u64::from(grant.days) * DAY),
+        serial: grant.serial,
+    };
+    jws::sign(Typ::Issuer, root, &claims)
+}
+
+/// What every certificate of an issuer gets from the registrar.
+#[derive(Debug, Clone, Copy)]
+pub struct Issuance {
+    /// Valid from.
+    pub nbf: UnixTime,
+    /// Days of life.
+    pub days: u32,
+    /// Names the certificate.
+    pub serial: Id,
+    /// The registrar's running number.
+    pub log_index: u64,
+}
+
+/// Signs a host.
+pub fn sign_host(
+    issuer: &Issuer,
+    key: &SigningKey,
+    host_id: Id,
+    request: &crate::registrar::HostRequest,
+    issuance: Issuance,
+) -> Result<String, CertError> {
+    issuer.allows_host(request.display.as_str())?;
+    let claims = HostClaims {
+        v: V1,
+        host_id,
+        display: request.display.clone(),
+        sign: request.sign.clone(),
+        kem: request.kem.clone(),
+        nbf: issuance.nbf,
+        exp: issuance.nbf.plus(u64::from(issuance.days) * DAY),
+        serial: issuance.serial,
+        log_index: issuance.log_index,
+    };
+    Ok(jws::sign(Typ::Host, key, &claims)?)
+}
+
+/// Who a new device is for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DeviceOwner {
+    /// Every identity that was proven.
+    pub identities: Vec<Identity>,
+    /// The user's name, for people.
+    pub name: ShortText,
+}
+
+/// Signs a device for `owner`.
+pub fn sign_device(
+    issuer: &Issuer,
+    key: &SigningKey,
+    device_id: Id,
+    owner: DeviceOwner,
+    request: &crate::enrol::DeviceRequest,
+    issuance: Issuance,
+) -> Result<String, CertError> {
+    issuer.allows_identities(&owner.identities)?;
+    let claims = DeviceClaims {
+        v: V1,
+        device_id,
+        identities: owner.identities,
+        name: owner.name,
+        label: request.label.clone(),
+        level_max: Level::Number,
+        sign: request.sign.clone(),
+        kem: request.kem.clone(),
+        nbf: issuance.nbf,
+        exp: issuance.nbf.plus(u64::from(issuance.days) * DAY),
+        serial: issuance.serial,
+        log_index: issuance.log_index,
+    };
+    Ok(jws::sign(Typ::Device, key, &claims)?)
+}
+
+/// The SHA-256 of a certificate's compact form, for records.
+pub fn fingerprint(document: &str) -> Digest {
+    jws::digest(document)
+}
+
+fn in_time(what: &'static str, now: UnixTime, nbf: UnixTime, exp: UnixTime) -> Result<(), CertError> {
+    if now.within(nbf, exp) {
+        return Ok(());
+    }
+    Err(CertError::Time {
+        what,
+        nbf: nbf.0,
+        exp: exp.0,
+        now: now.0,
+    })
+}
+
+/// Whether `text` matches `pattern`, in which `*` is any run of characters. ASCII case does not count: host names and
+/// realms are DNS-like.
+fn glob(pattern: &str, text: &str) -> bool {
+    let (pattern, text) = (pattern.to_ascii_lowercase(), text.to_ascii_lowercase());
+    let mut parts = pattern.split('*');
+    let first = parts.next().unwrap_or_default();
+    let Some(mut rest) = text.strip_prefix(first) else {
+        return false;
+    };
+    let mut parts: Vec<&str> = parts.collect();
+    let Some(last) = parts.pop() else {
+        return rest.is_empty();
+    };
+    for part in parts {
+        match rest.find(part) {
+            Some(at) => rest = &rest[at + part.len()..],
+            None => return false,
+        }
+    }
+    rest.ends_with(last)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::glob;
+
+    #[test]
+    fn a_name_space_pattern_matches_whole_names() {
+        for (pattern, text, expected) in [
+            ("*", "", true),
+            ("*", "web01", true),
+            ("web01", "WEB01", true),
+            ("web01", "web012", false),
+            ("web*", "web01.example.org", true),
+            ("*.example.org", "web01.example.org", true),
+            ("*.example.org", "web01.example.org.evil", false),
+            ("a*b*c", "a1b2c", true),
+            ("a*b*c", "a1c2b", false),
+            ("ab*ba", "aba", false),
+        ] {
+            assert_eq!(glob(pattern, text), expected, "{pattern} {text}");
+        }
+    }
+}

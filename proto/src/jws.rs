@@ -1,0 +1,196 @@
+//! Compact JWS (RFC 7515) with ES256 and nothing else (RFC 8725): signed as sent, verified over the received bytes,
+//! parsed only after that. Crate-private: outside, each document type has its own verifier.
+
+use crate::encoding::{Bytes, Fixed};
+use crate::keys::{KeyId, SigningKey, VerifyingKey};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+/// Most bytes of a compact JWS.
+pub const MAX_JWS: usize = 24 * 1024;
+const MAX_PAYLOAD: usize = 16 * 1024;
+
+/// The document types. A signature counts for the type in its header and for no other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Typ {
+    Issuer,
+    IssuerRequest,
+    Host,
+    HostRequest,
+    HostAsk,
+    Device,
+    DeviceRequest,
+    DeviceAsk,
+    RegistrarReply,
+    RelayAuth,
+    Request,
+    Answer,
+}
+
+impl Typ {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Issuer => "assent-issuer+jws",
+            Self::IssuerRequest => "assent-issuer-req+jws",
+            Self::Host => "assent-host+jws",
+            Self::HostRequest => "assent-host-req+jws",
+            Self::HostAsk => "assent-host-ask+jws",
+            Self::Device => "assent-dev+jws",
+            Self::DeviceRequest => "assent-dev-req+jws",
+            Self::DeviceAsk => "assent-dev-ask+jws",
+            Self::RegistrarReply => "assent-reg-reply+jws",
+            Self::RelayAuth => "assent-relay-auth+jws",
+            Self::Request => "assent-req+jws",
+            Self::Answer => "assent-res+jws",
+        }
+    }
+}
+
+/// Why a document is refused.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum JwsError {
+    /// Longer than a document may be.
+    #[error("the document is too long")]
+    TooLong,
+    /// Not three parts of canonical base64url.
+    #[error("the document is no compact JWS")]
+    Form,
+    /// A header that is not exactly `{"alg":"ES256","typ":…,"kid":…}` with the expected type.
+    #[error("the document's header is not the expected one")]
+    Header,
+    /// Signed by another key than the expected one.
+    #[error("the document names another signer")]
+    Signer,
+    /// The signature does not verify.
+    #[error("the document's signature is wrong")]
+    Signature,
+    /// Signed, but its content is not of its type: {0}
+    #[error("the document's content is malformed: {0}")]
+    Content(String),
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Header<'a> {
+    alg: &'a str,
+    typ: &'a str,
+    kid: KeyId,
+}
+
+/// Signs `payload` as a document of `typ`.
+pub(crate) fn sign<T: Serialize>(typ: Typ, key: &SigningKey, payload: &T) -> Result<String, JwsError> {
+    let header = Header {
+        alg: "ES256",
+        typ: typ.name(),
+        kid: key.public().id(),
+    };
+    let header = serde_json::to_vec(&header).map_err(content)?;
+    let payload = serde_json::to_vec(payload).map_err(content)?;
+    if payload.len() > MAX_PAYLOAD {
+        return Err(JwsError::TooLong);
+    }
+    let mut compact = format!("{}.{}", Bytes::encode(&header), Bytes::encode(&payload));
+    let signature = key.sign(compact.as_bytes());
+    compact.push('.');
+    compact.push_str(&Bytes::encode(&signature));
+    Ok(compact)
+}
+
+/// The content of `compact`, if it is a document of `typ` that `key` signed.
+pub(crate) fn verify<T: DeserializeOwned>(compact: &str, typ: Typ, key: &VerifyingKey) -> Result<T, JwsError> {
+    let parts = Parts::split(compact)?;
+    let header = parts.header()?;
+    let header: Header<'_> = serde_json::from_slice(&header).map_err(|_| JwsError::Header)?;
+    if header.alg != "ES256" || header.typ != typ.name() {
+        return Err(JwsError::Header);
+    }
+    if header.kid != key.id() {
+        return Err(JwsError::Signer);
+    }
+    let signature = Bytes::decode(parts.signature).ok_or(JwsError::Form)?;
+    if !key.verifies(parts.signed.as_bytes(), &signature) {
+        return Err(JwsError::Signature);
+    }
+    let payload = Bytes::decode(parts.payload).ok_or(JwsError::Form)?;
+    if payload.len() > MAX_PAYLOAD {
+        return Err(JwsError::TooLong);
+    }
+    serde_json::from_slice(&payload).map_err(content)
+}
+
+/// The content of a document that proves possession of the very key that stands in it (a certificate request).
+pub(crate) fn verify_self_signed<T: DeserializeOwned>(
+    compact: &str,
+    typ: Typ,
+    key_of: impl Fn(&T) -> &VerifyingKey,
+) -> Result<T, JwsError> {
+    let parts = Parts::split(compact)?;
+    let payload = Bytes::decode(parts.payload).ok_or(JwsError::Form)?;
+    let claimed: T = serde_json::from_slice(&payload).map_err(content)?;
+    verify(compact, typ, key_of(&claimed))
+}
+
+/// Which key a document claims to be signed by. Nothing is verified: for choosing the key to verify with.
+pub(crate) fn claimed_signer(compact: &str) -> Result<KeyId, JwsError> {
+    let header = Parts::split(compact)?.header()?;
+    let header: Header<'_> = serde_json::from_slice(&header).map_err(|_| JwsError::Header)?;
+    Ok(header.kid)
+}
+
+struct Parts<'a> {
+    signed: &'a str,
+    header: &'a str,
+    payload: &'a str,
+    signature: &'a str,
+}
+
+impl<'a> Parts<'a> {
+    fn split(compact: &'a str) -> Result<Self, JwsError> {
+        if compact.len() > MAX_JWS {
+            return Err(JwsError::TooLong);
+        }
+        let (signed, signature) = compact.rsplit_once('.').ok_or(JwsError::Form)?;
+        let (header, payload) = signed.split_once('.').ok_or(JwsError::Form)?;
+        if payload.contains('.') {
+            return Err(JwsError::Form);
+        }
+        Ok(Self {
+            signed,
+            header,
+            payload,
+            signature,
+        })
+    }
+
+    fn header(&self) -> Result<Vec<u8>, JwsError> {
+        Bytes::decode(self.header).ok_or(JwsError::Form)
+    }
+}
+
+#[allow(clippy::needless_pass_by_value)] // the signature that map_err wants
+fn content(error: serde_json::Error) -> JwsError {
+    JwsError::Content(error.to_string())
+}
+
+/// A marker for payloads' `v`: exactly 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct V1;
+
+impl Serialize for V1 {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_u8(1)
+    }
+}
+
+impl<'de> Deserialize<'de> for V1 {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        match u64::deserialize(deserializer)? {
+            1 => Ok(Self),
+            other => Err(serde::de::Error::custom(format!("version {other} is not known here"))),
+        }
+    }
+}
+
+/// The bytes that a document's digest is taken over: the compact form as received.
+pub(crate) fn digest(compact: &str) -> Fixed<32> {
+    crate::encoding::sha256(&[compact.as_bytes()])
+}

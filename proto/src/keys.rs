@@ -1,0 +1,326 @@
+//! P-256 keys: ECDSA for signing (ES256, RFC 7518 section 3.4) and ECDH for sealing (RFC 9180).
+//!
+//! Public keys are read in one form only, the uncompressed point of 65 bytes, and checked to lie on the curve (R20).
+
+use crate::encoding::{Bytes, Digest, sha256};
+use hpke::{Deserializable, Kem as _, Serializable};
+use p256::ecdsa::signature::{Signer as _, Verifier as _};
+use p256::pkcs8::{DecodePrivateKey as _, DecodePublicKey as _, EncodePrivateKey as _, EncodePublicKey as _, LineEnding};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
+use std::fmt;
+use zeroize::Zeroizing;
+
+pub(crate) type Kem = hpke::kem::DhP256HkdfSha256;
+type KemPrivate = <Kem as hpke::Kem>::PrivateKey;
+type KemPublicInner = <Kem as hpke::Kem>::PublicKey;
+
+/// Why bytes are not a key.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum KeyError {
+    /// Not a point of P-256 in uncompressed form.
+    #[error("this is no uncompressed P-256 public key")]
+    Public,
+    /// Not a P-256 private key.
+    #[error("this is no P-256 private key")]
+    Private,
+    /// A key file that is not ours.
+    #[error("this is no Assent key file: {0}")]
+    File(String),
+    /// The operating system gave no randomness.
+    #[error("the system's random generator failed")]
+    Random,
+}
+
+/// SHA-256 of a public key's 65 bytes: the `kid` of what it signs, and its fingerprint.
+pub type KeyId = Digest;
+
+/// A private signing key. Wiped when dropped; has no `Debug`.
+pub struct SigningKey(p256::ecdsa::SigningKey);
+
+impl SigningKey {
+    /// A fresh key.
+    ///
+    /// # Errors
+    /// [`KeyError::Random`].
+    pub fn generate() -> Result<Self, KeyError> {
+        loop {
+            let bytes = random_scalar()?;
+            // Fails for zero and for what lies above the order: once in 2^32 tries.
+            if let Ok(key) = p256::ecdsa::SigningKey::from_slice(bytes.as_slice()) {
+                return Ok(Self(key));
+            }
+        }
+    }
+
+    /// The public half.
+    pub fn public(&self) -> VerifyingKey {
+        VerifyingKey::from_inner(*self.0.verifying_key())
+    }
+
+    /// r‖s over SHA-256 of `message`, with the deterministic nonce of RFC 6979.
+    pub(crate) fn sign(&self, message: &[u8]) -> [u8; 64] {
+        let signature: p256::ecdsa::Signature = self.0.sign(message);
+        signature.to_bytes().into()
+    }
+
+    /// PKCS#8 PEM, for the offline root's file.
+    ///
+    /// # Errors
+    /// [`KeyError::Private`] when it cannot be written.
+    pub fn to_pem(&self) -> Result<Zeroizing<String>, KeyError> {
+        self.0.to_pkcs8_pem(LineEnding::LF).map_err(|_| KeyError::Private)
+    }
+
+    /// Reads PKCS#8 PEM.
+    ///
+    /// # Errors
+    /// [`KeyError::Private`].
+    pub fn from_pem(pem: &str) -> Result<Self, KeyError> {
+        p256::ecdsa::SigningKey::from_pkcs8_pem(pem).map(Self).map_err(|_| KeyError::Private)
+    }
+}
+
+/// A public signing key.
+#[derive(Clone, PartialEq, Eq)]
+pub struct VerifyingKey {
+    point: [u8; 65],
+    inner: p256::ecdsa::VerifyingKey,
+}
+
+impl VerifyingKey {
+    fn from_inner(inner: p256::ecdsa::VerifyingKey) -> Self {
+        let mut point = [0; 65];
+        point.copy_from_slice(inner.to_sec1_point(false).as_bytes());
+        Self { point, inner }
+    }
+
+    /// Reads the uncompressed point.
+    ///
+    /// # Errors
+    /// [`KeyError::Public`] for every other form, for points off the curve and for infinity.
+    pub fn from_point(point: &[u8]) -> Result<Self, KeyError> {
+        if point.len() != 65 || point[0] != 4 {
+            return Err(KeyError::Public);
+        }
+        let inner = p256::ecdsa::VerifyingKey::from_sec1_bytes(point).map_err(|_| KeyError::Public)?;
+        Ok(Self::from_inner(inner))
+    }
+
+    /// Reads SPKI PEM (`-----BEGIN PUBLIC KEY-----`), the form of trust anchors.
+    ///
+    /// # Errors
+    /// [`KeyError::Public`].
+    pub fn from_pem(pem: &str) -> Result<Self, KeyError> {
+        p256::ecdsa::VerifyingKey::from_public_key_pem(pem)
+            .map(Self::from_inner)
+            .map_err(|_| KeyError::Public)
+    }
+
+    /// SPKI PEM.
+    ///
+    /// # Errors
+    /// [`KeyError::Public`] when it cannot be written.
+    pub fn to_pem(&self) -> Result<String, KeyError> {
+        self.inner.to_public_key_pem(LineEnding::LF).map_err(|_| KeyError::Public)
+    }
+
+    /// Its fingerprint.
+    pub fn id(&self) -> KeyId {
+        sha256(&[&self.point])
+    }
+
+    pub(crate) fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
+        // `from_slice` refuses r or s of zero or above the order (CVE-2022-21449) and every other length (DER).
+        p256::ecdsa::Signature::from_slice(signature)
+            .is_ok_and(|signature| self.inner.verify(message, &signature).is_ok())
+    }
+}
+
+impl fmt::Debug for VerifyingKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "VerifyingKey({})", self.id())
+    }
+}
+
+impl Serialize for VerifyingKey {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&Bytes::encode(&self.point))
+    }
+}
+
+impl<'de> Deserialize<'de> for VerifyingKey {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let bytes = Bytes::deserialize(deserializer)?;
+        Self::from_point(&bytes.0).map_err(D::Error::custom)
+    }
+}
+
+/// A private key that opens what was sealed to its public half.
+pub struct KemSecret(pub(crate) KemPrivate);
+
+impl KemSecret {
+    /// A fresh key.
+    ///
+    /// # Errors
+    /// [`KeyError::Random`].
+    pub fn generate() -> Result<Self, KeyError> {
+        loop {
+            let bytes = random_scalar()?;
+            if let Ok(key) = KemPrivate::from_bytes(bytes.as_slice()) {
+                return Ok(Self(key));
+            }
+        }
+    }
+
+    /// The public half.
+    pub fn public(&self) -> KemPublic {
+        KemPublic(Kem::sk_to_pk(&self.0))
+    }
+}
+
+/// A public key to seal to.
+#[derive(Clone, PartialEq, Eq)]
+pub struct KemPublic(pub(crate) KemPublicInner);
+
+impl KemPublic {
+    /// Reads the uncompressed point.
+    ///
+    /// # Errors
+    /// [`KeyError::Public`] for every other form, for points off the curve and for infinity.
+    pub fn from_point(point: &[u8]) -> Result<Self, KeyError> {
+        if point.len() != 65 || point[0] != 4 {
+            return Err(KeyError::Public);
+        }
+        KemPublicInner::from_bytes(point).map(Self).map_err(|_| KeyError::Public)
+    }
+}
+
+impl fmt::Debug for KemPublic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "KemPublic({})", sha256(&[&self.0.to_bytes()]))
+    }
+}
+
+impl Serialize for KemPublic {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&Bytes::encode(&self.0.to_bytes()))
+    }
+}
+
+impl<'de> Deserialize<'de> for KemPublic {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let bytes = Bytes::deserialize(deserializer)?;
+        Self::from_point(&bytes.0).map_err(D::Error::custom)
+    }
+}
+
+/// The two private keys of a host, a device or an issuer.
+pub struct KeyPair {
+    /// Signs.
+    pub sign: SigningKey,
+    /// Opens what was sealed to it.
+    pub kem: KemSecret,
+}
+
+/// How a [`KeyPair`] stands in a file.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct KeyFile {
+    v: u8,
+    sign: Zeroizing<String>,
+    kem: Zeroizing<String>,
+}
+
+impl KeyPair {
+    /// Two fresh keys.
+    ///
+    /// # Errors
+    /// [`KeyError::Random`].
+    pub fn generate() -> Result<Self, KeyError> {
+        Ok(Self {
+            sign: SigningKey::generate()?,
+            kem: KemSecret::generate()?,
+        })
+    }
+
+    /// The text of a key file. It is the caller's to write it where only its owner reads it.
+    ///
+    /// # Errors
+    /// [`KeyError::File`] when it cannot be written as JSON.
+    pub fn to_file(&self) -> Result<Zeroizing<String>, KeyError> {
+        let sign = Zeroizing::new(self.sign.0.to_bytes());
+        let kem = Zeroizing::new(self.kem.0.to_bytes());
+        let file = KeyFile {
+            v: 1,
+            sign: Zeroizing::new(Bytes::encode(sign.as_slice())),
+            kem: Zeroizing::new(Bytes::encode(kem.as_slice())),
+        };
+        serde_json::to_string(&file)
+            .map(|text| Zeroizing::new(text + "\n"))
+            .map_err(|e| KeyError::File(e.to_string()))
+    }
+
+    /// Reads a key file's text.
+    ///
+    /// # Errors
+    /// [`KeyError::File`], [`KeyError::Private`].
+    pub fn from_file(text: &str) -> Result<Self, KeyError> {
+        // serde_json's messages quote a wrong *type* or *field name*, never a string's content.
+        let file: KeyFile = serde_json::from_str(text).map_err(|_| KeyError::File("it is not the expected JSON".into()))?;
+        if file.v != 1 {
+            return Err(KeyError::File(format!("version {} is not known here", file.v)));
+        }
+        let bytes = |text: &str| Bytes::decode(text).map(Zeroizing::new).ok_or(KeyError::Private);
+        let sign = p256::ecdsa::SigningKey::from_slice(&bytes(&file.sign)?).map_err(|_| KeyError::Private)?;
+        let kem = KemPrivate::from_bytes(&bytes(&file.kem)?).map_err(|_| KeyError::Private)?;
+        Ok(Self {
+            sign: SigningKey(sign),
+            kem: KemSecret(kem),
+        })
+    }
+}
+
+fn random_scalar() -> Result<Zeroizing<[u8; 32]>, KeyError> {
+    let mut bytes = Zeroizing::new([0; 32]);
+    getrandom::fill(bytes.as_mut_slice()).map_err(|_| KeyError::Random)?;
+    Ok(bytes)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn r20_only_uncompressed_points_on_the_curve_are_keys() {
+        let good = SigningKey::generate().unwrap().public();
+        assert!(VerifyingKey::from_point(&good.point).is_ok());
+        assert!(KemPublic::from_point(&good.point).is_ok());
+
+        let compressed = good.inner.to_sec1_point(true);
+        let mut off_curve = good.point;
+        off_curve[64] ^= 1;
+        let mut hybrid = good.point;
+        hybrid[0] = 6;
+        let zero = { let mut z = [0u8; 65]; z[0] = 4; z };
+        for bad in [compressed.as_bytes(), &off_curve[..], &hybrid[..], &[0u8][..], &good.point[..64], &zero[..], &[]] {
+            assert_eq!(VerifyingKey::from_point(bad), Err(KeyError::Public));
+            assert_eq!(KemPublic::from_point(bad), Err(KeyError::Public));
+        }
+    }
+
+    #[test]
+    fn a_key_file_gives_the_same_keys_back_and_its_errors_hold_no_secret() {
+        let pair = KeyPair::generate().unwrap();
+        let text = pair.to_file().unwrap();
+        let again = KeyPair::from_file(&text).unwrap();
+        assert_eq!(again.sign.public(), pair.sign.public());
+        assert_eq!(again.kem.public(), pair.kem.public());
+
+        let secret = text.split('"').nth(5).unwrap().to_owned();
+        for broken in [text.replace("\"v\":1", "\"v\":2"), text.replace("kem", "ken"), text[..text.len() - 9].to_owned()] {
+            let error = KeyPair::from_file(&broken).err().unwrap().to_string();
+            assert!(!error.contains(&secret), "{error}");
+        }
+    }
+}

@@ -1,0 +1,415 @@
+//! Calls to the registrar. Each is sealed to the issuing key and answered under the issuer's signature, sealed to the
+//! caller: the relay that carries them reads nothing and can forge nothing. The registrar itself needs no HTTP.
+
+use crate::cert::{DeviceOwner, Host, Identity, Issuer};
+use crate::encoding::{Bytes, Digest, Fixed, Id, ShortText, sha256};
+use crate::enrol::{Enrolment, OneTimeSecret, Token, host_mac};
+use crate::jws::{self, JwsError, Typ, V1};
+use crate::keys::{KemPublic, KemSecret, KeyId, KeyPair, SigningKey, VerifyingKey};
+use crate::seal::{self, Purpose, SealError};
+use crate::time::UnixTime;
+use serde::{Deserialize, Serialize};
+
+/// How far a caller's clock may be from the registrar's, in seconds; also how long a call's nonce is remembered.
+pub const CALL_WINDOW: u64 = 300;
+/// Longest life of an enrolment token in seconds.
+pub const ENROL_TTL: u64 = 600;
+/// Guesses at the six digits before an enrolment ends.
+pub const DIGIT_TRIES: u8 = 3;
+/// Device requests that one enrolment token bears.
+pub const ENROL_TRIES: u8 = 5;
+
+/// The HTTP body of a call, and of its reply.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Sealed {
+    /// Which issuing key it is sealed to, or that replied.
+    pub issuer: KeyId,
+    /// The sealed [`Call`] or [`ReplyEnvelope`].
+    pub blob: Bytes,
+}
+
+/// What a caller wants.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Call {
+    v: V1,
+    /// The reply is sealed to it.
+    pub reply_to: KemPublic,
+    /// Makes two calls differ.
+    pub n: Id,
+    /// What is asked.
+    pub ask: Ask,
+}
+
+/// The calls.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Ask {
+    /// A host asks to be certified with a join token.
+    JoinHost(HostJoin),
+    /// A certified host asks; a signed [`HostAsk`].
+    Host {
+        /// The signed [`HostAsk`].
+        signed: String,
+    },
+    /// A device asks to be certified with an enrolment token.
+    EnrolDevice(Enrolment),
+    /// A device asks how its enrolment stands; a signed [`DeviceAsk`].
+    Device {
+        /// The signed [`DeviceAsk`].
+        signed: String,
+    },
+}
+
+/// A host's wish to be certified, signed by its own key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HostRequest {
+    v: V1,
+    /// The token that allows it.
+    pub token_id: Id,
+    /// What people call the host.
+    pub display: ShortText,
+    /// The host's signing key.
+    pub sign: VerifyingKey,
+    /// The host's sealing key.
+    pub kem: KemPublic,
+    /// When, by the host's clock.
+    pub iat: UnixTime,
+}
+
+/// A [`HostRequest`] with the proof that its sender knows the token's secret.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HostJoin {
+    /// The signed request.
+    pub request: String,
+    /// HMAC under the token's secret.
+    pub mac: Digest,
+}
+
+impl HostJoin {
+    /// Asks for a certificate with the secret of `token`.
+    pub fn new(token: &Token, keys: &KeyPair, display: ShortText, now: UnixTime) -> Result<Self, JwsError> {
+        let request = HostRequest {
+            v: V1,
+            token_id: token.id,
+            display,
+            sign: keys.sign.public(),
+            kem: keys.kem.public(),
+            iat: now,
+        };
+        let request = jws::sign(Typ::HostRequest, &keys.sign, &request)?;
+        let mac = host_mac(&token.secret, &request);
+        Ok(Self { request, mac })
+    }
+
+    /// Which token it claims. Nothing but possession of the keys is verified.
+    pub fn token_id(&self) -> Result<Id, JwsError> {
+        jws::verify_self_signed(&self.request, Typ::HostRequest, |r: &HostRequest| &r.sign).map(|r| r.token_id)
+    }
+
+    /// The request, if it was made with `secret` for token `id` and its sender holds the keys in it.
+    pub fn verify(&self, id: Id, secret: &OneTimeSecret) -> Option<HostRequest> {
+        if host_mac(secret, &self.request) != self.mac {
+            return None;
+        }
+        let request: HostRequest = jws::verify_self_signed(&self.request, Typ::HostRequest, |r: &HostRequest| &r.sign).ok()?;
+        (request.token_id == id).then_some(request)
+    }
+}
+
+/// A certified host's call, signed by its key. Used once: the registrar remembers `n` for [`CALL_WINDOW`].
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HostAsk {
+    v: V1,
+    /// Who asks.
+    pub host_id: Id,
+    /// Used once.
+    pub n: Id,
+    /// When, by the host's clock.
+    pub iat: UnixTime,
+    /// What it wants.
+    pub what: HostWant,
+}
+
+/// What a certified host may ask.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum HostWant {
+    /// The certificates of every device that can approve for this identity.
+    Devices {
+        /// Whose.
+        identity: Identity,
+    },
+    /// The host vouches for a user and opens an enrolment for them.
+    OpenEnrolment {
+        /// Names the token.
+        token_id: Id,
+        /// The one-time secret.
+        secret: OneTimeSecret,
+        /// Who the device will approve for.
+        owner: DeviceOwner,
+    },
+    /// How an enrolment that this host opened stands.
+    Enrolment {
+        /// Which.
+        token_id: Id,
+    },
+    /// The six digits that the user read from the device.
+    ConfirmEnrolment {
+        /// Which.
+        token_id: Id,
+        /// As typed.
+        digits: ShortText,
+    },
+}
+
+impl HostAsk {
+    /// Signs a call of `host_id`.
+    pub fn sign(key: &SigningKey, host_id: Id, n: Id, iat: UnixTime, what: HostWant) -> Result<String, JwsError> {
+        let ask = Self {
+            v: V1,
+            host_id,
+            n,
+            iat,
+            what,
+        };
+        jws::sign(Typ::HostAsk, key, &ask)
+    }
+
+    /// The call, if `host` signed it in its own name.
+    pub fn verify(signed: &str, host: &Host) -> Result<Self, JwsError> {
+        let ask: Self = jws::verify(signed, Typ::HostAsk, &host.claims().sign)?;
+        if ask.host_id != host.claims().host_id {
+            return Err(JwsError::Signer);
+        }
+        Ok(ask)
+    }
+
+    /// Which key a call claims to be signed by, to find the host with.
+    pub fn claimed_key(signed: &str) -> Result<KeyId, JwsError> {
+        jws::claimed_signer(signed)
+    }
+}
+
+/// A device's call, signed by its key.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DeviceAsk {
+    v: V1,
+    /// The enrolment it asks about.
+    pub token_id: Id,
+    /// Used once.
+    pub n: Id,
+    /// When, by the device's clock.
+    pub iat: UnixTime,
+}
+
+impl DeviceAsk {
+    /// Asks how the enrolment with `token_id` stands.
+    pub fn sign(key: &SigningKey, token_id: Id, n: Id, iat: UnixTime) -> Result<String, JwsError> {
+        let ask = Self {
+            v: V1,
+            token_id,
+            n,
+            iat,
+        };
+        jws::sign(Typ::DeviceAsk, key, &ask)
+    }
+
+    /// The call, if `key` signed it.
+    pub fn verify(signed: &str, key: &VerifyingKey) -> Result<Self, JwsError> {
+        jws::verify(signed, Typ::DeviceAsk, key)
+    }
+
+    /// Which key a call claims to be signed by, to find the enrolment with.
+    pub fn claimed_key(signed: &str) -> Result<KeyId, JwsError> {
+        jws::claimed_signer(signed)
+    }
+}
+
+/// The registrar's reply, signed by the issuing key.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SignedReply {
+    v: V1,
+    /// SHA-256 of the sealed call that it replies to.
+    re: Digest,
+    at: UnixTime,
+    reply: Reply,
+}
+
+/// What is sealed to the caller.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ReplyEnvelope {
+    reply: String,
+}
+
+/// The replies.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Reply {
+    /// The host's certificate.
+    HostCertified {
+        /// Certificate.
+        host: String,
+    },
+    /// Every device that can approve for the identity asked about.
+    Devices {
+        /// Certificates.
+        devices: Vec<String>,
+    },
+    /// The enrolment is open.
+    EnrolmentOpen {
+        /// Until when, by the registrar's clock.
+        until: UnixTime,
+    },
+    /// How an enrolment stands.
+    Enrolment(EnrolmentState),
+    /// The call was understood and refused.
+    Refused {
+        /// Why.
+        code: Refused,
+        /// For people.
+        text: ShortText,
+    },
+}
+
+/// How an enrolment stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum EnrolmentState {
+    /// No device has come yet.
+    Waiting,
+    /// A device has come; its digits are to be typed.
+    Digits {
+        /// What the device calls itself.
+        label: ShortText,
+        /// Tries left.
+        tries: u8,
+    },
+    /// Certified.
+    Certified {
+        /// The device's certificate.
+        device: String,
+    },
+    /// Over: expired, too many tries, or unknown.
+    Over,
+}
+
+/// Why the registrar refuses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Refused {
+    /// Unknown, used or expired token; wrong secret.
+    Token,
+    /// The caller is not certified, or not any more.
+    Caller,
+    /// The caller's clock is too far from the registrar's.
+    Clock,
+    /// The same call came before.
+    Replay,
+    /// The user has a device; a further one needs its approval.
+    HasDevice,
+    /// Outside the issuer's name space.
+    NameSpace,
+    /// The call is malformed.
+    Malformed,
+    /// The registrar failed.
+    Internal,
+}
+
+/// Why a call or a reply is not believed.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum CallError {
+    /// Sealing.
+    #[error(transparent)]
+    Seal(#[from] SealError),
+    /// Signing.
+    #[error(transparent)]
+    Document(#[from] JwsError),
+    /// The reply answers another call.
+    #[error("the registrar's reply answers another call")]
+    OtherCall,
+    /// No randomness.
+    #[error("the system's random generator failed")]
+    Random,
+}
+
+/// A call in flight, as its caller remembers it.
+pub struct OpenCall {
+    digest: Digest,
+    issuer: Issuer,
+}
+
+/// Seals a call to `issuer`; the reply will be sealed to `reply_to`.
+pub fn call(issuer: &Issuer, reply_to: &KemPublic, ask: Ask) -> Result<(Sealed, OpenCall), CallError> {
+    let call = Call {
+        v: V1,
+        reply_to: reply_to.clone(),
+        n: Fixed::random().map_err(|_| CallError::Random)?,
+        ask,
+    };
+    let key = issuer.claims().sign.id();
+    let blob = seal::seal(&issuer.claims().kem, Purpose::RegistrarCall, &key.encode(), &call)?;
+    let open = OpenCall {
+        digest: sha256(&[&blob.0]),
+        issuer: issuer.clone(),
+    };
+    Ok((Sealed { issuer: key, blob }, open))
+}
+
+/// A call as the registrar opened it.
+pub struct ReceivedCall {
+    /// What is asked.
+    pub ask: Ask,
+    reply_to: KemPublic,
+    digest: Digest,
+}
+
+/// Opens a call with the issuing key.
+pub fn receive(keys: &KeyPair, sealed: &Sealed) -> Result<ReceivedCall, CallError> {
+    let context = keys.sign.public().id().encode();
+    let call: Call = seal::open(&keys.kem, Purpose::RegistrarCall, &context, &sealed.blob)?;
+    Ok(ReceivedCall {
+        ask: call.ask,
+        reply_to: call.reply_to,
+        digest: sha256(&[&sealed.blob.0]),
+    })
+}
+
+impl ReceivedCall {
+    /// Signs and seals the reply.
+    pub fn reply(&self, keys: &KeyPair, reply: Reply, now: UnixTime) -> Result<Sealed, CallError> {
+        let signed = SignedReply {
+            v: V1,
+            re: self.digest,
+            at: now,
+            reply,
+        };
+        let envelope = ReplyEnvelope {
+            reply: jws::sign(Typ::RegistrarReply, &keys.sign, &signed)?,
+        };
+        let blob = seal::seal(&self.reply_to, Purpose::RegistrarReply, &self.digest.encode(), &envelope)?;
+        Ok(Sealed {
+            issuer: keys.sign.public().id(),
+            blob,
+        })
+    }
+}
+
+impl OpenCall {
+    /// The registrar's reply to this call, if it is one.
+    pub fn reply(self, key: &KemSecret, sealed: &Sealed) -> Result<Reply, CallError> {
+        let envelope: ReplyEnvelope = seal::open(key, Purpose::RegistrarReply, &self.digest.encode(), &sealed.blob)?;
+        let signed: SignedReply = jws::verify(&envelope.reply, Typ::RegistrarReply, &self.issuer.claims().sign)?;
+        if signed.re != self.digest {
+            return Err(CallError::OtherCall);
+        }
+        Ok(signed.reply)
+    }
+}

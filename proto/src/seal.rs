@@ -1,0 +1,132 @@
+//! Sealing to one reader: HPKE base mode (RFC 9180; DHKEM(P-256, HKDF-SHA256), HKDF-SHA256, AES-128-GCM).
+//!
+//! A sealed box is `enc (65 bytes) ‖ ciphertext`. The plaintext is JSON, padded with blanks to steps of 512 bytes, so
+//! that its size tells little and any JSON reader takes it as it is.
+
+use crate::encoding::Bytes;
+use crate::keys::{Kem, KemPublic, KemSecret};
+use hpke::{Deserializable, OpModeR, OpModeS, Serializable, aead::AesGcm128, kdf::HkdfSha256};
+use serde::{Serialize, de::DeserializeOwned};
+use zeroize::Zeroizing;
+
+const ENC_LEN: usize = 65;
+const STEP: usize = 512;
+/// Most bytes of a sealed box.
+pub const MAX_SEALED: usize = 64 * 1024;
+
+/// What a sealed box is for; a box of one purpose never opens as another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// A request, host → device.
+    Request,
+    /// An answer, device → host.
+    Answer,
+    /// A call to the registrar.
+    RegistrarCall,
+    /// The registrar's reply.
+    RegistrarReply,
+}
+
+impl Purpose {
+    fn info(self) -> &'static [u8] {
+        match self {
+            Self::Request => b"assent/1 req",
+            Self::Answer => b"assent/1 res",
+            Self::RegistrarCall => b"assent/1 reg call",
+            Self::RegistrarReply => b"assent/1 reg reply",
+        }
+    }
+}
+
+/// Why something could not be sealed or opened. Says nothing more, on purpose.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum SealError {
+    /// The box is not for this key, this purpose or this context, or was altered.
+    #[error("the sealed message does not open")]
+    Open,
+    /// It opened, but its content is malformed: {0}
+    #[error("the sealed message's content is malformed: {0}")]
+    Content(String),
+    /// It could not be sealed.
+    #[error("the message could not be sealed")]
+    Seal,
+}
+
+/// Seals `content` to `to`. `context` must be the same at opening.
+pub fn seal<T: Serialize>(to: &KemPublic, purpose: Purpose, context: &str, content: &T) -> Result<Bytes, SealError> {
+    let mut plain = Zeroizing::new(serde_json::to_vec(content).map_err(|e| SealError::Content(e.to_string()))?);
+    let padded = plain.len().div_ceil(STEP) * STEP;
+    plain.resize(padded, b' ');
+    let (enc, ciphertext) = hpke::single_shot_seal::<AesGcm128, HkdfSha256, Kem>(
+        &OpModeS::Base,
+        &to.0,
+        purpose.info(),
+        &plain,
+        context.as_bytes(),
+    )
+    .map_err(|_| SealError::Seal)?;
+    let mut sealed = enc.to_bytes().to_vec();
+    sealed.extend_from_slice(&ciphertext);
+    Ok(Bytes(sealed))
+}
+
+/// Opens what was sealed to `key` for `purpose` in `context`.
+pub fn open<T: DeserializeOwned>(key: &KemSecret, purpose: Purpose, context: &str, sealed: &Bytes) -> Result<T, SealError> {
+    let plain = open_bytes(key, purpose, context, sealed)?;
+    serde_json::from_slice(&plain).map_err(|e| SealError::Content(e.to_string()))
+}
+
+fn open_bytes(key: &KemSecret, purpose: Purpose, context: &str, sealed: &Bytes) -> Result<Zeroizing<Vec<u8>>, SealError> {
+    if sealed.0.len() > MAX_SEALED {
+        return Err(SealError::Open);
+    }
+    let (enc, ciphertext) = sealed.0.split_at_checked(ENC_LEN).ok_or(SealError::Open)?;
+    let enc = <Kem as hpke::Kem>::EncappedKey::from_bytes(enc).map_err(|_| SealError::Open)?;
+    hpke::single_shot_open::<AesGcm128, HkdfSha256, Kem>(
+        &OpModeR::Base,
+        &key.0,
+        &enc,
+        purpose.info(),
+        ciphertext,
+        context.as_bytes(),
+    )
+    .map(Zeroizing::new)
+    .map_err(|_| SealError::Open)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn r30_a_box_opens_only_for_its_key_purpose_and_context_and_unaltered() {
+        let key = KemSecret::generate().unwrap();
+        let other = KemSecret::generate().unwrap();
+        let sealed = seal(&key.public(), Purpose::Request, "a.b.1", &"hello").unwrap();
+        assert_eq!(open::<String>(&key, Purpose::Request, "a.b.1", &sealed).unwrap(), "hello");
+        assert_eq!(open::<String>(&other, Purpose::Request, "a.b.1", &sealed), Err(SealError::Open));
+        assert_eq!(open::<String>(&key, Purpose::Answer, "a.b.1", &sealed), Err(SealError::Open));
+        assert_eq!(open::<String>(&key, Purpose::Request, "a.b.2", &sealed), Err(SealError::Open));
+        for at in 0..sealed.0.len() {
+            let mut altered = sealed.clone();
+            altered.0[at] ^= 1;
+            assert_eq!(open::<String>(&key, Purpose::Request, "a.b.1", &altered), Err(SealError::Open), "byte {at}");
+        }
+        for len in 0..sealed.0.len() {
+            let cut = Bytes(sealed.0[..len].to_vec());
+            assert_eq!(open::<String>(&key, Purpose::Request, "a.b.1", &cut), Err(SealError::Open), "length {len}");
+        }
+    }
+
+    #[test]
+    fn r30_sizes_come_in_steps_and_nothing_repeats() {
+        let key = KemSecret::generate().unwrap();
+        let one = seal(&key.public(), Purpose::Request, "", &"a").unwrap();
+        let two = seal(&key.public(), Purpose::Request, "", &"a".repeat(400)).unwrap();
+        assert_eq!(one.0.len(), two.0.len());
+        assert_eq!(one.0.len(), ENC_LEN + STEP + 16);
+        let again = seal(&key.public(), Purpose::Request, "", &"a").unwrap();
+        assert_ne!(one.0[..ENC_LEN], again.0[..ENC_LEN]);
+    }
+}
