@@ -13,6 +13,10 @@ use serde::{Deserialize, Serialize};
 pub const DAY: u64 = 86_400;
 /// Most identities of one device.
 pub const MAX_IDENTITIES: usize = 8;
+/// Most bytes of a certificate that an issuer signs: a user's devices must fit into one reply.
+pub const MAX_CERTIFICATE: usize = 4096;
+/// Most bytes of a device's label and of its user's name in a certificate; what is longer is cut.
+pub const MAX_LABEL: usize = 128;
 
 /// Who a person is: never a bare name (R22).
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -220,9 +224,16 @@ impl Issuer {
         &self.document
     }
 
+    /// The pinned root that signed it.
+    pub fn root<'a>(&self, trust: &'a Trust) -> Option<&'a VerifyingKey> {
+        let signer = jws::claimed_signer(&self.document).ok()?;
+        trust.0.iter().find(|root| root.id() == signer)
+    }
+
     /// Checks a host's certificate.
     pub fn verify_host(&self, document: &str, now: UnixTime) -> Result<Host, CertError> {
         let claims: HostClaims = jws::verify(document, Typ::Host, &self.claims.sign)?;
+        self.lives(now)?;
         self.allows_host(claims.display.as_str())?;
         in_time("host certificate", now, claims.nbf, claims.exp)?;
         Ok(Host {
@@ -234,6 +245,7 @@ impl Issuer {
     /// Checks a device's certificate.
     pub fn verify_device(&self, document: &str, now: UnixTime) -> Result<Device, CertError> {
         let claims: DeviceClaims = jws::verify(document, Typ::Device, &self.claims.sign)?;
+        self.lives(now)?;
         self.allows_identities(&claims.identities)?;
         in_time("device certificate", now, claims.nbf, claims.exp)?;
         Ok(Device {
@@ -242,20 +254,29 @@ impl Issuer {
         })
     }
 
-    fn allows_host(&self, name: &str) -> Result<(), CertError> {
-        if self.claims.hosts.iter().any(|pattern| glob(pattern.as_str(), name)) {
+    /// Asked again at each use: an agent keeps an issuer for as long as it runs.
+    fn lives(&self, now: UnixTime) -> Result<(), CertError> {
+        in_time("issuer certificate", now, self.claims.nbf, self.claims.exp)
+    }
+
+    /// A host's name is drawn on the phone: one that is empty, or shows other than it is, is in nobody's name space.
+    pub fn allows_host(&self, name: &str) -> Result<(), CertError> {
+        let plain = !name.is_empty() && crate::text::visible(name) == name;
+        if plain && self.claims.hosts.iter().any(|pattern| glob(pattern.as_str(), name)) {
             return Ok(());
         }
         Err(CertError::NameSpace(format!("host \"{}\"", crate::text::visible(name))))
     }
 
-    fn allows_identities(&self, identities: &[Identity]) -> Result<(), CertError> {
+    /// Whether a device may be certified for these identities.
+    pub fn allows_identities(&self, identities: &[Identity]) -> Result<(), CertError> {
         if identities.is_empty() || identities.len() > MAX_IDENTITIES {
             return Err(CertError::Identities);
         }
         let outside = identities.iter().find(|identity| {
             let realm = identity.realm.as_str();
-            !self.claims.realms.iter().any(|pattern| glob(pattern.as_str(), realm))
+            // A directory that gives nobody an id must not make everybody the same person.
+            realm.is_empty() || identity.id.as_str().is_empty() || !self.claims.realms.iter().any(|pattern| glob(pattern.as_str(), realm))
         });
         match outside {
             Some(identity) => Err(CertError::NameSpace(format!("identity {identity}"))),
@@ -382,7 +403,7 @@ pub fn sign_host(
         serial: issuance.serial,
         log_index: issuance.log_index,
     };
-    Ok(jws::sign(Typ::Host, key, &claims)?)
+    certificate(Typ::Host, key, &claims)
 }
 
 /// Who a new device is for.
@@ -409,8 +430,8 @@ pub fn sign_device(
         v: V1,
         device_id,
         identities: owner.identities,
-        name: owner.name,
-        label: request.label.clone(),
+        name: ShortText::cut_to(owner.name.as_str().to_owned(), MAX_LABEL),
+        label: ShortText::cut_to(request.label.as_str().to_owned(), MAX_LABEL),
         level_max: Level::Number,
         sign: request.sign.clone(),
         kem: request.kem.clone(),
@@ -419,12 +440,25 @@ pub fn sign_device(
         serial: issuance.serial,
         log_index: issuance.log_index,
     };
-    Ok(jws::sign(Typ::Device, key, &claims)?)
+    certificate(Typ::Device, key, &claims)
+}
+
+fn certificate<T: Serialize>(typ: Typ, key: &SigningKey, claims: &T) -> Result<String, CertError> {
+    let document = jws::sign(typ, key, claims)?;
+    if document.len() > MAX_CERTIFICATE {
+        return Err(JwsError::TooLong.into());
+    }
+    Ok(document)
 }
 
 /// The SHA-256 of a certificate's compact form, for records.
 pub fn fingerprint(document: &str) -> Digest {
     jws::digest(document)
+}
+
+/// The host id that a host's certificate claims. Nothing is verified: for naming things on the host itself.
+pub fn claimed_host_id(document: &str) -> Option<Id> {
+    jws::claimed::<HostClaims>(document).map(|claims| claims.host_id)
 }
 
 fn in_time(what: &'static str, now: UnixTime, nbf: UnixTime, exp: UnixTime) -> Result<(), CertError> {

@@ -129,8 +129,13 @@ impl ShortText {
     }
 
     /// Cuts at a character border, so that at most [`Self::MAX`] bytes remain.
-    pub fn cut(mut text: String) -> Self {
-        let mut end = text.len().min(Self::MAX);
+    pub fn cut(text: String) -> Self {
+        Self::cut_to(text, Self::MAX)
+    }
+
+    /// Cuts at a character border, so that at most `max` bytes remain, and never more than [`Self::MAX`].
+    pub fn cut_to(mut text: String, max: usize) -> Self {
+        let mut end = text.len().min(max).min(Self::MAX);
         while !text.is_char_boundary(end) {
             end -= 1;
         }

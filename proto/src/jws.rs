@@ -5,9 +5,12 @@ use crate::encoding::{Bytes, Fixed};
 use crate::keys::{KeyId, SigningKey, VerifyingKey};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-/// Most bytes of a compact JWS.
+/// Most bytes of a compact JWS, save the registrar's replies, which carry other documents.
 pub const MAX_JWS: usize = 24 * 1024;
 const MAX_PAYLOAD: usize = 16 * 1024;
+/// A reply holds a user's device certificates; sealed, it stays below [`crate::seal::MAX_SEALED`].
+const MAX_REPLY: usize = 60 * 1024;
+const MAX_REPLY_PAYLOAD: usize = 44 * 1024;
 
 /// The document types. A signature counts for the type in its header and for no other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,6 +45,14 @@ impl Typ {
             Self::Request => "assent-req+jws",
             Self::Answer => "assent-res+jws",
         }
+    }
+
+    fn max_compact(self) -> usize {
+        if self == Self::RegistrarReply { MAX_REPLY } else { MAX_JWS }
+    }
+
+    fn max_payload(self) -> usize {
+        if self == Self::RegistrarReply { MAX_REPLY_PAYLOAD } else { MAX_PAYLOAD }
     }
 }
 
@@ -85,7 +96,7 @@ pub(crate) fn sign<T: Serialize>(typ: Typ, key: &SigningKey, payload: &T) -> Res
     };
     let header = serde_json::to_vec(&header).map_err(content)?;
     let payload = serde_json::to_vec(payload).map_err(content)?;
-    if payload.len() > MAX_PAYLOAD {
+    if payload.len() > typ.max_payload() {
         return Err(JwsError::TooLong);
     }
     let mut compact = format!("{}.{}", Bytes::encode(&header), Bytes::encode(&payload));
@@ -97,9 +108,9 @@ pub(crate) fn sign<T: Serialize>(typ: Typ, key: &SigningKey, payload: &T) -> Res
 
 /// The content of `compact`, if it is a document of `typ` that `key` signed.
 pub(crate) fn verify<T: DeserializeOwned>(compact: &str, typ: Typ, key: &VerifyingKey) -> Result<T, JwsError> {
-    let parts = Parts::split(compact)?;
+    let parts = Parts::split(compact, typ.max_compact())?;
     let header = parts.header()?;
-    let header: Header<'_> = serde_json::from_slice(&header).map_err(|_| JwsError::Header)?;
+    let header = Header::read(&header)?;
     if header.alg != "ES256" || header.typ != typ.name() {
         return Err(JwsError::Header);
     }
@@ -111,8 +122,11 @@ pub(crate) fn verify<T: DeserializeOwned>(compact: &str, typ: Typ, key: &Verifyi
         return Err(JwsError::Signature);
     }
     let payload = Bytes::decode(parts.payload).ok_or(JwsError::Form)?;
-    if payload.len() > MAX_PAYLOAD {
+    if payload.len() > typ.max_payload() {
         return Err(JwsError::TooLong);
+    }
+    if !is_object(&payload) {
+        return Err(JwsError::Content("it is no JSON object".into()));
     }
     serde_json::from_slice(&payload).map_err(content)
 }
@@ -123,7 +137,7 @@ pub(crate) fn verify_self_signed<T: DeserializeOwned>(
     typ: Typ,
     key_of: impl Fn(&T) -> &VerifyingKey,
 ) -> Result<T, JwsError> {
-    let parts = Parts::split(compact)?;
+    let parts = Parts::split(compact, typ.max_compact())?;
     let payload = Bytes::decode(parts.payload).ok_or(JwsError::Form)?;
     let claimed: T = serde_json::from_slice(&payload).map_err(content)?;
     verify(compact, typ, key_of(&claimed))
@@ -131,9 +145,28 @@ pub(crate) fn verify_self_signed<T: DeserializeOwned>(
 
 /// Which key a document claims to be signed by. Nothing is verified: for choosing the key to verify with.
 pub(crate) fn claimed_signer(compact: &str) -> Result<KeyId, JwsError> {
-    let header = Parts::split(compact)?.header()?;
-    let header: Header<'_> = serde_json::from_slice(&header).map_err(|_| JwsError::Header)?;
-    Ok(header.kid)
+    let header = Parts::split(compact, MAX_JWS)?.header()?;
+    Ok(Header::read(&header)?.kid)
+}
+
+impl<'a> Header<'a> {
+    fn read(json: &'a [u8]) -> Result<Self, JwsError> {
+        if !is_object(json) {
+            return Err(JwsError::Header);
+        }
+        serde_json::from_slice(json).map_err(|_| JwsError::Header)
+    }
+}
+
+/// serde would also read a struct from an array of its values, a second spelling that no other reader knows.
+fn is_object(json: &[u8]) -> bool {
+    json.trim_ascii_start().starts_with(b"{")
+}
+
+/// What a document claims. Nothing is verified.
+pub(crate) fn claimed<T: DeserializeOwned>(compact: &str) -> Option<T> {
+    let payload = Bytes::decode(Parts::split(compact, MAX_JWS).ok()?.payload)?;
+    serde_json::from_slice(&payload).ok()
 }
 
 struct Parts<'a> {
@@ -144,8 +177,8 @@ struct Parts<'a> {
 }
 
 impl<'a> Parts<'a> {
-    fn split(compact: &'a str) -> Result<Self, JwsError> {
-        if compact.len() > MAX_JWS {
+    fn split(compact: &'a str, max: usize) -> Result<Self, JwsError> {
+        if compact.len() > max {
             return Err(JwsError::TooLong);
         }
         let (signed, signature) = compact.rsplit_once('.').ok_or(JwsError::Form)?;

@@ -270,7 +270,13 @@ impl KeyPair {
         if file.v != 1 {
             return Err(KeyError::File(format!("version {} is not known here", file.v)));
         }
-        let bytes = |text: &str| Bytes::decode(text).map(Zeroizing::new).ok_or(KeyError::Private);
+        // Exactly 32 bytes: a shorter scalar would be read as another key.
+        let bytes = |text: &str| {
+            Bytes::decode(text)
+                .map(Zeroizing::new)
+                .filter(|scalar| scalar.len() == 32)
+                .ok_or(KeyError::Private)
+        };
         let sign = p256::ecdsa::SigningKey::from_slice(&bytes(&file.sign)?).map_err(|_| KeyError::Private)?;
         let kem = KemPrivate::from_bytes(&bytes(&file.kem)?).map_err(|_| KeyError::Private)?;
         Ok(Self {

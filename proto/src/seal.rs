@@ -1,7 +1,7 @@
 //! Sealing to one reader: HPKE base mode (RFC 9180; DHKEM(P-256, HKDF-SHA256), HKDF-SHA256, AES-128-GCM).
 //!
-//! A sealed box is `enc (65 bytes) ‖ ciphertext`. The plaintext is JSON, padded with blanks to steps of 512 bytes, so
-//! that its size tells little and any JSON reader takes it as it is.
+//! A sealed box is `enc (65 bytes) ‖ ciphertext`. The plaintext is JSON, padded with blanks to steps of 512 bytes
+//! (answers: 1,024), so that its size tells little and any JSON reader takes it as it is.
 
 use crate::encoding::Bytes;
 use crate::keys::{Kem, KemPublic, KemSecret};
@@ -10,7 +10,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use zeroize::Zeroizing;
 
 const ENC_LEN: usize = 65;
-const STEP: usize = 512;
+const TAG_LEN: usize = 16;
 /// Most bytes of a sealed box.
 pub const MAX_SEALED: usize = 64 * 1024;
 
@@ -36,6 +36,15 @@ impl Purpose {
             Self::RegistrarReply => b"assent/1 reg reply",
         }
     }
+
+    /// Plaintexts grow in such steps. Every answer fits one step, with a number or without: in steps of 512 the relay
+    /// would tell an approval with a number from a refusal.
+    fn step(self) -> usize {
+        match self {
+            Self::Answer => 1024,
+            Self::Request | Self::RegistrarCall | Self::RegistrarReply => 512,
+        }
+    }
 }
 
 /// Why something could not be sealed or opened. Says nothing more, on purpose.
@@ -55,8 +64,11 @@ pub enum SealError {
 /// Seals `content` to `to`. `context` must be the same at opening.
 pub fn seal<T: Serialize>(to: &KemPublic, purpose: Purpose, context: &str, content: &T) -> Result<Bytes, SealError> {
     let mut plain = Zeroizing::new(serde_json::to_vec(content).map_err(|e| SealError::Content(e.to_string()))?);
-    let padded = plain.len().div_ceil(STEP) * STEP;
+    let padded = plain.len().next_multiple_of(purpose.step());
     plain.resize(padded, b' ');
+    if ENC_LEN + padded + TAG_LEN > MAX_SEALED {
+        return Err(SealError::Seal);
+    }
     let (enc, ciphertext) = hpke::single_shot_seal::<AesGcm128, HkdfSha256, Kem>(
         &OpModeS::Base,
         &to.0,
@@ -125,7 +137,7 @@ mod tests {
         let one = seal(&key.public(), Purpose::Request, "", &"a").unwrap();
         let two = seal(&key.public(), Purpose::Request, "", &"a".repeat(400)).unwrap();
         assert_eq!(one.0.len(), two.0.len());
-        assert_eq!(one.0.len(), ENC_LEN + STEP + 16);
+        assert_eq!(one.0.len(), ENC_LEN + 512 + TAG_LEN);
         let again = seal(&key.public(), Purpose::Request, "", &"a").unwrap();
         assert_ne!(one.0[..ENC_LEN], again.0[..ENC_LEN]);
     }

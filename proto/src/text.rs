@@ -90,11 +90,17 @@ fn is_odd(c: char) -> bool {
                 | '\u{200B}'..='\u{200F}'
                 | '\u{2028}'..='\u{202E}'
                 | '\u{2060}'..='\u{206F}'
+                | '\u{2800}'
                 | '\u{3164}'
                 | '\u{FE00}'..='\u{FE0F}'
                 | '\u{FEFF}'
                 | '\u{FFA0}'
-                | '\u{FFF0}'..='\u{FFFB}'
+                | '\u{FFF0}'..='\u{FFFC}'
+                | '\u{FFFE}'..='\u{FFFF}'
+                | '\u{13430}'..='\u{1345F}'
+                | '\u{16FE4}'
+                | '\u{1BCA0}'..='\u{1BCA3}'
+                | '\u{1D159}'
                 | '\u{1D173}'..='\u{1D17A}'
                 | '\u{E0000}'..='\u{E0FFF}'
                 | '⟨'
@@ -126,6 +132,10 @@ mod tests {
         assert_eq!(visible("\u{9b}31m"), "⟨U+009B⟩31m");
         assert_eq!(visible("a\u{200b}b\u{feff}"), "a⟨U+200B⟩b⟨U+FEFF⟩");
         assert_eq!(visible("\u{2003}\u{a0}"), "⟨U+2003⟩⟨U+00A0⟩");
+        // Look like nothing, or like a blank.
+        for c in ['\u{2800}', '\u{3164}', '\u{ffa0}', '\u{fffc}', '\u{16fe4}', '\u{1bca0}', '\u{13437}', '\u{1d159}', '\u{e0041}'] {
+            assert_ne!(visible(&c.to_string()), c.to_string(), "{:x}", u32::from(c));
+        }
         assert_eq!(visible("Zoë Müller 名"), "Zoë Müller 名");
         // What looks like our own mark cannot pass for one.
         assert_eq!(visible("⟨U+000A⟩"), "⟨U+27E8⟩U+000A⟩");

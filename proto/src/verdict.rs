@@ -6,7 +6,7 @@ use crate::cert::{Device, Host, Identity, Level};
 use crate::encoding::{Bytes, Digest, Id, Nonce};
 use crate::jws::{self, Typ};
 use crate::keys::KemSecret;
-use crate::request::Statement;
+use crate::request::{MAX_TTL, Statement};
 use crate::seal::{self, Purpose};
 use crate::time::{BootTime, UnixTime};
 use std::time::Duration;
@@ -29,7 +29,7 @@ pub struct PendingPush {
     issued: BootTime,
     ttl: Duration,
     rubbish: u8,
-    answered: bool,
+    closed: bool,
 }
 
 /// Proof that a certified device of the right person approved this very request: the one thing that lets a push
@@ -73,8 +73,8 @@ impl Approved {
 /// Why an answer is rubbish: it fails before it is known to come from an addressed device, and changes nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Rubbish {
-    /// The push was answered before (R2).
-    #[error("the push was answered before")]
+    /// The push takes no answer any more: it was answered before (R2), or has borne [`MAX_RUBBISH`].
+    #[error("the push takes no answer any more")]
     Answered,
     /// From a device that was not asked.
     #[error("it comes from a device that was not asked")]
@@ -139,7 +139,9 @@ pub enum Received {
 impl PendingPush {
     /// Remembers a request that `statement` describes and `request` (its signed form) asks.
     ///
-    /// `devices` are those it is sealed to; `number` is what the terminal shows, at level number.
+    /// `request` must be what `statement` signed to. `devices` are those it is sealed to; `number` is what the terminal
+    /// shows, at level number; one that has not the statement's count of digits never matches. No life is longer than
+    /// [`MAX_TTL`] (R1).
     pub fn new(statement: &Statement, request: &str, devices: Vec<Device>, number: Option<Zeroizing<String>>, issued: BootTime) -> Self {
         Self {
             id: statement.id,
@@ -148,12 +150,12 @@ impl PendingPush {
             ctx: statement.ctx,
             identity: statement.identity.clone(),
             level: statement.level,
-            number,
+            number: number.filter(|number| is_number(number, statement.digits)),
             devices,
             issued,
-            ttl: Duration::from_secs(u64::from(statement.ttl)),
+            ttl: Duration::from_secs(u64::from(statement.ttl.min(MAX_TTL))),
             rubbish: 0,
-            answered: false,
+            closed: false,
         }
     }
 
@@ -178,14 +180,13 @@ impl PendingPush {
         match self.authenticate(host_kem, device, sealed, wall) {
             Err(why) => {
                 self.rubbish = self.rubbish.saturating_add(1);
-                Received::Ignored {
-                    why,
-                    last: self.rubbish >= MAX_RUBBISH,
-                }
+                let last = self.rubbish >= MAX_RUBBISH;
+                self.closed |= last;
+                Received::Ignored { why, last }
             }
             Ok(authentic) => {
                 // One use, whatever it says, also with a wrong number.
-                self.answered = true;
+                self.closed = true;
                 self.judge(authentic, now)
             }
         }
@@ -193,7 +194,7 @@ impl PendingPush {
 
     /// Rules 3 to 6: is this an answer of an addressed device to this very request?
     fn authenticate(&self, host_kem: &KemSecret, device: Id, sealed: &Bytes, wall: UnixTime) -> Result<Authentic, Rubbish> {
-        if self.answered {
+        if self.closed {
             return Err(Rubbish::Answered);
         }
         let device = self
@@ -259,6 +260,10 @@ impl PendingPush {
             _ => Some(Refusal::Number),
         }
     }
+}
+
+fn is_number(number: &str, digits: u8) -> bool {
+    digits > 0 && number.len() == usize::from(digits) && number.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 struct Authentic {

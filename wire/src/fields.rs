@@ -57,8 +57,8 @@ impl Writer {
 
     pub(crate) fn bytes(mut self, tag: u8, value: &[u8]) -> Self {
         self.fields += 1;
-        let room = (4 + MAX_FRAME).saturating_sub(self.bytes.len() + 5);
-        if value.len() > room {
+        let room = (4 + MAX_FRAME).checked_sub(self.bytes.len() + 5);
+        if room.is_none_or(|room| value.len() > room) {
             self.fields = MAX_FIELDS + 1;
             return self;
         }

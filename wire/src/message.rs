@@ -271,8 +271,17 @@ impl Begin {
             .bytes(tag::COMMAND_LINE, &self.command_line)
             .bytes(tag::COMMAND_LINE_LEN, &self.command_line_len.to_be_bytes())
             .optional(tag::CWD, self.cwd.as_deref())
-            .optional(tag::AUDIT_SESSION, self.audit_session.map(u32::to_be_bytes).as_ref().map(<[u8; 4]>::as_slice))
-            .optional(tag::LOGIN_UID, self.login_uid.map(u32::to_be_bytes).as_ref().map(<[u8; 4]>::as_slice))
+            .optional(
+                tag::AUDIT_SESSION,
+                self.audit_session
+                    .map(u32::to_be_bytes)
+                    .as_ref()
+                    .map(<[u8; 4]>::as_slice),
+            )
+            .optional(
+                tag::LOGIN_UID,
+                self.login_uid.map(u32::to_be_bytes).as_ref().map(<[u8; 4]>::as_slice),
+            )
             .optional(tag::SUDO_COMMAND, self.sudo_command.as_deref())
             .optional(tag::TICKET, self.ticket.as_ref().map(<[u8; TICKET_LEN]>::as_slice))
             .finish()
@@ -321,9 +330,7 @@ impl ToModule {
                 .bytes(tag::STYLE, &[if *echo { 2 } else { 1 }])
                 .bytes(tag::TEXT, text.as_bytes())
                 .finish(),
-            Self::AskPassword { text } => Writer::new(ASK_PASSWORD)
-                .bytes(tag::TEXT, text.as_bytes())
-                .finish(),
+            Self::AskPassword { text } => Writer::new(ASK_PASSWORD).bytes(tag::TEXT, text.as_bytes()).finish(),
             Self::Tell { kind, text } => {
                 let style = match kind {
                     Tell::Info => 4,

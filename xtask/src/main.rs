@@ -1,2 +1,50 @@
-//! x
-fn main() {}
+//! `cargo xtask`: everything that one does with this tree, in one place. `cargo xtask help` lists it.
+#![forbid(unsafe_code)]
+
+mod checks;
+mod demo;
+mod house;
+mod module;
+mod run;
+mod suite;
+
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+/// Everything that one does with this tree.
+#[derive(Parser)]
+struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Builds Assent and shows it: a directory, a gateway, an agent and an sshd in a private world. Needs root.
+    Demo(demo::Options),
+    /// Every check and every test. Needs root.
+    Test(suite::Options),
+    /// Formatting, lints, licences, the house rule, shell scripts, unit files.
+    Check(checks::Options),
+    /// The one-way rule between the crates.
+    CheckHouse,
+    /// What the built pam_assent.so needs and exports.
+    CheckModule,
+}
+
+fn main() -> ExitCode {
+    let done = match Arguments::parse().task {
+        Task::Demo(options) => demo::run(&options),
+        Task::Test(options) => suite::run(&options),
+        Task::Check(options) => checks::run(&options),
+        Task::CheckHouse => house::check(),
+        Task::CheckModule => module::check(),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,224 @@
+//! What all logins of this process share.
+
+use crate::audit::Audit;
+use crate::clock::boot_now;
+use crate::devices::Devices;
+use crate::host::{self, Enrolled};
+use crate::push::{PushService, Relay, Waiting, http_client};
+use crate::tickets::Tickets;
+use anyhow::anyhow;
+use assent_engine::config::{AuthIndex, Config};
+use assent_engine::directories::Directories;
+use assent_engine::directory::Directory;
+use assent_engine::directory::nss::Nss;
+use assent_proto::keys::VerifyingKey;
+use assent_proto::time::{BootTime, UnixTime};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, RwLock};
+use tokio::sync::{broadcast, oneshot};
+use tokio::task::AbortHandle;
+
+/// The gateway, as this host is joined to it.
+pub struct Gateway {
+    /// Its URL.
+    pub url: String,
+    /// Pushes and answers.
+    pub relay: Arc<Relay>,
+    /// Who can approve.
+    pub devices: Devices,
+    /// This host's keys and certificates.
+    pub host: Arc<Enrolled>,
+    /// The root that the issuer is signed by.
+    pub root: VerifyingKey,
+    listener: AbortHandle,
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        self.listener.abort();
+    }
+}
+
+/// Everything that follows from one configuration. A login keeps the one that it began with.
+pub struct Setup {
+    /// The checked configuration.
+    pub config: Arc<Config>,
+    /// Where decisions are recorded.
+    pub audit: Audit,
+    /// The gateway, or why there is none.
+    pub gateway: Result<Gateway, String>,
+    directories: Directories,
+}
+
+impl Setup {
+    /// The directory behind an authentication profile.
+    pub fn directory(&self, index: AuthIndex) -> &Directory {
+        self.directories.of(index)
+    }
+}
+
+/// A login in progress, for the admin.
+pub struct Running {
+    /// When it began.
+    pub began: BootTime,
+    /// The PAM service, made visible.
+    pub service: String,
+    /// Ends it.
+    pub cancel: Option<oneshot::Sender<()>>,
+}
+
+/// What happened, for D-Bus signals.
+#[derive(Debug, Clone)]
+pub enum Notice {
+    /// A login began.
+    Started {
+        /// Its short id.
+        login: String,
+        /// The PAM service, made visible.
+        service: String,
+    },
+    /// A login was decided.
+    Decided {
+        /// Its short id.
+        login: String,
+        /// `approved`, `denied`, `ignored`.
+        verdict: &'static str,
+        /// The cause of a denial, or empty.
+        cause: &'static str,
+    },
+    /// A part does not work; empty when all do again.
+    Degraded(String),
+}
+
+/// The agent.
+pub struct Agent {
+    config_path: PathBuf,
+    setup: RwLock<Result<Arc<Setup>, String>>,
+    /// The name service.
+    pub nss: Arc<Nss>,
+    /// Which login waits for which push.
+    pub waiting: Arc<Waiting>,
+    /// Tickets between auth and account phase.
+    pub tickets: Tickets,
+    /// Logins in progress by short id.
+    pub running: Mutex<BTreeMap<String, Running>>,
+    /// Signals for the admin.
+    pub notices: broadcast::Sender<Notice>,
+}
+
+impl Agent {
+    /// An agent for the configuration at `config_path`. With a broken one it starts all the same and denies every
+    /// login with a clear word, until a reload finds it mended.
+    pub fn new(config_path: PathBuf) -> Arc<Self> {
+        let agent = Arc::new(Self {
+            config_path,
+            setup: RwLock::new(Err("the configuration was not read yet".into())),
+            nss: Arc::new(Nss::new()),
+            waiting: Arc::default(),
+            tickets: Tickets::default(),
+            running: Mutex::default(),
+            notices: broadcast::channel(256).0,
+        });
+        if let Err(e) = agent.reload() {
+            tracing::error!("the configuration is broken, every login is denied until it is mended:\n{e:#}");
+            if let Ok(mut setup) = agent.setup.write() {
+                *setup = Err(format!("{e:#}"));
+            }
+        }
+        agent
+    }
+
+    /// What logins that begin now go by.
+    pub fn setup(&self) -> Result<Arc<Setup>, String> {
+        match self.setup.read() {
+            Ok(setup) => setup.clone(),
+            Err(_) => Err("a lock is broken".into()),
+        }
+    }
+
+    /// Reads the configuration again. A bad one changes nothing.
+    pub fn reload(&self) -> anyhow::Result<()> {
+        let setup = Arc::new(self.build()?);
+        let degraded = setup.gateway.as_ref().err().cloned();
+        if let Some(why) = &degraded {
+            tracing::warn!("pushes cannot be sent: {why}");
+        }
+        *self.setup.write().map_err(|_| anyhow!("a lock is broken"))? = Ok(setup);
+        let _ = self.notices.send(Notice::Degraded(degraded.unwrap_or_default()));
+        tracing::info!("the configuration {} is in force", self.config_path.display());
+        Ok(())
+    }
+
+    fn build(&self) -> anyhow::Result<Setup> {
+        let config = Arc::new(assent_engine::config::load(&self.config_path)?);
+        let host = host::load(&config.paths.state_dir, &config.paths.trust_dir, UnixTime::now());
+        let host_id = host.as_ref().map_or_else(|_| "unjoined".to_owned(), |h| h.host.claims().host_id.to_string());
+        let directories = Directories::new(&config, &self.nss, &host_id)?;
+        let gateway = match (&config.gateway, host) {
+            (Some(gateway), Ok(host)) => self.connect(gateway, host).map_err(|e| format!("{e:#}")),
+            (Some(_), Err(e)) => Err(e.to_string()),
+            (None, _) => Err("the configuration names no gateway".into()),
+        };
+        Ok(Setup {
+            audit: Audit::open(&config.log),
+            directories,
+            gateway,
+            config,
+        })
+    }
+
+    fn connect(&self, gateway: &assent_engine::config::Gateway, host: Enrolled) -> anyhow::Result<Gateway> {
+        let client = http_client(&gateway.url, gateway.ca_file.as_deref())?;
+        let host = Arc::new(host);
+        let relay = Arc::new(Relay::new(client, gateway.url.clone(), host.clone(), self.waiting.clone()));
+        let listener = tokio::spawn(relay.clone().listen()).abort_handle();
+        Ok(Gateway {
+            url: gateway.url.clone(),
+            devices: Devices::new(relay.clone(), host.clone()),
+            root: host.root.clone(),
+            relay,
+            host,
+            listener,
+        })
+    }
+
+    /// The agent's state as JSON, for `assentctl status`.
+    pub fn status(&self) -> serde_json::Value {
+        let now = boot_now();
+        let logins: Vec<_> = self.running.lock().map_or_else(
+            |_| Vec::new(),
+            |running| {
+                running
+                    .iter()
+                    .map(|(id, login)| {
+                        serde_json::json!({"login": id, "service": login.service, "seconds": now.0.saturating_sub(login.began.0).as_secs()})
+                    })
+                    .collect()
+            },
+        );
+        let (config, gateway) = match self.setup() {
+            Err(e) => (serde_json::json!({"ok": false, "problem": e}), serde_json::Value::Null),
+            Ok(setup) => {
+                let gateway = match &setup.gateway {
+                    Err(e) => serde_json::json!({"ok": false, "problem": e}),
+                    Ok(gateway) => serde_json::json!({
+                        "ok": gateway.relay.listening(),
+                        "url": gateway.url,
+                        "host": gateway.host.host.claims().display,
+                        "host_id": gateway.host.host.claims().host_id,
+                        "certificate_ends": gateway.host.host.claims().exp,
+                    }),
+                };
+                (serde_json::json!({"ok": true, "file": self.config_path}), gateway)
+            }
+        };
+        serde_json::json!({
+            "version": env!("CARGO_PKG_VERSION"),
+            "configuration": config,
+            "gateway": gateway,
+            "open_pushes": self.waiting.count(),
+            "logins": logins,
+        })
+    }
+}

@@ -1,0 +1,203 @@
+//! `org.assent.Agent1`, the admin's D-Bus interface: one interface, two ways in. On the system bus, where its policy
+//! file says who may read and this code demands root for change; and peer to peer on `/run/assent/admin.sock`, root's
+//! alone, for hosts without a bus.
+
+use crate::agent::{Agent, Notice};
+use crate::{enrolment, server};
+use assent_proto::Id;
+use assent_proto::registrar::EnrolmentState;
+use std::sync::Arc;
+use tokio::net::UnixListener;
+use zbus::message::Header;
+use zbus::object_server::SignalEmitter;
+use zbus::{Connection, fdo, interface};
+
+const PATH: &str = "/org/assent/Agent1";
+const NAME: &str = "org.assent.Agent1";
+
+struct Interface {
+    agent: Arc<Agent>,
+    /// Whether the connection itself is root's alone.
+    root_only: bool,
+}
+
+#[interface(name = "org.assent.Agent1")]
+impl Interface {
+    /// The agent's state as JSON text.
+    async fn status(&self) -> String {
+        self.agent.status().to_string()
+    }
+
+    /// Reads the configuration again. A bad one keeps the old one and is the error's text.
+    async fn reload(&self, #[zbus(header)] header: Header<'_>, #[zbus(connection)] bus: &Connection) -> fdo::Result<String> {
+        self.demand_root(&header, bus).await?;
+        match self.agent.reload() {
+            Ok(()) => Ok("the new configuration is in force".into()),
+            Err(e) => Err(fdo::Error::Failed(format!("the old configuration stays in force:\n{e:#}"))),
+        }
+    }
+
+    /// Ends a login that is in progress, as denied.
+    async fn cancel(&self, #[zbus(header)] header: Header<'_>, #[zbus(connection)] bus: &Connection, login: String) -> fdo::Result<()> {
+        self.demand_root(&header, bus).await?;
+        let cancel = self.agent.running.lock().ok().and_then(|mut running| running.get_mut(&login)?.cancel.take());
+        match cancel {
+            Some(cancel) => {
+                let _ = cancel.send(());
+                Ok(())
+            }
+            None => Err(fdo::Error::Failed("no such login is in progress".into())),
+        }
+    }
+
+    /// Vouches for a user and opens an enrolment: its token, the link for the user's device, the end in Unix seconds.
+    async fn open_enrolment(&self, #[zbus(header)] header: Header<'_>, #[zbus(connection)] bus: &Connection, user: String) -> fdo::Result<(String, String, u64)> {
+        self.demand_root(&header, bus).await?;
+        let setup = self.agent.setup().map_err(fdo::Error::Failed)?;
+        let opened = enrolment::open(&setup, &user).await.map_err(failed)?;
+        tracing::info!("enrolment {} was opened by root on this host", opened.token_id);
+        Ok((opened.token_id.to_string(), opened.link, opened.until))
+    }
+
+    /// How an enrolment stands: `waiting`, `digits`, `certified`, `over`; a detail; tries left.
+    async fn enrolment_state(&self, #[zbus(header)] header: Header<'_>, #[zbus(connection)] bus: &Connection, token_id: String) -> fdo::Result<(String, String, u32)> {
+        self.demand_root(&header, bus).await?;
+        let setup = self.agent.setup().map_err(fdo::Error::Failed)?;
+        let state = enrolment::state(&setup, token(&token_id)?).await.map_err(failed)?;
+        Ok(state_words(&state))
+    }
+
+    /// Hands over the six digits that the user's device shows.
+    async fn confirm_enrolment(&self, #[zbus(header)] header: Header<'_>, #[zbus(connection)] bus: &Connection, token_id: String, digits: String) -> fdo::Result<(String, String, u32)> {
+        self.demand_root(&header, bus).await?;
+        let setup = self.agent.setup().map_err(fdo::Error::Failed)?;
+        let state = enrolment::confirm(&setup, token(&token_id)?, &digits).await.map_err(failed)?;
+        Ok(state_words(&state))
+    }
+
+    /// A login began.
+    #[zbus(signal)]
+    async fn login_started(emitter: &SignalEmitter<'_>, login: &str, service: &str) -> zbus::Result<()>;
+
+    /// A login was decided: `approved`, `denied` or `ignored`, and why.
+    #[zbus(signal)]
+    async fn login_decided(emitter: &SignalEmitter<'_>, login: &str, verdict: &str, cause: &str) -> zbus::Result<()>;
+
+    /// A part does not work; an empty text says that all do again.
+    #[zbus(signal)]
+    async fn degraded(emitter: &SignalEmitter<'_>, what: &str) -> zbus::Result<()>;
+}
+
+impl Interface {
+    /// On the bus the caller is whom the bus daemon says; `peer_creds` would be the daemon itself (R57).
+    async fn demand_root(&self, header: &Header<'_>, bus: &Connection) -> fdo::Result<()> {
+        if self.root_only {
+            return Ok(());
+        }
+        let sender = header.sender().ok_or_else(|| fdo::Error::AccessDenied("the caller is not known".into()))?;
+        let daemon = fdo::DBusProxy::new(bus).await?;
+        let credentials = daemon.get_connection_credentials(sender.to_owned().into()).await?;
+        if credentials.unix_user_id() == Some(0) {
+            return Ok(());
+        }
+        Err(fdo::Error::AccessDenied("only root may change something".into()))
+    }
+}
+
+fn token(text: &str) -> fdo::Result<Id> {
+    Id::decode(text).ok_or_else(|| fdo::Error::InvalidArgs("this is no token id".into()))
+}
+
+#[allow(clippy::needless_pass_by_value)] // what map_err wants
+fn failed(error: enrolment::Refused) -> fdo::Error {
+    fdo::Error::Failed(error.to_string())
+}
+
+fn state_words(state: &EnrolmentState) -> (String, String, u32) {
+    match state {
+        EnrolmentState::Waiting => ("waiting".into(), String::new(), 0),
+        EnrolmentState::Digits { label, tries } => ("digits".into(), assent_proto::text::visible(label.as_str()), u32::from(*tries)),
+        EnrolmentState::Certified { device } => ("certified".into(), assent_proto::cert::fingerprint(device).to_string(), 0),
+        EnrolmentState::Over => ("over".into(), String::new(), 0),
+    }
+}
+
+/// Serves the system bus, if there is one; a host without one is no error.
+pub fn serve_system_bus(agent: Arc<Agent>) {
+    tokio::spawn(async move {
+        let interface = Interface {
+            agent: agent.clone(),
+            root_only: false,
+        };
+        let connection = zbus::connection::Builder::system().serve_at(PATH, interface).name(NAME).build().await;
+        match connection {
+            Ok(connection) => {
+                tracing::info!("on the system bus as {NAME}");
+                emit_notices(agent, connection).await;
+            }
+            Err(e) => tracing::info!("not on the system bus ({e}); admin.sock serves the same interface"),
+        }
+    });
+}
+
+/// Serves `admin.sock`, peer to peer.
+pub async fn serve_socket(agent: Arc<Agent>, listener: UnixListener) {
+    loop {
+        let stream = match listener.accept().await {
+            Ok((stream, _)) => stream,
+            Err(e) => {
+                tracing::error!("no admin connection could be accepted: {e}");
+                tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+                continue;
+            }
+        };
+        if server::root_peer(&stream).is_none() {
+            continue;
+        }
+        let agent = agent.clone();
+        tokio::spawn(async move {
+            if let Err(e) = serve_peer(agent, stream).await {
+                tracing::info!("an admin connection ended: {e}");
+            }
+        });
+    }
+}
+
+async fn serve_peer(agent: Arc<Agent>, stream: tokio::net::UnixStream) -> zbus::Result<()> {
+    let interface = Interface {
+        agent: agent.clone(),
+        root_only: true,
+    };
+    let stream = stream.into_std().map_err(|e| zbus::Error::InputOutput(Arc::new(e)))?;
+    let connection = zbus::connection::Builder::unix_stream(stream)
+        .server(zbus::Guid::generate())
+        .p2p()
+        .serve_at(PATH, interface)
+        .build()
+        .await?;
+    tokio::select! {
+        () = emit_notices(agent, connection.clone()) => {}
+        () = connection.closed() => {}
+    }
+    Ok(())
+}
+
+async fn emit_notices(agent: Arc<Agent>, connection: Connection) {
+    let Ok(emitter) = SignalEmitter::new(&connection, PATH) else { return };
+    let mut notices = agent.notices.subscribe();
+    loop {
+        let sent = match notices.recv().await {
+            Ok(Notice::Started { login, service }) => Interface::login_started(&emitter, &login, &service).await,
+            Ok(Notice::Decided { login, verdict, cause }) => Interface::login_decided(&emitter, &login, verdict, cause).await,
+            Ok(Notice::Degraded(what)) => Interface::degraded(&emitter, &what).await,
+            Err(tokio::sync::broadcast::error::RecvError::Lagged(missed)) => {
+                tracing::warn!("{missed} signals were not sent: the listener is slow");
+                Ok(())
+            }
+            Err(tokio::sync::broadcast::error::RecvError::Closed) => return,
+        };
+        if sent.is_err() {
+            return;
+        }
+    }
+}

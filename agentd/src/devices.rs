@@ -1,0 +1,114 @@
+//! Which devices can approve for an identity: asked of the registrar through the relay, verified here, remembered as
+//! long as the relay's event stream tells of changes.
+
+use crate::clock::boot_now;
+use crate::host::Enrolled;
+use crate::push::{PushError, Relay};
+use assent_engine::login::DeviceSearch;
+use assent_proto::Id;
+use assent_proto::cert::{Device, Identity};
+use assent_proto::registrar::{Ask, HostAsk, HostWant, Reply};
+use assent_proto::time::{BootTime, UnixTime};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+/// How long an answer is remembered at most, whatever the relay tells: a relay that hides a change wins this much.
+const REMEMBERED: Duration = Duration::from_secs(300);
+/// Most identities remembered.
+const MAX: usize = 10_000;
+
+struct Known {
+    devices: Vec<Device>,
+    generation: u64,
+    until: BootTime,
+}
+
+/// The registrar's devices, as far as this host has asked.
+pub struct Devices {
+    relay: Arc<Relay>,
+    host: Arc<Enrolled>,
+    known: Mutex<HashMap<Identity, Known>>,
+}
+
+impl Devices {
+    /// Asks through `relay`.
+    pub fn new(relay: Arc<Relay>, host: Arc<Enrolled>) -> Self {
+        Self {
+            relay,
+            host,
+            known: Mutex::default(),
+        }
+    }
+
+    /// The devices that can approve for `identity` now.
+    pub async fn find(&self, identity: &Identity) -> DeviceSearch {
+        if let Some(devices) = self.remembered(identity) {
+            return DeviceSearch::Found(devices);
+        }
+        // Read before asking: a change while the registrar answers makes the answer stale, not fresh.
+        let generation = self.relay.generation();
+        match self.ask(identity).await {
+            Ok(devices) => {
+                // "None" is asked again each time: an enrolment should count at once.
+                if let (Some(generation), false) = (generation, devices.is_empty()) {
+                    self.remember(identity, &devices, generation);
+                }
+                DeviceSearch::Found(devices)
+            }
+            Err(e) => DeviceSearch::Unreachable(e.to_string()),
+        }
+    }
+
+    fn remembered(&self, identity: &Identity) -> Option<Vec<Device>> {
+        let generation = self.relay.generation()?;
+        let known = self.known.lock().ok()?;
+        let known = known.get(identity)?;
+        (known.generation == generation && boot_now() < known.until).then(|| known.devices.clone())
+    }
+
+    fn remember(&self, identity: &Identity, devices: &[Device], generation: u64) {
+        let Ok(mut known) = self.known.lock() else { return };
+        if known.len() >= MAX {
+            known.clear();
+        }
+        known.insert(
+            identity.clone(),
+            Known {
+                devices: devices.to_vec(),
+                generation,
+                until: boot_now().plus(REMEMBERED),
+            },
+        );
+    }
+
+    async fn ask(&self, identity: &Identity) -> Result<Vec<Device>, PushError> {
+        let want = HostWant::Devices {
+            identity: identity.clone(),
+        };
+        match host_ask(&self.relay, &self.host, want).await? {
+            Reply::Devices { devices } => Ok(devices.iter().filter_map(|document| self.verified(document, identity)).collect()),
+            Reply::Refused { text, .. } => Err(PushError::Refused(assent_proto::text::visible(text.as_str()))),
+            _ => Err(PushError::Refused("the registrar answered something else".into())),
+        }
+    }
+
+    /// The registrar's word is its signature; whatever does not verify is left out.
+    fn verified(&self, document: &str, identity: &Identity) -> Option<Device> {
+        let device = self
+            .host
+            .issuer
+            .verify_device(document, UnixTime::now())
+            .inspect_err(|e| tracing::warn!("a device certificate from the registrar is refused: {e}"))
+            .ok()?;
+        device.claims().identities.contains(identity).then_some(device)
+    }
+}
+
+/// One signed call of this host to the registrar.
+pub async fn host_ask(relay: &Relay, host: &Enrolled, want: HostWant) -> Result<Reply, PushError> {
+    let n = Id::random().map_err(|e| PushError::Refused(e.to_string()))?;
+    let signed = HostAsk::sign(&host.keys.sign, host.host.claims().host_id, n, relay.relay_now(), want)
+        .map_err(|e| PushError::Refused(e.to_string()))?;
+    relay.ask(Ask::Host { signed }).await
+}

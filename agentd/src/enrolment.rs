@@ -1,0 +1,107 @@
+//! `assentctl enroll USER`: root on this host vouches for a user, the registrar opens a one-time enrolment.
+
+use crate::agent::{Gateway, Setup};
+use crate::devices::host_ask;
+use assent_engine::directory::{Account, Lookup};
+use assent_engine::names::UserName;
+use assent_proto::cert::{DeviceOwner, Identity, MAX_IDENTITIES};
+use assent_proto::enrol::Token;
+use assent_proto::registrar::{EnrolmentState, HostWant, Reply};
+use assent_proto::text::Outside;
+use assent_proto::{Id, ShortText};
+
+/// Why no enrolment is opened. The text is for the admin.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Refused(pub String);
+
+/// An enrolment that was opened.
+pub struct Opened {
+    /// Names it.
+    pub token_id: Id,
+    /// What the user's device opens.
+    pub link: String,
+    /// Until when.
+    pub until: u64,
+}
+
+/// Opens an enrolment for `user`: every profile that a method falls back on and that knows the user vouches for an
+/// identity.
+pub async fn open(setup: &Setup, user: &str) -> Result<Opened, Refused> {
+    let gateway = setup.gateway.as_ref().map_err(|why| Refused(why.clone()))?;
+    let name = UserName::new(&Outside::new(user.as_bytes())).map_err(|e| Refused(e.to_string()))?;
+    let identities = identities(setup, &name).await?;
+    let token = Token::random(&gateway.root).map_err(|e| Refused(e.to_string()))?;
+    let want = HostWant::OpenEnrolment {
+        token_id: token.id,
+        secret: token.secret.clone(),
+        owner: DeviceOwner {
+            identities,
+            name: ShortText::cut(name.as_str().to_owned()),
+        },
+    };
+    match ask(gateway, want).await? {
+        Reply::EnrolmentOpen { until } => Ok(Opened {
+            token_id: token.id,
+            link: format!("{}/e#{}", gateway.url, token.to_text().as_str()),
+            until: until.0,
+        }),
+        other => Err(unexpected(&other)),
+    }
+}
+
+/// How an enrolment stands.
+pub async fn state(setup: &Setup, token_id: Id) -> Result<EnrolmentState, Refused> {
+    let gateway = setup.gateway.as_ref().map_err(|why| Refused(why.clone()))?;
+    match ask(gateway, HostWant::Enrolment { token_id }).await? {
+        Reply::Enrolment(state) => Ok(state),
+        other => Err(unexpected(&other)),
+    }
+}
+
+/// Hands the six digits over.
+pub async fn confirm(setup: &Setup, token_id: Id, digits: &str) -> Result<EnrolmentState, Refused> {
+    let gateway = setup.gateway.as_ref().map_err(|why| Refused(why.clone()))?;
+    let digits = ShortText::cut(digits.to_owned());
+    match ask(gateway, HostWant::ConfirmEnrolment { token_id, digits }).await? {
+        Reply::Enrolment(state) => Ok(state),
+        other => Err(unexpected(&other)),
+    }
+}
+
+async fn ask(gateway: &Gateway, want: HostWant) -> Result<Reply, Refused> {
+    host_ask(&gateway.relay, &gateway.host, want).await.map_err(|e| Refused(e.to_string()))
+}
+
+fn unexpected(reply: &Reply) -> Refused {
+    match reply {
+        Reply::Refused { text, .. } => Refused(assent_proto::text::visible(text.as_str())),
+        _ => Refused("the registrar answered something else".into()),
+    }
+}
+
+async fn identities(setup: &Setup, user: &UserName) -> Result<Vec<Identity>, Refused> {
+    let mut found: Vec<Identity> = Vec::new();
+    for index in setup.config.auth_indices() {
+        let vouches = setup.config.push_profiles.iter().any(|profile| profile.fallback.contains(&index));
+        if !vouches {
+            continue;
+        }
+        let name = setup.config.auth_profile(index).name();
+        match setup.directory(index).look_up(user).await {
+            Lookup::Found(person) if person.account == Account::Active => {
+                if !found.contains(&person.identity) {
+                    found.push(person.identity);
+                }
+            }
+            Lookup::Found(person) => return Err(Refused(format!("the account is not active in {name}: {:?}", person.account))),
+            Lookup::Unknown => {}
+            Lookup::Ambiguous => return Err(Refused(format!("{name} has two users of this name"))),
+            Lookup::Unreachable(why) => return Err(Refused(format!("{name} cannot be reached: {why}"))),
+        }
+    }
+    if found.is_empty() || found.len() > MAX_IDENTITIES {
+        return Err(Refused("no fallback auth profile of a push profile knows this user".into()));
+    }
+    Ok(found)
+}

@@ -1,0 +1,552 @@
+//! One login at the edge: carries out what the machine wants and tells it what happened. Holds the only secrets of a
+//! login: the typed password, and the push in flight.
+
+use crate::agent::{Agent, Notice, Running, Setup};
+use crate::audit::Record;
+use crate::clock::{boot_now, sleep_until};
+use crate::frames::{self, FrameError};
+use crate::push::{Delivery, PushService};
+use crate::tickets::Bound;
+use crate::client_watch;
+use assent_engine::directory::Password;
+use assent_engine::directory::nss::NssUser;
+use assent_engine::login::facts::{Facts, Phase, SshConnection};
+use assent_engine::login::{Effect, Event, Gone, Login, NameSearch, Outcome, PasswordReply, PushOrder, Tone};
+use assent_engine::names::UserName;
+use assent_proto::relay::{Push, PushItem};
+use assent_proto::request::Statement;
+use assent_proto::text::Outside;
+use assent_proto::time::UnixTime;
+use assent_proto::verdict::{PendingPush, Received, seal_to_devices};
+use assent_proto::{Id, Nonce, ShortText, sha256};
+use assent_wire::{Answer, Begin, Reply, Tell, ToAgent, ToModule, Verdict, VerdictCode};
+use serde_json::json;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::UnixStream;
+use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::sync::{mpsc, oneshot};
+
+/// A module must say what it wants within this time.
+const FIRST_FRAME: Duration = Duration::from_secs(5);
+/// Letters of a login id: no vowels, so no words; nothing that looks like another.
+const ID_LETTERS: &[u8; 32] = b"bcdfghjkmnpqrstvwxz2346789BCDFGH";
+const ID_LEN: usize = 6;
+
+/// Serves one connection of a root process `pid`.
+pub async fn serve(agent: Arc<Agent>, stream: UnixStream, pid: i32) {
+    let (mut reader, mut writer) = stream.into_split();
+    let first = tokio::time::timeout(FIRST_FRAME, frames::read(&mut reader)).await;
+    let begin = match first {
+        Ok(Ok(ToAgent::Begin(begin))) => begin,
+        Ok(Ok(ToAgent::Session(session))) => {
+            let user = Outside::new(session.user.as_slice()).shown(64);
+            tracing::debug!("session {} of {user} opened", session.audit_session);
+            return;
+        }
+        Ok(Ok(ToAgent::Answer(_) | ToAgent::Gone)) => return tracing::warn!("process {pid} began with an answer"),
+        Ok(Err(FrameError::Closed)) => return,
+        Ok(Err(e)) => return tracing::warn!("process {pid}: {e}"),
+        Err(_) => return tracing::warn!("process {pid} connected and said nothing"),
+    };
+    if frames::write(&mut writer, &ToModule::Hello).await.is_err() {
+        return;
+    }
+    let Some(login_id) = login_id() else {
+        return tracing::error!("the system's random generator failed");
+    };
+    match agent.setup() {
+        Ok(setup) => Task::run(agent, setup, reader, writer, *begin, pid, login_id).await,
+        Err(_) => {
+            tracing::warn!("login={} verdict=unavailable cause=broken_configuration", login_id.as_str());
+            let text = format!("Assent's configuration is broken; the server's log says how. [{}]", login_id.as_str());
+            let verdict = verdict(VerdictCode::Unavailable, text, &login_id);
+            let _ = frames::write(&mut writer, &ToModule::Verdict(verdict)).await;
+        }
+    }
+}
+
+/// What the module was asked and has not answered.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Question {
+    Password,
+    Go,
+}
+
+/// The push in flight.
+struct InFlight {
+    pending: PendingPush,
+    deliveries: mpsc::Receiver<Delivery>,
+}
+
+struct Task {
+    agent: Arc<Agent>,
+    setup: Arc<Setup>,
+    login: Login,
+    login_id: ShortText,
+    writer: OwnedWriteHalf,
+    events: mpsc::UnboundedSender<Event>,
+    question: Option<Question>,
+    password: Option<Arc<Password>>,
+    push: Option<InFlight>,
+    caller: Bound,
+}
+
+impl Task {
+    async fn run(agent: Arc<Agent>, setup: Arc<Setup>, reader: OwnedReadHalf, writer: OwnedWriteHalf, begin: Begin, pid: i32, login_id: ShortText) {
+        let caller = Bound {
+            user: begin.user.clone(),
+            service: begin.service.clone(),
+            pid,
+        };
+        let ticket = begin.ticket.is_some_and(|ticket| agent.tickets.redeem(&ticket, &caller, boot_now()));
+        let Ok(ctx) = context(&begin, pid) else {
+            return tracing::error!("the system's random generator failed");
+        };
+        let facts = facts(begin, login_id.clone(), ctx, ticket);
+        let service = facts.service.shown(64);
+        let ssh = facts.ssh;
+        let (cancel, cancelled) = oneshot::channel();
+        let id = login_id.as_str().to_owned();
+        let running = Running {
+            began: boot_now(),
+            service: service.clone(),
+            cancel: Some(cancel),
+        };
+        if let Ok(mut all) = agent.running.lock() {
+            all.insert(id.clone(), running);
+        }
+        // Removed also when this task panics.
+        let _listed = Listed {
+            agent: agent.clone(),
+            id: id.clone(),
+        };
+        let _ = agent.notices.send(Notice::Started { login: id, service });
+        let (events, inbox) = mpsc::unbounded_channel();
+        let task = Self {
+            login: Login::new(setup.config.clone(), facts, boot_now()),
+            agent,
+            setup,
+            login_id,
+            writer,
+            events,
+            question: None,
+            password: None,
+            push: None,
+            caller,
+        };
+        task.drive(reader, inbox, cancelled, ssh).await;
+    }
+
+    /// Feeds the machine until it has decided.
+    async fn drive(mut self, mut reader: OwnedReadHalf, mut inbox: mpsc::UnboundedReceiver<Event>, mut cancelled: oneshot::Receiver<()>, ssh: Option<SshConnection>) {
+        let (frames_in, mut module) = mpsc::channel(2);
+        let reading = tokio::spawn(async move {
+            loop {
+                let frame = frames::read(&mut reader).await;
+                let last = frame.is_err();
+                if frames_in.send(frame).await.is_err() || last {
+                    return;
+                }
+            }
+        });
+        let _reading = AbortOnDrop(reading.abort_handle());
+        let hang_up = client_watch::hung_up(ssh);
+        tokio::pin!(hang_up);
+        let mut event = Some(Event::Begin);
+        loop {
+            if let Some(event) = event.take() {
+                let effects = self.login.step(event, boot_now());
+                if self.carry_out(effects).await {
+                    return;
+                }
+            }
+            let wakes = self.login.wakes();
+            event = tokio::select! {
+                biased;
+                Some(event) = inbox.recv() => Some(event),
+                frame = module.recv() => Some(self.take_frame(frame)),
+                Some(delivery) = next_delivery(&mut self.push) => self.judge(delivery),
+                _ = &mut cancelled => Some(Event::Gone(Gone::Admin)),
+                () = &mut hang_up => Some(Event::Gone(Gone::Client)),
+                () = sleep_until(wakes) => Some(Event::Tick),
+            };
+        }
+    }
+
+    fn take_frame(&mut self, frame: Option<Result<ToAgent, FrameError>>) -> Event {
+        match frame {
+            Some(Ok(ToAgent::Answer(Answer { reply }))) => match self.question.take() {
+                Some(Question::Password) => Event::Password(self.keep_password(reply)),
+                Some(Question::Go) => Event::Go(matches!(&reply, Reply::Text(text) if matches!(text.trim_ascii(), b"p" | b"P"))),
+                None => Event::Internal("the module answered what it was not asked".into()),
+            },
+            Some(Ok(ToAgent::Gone)) => Event::Gone(Gone::Terminal),
+            Some(Ok(ToAgent::Begin(_) | ToAgent::Session(_))) => Event::Internal("the module began twice".into()),
+            Some(Err(FrameError::Closed)) | None => Event::Gone(Gone::Module),
+            Some(Err(e)) => Event::Internal(format!("the module's frame: {e}")),
+        }
+    }
+
+    fn keep_password(&mut self, reply: Reply) -> PasswordReply {
+        match reply {
+            Reply::Failed => PasswordReply::Failed,
+            Reply::Text(text) => match Password::new(text) {
+                Some(password) => {
+                    self.password = Some(Arc::new(password));
+                    PasswordReply::Typed
+                }
+                None => PasswordReply::Empty,
+            },
+        }
+    }
+
+    /// Whether the login is over.
+    async fn carry_out(&mut self, effects: Vec<Effect>) -> bool {
+        // Kept for the profiles of one factor, wiped as soon as anything else is asked.
+        if !effects.iter().any(|effect| matches!(effect, Effect::CheckPassword { .. })) {
+            self.password = None;
+        }
+        for effect in effects {
+            match effect {
+                Effect::Resolve(name) => self.resolve(name),
+                Effect::AskPassword { text } => self.ask(Question::Password, ToModule::AskPassword { text }).await,
+                Effect::Ask { echo, text } => self.ask(Question::Go, ToModule::Ask { echo, text }).await,
+                Effect::Tell { tone, text } => {
+                    let kind = match tone {
+                        Tone::Info => Tell::Info,
+                        Tone::Error => Tell::Error,
+                    };
+                    self.send(ToModule::Tell { kind, text }).await;
+                }
+                Effect::CheckPassword { profile, user } => self.check_password(profile, user),
+                Effect::LookUp { profile, user } => {
+                    let (setup, events) = (self.setup.clone(), self.events.clone());
+                    tokio::spawn(async move {
+                        let found = setup.directory(profile).look_up(&user).await;
+                        let _ = events.send(Event::LookedUp(found));
+                    });
+                }
+                Effect::FindDevices(identity) => self.find_devices(identity),
+                Effect::Push(order) => self.push(*order),
+                Effect::WithdrawPush => self.withdraw(),
+                Effect::Finish(outcome) => {
+                    self.finish(outcome).await;
+                    return true;
+                }
+            }
+        }
+        false
+    }
+
+    fn resolve(&self, name: UserName) {
+        let (nss, events) = (self.agent.nss.clone(), self.events.clone());
+        tokio::spawn(async move {
+            let found = match nss.user(&name).await {
+                NssUser::Found(user) => match UserName::new(&Outside::new(user.name.as_bytes())) {
+                    Ok(canonical) => NameSearch::Known(canonical),
+                    Err(e) => NameSearch::Unreachable(format!("the name service answered with a name that is none: {e}")),
+                },
+                NssUser::Unknown => NameSearch::Unknown,
+                NssUser::Unreachable(why) => NameSearch::Unreachable(why),
+            };
+            let _ = events.send(Event::Resolved(found));
+        });
+    }
+
+    async fn ask(&mut self, question: Question, message: ToModule) {
+        self.question = Some(question);
+        self.send(message).await;
+    }
+
+    async fn send(&mut self, message: ToModule) {
+        if let Err(e) = frames::write(&mut self.writer, &message).await {
+            tracing::debug!("login={}: {e}", self.login_id.as_str());
+            let _ = self.events.send(Event::Gone(Gone::Module));
+        }
+    }
+
+    fn check_password(&self, profile: assent_engine::config::AuthIndex, user: UserName) {
+        let Some(password) = self.password.clone() else {
+            let _ = self.events.send(Event::Internal("there is no password to check".into()));
+            return;
+        };
+        let (setup, events) = (self.setup.clone(), self.events.clone());
+        tokio::spawn(async move {
+            let checked = setup.directory(profile).check_password(&user, &password).await;
+            drop(password);
+            let _ = events.send(Event::Checked(checked));
+        });
+    }
+
+    fn find_devices(&self, identity: assent_proto::cert::Identity) {
+        let (setup, events) = (self.setup.clone(), self.events.clone());
+        tokio::spawn(async move {
+            let found = match &setup.gateway {
+                Ok(gateway) => gateway.devices.find(&identity).await,
+                Err(why) => assent_engine::login::DeviceSearch::Unreachable(why.clone()),
+            };
+            let _ = events.send(Event::Devices(found));
+        });
+    }
+
+    /// Signs the request, seals it to each device and hands it to the push service.
+    fn push(&mut self, order: PushOrder) {
+        match self.prepare(order) {
+            Ok((push, in_flight)) => {
+                self.push = Some(in_flight);
+                let (setup, events) = (self.setup.clone(), self.events.clone());
+                tokio::spawn(async move {
+                    let Ok(gateway) = &setup.gateway else { return };
+                    let event = match gateway.relay.send(&push).await {
+                        Ok(_) => Event::PushSent,
+                        Err(e) => Event::PushFailed(e.to_string()),
+                    };
+                    let _ = events.send(event);
+                });
+            }
+            Err(why) => {
+                let _ = self.events.send(Event::PushFailed(why));
+            }
+        }
+    }
+
+    fn prepare(&self, order: PushOrder) -> Result<(Push, InFlight), String> {
+        let gateway = self.setup.gateway.as_ref().map_err(Clone::clone)?;
+        let text = |e: &dyn std::fmt::Display| e.to_string();
+        let id = Id::random().map_err(|e| text(&e))?;
+        let n = Nonce::random().map_err(|e| text(&e))?;
+        let enrolled = &gateway.host;
+        let statement = Statement::new(id, n, &enrolled.host, UnixTime::now(), order.details);
+        let request = statement.sign(&enrolled.keys.sign).map_err(|e| text(&e))?;
+        let sealed = seal_to_devices(&statement, &request, &enrolled.host, &enrolled.issuer, &order.devices).map_err(|e| text(&e))?;
+        let push = Push {
+            id,
+            expiry: statement.expiry(),
+            ttl: statement.ttl,
+            to: sealed.into_iter().map(|(device, blob)| PushItem { device, blob }).collect(),
+        };
+        let in_flight = InFlight {
+            pending: PendingPush::new(&statement, &request, order.devices, None, boot_now()),
+            deliveries: self.agent.waiting.register(id),
+        };
+        Ok((push, in_flight))
+    }
+
+    /// Verifies an answer; the machine hears what it is worth.
+    fn judge(&mut self, (device, blob): Delivery) -> Option<Event> {
+        let gateway = self.setup.gateway.as_ref().ok()?;
+        let push = self.push.as_mut()?;
+        let received = push.pending.receive(&gateway.host.keys.kem, device, &blob, boot_now(), UnixTime::now());
+        Some(match received {
+            Received::Ignored { why, last } => {
+                tracing::warn!("login={} an answer was ignored: {why}", self.login_id.as_str());
+                Event::PushIgnored { why, last }
+            }
+            Received::Refused { why, .. } => Event::PushRefused(why),
+            Received::Approved(approved) => Event::PushApproved(approved),
+        })
+    }
+
+    fn withdraw(&mut self) {
+        let Some(push) = self.push.take() else { return };
+        let id = push.pending.id();
+        self.agent.waiting.forget(id);
+        let setup = self.setup.clone();
+        tokio::spawn(async move {
+            if let Ok(gateway) = &setup.gateway {
+                gateway.relay.withdraw(id).await;
+            }
+        });
+    }
+
+    async fn finish(&mut self, outcome: Outcome) {
+        self.withdraw();
+        let record = self.record(&outcome);
+        let written = self.setup.audit.write(&record);
+        let (verdict_name, cause) = names(&outcome);
+        let verdict = if written {
+            self.verdict(outcome)
+        } else {
+            tracing::error!("login={} neither the audit file nor syslog took the record: denied", self.login_id.as_str());
+            verdict(VerdictCode::Unavailable, format!("The decision could not be recorded. [{}]", self.login_id.as_str()), &self.login_id)
+        };
+        let _ = frames::write(&mut self.writer, &ToModule::Verdict(verdict)).await;
+        let _ = self.agent.notices.send(Notice::Decided {
+            login: self.login_id.as_str().to_owned(),
+            verdict: verdict_name,
+            cause,
+        });
+    }
+
+    fn verdict(&self, outcome: Outcome) -> Verdict {
+        match outcome {
+            Outcome::Approved => {
+                let ticket = match self.login.facts().phase {
+                    Phase::Auth => self.agent.tickets.issue(self.caller.clone(), boot_now()),
+                    Phase::Account => None,
+                };
+                Verdict {
+                    ticket,
+                    ..verdict(VerdictCode::Approved, String::new(), &self.login_id)
+                }
+            }
+            Outcome::ApprovedBefore => verdict(VerdictCode::Approved, String::new(), &self.login_id),
+            Outcome::Ignore => verdict(VerdictCode::Ignore, String::new(), &self.login_id),
+            Outcome::Denied { cause, text } => {
+                use assent_engine::login::Cause;
+                let code = match cause {
+                    Cause::Blocked(_) => VerdictCode::Blocked,
+                    Cause::Internal(_) => VerdictCode::Unavailable,
+                    _ => VerdictCode::Denied,
+                };
+                verdict(code, text, &self.login_id)
+            }
+        }
+    }
+
+    fn record(&self, outcome: &Outcome) -> Record {
+        let facts = self.login.facts();
+        let (verdict, cause) = names(outcome);
+        let detail = match outcome {
+            Outcome::Denied { cause, .. } => cause.detail().unwrap_or_default(),
+            Outcome::Approved | Outcome::ApprovedBefore | Outcome::Ignore => "",
+        };
+        let user = self.login.user_for_log();
+        let source = facts.ssh.map_or_else(|| "local".to_owned(), |ssh| ssh.client.to_string());
+        let identity = self.login.identity().map(ToString::to_string);
+        let line = format!(
+            "login={} verdict={verdict} cause={} service={:?} application={:?} user={user:?} identity={:?} source={source} tty={:?} method={:?} detail={detail:?}",
+            self.login_id.as_str(),
+            if cause.is_empty() { "-" } else { cause },
+            facts.service.shown(64),
+            self.login.application().unwrap_or("-"),
+            identity.as_deref().unwrap_or("-"),
+            facts.tty.as_ref().map_or_else(String::new, |tty| tty.shown(64)),
+            self.login.method().unwrap_or("-"),
+        );
+        let json = json!({
+            "at": UnixTime::now(),
+            "login": self.login_id,
+            "verdict": verdict,
+            "cause": cause,
+            "detail": detail,
+            "service": facts.service.shown(64),
+            "application": self.login.application(),
+            "user": user,
+            "identity": identity,
+            "source": source,
+            "method": self.login.method(),
+            "trace": self.login.trace().iter().map(|line| &line.0).collect::<Vec<_>>(),
+        });
+        Record {
+            json,
+            line,
+            warning: !matches!(outcome, Outcome::Approved | Outcome::ApprovedBefore),
+        }
+    }
+}
+
+fn names(outcome: &Outcome) -> (&'static str, &'static str) {
+    match outcome {
+        Outcome::Approved => ("approved", ""),
+        Outcome::ApprovedBefore => ("approved", "approved_in_auth_phase"),
+        Outcome::Ignore => ("ignored", "unlisted_service"),
+        Outcome::Denied { cause, .. } => ("denied", cause.name()),
+    }
+}
+
+fn verdict(code: VerdictCode, text: String, id: &ShortText) -> Verdict {
+    Verdict {
+        code,
+        text,
+        id: id.as_str().to_owned(),
+        ticket: None,
+    }
+}
+
+async fn next_delivery(push: &mut Option<InFlight>) -> Option<Delivery> {
+    match push {
+        Some(push) => push.deliveries.recv().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// A short id that people can read out.
+fn login_id() -> Option<ShortText> {
+    let random = Id::random().ok()?;
+    let id = random.0[..ID_LEN].iter().map(|byte| char::from(ID_LETTERS[usize::from(byte % 32)])).collect::<String>();
+    Some(ShortText::cut(id.to_ascii_lowercase()))
+}
+
+/// Binds an approval to this one connection of this one process: the random part exists nowhere else.
+fn context(begin: &Begin, pid: i32) -> Result<assent_proto::Digest, ()> {
+    let once = Nonce::random().map_err(|_| ())?;
+    let phase = match begin.phase {
+        assent_wire::Phase::Auth => [1],
+        assent_wire::Phase::Account => [2],
+    };
+    let connection = begin.ssh_connection.as_deref().unwrap_or_default();
+    Ok(sha256(&[
+        &once.0,
+        &pid.to_be_bytes(),
+        &phase,
+        sha256(&[&begin.service]).0.as_slice(),
+        sha256(&[&begin.user]).0.as_slice(),
+        sha256(&[connection]).0.as_slice(),
+    ]))
+}
+
+fn facts(mut begin: Begin, login: ShortText, ctx: assent_proto::Digest, ticket: bool) -> Facts {
+    let mut take = |field: fn(&mut Begin) -> &mut Option<Vec<u8>>| field(&mut begin).take().map(Outside::new);
+    let (ruser, rhost, tty) = (take(|b| &mut b.ruser), take(|b| &mut b.rhost), take(|b| &mut b.tty));
+    let (connection, auth_info) = (take(|b| &mut b.ssh_connection), take(|b| &mut b.ssh_auth_info));
+    let (cwd, sudo_command) = (take(|b| &mut b.cwd), take(|b| &mut b.sudo_command));
+    let line = std::mem::take(&mut begin.command_line);
+    let args_cut = begin.command_line_len > line.len() as u64;
+    let args = line.strip_suffix(b"\0").unwrap_or(&line).split(|byte| *byte == 0).map(Outside::new).collect();
+    Facts {
+        login,
+        ctx,
+        phase: match begin.phase {
+            assent_wire::Phase::Auth => Phase::Auth,
+            assent_wire::Phase::Account => Phase::Account,
+        },
+        service: Outside::new(std::mem::take(&mut begin.service)),
+        user: Outside::new(std::mem::take(&mut begin.user)),
+        ruser,
+        rhost,
+        tty,
+        ssh: connection.as_ref().and_then(SshConnection::parse),
+        over_ssh: connection.is_some(),
+        ssh_auth_info: auth_info,
+        args_sha256: sha256(&[&line]),
+        args,
+        args_cut,
+        cwd,
+        sudo_command,
+        ticket,
+    }
+}
+
+/// A login in the agent's list, for as long as it runs.
+struct Listed {
+    agent: Arc<Agent>,
+    id: String,
+}
+
+impl Drop for Listed {
+    fn drop(&mut self) {
+        if let Ok(mut running) = self.agent.running.lock() {
+            running.remove(&self.id);
+        }
+    }
+}
+
+struct AbortOnDrop(tokio::task::AbortHandle);
+
+impl Drop for AbortOnDrop {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}

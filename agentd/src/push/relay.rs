@@ -1,0 +1,251 @@
+//! Our own relay as a push service (`proto::relay`): pushes posted and answers heard on one warm connection.
+
+use super::{Pending, PushError, PushService, Waiting};
+use crate::clock::boot_now;
+use crate::host::Enrolled;
+use assent_proto::Id;
+use assent_proto::registrar::{Ask, Reply, Sealed};
+use assent_proto::relay::{CLAIM_TTL, Claim, HostEvent, Problem, ProblemCode, Push, PushTaken};
+use assent_proto::time::{BootTime, UnixTime};
+use eventsource_stream::Eventsource;
+use futures_util::StreamExt;
+use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+/// One call to the relay.
+const CALL_DEADLINE: Duration = Duration::from_secs(4);
+/// A push is tried again until this much time has passed, so that a restart of the relay costs no login.
+const SEND_DEADLINE: Duration = Duration::from_secs(8);
+/// An event stream without even a keep-alive for this long is dead.
+const SILENCE: Duration = Duration::from_secs(40);
+
+/// The relay of one gateway, for one host.
+pub struct Relay {
+    client: Client,
+    url: String,
+    host: Arc<Enrolled>,
+    waiting: Arc<Waiting>,
+    listening: AtomicBool,
+    /// Grows whenever devices may have changed, as far as this host has heard.
+    generation: AtomicU64,
+    /// Seconds that the relay's clock is ahead of ours.
+    clock_offset: AtomicI64,
+    claim: Mutex<Option<(String, BootTime)>>,
+}
+
+impl Relay {
+    /// A relay at `url` for an enrolled host. [`Relay::listen`] must run beside it.
+    pub fn new(client: Client, url: String, host: Arc<Enrolled>, waiting: Arc<Waiting>) -> Self {
+        Self {
+            client,
+            url,
+            host,
+            waiting,
+            listening: AtomicBool::new(false),
+            generation: AtomicU64::new(0),
+            clock_offset: AtomicI64::new(0),
+            claim: Mutex::new(None),
+        }
+    }
+
+    /// Changes whenever what was remembered of devices must be forgotten; `None` while nothing can be heard of changes.
+    pub fn generation(&self) -> Option<u64> {
+        self.listening.load(Ordering::Acquire).then(|| self.generation.load(Ordering::Acquire))
+    }
+
+    /// Asks the registrar through the relay, which reads nothing of it.
+    pub async fn ask(&self, ask: Ask) -> Result<Reply, PushError> {
+        let (sealed, open) = assent_proto::registrar::call(&self.host.issuer, &self.host.keys.kem.public(), ask).map_err(refused)?;
+        let response = self
+            .client
+            .post(format!("{}/v1/registrar", self.url))
+            .timeout(CALL_DEADLINE)
+            .json(&sealed)
+            .send()
+            .await
+            .map_err(unreachable)?;
+        let response = ok(response).await?;
+        let sealed: Sealed = response.json().await.map_err(unreachable)?;
+        open.reply(&self.host.keys.kem, &sealed).map_err(refused)
+    }
+
+    /// The registrar's clock, as far as it is known: calls to it carry its time.
+    pub fn relay_now(&self) -> UnixTime {
+        let offset = self.clock_offset.load(Ordering::Relaxed);
+        UnixTime(UnixTime::now().0.saturating_add_signed(offset))
+    }
+
+    /// Hears events until the task is aborted. Never gives up: back online needs no restart.
+    pub async fn listen(self: Arc<Self>) {
+        let mut last_id: Option<String> = None;
+        let mut pause = Duration::from_millis(100);
+        loop {
+            let began = boot_now();
+            match self.hear(&mut last_id).await {
+                Ok(()) => tracing::info!("the relay closed the event stream; connecting again"),
+                Err(e) => tracing::warn!("no event stream: {e}; trying again in {} ms", pause.as_millis()),
+            }
+            self.listening.store(false, Ordering::Release);
+            if boot_now() > began.plus(Duration::from_secs(10)) {
+                pause = Duration::from_millis(100);
+            }
+            // Half of it by chance, so that a thousand hosts do not come back in one moment.
+            let jitter = Id::random().map_or(0, |id| u64::from(id.0[0])) * u64::try_from(pause.as_millis()).unwrap_or(0) / 512;
+            tokio::time::sleep(pause / 2 + Duration::from_millis(jitter)).await;
+            pause = (pause * 2).min(Duration::from_secs(5));
+        }
+    }
+
+    async fn hear(&self, last_id: &mut Option<String>) -> Result<(), PushError> {
+        let mut request = self.request(Method::GET, "/v1/events")?;
+        if let Some(id) = last_id {
+            request = request.header("last-event-id", id.as_str());
+        }
+        let response = tokio::time::timeout(CALL_DEADLINE, request.send())
+            .await
+            .map_err(|_| PushError::Unreachable("no answer in time".into()))?
+            .map_err(unreachable)?;
+        let response = self.checked(response).await?;
+        let mut events = response.bytes_stream().eventsource();
+        loop {
+            let next = tokio::time::timeout(SILENCE, events.next()).await;
+            let event = match next {
+                Ok(Some(Ok(event))) => event,
+                Ok(Some(Err(e))) => return Err(PushError::Unreachable(e.to_string())),
+                Ok(None) => return Ok(()),
+                Err(_) => return Err(PushError::Unreachable("silence".into())),
+            };
+            if !event.id.is_empty() {
+                *last_id = Some(event.id.clone());
+            }
+            match serde_json::from_str(&event.data) {
+                Ok(HostEvent::Answer { id, device, blob }) => self.waiting.deliver(id, (device, blob)),
+                Ok(HostEvent::Roster { generation }) => {
+                    self.generation.store(generation, Ordering::Release);
+                    if !self.listening.swap(true, Ordering::AcqRel) {
+                        tracing::info!("connected to the relay at {}", self.url);
+                    }
+                }
+                // A newer relay may have events that this agent does not know.
+                Err(e) => tracing::debug!("an event was not understood: {e}"),
+            }
+        }
+    }
+
+    fn request(&self, method: Method, path: &str) -> Result<RequestBuilder, PushError> {
+        let bearer = self.bearer()?;
+        Ok(self.client.request(method, format!("{}{path}", self.url)).bearer_auth(bearer))
+    }
+
+    fn bearer(&self) -> Result<String, PushError> {
+        let now = boot_now();
+        let mut claim = self.claim.lock().map_err(|_| PushError::Refused("a lock is broken".into()))?;
+        if let Some((bearer, until)) = claim.as_ref()
+            && now < *until
+        {
+            return Ok(bearer.clone());
+        }
+        let sub = self.host.host.claims().host_id;
+        let bearer = Claim::sign(&self.host.keys.sign, &self.url, sub, self.relay_now()).map_err(refused)?;
+        *claim = Some((bearer.clone(), now.plus(Duration::from_secs(CLAIM_TTL / 2))));
+        Ok(bearer)
+    }
+
+    /// Learns the relay's clock where ours is off, so that the next try passes.
+    async fn checked(&self, response: Response) -> Result<Response, PushError> {
+        if response.status().is_success() {
+            return Ok(response);
+        }
+        let status = response.status();
+        let problem: Option<Problem> = response.json().await.ok();
+        if let Some(problem) = &problem
+            && problem.code == ProblemCode::Clock
+        {
+            let offset = i64::try_from(problem.now.0).unwrap_or(0) - i64::try_from(UnixTime::now().0).unwrap_or(0);
+            tracing::warn!("this machine's clock differs from the relay's by {offset} s; certificates will fail to verify if it is ours that is wrong");
+            self.clock_offset.store(offset, Ordering::Relaxed);
+            if let Ok(mut claim) = self.claim.lock() {
+                *claim = None;
+            }
+            return Err(PushError::Unreachable("the clocks differ".into()));
+        }
+        let text = problem.map_or_else(|| status.to_string(), |p| format!("{status}: {}", p.text));
+        Err(match status {
+            StatusCode::INTERNAL_SERVER_ERROR | StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT => {
+                PushError::Unreachable(text)
+            }
+            _ => PushError::Refused(text),
+        })
+    }
+
+    async fn send_once(&self, push: &Push) -> Result<PushTaken, PushError> {
+        let request = self.request(Method::POST, "/v1/push")?.timeout(CALL_DEADLINE).json(push);
+        let response = request.send().await.map_err(unreachable)?;
+        self.checked(response).await?.json().await.map_err(unreachable)
+    }
+}
+
+impl PushService for Relay {
+    fn send<'a>(&'a self, push: &'a Push) -> Pending<'a, Result<PushTaken, PushError>> {
+        Box::pin(async move {
+            let give_up = boot_now().plus(SEND_DEADLINE);
+            let mut pause = Duration::from_millis(50);
+            loop {
+                match self.send_once(push).await {
+                    Err(PushError::Unreachable(why)) => {
+                        if boot_now().plus(pause) >= give_up {
+                            return Err(PushError::Unreachable(why));
+                        }
+                        tokio::time::sleep(pause).await;
+                        pause = (pause * 2).min(Duration::from_secs(1));
+                    }
+                    other => return other,
+                }
+            }
+        })
+    }
+
+    fn withdraw(&self, id: Id) -> Pending<'_, ()> {
+        Box::pin(async move {
+            let Ok(request) = self.request(Method::DELETE, &format!("/v1/push/{id}")) else {
+                return;
+            };
+            if let Err(e) = request.timeout(CALL_DEADLINE).send().await {
+                tracing::info!("push {id} could not be withdrawn and ends by itself: {}", unreachable(e));
+            }
+        })
+    }
+
+    fn listening(&self) -> bool {
+        self.listening.load(Ordering::Acquire)
+    }
+}
+
+async fn ok(response: Response) -> Result<Response, PushError> {
+    if response.status().is_success() {
+        return Ok(response);
+    }
+    let status = response.status();
+    let problem: Option<Problem> = response.json().await.ok();
+    Err(PushError::Unreachable(problem.map_or_else(|| status.to_string(), |p| format!("{status}: {}", p.text))))
+}
+
+/// An HTTP error with its causes, without the URL (which ids are part of).
+#[allow(clippy::needless_pass_by_value)] // what map_err wants
+fn unreachable(error: reqwest::Error) -> PushError {
+    let error = error.without_url();
+    let mut text = error.to_string();
+    let mut source = std::error::Error::source(&error);
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
+    }
+    PushError::Unreachable(text)
+}
+
+#[allow(clippy::needless_pass_by_value)] // what map_err wants
+fn refused(error: impl std::fmt::Display) -> PushError {
+    PushError::Refused(error.to_string())
+}

@@ -1,0 +1,84 @@
+//! The gateway's admin socket: HTTP/1 over a Unix socket that only root and the gateway's group can open.
+
+use crate::failure::{Done, Failure};
+use crate::gateway_client::{CallFailure, json};
+use assent_proto::text::visible;
+use reqwest::{Client, Method};
+use serde::Serialize;
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// Where a gateway of this machine listens for its admin.
+pub const SOCKET: &str = "/run/assent-gateway/admin.sock";
+
+/// The admin's side of a gateway on this machine.
+pub struct Admin {
+    client: Client,
+    socket: PathBuf,
+}
+
+impl Admin {
+    /// The gateway behind `socket`.
+    pub fn at(socket: &Path) -> Done<Self> {
+        if let Err(e) = std::os::unix::net::UnixStream::connect(socket) {
+            return Err(no_gateway(socket, &e));
+        }
+        let client = Client::builder()
+            .unix_socket(socket.to_owned())
+            .no_proxy()
+            .http1_only()
+            .timeout(Duration::from_secs(10))
+            .tls_backend_preconfigured(
+                rustls::ClientConfig::builder_with_provider(rustls::crypto::ring::default_provider().into())
+                    .with_safe_default_protocol_versions()
+                    .map_err(|e| Failure::Input(e.to_string()))?
+                    .with_root_certificates(rustls::RootCertStore::empty())
+                    .with_no_client_auth(),
+            )
+            .build()
+            .map_err(|e| Failure::Input(format!("the HTTP client could not be built: {e}")))?;
+        Ok(Self {
+            client,
+            socket: socket.to_owned(),
+        })
+    }
+
+    /// Reads something.
+    pub async fn get(&self, path: &str) -> Done<Value> {
+        self.send(Method::GET, path, None::<&()>).await
+    }
+
+    /// Asks for something.
+    pub async fn post(&self, path: &str, body: &impl Serialize) -> Done<Value> {
+        self.send(Method::POST, path, Some(body)).await
+    }
+
+    async fn send(&self, method: Method, path: &str, body: Option<&impl Serialize>) -> Done<Value> {
+        let mut request = self.client.request(method, format!("http://localhost{path}"));
+        if let Some(body) = body {
+            request = request.json(body);
+        }
+        json(request).await.map_err(|e| match e {
+            CallFailure::Unreachable(why) => {
+                Failure::Unreachable(format!("the gateway behind {} does not answer: {why}", self.socket.display()))
+            }
+            CallFailure::Problem(status, problem) if status.is_server_error() => {
+                Failure::Unreachable(format!("the gateway failed: {}; see its log", visible(&problem.text)))
+            }
+            CallFailure::Problem(_, problem) => Failure::Refused(format!("the gateway refuses: {}", visible(&problem.text))),
+        })
+    }
+}
+
+fn no_gateway(socket: &Path, error: &std::io::Error) -> Failure {
+    let socket = socket.display();
+    match error.kind() {
+        std::io::ErrorKind::PermissionDenied => {
+            Failure::Refused(format!("{socket} is not yours to open; run this as root on the gateway's machine"))
+        }
+        _ => Failure::Unreachable(format!(
+            "no gateway listens on {socket} ({error}); run this on the gateway's machine and see `systemctl status assent-gateway`, or name its socket with --socket"
+        )),
+    }
+}

@@ -1,0 +1,188 @@
+//! `assentctl authenticator enroll`: new keys, certified through a one-time link.
+
+use super::DirArg;
+use super::link::Link;
+use super::store::{self, Registration};
+use crate::failure::{Done, Failure, no_randomness};
+use crate::gateway_client::{Gateway, pin};
+use crate::report::report;
+use crate::seconds::moment;
+use crate::terminal;
+use assent_proto::cert::{Device, Issuer};
+use assent_proto::enrol::{Enrolment, short_fingerprint};
+use assent_proto::keys::KeyPair;
+use assent_proto::registrar::{Ask, CALL_WINDOW, DeviceAsk, ENROL_TTL, EnrolmentState, Reply};
+use assent_proto::text::visible;
+use assent_proto::time::UnixTime;
+use assent_proto::{Id, ShortText};
+use clap::Args;
+use serde_json::json;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+const POLL: Duration = Duration::from_secs(1);
+
+/// `authenticator enroll`.
+#[derive(Debug, Args)]
+pub struct Enroll {
+    /// The one-time link (in quotes), or the gateway's address; `-` reads the link from standard input
+    link: String,
+    /// The link's code, if the address came alone; `-` reads it from standard input
+    code: Option<String>,
+    #[command(flatten)]
+    dir: DirArg,
+    /// What to call this device; the machine's name, if not given
+    #[arg(long, value_name = "NAME")]
+    label: Option<String>,
+    /// Certificate authorities to believe beside the system's, for TLS alone (PEM)
+    #[arg(long, value_name = "FILE")]
+    ca_file: Option<PathBuf>,
+    /// Report as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+impl Enroll {
+    pub(super) async fn run(&self) -> Done {
+        let link = terminal::given_or_stdin(&self.link)?;
+        let code = self.code.as_deref().map(terminal::given_or_stdin).transpose()?;
+        let link = Link::parse(&link, code.as_ref().map(|code| code.as_str()))?;
+        let gateway = Gateway::new(&link.gateway, self.ca_file.as_deref())?;
+        let dir = self.dir.path()?;
+        store::prepare(&dir)?;
+        let info = gateway.trust_info().await?;
+        let (root, issuer) = pin(&info, &link.token, gateway.base())?;
+        let clock = Clock::beside(info.now);
+        let keys = KeyPair::generate().map_err(no_randomness)?;
+        self.come(&gateway, &issuer, &keys, &link, &clock).await?;
+        let device = wait(&gateway, &issuer, &keys, link.token.id, &clock).await?;
+        let registration = Registration {
+            keys,
+            device,
+            root,
+            issuer,
+            gateway: gateway.base().to_owned(),
+            ca_file: self.ca_file.clone(),
+        };
+        registration.save(&dir)?;
+        self.say(&registration);
+        Ok(())
+    }
+
+    /// Asks for a certificate and shows the six digits.
+    async fn come(&self, gateway: &Gateway, issuer: &Issuer, keys: &KeyPair, link: &Link, clock: &Clock) -> Done {
+        let label = self.label.clone().unwrap_or_else(own_name);
+        let label = ShortText::new(label).ok_or_else(|| Failure::Input("the label is too long".into()))?;
+        let ua = ShortText::cut(concat!("assentctl ", env!("CARGO_PKG_VERSION")).into());
+        let enrolment = Enrolment::new(&link.token, keys, label, ua, clock.now()).map_err(|e| Failure::Refused(e.to_string()))?;
+        let digits = enrolment.digits();
+        let reply = gateway.call(issuer, &keys.kem, Ask::EnrolDevice(enrolment)).await?;
+        match state(reply)? {
+            EnrolmentState::Waiting | EnrolmentState::Digits { .. } | EnrolmentState::Certified { .. } => {
+                eprintln!("Six digits of this device: {} {}", &digits[..3], &digits[3..]);
+                eprintln!("Type them where the link was shown. Waiting …");
+                Ok(())
+            }
+            EnrolmentState::Over => Err(over()),
+        }
+    }
+
+    fn say(&self, registration: &Registration) {
+        let claims = registration.device.claims();
+        let value = json!({
+            "device_id": claims.device_id,
+            "name": claims.name,
+            "identities": claims.identities,
+            "fingerprint": short_fingerprint(&claims.sign),
+            "gateway": registration.gateway,
+            "expires": claims.exp,
+        });
+        report(self.json, &value, || {
+            format!(
+                "Registered: this device approves for {}.\n  device id    {}\n  device key   {}\n  valid until  {}\nNext: assentctl authenticator listen",
+                visible(claims.name.as_str()),
+                claims.device_id,
+                short_fingerprint(&claims.sign),
+                moment(claims.exp)
+            )
+        });
+    }
+}
+
+async fn wait(gateway: &Gateway, issuer: &Issuer, keys: &KeyPair, token_id: Id, clock: &Clock) -> Done<Device> {
+    let give_up = Instant::now() + Duration::from_secs(ENROL_TTL + CALL_WINDOW);
+    let mut told = false;
+    loop {
+        tokio::time::sleep(POLL).await;
+        let n = Id::random().map_err(no_randomness)?;
+        let signed = DeviceAsk::sign(&keys.sign, token_id, n, clock.now()).map_err(|e| Failure::Refused(e.to_string()))?;
+        match gateway.call(issuer, &keys.kem, Ask::Device { signed }).await {
+            Ok(reply) => match state(reply)? {
+                EnrolmentState::Certified { device } => return own(issuer, keys, &device),
+                EnrolmentState::Over => return Err(over()),
+                EnrolmentState::Waiting | EnrolmentState::Digits { .. } => {}
+            },
+            Err(Failure::Unreachable(why)) if Instant::now() < give_up => {
+                if !told {
+                    eprintln!("{}", Failure::Unreachable(why));
+                    told = true;
+                }
+            }
+            Err(failure) => return Err(failure),
+        }
+        if Instant::now() >= give_up {
+            return Err(over());
+        }
+    }
+}
+
+/// The certificate, if it is valid and of our keys.
+fn own(issuer: &Issuer, keys: &KeyPair, document: &str) -> Done<Device> {
+    let device = issuer
+        .verify_device(document, UnixTime::now())
+        .map_err(|e| Failure::Refused(format!("the certificate that came is not valid: {e}. Nothing was written")))?;
+    if device.claims().sign != keys.sign.public() || device.claims().kem != keys.kem.public() {
+        return Err(Failure::Refused("the certificate that came is for other keys; nothing was written".into()));
+    }
+    Ok(device)
+}
+
+fn state(reply: Reply) -> Done<EnrolmentState> {
+    match reply {
+        Reply::Enrolment(state) => Ok(state),
+        Reply::Refused { code: _, text } => Err(Failure::Refused(format!(
+            "the registrar refuses: {}. Nothing was registered; ask for a new link",
+            visible(text.as_str())
+        ))),
+        Reply::HostCertified { .. } | Reply::Devices { .. } | Reply::EnrolmentOpen { .. } => {
+            Err(Failure::Refused("the registrar replied to something else; nothing was registered".into()))
+        }
+    }
+}
+
+fn over() -> Failure {
+    Failure::Refused("this enrolment is over (too late, or wrong digits three times); nothing was registered. Ask for a new link".into())
+}
+
+fn own_name() -> String {
+    let name = nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok());
+    name.unwrap_or_else(|| "assentctl".into())
+}
+
+/// The registrar's clock, as far from ours as its relay said: calls are dated by it, certificates judged by ours.
+struct Clock {
+    ahead: i64,
+}
+
+impl Clock {
+    fn beside(theirs: UnixTime) -> Self {
+        let seconds = |at: UnixTime| i64::try_from(at.0).unwrap_or(i64::MAX);
+        Self {
+            ahead: seconds(theirs).saturating_sub(seconds(UnixTime::now())),
+        }
+    }
+
+    fn now(&self) -> UnixTime {
+        UnixTime(UnixTime::now().0.saturating_add_signed(self.ahead))
+    }
+}

@@ -1,0 +1,260 @@
+//! `assentctl authenticator listen`: hears, verifies, shows, asks, sends. What is not verified is not drawn (R29).
+
+use super::DirArg;
+use super::desk::{Answer, Desk, Input, Output};
+use super::draw::named;
+use super::events::{Caller, Heard, boot_now};
+use super::store::Registration;
+use crate::failure::{Done, Failure};
+use crate::gateway_client::{CallFailure, Gateway};
+use crate::terminal::{self, Charset};
+use assent_proto::answer::{self, Decision};
+use assent_proto::cert::Trust;
+use assent_proto::relay::{DeviceEvent, ProblemCode};
+use assent_proto::request::{self, VerifiedRequest};
+use assent_proto::seal::{self, Purpose};
+use assent_proto::text::visible;
+use assent_proto::time::UnixTime;
+use assent_proto::{Bytes, Id};
+use clap::Args;
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::time::Duration;
+use tokio::sync::mpsc;
+use tokio::time::MissedTickBehavior;
+use zeroize::Zeroizing;
+
+/// `authenticator listen`. There is no option that answers without a person, on purpose.
+#[derive(Debug, Args)]
+pub struct Listen {
+    #[command(flatten)]
+    dir: DirArg,
+    /// End after one request
+    #[arg(long)]
+    once: bool,
+    /// Certificate authorities to believe beside the system's, for TLS alone (PEM)
+    #[arg(long, value_name = "FILE")]
+    ca_file: Option<PathBuf>,
+    /// Also say what was ignored, and why
+    #[arg(short, long)]
+    verbose: bool,
+}
+
+impl Listen {
+    pub(super) async fn run(&self) -> Done {
+        let registration = Registration::load(&self.dir.path()?, UnixTime::now())?;
+        let ca_file = self.ca_file.as_deref().or(registration.ca_file.as_deref());
+        let gateway = Gateway::new(&registration.gateway, ca_file)?;
+        let caller = Caller::new(&registration.keys.sign, registration.device.claims().device_id, &gateway);
+        let (sender, heard) = mpsc::channel(64);
+        let session = Session {
+            args: self,
+            registration: &registration,
+            gateway: &gateway,
+            caller: &caller,
+            trust: Trust::new(vec![registration.root.clone()]),
+            charset: Charset::of_locale(),
+            desk: Desk::new(Charset::of_locale()),
+            lines: terminal::lines(),
+            connected: None,
+        };
+        tokio::select! {
+            done = session.run(heard) => done,
+            // If it ends, it has said why, and the session acts on that.
+            () = async { caller.hear(sender).await; std::future::pending().await } => Ok(()),
+        }
+    }
+}
+
+struct Session<'a> {
+    args: &'a Listen,
+    registration: &'a Registration,
+    gateway: &'a Gateway,
+    caller: &'a Caller<'a>,
+    trust: Trust,
+    charset: Charset,
+    desk: Desk,
+    lines: mpsc::Receiver<Zeroizing<String>>,
+    connected: Option<bool>,
+}
+
+/// What one request came to, for `--once`.
+type Finished = Option<Done>;
+
+impl Session<'_> {
+    async fn run(mut self, mut heard: mpsc::Receiver<Heard>) -> Done {
+        let mut tick = tokio::time::interval(Duration::from_secs(1));
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            // In this order: what has ended is known before a line is taken for its answer.
+            let outputs = tokio::select! {
+                biased;
+                news = heard.recv() => match news {
+                    Some(news) => self.hear(news)?,
+                    None => return Err(Failure::Unreachable("the event stream's task ended".into())),
+                },
+                _ = tick.tick() => self.desk.step(boot_now(), Input::Tick),
+                line = self.lines.recv() => match line {
+                    Some(line) => self.desk.step(boot_now(), Input::Line(&line)),
+                    None => return self.nobody_there(),
+                },
+            };
+            if let Some(done) = self.carry_out(outputs).await? {
+                return done;
+            }
+        }
+    }
+
+    fn nobody_there(&self) -> Done {
+        let open = if self.desk.asking() { " The open request got no answer." } else { "" };
+        Err(Failure::Refused(format!(
+            "standard input ended: there is nobody to ask any more, and nothing was approved.{open}"
+        )))
+    }
+
+    fn hear(&mut self, news: Heard) -> Done<Vec<Output>> {
+        match news {
+            Heard::Connected => {
+                if self.connected != Some(true) {
+                    let text = format!("Listening at {} for {}.", self.gateway.base(), self.name());
+                    self.remark(&text);
+                }
+                self.connected = Some(true);
+            }
+            Heard::Lost(why) => {
+                // Said once, not at every try.
+                if self.connected != Some(false) || self.args.verbose {
+                    self.remark(&format!("Not connected to {}: {}. Trying again …", self.gateway.base(), visible(&why)));
+                }
+                self.connected = Some(false);
+            }
+            Heard::Refused(why) => {
+                return Err(Failure::Refused(format!(
+                    "the gateway refuses this device: {}. It may have been revoked; ask your administrator, or enrol again",
+                    visible(&why)
+                )));
+            }
+            Heard::Event(DeviceEvent::Withdrawn { id, why }) => return Ok(self.desk.step(boot_now(), Input::Withdrawn(id, why))),
+            Heard::Event(DeviceEvent::Push { id, expiry, left, blob }) => match self.verified(id, expiry, &blob) {
+                Ok(request) => return Ok(self.desk.step(boot_now(), Input::Push(Box::new(request), left))),
+                Err(why) if self.args.verbose => self.remark(&format!("Ignored request {id}: {}", visible(&why))),
+                Err(_) => {}
+            },
+        }
+        Ok(Vec::new())
+    }
+
+    fn name(&self) -> String {
+        visible(self.registration.device.claims().name.as_str())
+    }
+
+    /// To standard error: remarks are no part of a request.
+    fn remark(&self, text: &str) {
+        if self.desk.asking() {
+            eprintln!();
+        }
+        eprintln!("{}", self.charset.fit(text));
+    }
+
+    fn verified(&self, id: Id, expiry: UnixTime, blob: &Bytes) -> Result<VerifiedRequest, String> {
+        let device = self.registration.device.claims();
+        let context = request::seal_context(&id, &device.device_id, expiry);
+        let envelope: request::Envelope =
+            seal::open(&self.registration.keys.kem, Purpose::Request, &context, blob).map_err(|e| e.to_string())?;
+        let request = request::verify(&envelope, id, expiry, &self.trust, UnixTime::now()).map_err(|e| e.to_string())?;
+        if !device.identities.contains(&request.statement.identity) {
+            return Err(format!("it asks for {}, who is not approved for here", request.statement.identity));
+        }
+        Ok(request)
+    }
+
+    async fn carry_out(&mut self, outputs: Vec<Output>) -> Done<Finished> {
+        for output in outputs {
+            match output {
+                Output::Say(line) => say(&format!("{line}\n"))?,
+                Output::Ask(question) => say(&question)?,
+                Output::ForgetTyped => {
+                    terminal::forget_typed();
+                    while self.lines.try_recv().is_ok() {}
+                }
+                Output::Ended if self.args.once => {
+                    return Ok(Some(Err(Failure::Refused("the request ended without an answer".into()))));
+                }
+                Output::Ended => {}
+                Output::Answer(answer) => {
+                    let done = self.send(&answer).await;
+                    if self.args.once {
+                        return Ok(Some(done));
+                    }
+                    if let Err(failure) = done {
+                        say(&format!("{}\n", self.charset.fit(&failure.to_string())))?;
+                    }
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    async fn send(&mut self, answer: &Answer) -> Done {
+        let id = answer.request.statement.id;
+        let name = named(&answer.request.statement, self.charset);
+        let blob = self.sealed(answer)?;
+        let mut pause = Duration::from_millis(200);
+        let failure = loop {
+            let sent = match self.caller.bearer() {
+                Ok(bearer) => self.gateway.answer(&bearer, id, blob.clone()).await,
+                Err(failure) => Err(failure),
+            };
+            let Err(failure) = sent else {
+                say(&format!("Sent: {} {name}. The host checks it and decides.\n", said(answer.decision)))?;
+                return Ok(());
+            };
+            if self.caller.learn(&failure) {
+                continue;
+            }
+            if !failure.passing() || boot_now().plus(pause) >= answer.ends {
+                break failure;
+            }
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(Duration::from_secs(2));
+        };
+        Err(match failure {
+            CallFailure::Problem(_, problem) if problem.code == ProblemCode::Gone => {
+                Failure::Refused(format!("Too late for {name}: it had ended, nothing was allowed."))
+            }
+            CallFailure::Problem(_, problem) => {
+                Failure::Refused(format!("Not taken by the gateway, {name}: {}. Nothing was allowed.", visible(&problem.text)))
+            }
+            CallFailure::Unreachable(why) => {
+                self.desk.unsent(id);
+                Failure::Unreachable(format!("Not sent, {name}: {}. Nothing was allowed.", visible(&why)))
+            }
+        })
+    }
+
+    fn sealed(&self, decided: &Answer) -> Done<Bytes> {
+        let device = self.registration.device.claims().device_id;
+        let failed = |e: &dyn std::fmt::Display| Failure::Refused(format!("the answer could not be made: {e}"));
+        let answer = answer::Answer::new(&decided.request, device, decided.decision, decided.num.clone(), UnixTime::now());
+        let res = answer.sign(&self.registration.keys.sign).map_err(|e| failed(&e))?;
+        let context = answer::seal_context(&decided.request.statement.id, &device);
+        let to = &decided.request.host.claims().kem;
+        seal::seal(to, Purpose::Answer, &context, &answer::Envelope { res }).map_err(|e| failed(&e))
+    }
+}
+
+fn said(decision: Decision) -> &'static str {
+    match decision {
+        Decision::Approve => "approved",
+        Decision::Deny => "denied",
+        Decision::Report => "denied and reported as not you,",
+    }
+}
+
+/// Prints at once; when nobody can read it, nobody can be asked.
+fn say(text: &str) -> Done {
+    let mut out = std::io::stdout().lock();
+    out.write_all(text.as_bytes())
+        .and_then(|()| out.flush())
+        .map_err(|e| Failure::Refused(format!("nothing can be shown any more ({e}), so nothing was approved")))
+}

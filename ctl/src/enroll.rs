@@ -1,0 +1,163 @@
+//! `assentctl enroll USER`: root on an enrolled host vouches for a user, who registers a device with a link and is
+//! known by the six digits that the device shows (PROTOCOL 2.4).
+
+use crate::agent_bus::{Agent, SOCKET};
+use crate::failure::{Done, Failure};
+use crate::qr;
+use crate::report::report;
+use crate::seconds::moment;
+use crate::terminal::{self, Charset};
+use assent_proto::text::visible;
+use assent_proto::time::UnixTime;
+use clap::Args;
+use serde_json::json;
+use std::io::{IsTerminal as _, Write as _};
+use std::path::PathBuf;
+use std::time::Duration;
+use zeroize::Zeroizing;
+
+const POLL: Duration = Duration::from_secs(1);
+
+/// `enroll`.
+#[derive(Debug, Args)]
+pub struct Enroll {
+    /// The user who will approve with the new device
+    user: String,
+    /// The agent's admin socket
+    #[arg(long, value_name = "PATH", default_value = SOCKET)]
+    socket: PathBuf,
+    /// Draw no QR code
+    #[arg(long)]
+    no_qr: bool,
+    /// Report who was registered as JSON; link and questions go to standard error
+    #[arg(long)]
+    json: bool,
+}
+
+/// How an enrolment stands, as the agent says it.
+type State = (String, String, u32);
+
+impl Enroll {
+    /// Runs it.
+    pub async fn run(&self) -> Done {
+        let agent = Agent::at(&self.socket).await?;
+        let (token, link, until): (String, String, u64) = agent.call("OpenEnrolment", &self.user.as_str()).await?;
+        let link = Zeroizing::new(link);
+        self.show(&link, until);
+        let device = Enrolment {
+            agent: &agent,
+            token,
+        }
+        .finish()
+        .await?;
+        let value = json!({"user": self.user, "device_id": device});
+        report(self.json, &value, || {
+            format!("Registered: device {} now approves for {}.", visible(&device), visible(&self.user))
+        });
+        Ok(())
+    }
+
+    fn show(&self, link: &str, until: u64) {
+        let charset = Charset::of_locale();
+        let drawn = if self.no_qr || charset == Charset::Ascii { None } else { qr::lines(link) };
+        let mut text = String::new();
+        // Above the code, so that the code itself has the last screen.
+        for line in [
+            format!("Link for {}, good once and until {}:", visible(&self.user), moment(UnixTime(until))),
+            format!("  {}", visible(link)),
+            "Give it to nobody else. With a terminal: assentctl authenticator enroll 'LINK'".into(),
+        ] {
+            text.push_str(&charset.fit(&line));
+            text.push('\n');
+        }
+        match drawn {
+            Some(lines) => {
+                // Light on dark, whatever the terminal's own colours are.
+                let (on, off) = if self.colours() { ("\u{1b}[97;40m", "\u{1b}[0m") } else { ("", "") };
+                for line in lines {
+                    text.push_str(&format!("{on}{line}{off}\n"));
+                }
+            }
+            None if !self.no_qr && charset == Charset::Ascii => text.push_str("(No QR code: this terminal's locale is not UTF-8.)\n"),
+            None if !self.no_qr => text.push_str("(No QR code: the link is too long for 80x24.)\n"),
+            None => {}
+        }
+        self.print(&text);
+    }
+
+    fn colours(&self) -> bool {
+        let terminal = if self.json { std::io::stderr().is_terminal() } else { std::io::stdout().is_terminal() };
+        terminal && std::env::var_os("TERM").is_some_and(|term| term != "dumb")
+    }
+
+    fn print(&self, text: &str) {
+        if self.json {
+            eprint!("{text}");
+        } else {
+            print!("{text}");
+            let _ = std::io::stdout().flush();
+        }
+    }
+}
+
+struct Enrolment<'a> {
+    agent: &'a Agent,
+    token: String,
+}
+
+impl Enrolment<'_> {
+    /// Waits for the device, asks for its digits, and gives the device's id.
+    async fn finish(&self) -> Done<String> {
+        loop {
+            let (state, detail, tries) = self.state().await?;
+            match state.as_str() {
+                "waiting" => tokio::time::sleep(POLL).await,
+                "digits" => {
+                    if let Some(device) = self.ask(&detail, tries).await? {
+                        return Ok(device);
+                    }
+                }
+                "certified" => return Ok(detail),
+                "over" => return Err(over()),
+                other => return Err(unknown(other)),
+            }
+        }
+    }
+
+    async fn state(&self) -> Done<State> {
+        self.agent.call("EnrolmentState", &self.token.as_str()).await
+    }
+
+    async fn ask(&self, label: &str, tries: u32) -> Done<Option<String>> {
+        eprint!("Device \"{}\" came. Its six digits ({tries} tries left): ", Charset::of_locale().fit(&visible(label)));
+        let _ = std::io::stderr().flush();
+        let typed = tokio::task::spawn_blocking(terminal::read_line).await.ok().flatten();
+        let Some(typed) = typed else {
+            return Err(Failure::Refused("the input ended before the digits came; nothing was registered".into()));
+        };
+        let digits: String = typed.chars().filter(|c| !c.is_whitespace()).collect();
+        if digits.len() != 6 || !digits.bytes().all(|b| b.is_ascii_digit()) {
+            eprintln!("Six digits, as the device shows them. That cost no try.");
+            return Ok(None);
+        }
+        let (state, detail, tries): State = self.agent.call("ConfirmEnrolment", &(self.token.as_str(), digits.as_str())).await?;
+        match state.as_str() {
+            "certified" => Ok(Some(detail)),
+            "digits" => {
+                eprintln!("These are not the digits of that device; {tries} tries left. If it shows others, it is not yours.");
+                Ok(None)
+            }
+            "waiting" => Ok(None),
+            "over" => Err(over()),
+            other => Err(unknown(other)),
+        }
+    }
+}
+
+fn over() -> Failure {
+    Failure::Refused("this enrolment is over (too late, or wrong digits three times); nothing was registered. Run it again for a new link".into())
+}
+
+fn unknown(state: &str) -> Failure {
+    Failure::Unreachable(format!("the agent says \"{}\", which is not known here; is it of another version?", visible(state)))
+}

@@ -1,0 +1,279 @@
+//! The HTTP client towards a gateway: HTTP/2, no proxy, no redirects, a time limit on everything and a bound on every
+//! body. TLS keeps onlookers out; what is believed rests on the pinned root alone.
+
+use crate::failure::{Done, Failure};
+use assent_proto::cert::{Issuer, Trust};
+use assent_proto::enrol::Token;
+use assent_proto::keys::{KemSecret, VerifyingKey};
+use assent_proto::registrar::{self, Ask, Reply, Sealed};
+use assent_proto::relay::{DeviceAnswer, Problem, ProblemCode, TrustInfo};
+use assent_proto::text::visible;
+use assent_proto::time::UnixTime;
+use assent_proto::{Bytes, Id};
+use reqwest::{Client, RequestBuilder, Response, StatusCode, Url};
+use rustls::RootCertStore;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
+use serde::de::DeserializeOwned;
+use std::path::Path;
+use std::time::Duration;
+
+const CONNECT: Duration = Duration::from_secs(5);
+const CALL: Duration = Duration::from_secs(10);
+/// More than any body of the relay holds.
+const MAX_BODY: usize = 512 * 1024;
+
+/// A gateway at one address.
+pub struct Gateway {
+    base: String,
+    client: Client,
+}
+
+/// Why a call to the relay came to nothing.
+#[derive(Debug)]
+pub enum CallFailure {
+    /// No answer, or none that makes sense.
+    Unreachable(String),
+    /// The relay's own word.
+    Problem(StatusCode, Problem),
+}
+
+impl CallFailure {
+    /// Whether trying again may help.
+    pub fn passing(&self) -> bool {
+        match self {
+            Self::Unreachable(_) => true,
+            Self::Problem(status, _) => status.is_server_error(),
+        }
+    }
+
+    fn into_failure(self, base: &str) -> Failure {
+        match self {
+            Self::Unreachable(why) => Failure::Unreachable(format!(
+                "the gateway at {base} cannot be reached: {why}; check the address and that this machine may connect to it"
+            )),
+            Self::Problem(status, problem) if status.is_server_error() => {
+                Failure::Unreachable(format!("the gateway at {base} failed: {}", visible(&problem.text)))
+            }
+            Self::Problem(_, problem) => Failure::Refused(format!("the gateway at {base} refuses: {}", visible(&problem.text))),
+        }
+    }
+}
+
+impl Gateway {
+    /// A client for the gateway at `url`. With `ca_file`, its certificates count beside the system's.
+    pub fn new(url: &str, ca_file: Option<&Path>) -> Done<Self> {
+        let (base, plain) = checked_base(url)?;
+        let mut builder = Client::builder()
+            .no_proxy()
+            .redirect(reqwest::redirect::Policy::none())
+            .connect_timeout(CONNECT)
+            .http2_keep_alive_interval(Duration::from_secs(15))
+            .http2_keep_alive_timeout(Duration::from_secs(5))
+            .http2_keep_alive_while_idle(true)
+            .tls_backend_preconfigured(tls(ca_file, plain)?);
+        if plain {
+            builder = builder.http2_prior_knowledge();
+        }
+        let client = builder
+            .build()
+            .map_err(|e| Failure::Input(format!("the HTTP client could not be built: {e}")))?;
+        Ok(Self { base, client })
+    }
+
+    /// The gateway's public URL in its one form, without a slash at its end.
+    pub fn base(&self) -> &str {
+        &self.base
+    }
+
+    /// What the relay says of itself; nothing of it is believed without a pin.
+    pub async fn trust_info(&self) -> Done<TrustInfo> {
+        let request = self.client.get(format!("{}/v1/trust", self.base)).timeout(CALL);
+        json(request).await.map_err(|e| e.into_failure(&self.base))
+    }
+
+    /// One sealed call to the registrar.
+    pub async fn call(&self, issuer: &Issuer, key: &KemSecret, ask: Ask) -> Done<Reply> {
+        let (sealed, open) = registrar::call(issuer, &key.public(), ask).map_err(|e| Failure::Refused(e.to_string()))?;
+        let request = self.client.post(format!("{}/v1/registrar", self.base)).timeout(CALL).json(&sealed);
+        let sealed: Sealed = json(request).await.map_err(|e| e.into_failure(&self.base))?;
+        open.reply(key, &sealed).map_err(|e| {
+            Failure::Refused(format!(
+                "what came from the gateway at {} is not the registrar's reply: {e}; nothing of it is used",
+                self.base
+            ))
+        })
+    }
+
+    /// Hands a device's answer over.
+    pub async fn answer(&self, bearer: &str, push: Id, blob: Bytes) -> Result<(), CallFailure> {
+        let url = format!("{}/v1/push/{push}/answer", self.base);
+        let request = self.client.post(url).timeout(CALL).bearer_auth(bearer).json(&DeviceAnswer { blob });
+        accepted(request).await.map(|_| ())
+    }
+
+    /// Opens the event stream.
+    pub async fn events(&self, bearer: &str, last_id: Option<&str>) -> Result<Response, CallFailure> {
+        let mut request = self.client.get(format!("{}/v1/events", self.base)).bearer_auth(bearer);
+        request = request.header("accept", "text/event-stream");
+        if let Some(id) = last_id {
+            request = request.header("last-event-id", id);
+        }
+        match tokio::time::timeout(CALL, accepted(request)).await {
+            Ok(response) => response,
+            Err(_) => Err(CallFailure::Unreachable("no answer in time".into())),
+        }
+    }
+}
+
+/// What a token makes believable of what the relay says: its root, and the issuer under it (R23).
+pub fn pin(info: &TrustInfo, token: &Token, gateway: &str) -> Done<(VerifyingKey, Issuer)> {
+    let root = token.choose_root(&info.roots).ok_or_else(|| {
+        Failure::Refused(format!(
+            "the gateway at {gateway} does not have the root that the token names ({}); either the token is for another gateway, or somebody stands in between. Nothing was trusted or sent",
+            token.root
+        ))
+    })?;
+    let now = UnixTime::now();
+    let issuer = Trust::new(vec![root.clone()]).verify_issuer(&info.issuer, now).map_err(|e| {
+        let drift = now.0.abs_diff(info.now.0);
+        let hint = if drift > 60 {
+            format!("; the gateway's clock and this machine's differ by {drift} s")
+        } else {
+            String::new()
+        };
+        Failure::Refused(format!("the registrar's certificate is not valid: {e}{hint}. Nothing was sent"))
+    })?;
+    Ok((root.clone(), issuer))
+}
+
+/// The gateway's address in one form, and whether it goes without TLS.
+fn checked_base(url: &str) -> Done<(String, bool)> {
+    let shown = visible(url);
+    let parsed = Url::parse(url).map_err(|e| Failure::Input(format!("\"{shown}\" is no address of a gateway: {e}")))?;
+    let host = parsed.host_str().unwrap_or_default();
+    let plain = match parsed.scheme() {
+        "https" => false,
+        "http" if is_loopback(host) => true,
+        "http" => {
+            return Err(Failure::Input(format!(
+                "\"{shown}\" goes over the network without TLS; use https:// (http:// is for loopback alone)"
+            )));
+        }
+        _ => return Err(Failure::Input(format!("\"{shown}\" is no https:// address"))),
+    };
+    if !parsed.username().is_empty() || parsed.password().is_some() || parsed.query().is_some() || parsed.fragment().is_some() {
+        return Err(Failure::Input(format!("\"{shown}\" has more in it than an address")));
+    }
+    Ok((parsed.as_str().trim_end_matches('/').to_owned(), plain))
+}
+
+fn is_loopback(host: &str) -> bool {
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    host == "localhost" || bare.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
+}
+
+fn tls(ca_file: Option<&Path>, plain: bool) -> Done<rustls::ClientConfig> {
+    // Fails only when it was installed before, by the same code.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let mut roots = RootCertStore::empty();
+    if !plain {
+        for certificate in rustls_native_certs::load_native_certs().certs {
+            // The system's store may hold certificates that rustls does not take; the others do.
+            let _ = roots.add(certificate);
+        }
+    }
+    if let Some(file) = ca_file {
+        let pem = crate::files::read_public(file)?;
+        let bad = |e: &dyn std::fmt::Display| Failure::Input(format!("{} holds no usable certificate: {e}", file.display()));
+        let mut count = 0;
+        for certificate in CertificateDer::pem_slice_iter(pem.as_bytes()) {
+            roots.add(certificate.map_err(|e| bad(&e))?).map_err(|e| bad(&e))?;
+            count += 1;
+        }
+        if count == 0 {
+            return Err(bad(&"there is no PEM block in it"));
+        }
+    }
+    Ok(rustls::ClientConfig::builder().with_root_certificates(roots).with_no_client_auth())
+}
+
+/// Sends a request and reads JSON; no body at all reads as `null`.
+pub async fn json<T: DeserializeOwned>(request: RequestBuilder) -> Result<T, CallFailure> {
+    let response = accepted(request).await?;
+    let body = bounded(response).await?;
+    let text: &[u8] = if body.is_empty() { b"null" } else { &body };
+    serde_json::from_slice(text).map_err(|e| CallFailure::Unreachable(format!("its answer is not what was expected ({e})")))
+}
+
+async fn accepted(request: RequestBuilder) -> Result<Response, CallFailure> {
+    let response = request.send().await.map_err(unreachable)?;
+    let status = response.status();
+    if status.is_success() {
+        return Ok(response);
+    }
+    let body = bounded(response).await?;
+    let problem = serde_json::from_slice(&body).unwrap_or_else(|_| Problem {
+        code: ProblemCode::Internal,
+        text: format!("it answered {status}"),
+        now: UnixTime::now(),
+    });
+    Err(CallFailure::Problem(status, problem))
+}
+
+async fn bounded(mut response: Response) -> Result<Vec<u8>, CallFailure> {
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(unreachable)? {
+        body.extend_from_slice(&chunk);
+        if body.len() > MAX_BODY {
+            return Err(CallFailure::Unreachable("its answer is too long".into()));
+        }
+    }
+    Ok(body)
+}
+
+/// An HTTP error with its causes, without the URL (which ids are part of).
+#[allow(clippy::needless_pass_by_value)] // what map_err wants
+fn unreachable(error: reqwest::Error) -> CallFailure {
+    let error = error.without_url();
+    let mut text = error.to_string();
+    let mut source = std::error::Error::source(&error);
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
+    }
+    CallFailure::Unreachable(text)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_has_one_form_and_plain_http_stays_on_loopback() {
+        for (url, base, plain) in [
+            ("https://push.example.org", "https://push.example.org", false),
+            ("https://push.example.org:443/", "https://push.example.org", false),
+            ("https://PUSH.example.org/a/", "https://push.example.org/a", false),
+            ("http://127.0.0.1:8080", "http://127.0.0.1:8080", true),
+            ("http://[::1]:8080/", "http://[::1]:8080", true),
+            ("http://localhost:1", "http://localhost:1", true),
+        ] {
+            assert_eq!(checked_base(url).unwrap(), (base.to_owned(), plain), "{url}");
+        }
+        for url in [
+            "http://push.example.org",
+            "http://127.0.0.1.example.org/",
+            "http://10.0.0.1",
+            "ftp://push.example.org",
+            "push.example.org",
+            "https://user@push.example.org",
+            "https://push.example.org/?q",
+            "https://push.example.org/#1.a.b.c",
+            "",
+        ] {
+            assert!(matches!(checked_base(url), Err(Failure::Input(_))), "{url}");
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! The person at the terminal: what may be written to it, and lines read from it.
+
+use crate::failure::{Done, Failure};
+use std::io::{self, BufRead as _, IsTerminal as _, Read as _, Write as _};
+use tokio::sync::mpsc;
+use zeroize::{Zeroize as _, Zeroizing};
+
+/// Longest line that anybody types here.
+const MAX_LINE: u64 = 4096;
+
+/// What the terminal can show.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Charset {
+    /// Everything.
+    Utf8,
+    /// ASCII alone: other bytes may be control characters to an 8-bit terminal.
+    Ascii,
+}
+
+impl Charset {
+    /// As the locale says (`LC_ALL`, `LC_CTYPE`, `LANG`).
+    pub fn of_locale() -> Self {
+        let locale = ["LC_ALL", "LC_CTYPE", "LANG"]
+            .iter()
+            .find_map(|name| std::env::var(name).ok().filter(|value| !value.is_empty()))
+            .unwrap_or_default()
+            .to_ascii_lowercase();
+        if locale.ends_with("utf-8") || locale.ends_with("utf8") || locale.contains("utf-8@") || locale.contains("utf8@") {
+            Self::Utf8
+        } else {
+            Self::Ascii
+        }
+    }
+
+    /// A text of ours, whose outside parts are visible already, in characters that the terminal shows.
+    pub fn fit(self, text: &str) -> String {
+        if self == Self::Utf8 {
+            return text.to_owned();
+        }
+        let mut out = String::with_capacity(text.len());
+        for c in text.chars() {
+            match c {
+                '⟨' => out.push('<'),
+                '⟩' => out.push('>'),
+                // Otherwise what an outsider wrote would look like a mark of ours.
+                '<' => out.push_str("<U+003C>"),
+                c if c.is_ascii() => out.push(c),
+                '…' => out.push_str("..."),
+                c => out.push_str(&format!("<U+{:04X}>", u32::from(c))),
+            }
+        }
+        out
+    }
+}
+
+/// A line from standard input, without its end; `None` at its end or when it cannot be read.
+pub fn read_line() -> Option<Zeroizing<String>> {
+    let mut bytes = Zeroizing::new(Vec::with_capacity(256));
+    let mut input = io::stdin().lock();
+    let read = input.by_ref().take(MAX_LINE).read_until(b'\n', &mut bytes).ok()?;
+    if read == 0 {
+        return None;
+    }
+    while bytes.last().is_some_and(|b| matches!(b, b'\n' | b'\r')) {
+        bytes.pop();
+    }
+    match String::from_utf8(std::mem::take(&mut bytes)) {
+        Ok(line) => Some(Zeroizing::new(line)),
+        Err(e) => {
+            e.into_bytes().zeroize();
+            Some(Zeroizing::new("\u{fffd}".into()))
+        }
+    }
+}
+
+/// Lines as they are typed, read by a thread of their own; the channel closes at the input's end.
+pub fn lines() -> mpsc::Receiver<Zeroizing<String>> {
+    let (sender, receiver) = mpsc::channel(64);
+    // Not joined: it ends with the process, or when nobody wants its lines any more.
+    std::thread::spawn(move || {
+        while let Some(line) = read_line() {
+            if sender.blocking_send(line).is_err() {
+                return;
+            }
+        }
+    });
+    receiver
+}
+
+/// Forgets what was typed and not read yet.
+pub fn forget_typed() {
+    let stdin = io::stdin();
+    if stdin.is_terminal() {
+        // A terminal that went away has nothing to forget.
+        let _ = nix::sys::termios::tcflush(&stdin, nix::sys::termios::FlushArg::TCIFLUSH);
+    }
+}
+
+/// Asks yes or no on the terminal; anything but a yes is a no.
+pub fn confirm(question: &str) -> Done<bool> {
+    if !io::stdin().is_terminal() {
+        return Err(Failure::Input(
+            "there is no terminal to ask on; look at what is to be signed, then give --yes".into(),
+        ));
+    }
+    eprint!("{question}");
+    let _ = io::stderr().flush();
+    let answer = read_line();
+    Ok(answer.is_some_and(|line| matches!(line.trim().to_ascii_lowercase().as_str(), "y" | "yes")))
+}
+
+/// A one-time secret as given, or from standard input for `-`.
+pub fn given_or_stdin(given: &str) -> Done<Zeroizing<String>> {
+    if given == "-" {
+        return read_line().ok_or_else(|| Failure::Input("standard input ended before a token came".into()));
+    }
+    Ok(Zeroizing::new(given.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn r68_a_terminal_without_utf8_gets_ascii_alone() {
+        let shown = assent_proto::text::visible("Zoë<U+000A>\u{1b}\u{9b}");
+        assert_eq!(Charset::Utf8.fit(&shown), "Zoë<U+000A>⟨U+001B⟩⟨U+009B⟩");
+        let ascii = Charset::Ascii.fit(&shown);
+        assert_eq!(ascii, "Zo<U+00EB><U+003C>U+000A><U+001B><U+009B>");
+        assert!(ascii.is_ascii());
+    }
+}

@@ -1,0 +1,100 @@
+//! Exactly what the admin typed, key by key. An unknown key is an error; what a value means is [`super::check`]'s.
+
+use serde::Deserialize;
+use std::path::PathBuf;
+use toml::Spanned;
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawFile {
+    pub unlisted: Option<Spanned<String>>,
+    pub gateway: Option<Spanned<RawGateway>>,
+    pub log: Option<RawLog>,
+    pub paths: Option<RawPaths>,
+    #[serde(default)]
+    pub auth_profile: Vec<Spanned<RawAuthProfile>>,
+    #[serde(default)]
+    pub push_profile: Vec<Spanned<RawPushProfile>>,
+    #[serde(default)]
+    pub policy: Vec<Spanned<RawPolicy>>,
+    #[serde(default)]
+    pub application: Vec<Spanned<RawApplication>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawGateway {
+    pub url: String,
+    pub ca_file: Option<PathBuf>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawLog {
+    pub syslog: Option<PathBuf>,
+    pub audit_file: Option<PathBuf>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawPaths {
+    pub state_dir: Option<PathBuf>,
+    pub trust_dir: Option<PathBuf>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawAuthProfile {
+    pub name: String,
+    pub kind: String,
+    pub realm: Option<String>,
+    pub on_unreachable: Option<String>,
+    // kind = "ldap"
+    #[serde(default)]
+    pub uris: Vec<String>,
+    pub starttls: Option<bool>,
+    pub plain_loopback: Option<bool>,
+    pub ca_file: Option<PathBuf>,
+    pub base: Option<String>,
+    pub bind_dn: Option<String>,
+    pub bind_password_file: Option<PathBuf>,
+    pub bind_password_credential: Option<String>,
+    pub user_attribute: Option<String>,
+    pub user_filter: Option<String>,
+    pub id_attribute: Option<String>,
+    pub timeout_seconds: Option<u64>,
+    // kind = "local"
+    pub users_file: Option<PathBuf>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawPushProfile {
+    pub name: String,
+    pub fallback_auth_profiles: Vec<String>,
+    pub assurance: Option<String>,
+    pub nist: Option<bool>,
+    pub ttl_seconds: Option<u32>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawPolicy {
+    pub profile: Option<String>,
+    pub push_profile: Option<String>,
+    pub auth_profile: String,
+    pub attribute: String,
+    #[serde(default)]
+    pub values: Vec<String>,
+    #[serde(default)]
+    pub regex: Vec<String>,
+    pub case: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawApplication {
+    pub name: String,
+    pub services: Vec<String>,
+    pub factors: Vec<Vec<String>>,
+}

@@ -1,0 +1,211 @@
+//! One server of a profile: its warm connection, its health, and the binds that are made on it.
+
+use super::dial::{self, Connection, Failure};
+use super::target::Target;
+use super::verdict;
+use crate::config::profile::{LdapServer, ServiceAccount};
+use crate::directory::secret_file::{self, Stamp};
+use ldap3::LdapResult;
+use ldap3::controls::RawControl;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+use zeroize::Zeroizing;
+
+/// A connection that was silent for longer is not trusted to be alive.
+const MAX_IDLE: Duration = Duration::from_secs(240);
+/// How long a server is passed over after its first failure, and at most.
+const BACK_OFF: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(60));
+/// Longest service password.
+const MAX_SECRET: u64 = 4096;
+
+/// One server.
+#[derive(Debug)]
+pub struct Server {
+    target: Result<Target, String>,
+    tls: Arc<rustls::ClientConfig>,
+    step: Duration,
+    health: Mutex<Health>,
+    pooled: tokio::sync::Mutex<Option<Connection>>,
+}
+
+#[derive(Debug, Default)]
+struct Health {
+    failures: u32,
+    until: Option<Instant>,
+    last: Option<(Instant, Failure)>,
+    /// The password file whose content the server refused: knocking on would lock the service account.
+    refused: Option<Stamp>,
+}
+
+impl Server {
+    /// A server that has not been asked yet. Each step with it takes at most `step`.
+    pub fn new(server: &LdapServer, tls: Arc<rustls::ClientConfig>, step: Duration) -> Self {
+        Self {
+            target: Target::new(server),
+            tls,
+            step,
+            health: Mutex::default(),
+            pooled: tokio::sync::Mutex::default(),
+        }
+    }
+
+    /// For the log.
+    pub fn name(&self) -> String {
+        match &self.target {
+            Ok(target) => target.to_string(),
+            Err(problem) => problem.clone(),
+        }
+    }
+
+    /// Until when it is better to ask another.
+    pub fn rests_until(&self) -> Option<Instant> {
+        self.health().until.filter(|until| *until > Instant::now())
+    }
+
+    fn health(&self) -> MutexGuard<'_, Health> {
+        self.health.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Remembers that it does not work. Logins that find out together count as one.
+    pub fn failed(&self, failure: &Failure) {
+        let now = Instant::now();
+        let mut health = self.health();
+        health.last = Some((now, failure.clone()));
+        if health.until.is_some_and(|until| until > now) {
+            return;
+        }
+        let rest = BACK_OFF.0.saturating_mul(1 << health.failures.min(8)).min(BACK_OFF.1);
+        health.failures = health.failures.saturating_add(1);
+        health.until = Some(now + rest);
+        drop(health);
+        tracing::warn!(server = self.name(), rest_seconds = rest.as_secs(), why = failure.0, "LDAP server failed");
+    }
+
+    /// Remembers that it works.
+    pub fn worked(&self) {
+        *self.health() = Health::default();
+    }
+
+    /// Runs a step with its deadline.
+    pub async fn within<T>(&self, what: &str, step: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+        match tokio::time::timeout(self.step, step).await {
+            Ok(done) => done,
+            Err(_) => Err(Failure(format!("{what}: no answer within {} s", self.step.as_secs_f32()))),
+        }
+    }
+
+    /// A fresh connection, on which nobody is bound.
+    pub async fn open(&self) -> Result<Connection, Failure> {
+        let target = self.target.as_ref().map_err(|problem| Failure(problem.clone()))?;
+        dial::open(target, &self.tls).await
+    }
+
+    /// The warm connection for searches, and whether it had been used before. Logins that wait for the same server
+    /// wait for one attempt and share its outcome.
+    pub async fn service(&self, account: Option<&ServiceAccount>) -> Result<(Connection, bool), Failure> {
+        let asked = Instant::now();
+        let mut pooled = self.pooled.lock().await;
+        if let Some(connection) = pooled.as_mut()
+            && !connection.is_closed()
+            && connection.used.elapsed() < MAX_IDLE
+        {
+            connection.used = Instant::now();
+            return Ok((connection.clone(), true));
+        }
+        if let Some(old) = pooled.take() {
+            old.close();
+        }
+        if let Some((at, failure)) = &self.health().last
+            && *at > asked
+        {
+            return Err(failure.clone());
+        }
+        let opened = self.within("connect", self.open_service(account)).await;
+        match opened {
+            Ok(connection) => {
+                tracing::debug!(server = self.name(), "LDAP service connection opened");
+                *pooled = Some(connection.clone());
+                Ok((connection, false))
+            }
+            Err(failure) => {
+                self.failed(&failure);
+                Err(failure)
+            }
+        }
+    }
+
+    async fn open_service(&self, account: Option<&ServiceAccount>) -> Result<Connection, Failure> {
+        let Some(account) = account else {
+            return self.open().await;
+        };
+        let (secret, stamp) = service_secret(account)?;
+        self.not_refused_before(account, stamp)?;
+        let mut connection = self.open().await?;
+        let bound = connection.ldap.simple_bind(&account.bind_dn, secret.as_str()).await;
+        let result = bound.map_err(|e| connection.failure("service bind", &e))?;
+        match result.rc {
+            0 => Ok(connection),
+            rc => {
+                if matches!(rc, 19 | 48 | 49 | 50 | 53) {
+                    self.health().refused = Some(stamp);
+                }
+                connection.close();
+                Err(Failure(format!("service bind: {}", verdict::shown(&result))))
+            }
+        }
+    }
+
+    fn not_refused_before(&self, account: &ServiceAccount, stamp: Stamp) -> Result<(), Failure> {
+        let health = self.health();
+        let rests = health.until.is_some_and(|until| until > Instant::now());
+        if rests && health.refused == Some(stamp) {
+            let file = assent_proto::text::visible(&account.password_file.to_string_lossy());
+            return Err(Failure(format!("service bind: refused a moment ago; tried again when {file} changes, or soon")));
+        }
+        Ok(())
+    }
+
+    /// Forgets the warm connection, if it is still this one.
+    pub async fn discard(&self, connection: &Connection) {
+        let mut pooled = self.pooled.lock().await;
+        if pooled.as_ref().is_some_and(|kept| kept.is(connection)) {
+            *pooled = None;
+        }
+    }
+
+    /// Binds as a user on a connection of its own, which ends right after: a bind that fails leaves some servers'
+    /// connections with whoever was bound before (R65).
+    pub async fn bind_once(&self, dn: &str, password: &str) -> Result<LdapResult, Failure> {
+        if dn.is_empty() || password.is_empty() {
+            // Either would be an anonymous bind, which succeeds (R62).
+            return Err(Failure("bind: neither name nor password may be empty".to_owned()));
+        }
+        let mut connection = self.open().await?;
+        let policy = RawControl {
+            ctype: verdict::POLICY_CONTROL.to_owned(),
+            crit: false,
+            val: None,
+        };
+        let bound = connection.ldap.with_controls(policy).simple_bind(dn, password).await;
+        let result = bound.map_err(|e| connection.failure("bind", &e));
+        connection.close();
+        result
+    }
+}
+
+/// The service account's password as it stands in its file now, without the line's end.
+fn service_secret(account: &ServiceAccount) -> Result<(Zeroizing<String>, Stamp), Failure> {
+    let path = &account.password_file;
+    let shown = assent_proto::text::visible(&path.to_string_lossy());
+    if account.bind_dn.trim().is_empty() {
+        return Err(Failure("service bind: the DN is empty".to_owned()));
+    }
+    let (content, stamp) = secret_file::read(path, MAX_SECRET).map_err(|e| Failure(e.to_string()))?;
+    let text = std::str::from_utf8(&content).map_err(|_| Failure(format!("{shown}: it is no text")))?;
+    let text = text.strip_suffix('\n').unwrap_or(text);
+    let text = text.strip_suffix('\r').unwrap_or(text);
+    if text.is_empty() || text.contains(['\n', '\r', '\0']) {
+        return Err(Failure(format!("{shown}: it must hold the password on one line")));
+    }
+    Ok((Zeroizing::new(text.to_owned()), stamp))
+}

@@ -1,0 +1,272 @@
+use super::*;
+use crate::directory::nss::Source;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use zeroize::Zeroizing;
+
+/// Three names, two of which share a uid; the first is the one that the uid leads to.
+struct StandIn;
+
+impl Source for StandIn {
+    fn user(&self, name: &str) -> Result<Option<NssEntry>, String> {
+        let (name, uid) = match name {
+            "alice" | "ALICE" => ("alice", 1001),
+            "bob" => ("bob", 1002),
+            "root" | "toor" => ("root", 0),
+            "broken" => return Err("EIO".to_owned()),
+            _ => return Ok(None),
+        };
+        Ok(Some(NssEntry {
+            name: name.to_owned(),
+            uid,
+            gid: 100,
+            home: Outside::new("/home/x"),
+            shell: Outside::new("/bin/sh"),
+        }))
+    }
+
+    fn groups(&self, user: &NssEntry) -> Result<Vec<String>, String> {
+        if user.uid == 0 {
+            return Err("EIO".to_owned());
+        }
+        Ok(vec!["staff".to_owned(), "users".to_owned()])
+    }
+}
+
+struct Rig {
+    dir: PathBuf,
+    local: LocalDirectory,
+}
+
+impl Drop for Rig {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.dir);
+    }
+}
+
+impl Rig {
+    fn new(name: &str, content: &str) -> Self {
+        let dir = std::env::temp_dir().join(format!("assent-local-{}-{name}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&dir);
+        std::fs::create_dir_all(&dir).unwrap();
+        let profile = LocalProfile {
+            name: "local".to_owned(),
+            realm: None,
+            users_file: dir.join("users.toml"),
+        };
+        let rig = Self {
+            dir,
+            local: LocalDirectory::new(profile, Arc::new(Nss::with_source(Arc::new(StandIn))), "host1"),
+        };
+        rig.write(content, 0o600);
+        rig
+    }
+
+    fn file(&self) -> &Path {
+        &self.local.profile.users_file
+    }
+
+    fn write(&self, content: &str, mode: u32) {
+        std::fs::write(self.file(), content).unwrap();
+        std::fs::set_permissions(self.file(), std::fs::Permissions::from_mode(mode)).unwrap();
+    }
+
+    async fn look_up(&self, name: &str) -> Lookup {
+        self.local.look_up(&user(name)).await
+    }
+
+    async fn check(&self, name: &str, password: &str) -> PasswordCheck {
+        let password = Password::new(Zeroizing::new(password.as_bytes().to_vec())).unwrap();
+        self.local.check_password(&user(name), &password).await
+    }
+}
+
+fn user(name: &str) -> UserName {
+    UserName::new(&Outside::new(name.as_bytes())).unwrap()
+}
+
+fn found(lookup: Lookup) -> Person {
+    match lookup {
+        Lookup::Found(person) => *person,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn values(person: &Person, name: &str) -> Vec<String> {
+    let found = person.attributes.find(name);
+    found.map(|found| found.values.iter().map(|value| value.shown(100)).collect()).unwrap_or_default()
+}
+
+fn alice(more: &str) -> String {
+    format!("[[user]]\nname = \"alice\"\nid = \"1b4e28ba-2fa1-11d2-883f-b9a761bde3fb\"\n{more}")
+}
+
+fn hashed() -> String {
+    alice(&format!("password_hash = \"{}\"\n", hash::tests::CHEAP))
+}
+
+#[tokio::test]
+async fn r58_listed_users_are_their_uuid_and_others_their_uid() {
+    let rig = Rig::new("identity", &alice("groups = [\"vip\", \"staff\"]\nemail = \"a@lab.test\"\nfirst_name = \"Al\"\n"));
+    let alice = found(rig.look_up("alice").await);
+    assert_eq!(alice.identity.to_string(), "local@host1#1b4e28ba-2fa1-11d2-883f-b9a761bde3fb");
+    assert_eq!(values(&alice, "group_name"), ["staff", "users", "vip"]);
+    assert_eq!(values(&alice, "email"), ["a@lab.test"]);
+    assert_eq!(values(&alice, "first_name"), ["Al"]);
+    assert_eq!(values(&alice, "username"), ["alice"]);
+    assert_eq!(alice.attributes.find("username").unwrap().syntax, Syntax::ExactText);
+    let bob = found(rig.look_up("bob").await);
+    assert_eq!(bob.identity.to_string(), "nss@host1#1002");
+    assert_eq!((values(&bob, "uid"), values(&bob, "shell")), (vec!["1002".to_owned()], vec!["/bin/sh".to_owned()]));
+    assert_eq!(values(&bob, "email"), Vec::<String>::new());
+    // Another spelling that NSS takes for the same user is the same identity.
+    assert_eq!(found(rig.look_up("ALICE").await), alice);
+}
+
+#[tokio::test]
+async fn a_fleets_realm_replaces_the_hosts_for_listed_users_alone() {
+    let mut rig = Rig::new("realm", &alice(""));
+    let mut profile = rig.local.profile.clone();
+    profile.realm = ShortText::new("fleet");
+    rig.local = LocalDirectory::new(profile, Arc::new(Nss::with_source(Arc::new(StandIn))), "host1");
+    assert_eq!(found(rig.look_up("alice").await).identity.realm.as_str(), "fleet");
+    assert_eq!(found(rig.look_up("bob").await).identity.realm.as_str(), "nss@host1");
+}
+
+#[tokio::test]
+async fn a_user_that_nss_does_not_know_is_unknown_even_if_listed() {
+    let rig = Rig::new("ghost", &hashed().replace("alice", "ghost"));
+    assert_eq!(rig.look_up("ghost").await, Lookup::Unknown);
+    assert_eq!(rig.check("ghost", "hunter2").await, PasswordCheck::Unknown);
+    assert_eq!(rig.look_up("nobody-here").await, Lookup::Unknown);
+}
+
+#[tokio::test]
+async fn r33_nss_that_cannot_say_is_not_taken_for_no() {
+    let rig = Rig::new("broken", "");
+    assert!(matches!(rig.look_up("broken").await, Lookup::Unreachable(_)));
+    assert!(matches!(rig.look_up("root").await, Lookup::Unreachable(_)), "its groups cannot be told");
+    assert!(matches!(rig.check("broken", "x").await, PasswordCheck::Unreachable(_)));
+}
+
+#[tokio::test]
+async fn passwords_are_checked_against_the_files_hash_alone() {
+    let rig = Rig::new("password", &hashed());
+    let PasswordCheck::Passed(person) = rig.check("alice", "hunter2").await else {
+        panic!("not passed");
+    };
+    assert_eq!(person.account, Account::Active);
+    assert_eq!(rig.check("alice", "hunter3").await, PasswordCheck::Wrong);
+    assert_eq!(rig.check("bob", "hunter2").await, PasswordCheck::NoPassword);
+    assert_eq!(rig.check("nobody-here", "hunter2").await, PasswordCheck::Unknown);
+    rig.write(&alice(""), 0o600);
+    assert_eq!(rig.check("alice", "hunter2").await, PasswordCheck::NoPassword);
+}
+
+#[tokio::test]
+async fn blocked_and_expired_accounts_are_told() {
+    let rig = Rig::new("account", &hashed());
+    for (more, expected) in [
+        ("blocked = true\n", Account::Disabled),
+        ("expires = \"2001-01-01\"\n", Account::Expired),
+        ("expires = \"9999-01-01\"\n", Account::Active),
+        ("blocked = false\n", Account::Active),
+        ("blocked = true\nexpires = \"2001-01-01\"\n", Account::Disabled),
+    ] {
+        rig.write(&format!("{}{more}", hashed()), 0o600);
+        assert_eq!(found(rig.look_up("alice").await).account, expected, "{more}");
+        let PasswordCheck::Passed(person) = rig.check("alice", "hunter2").await else {
+            panic!("{more}");
+        };
+        assert_eq!(person.account, expected, "{more}");
+        assert_eq!(rig.check("alice", "wrong").await, PasswordCheck::Wrong, "{more}");
+    }
+    let day = 20_849;
+    let users = Users::parse(alice("expires = \"2027-01-31\"\n").as_bytes()).ok().unwrap();
+    assert_eq!(account(users.find("alice"), day * date::DAY - 1), Account::Active);
+    assert_eq!(account(users.find("alice"), day * date::DAY), Account::Expired);
+}
+
+#[tokio::test]
+async fn a_file_that_is_bad_open_or_gone_makes_everybody_unreachable_until_it_is_mended() {
+    let rig = Rig::new("bad", &hashed());
+    let trouble = async |what: &str| {
+        for name in ["alice", "bob", "nobody-here"] {
+            let Lookup::Unreachable(why) = rig.look_up(name).await else {
+                panic!("{what}: {name} was answered");
+            };
+            assert!(why.contains("users.toml") && why.contains(what), "{what}: {why}");
+            assert!(matches!(rig.check(name, "hunter2").await, PasswordCheck::Unreachable(_)), "{what}");
+        }
+    };
+    let good = async |when: &str| assert!(matches!(rig.look_up("alice").await, Lookup::Found(_)), "{when}");
+    good("at first").await;
+    for (mode, what) in [(0o644, "0644"), (0o660, "0660"), (0o602, "0602")] {
+        rig.write(&hashed(), mode);
+        trouble(what).await;
+    }
+    rig.write(&hashed(), 0o640);
+    good("closed again").await;
+    rig.write("[[user]]\nname = \"alice\"\nid = \"x\"\n", 0o600);
+    trouble("line 3: id must be a UUID").await;
+    rig.write(&hashed(), 0o600);
+    good("mended").await;
+    std::fs::remove_file(rig.file()).unwrap();
+    trouble("No such file").await;
+    std::fs::create_dir(rig.file()).unwrap();
+    trouble("no regular file").await;
+    std::fs::remove_dir(rig.file()).unwrap();
+    rig.write(&hashed(), 0o600);
+    if nix::unistd::geteuid().is_root() {
+        nix::unistd::chown(rig.file(), Some(nix::unistd::Uid::from_raw(12_345)), None).unwrap();
+        trouble("belongs to uid 12345").await;
+        nix::unistd::chown(rig.file(), Some(nix::unistd::Uid::from_raw(0)), None).unwrap();
+    }
+    good("ours again").await;
+}
+
+#[tokio::test]
+async fn r59_names_that_share_a_uid_are_one_user() {
+    struct Aliases;
+    impl Source for Aliases {
+        fn user(&self, _: &str) -> Result<Option<NssEntry>, String> {
+            Ok(Some(NssEntry {
+                name: "root".to_owned(),
+                uid: 0,
+                gid: 0,
+                home: Outside::new("/root"),
+                shell: Outside::new("/bin/sh"),
+            }))
+        }
+        fn groups(&self, _: &NssEntry) -> Result<Vec<String>, String> {
+            Ok(vec!["root".to_owned()])
+        }
+    }
+    let rig = Rig::new("toor", &alice("").replace("alice", "root"));
+    let nss = Arc::new(Nss::with_source(Arc::new(Aliases)));
+    let local = LocalDirectory::new(rig.local.profile.clone(), nss, "host1");
+    let root = found(local.look_up(&user("root")).await);
+    assert_eq!(root.identity.realm.as_str(), "local@host1");
+    assert_eq!(found(local.look_up(&user("toor")).await), root);
+}
+
+#[tokio::test]
+async fn r31_unknown_users_wrong_passwords_and_users_without_one_cost_one_hash_each() {
+    // Costly enough that one hash stands out of everything else.
+    let costly = hash::tests::CHEAP.replace("m=64,t=1", "m=32768,t=3");
+    let rig = Rig::new("time", &alice(&format!("password_hash = \"{costly}\"\n")));
+    let mut times = Vec::new();
+    for _ in 0..5 {
+        for (at, name) in ["alice", "bob", "nobody-here"].into_iter().enumerate() {
+            let start = std::time::Instant::now();
+            rig.check(name, "wrong").await;
+            times.push((at, start.elapsed()));
+        }
+    }
+    let best = |which: usize| times.iter().filter(|(at, _)| *at == which).map(|(_, time)| *time).min().unwrap();
+    let wrong = best(0);
+    for (at, what) in [(1, "without a password"), (2, "unknown")] {
+        let ratio = best(at).as_secs_f64() / wrong.as_secs_f64();
+        assert!((0.6..1.7).contains(&ratio), "{what}: {ratio}");
+    }
+}

@@ -1,0 +1,209 @@
+//! What would be decided for a user, and why, without a login and without a push: the same policies and directories
+//! as a login, asked in the same order.
+
+use crate::config::{AuthIndex, Config, Factor, MethodIndex};
+use crate::directories::Directories;
+use crate::directory::Lookup;
+use crate::directory::nss::{Nss, NssUser};
+use crate::login::trace;
+use crate::names::UserName;
+use crate::policy::{self, Choice};
+use assent_proto::cert::Identity;
+use assent_proto::text::Outside;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+/// An explanation, as JSON and as lines for people.
+#[derive(Debug, Clone)]
+pub struct Explanation {
+    /// For machines.
+    pub json: Value,
+    /// For people.
+    pub lines: Vec<String>,
+    /// Whether the login would come as far as asking for its factors.
+    pub admits: bool,
+}
+
+/// Explains what `service` would do with `user`.
+pub async fn explain(config: &Config, directories: &Directories, nss: &Nss, user: &str, service: &str) -> Explanation {
+    let mut report = Report::default();
+    let admits = report.run(config, directories, nss, user, service).await;
+    let verdict = if admits { "would be asked" } else { "would be denied" };
+    report.say("verdict", json!(verdict), format!("=> {verdict}"));
+    Explanation {
+        json: Value::Object(report.json),
+        lines: report.lines,
+        admits,
+    }
+}
+
+#[derive(Default)]
+struct Report {
+    json: serde_json::Map<String, Value>,
+    lines: Vec<String>,
+    known: BTreeMap<AuthIndex, Lookup>,
+    identity: Option<Identity>,
+}
+
+impl Report {
+    fn say(&mut self, key: &str, value: Value, line: String) {
+        self.json.insert(key.to_owned(), value);
+        self.lines.push(line);
+    }
+
+    /// Whether the login would come as far as asking for its factors.
+    async fn run(&mut self, config: &Config, directories: &Directories, nss: &Nss, user: &str, service: &str) -> bool {
+        let Some(application) = config.application(service) else {
+            let rule = format!("{:?}", config.unlisted).to_lowercase();
+            self.say("application", Value::Null, format!("service {service:?} belongs to no application: unlisted = \"{rule}\""));
+            return false;
+        };
+        self.say("application", json!(application.name), format!("application: {}", application.name));
+        let name = match UserName::new(&Outside::new(user.as_bytes())) {
+            Ok(name) => name,
+            Err(e) => {
+                self.say("user", Value::Null, format!("user: {e}"));
+                return false;
+            }
+        };
+        let canonical = match nss.user(&name).await {
+            NssUser::Found(found) => UserName::new(&Outside::new(found.name.as_bytes())).unwrap_or(name),
+            NssUser::Unknown => {
+                self.say("user", Value::Null, format!("user: the name service does not know {}", name.shown()));
+                return false;
+            }
+            NssUser::Unreachable(why) => {
+                self.say("user", json!({"unreachable": why}), format!("user: the name service cannot be reached: {why}"));
+                return false;
+            }
+        };
+        self.say("user", json!(canonical.shown()), format!("user: {}", canonical.shown()));
+        let mut factors = Vec::new();
+        let mut admits = true;
+        for (at, factor) in application.factors.iter().enumerate() {
+            let (value, fits) = self.factor(config, directories, &canonical, at, factor).await;
+            factors.push(value);
+            admits &= fits;
+            if !fits {
+                break;
+            }
+        }
+        self.json.insert("factors".into(), json!(factors));
+        admits
+    }
+
+    async fn factor(&mut self, config: &Config, directories: &Directories, user: &UserName, at: usize, factor: &Factor) -> (Value, bool) {
+        let number = at + 1;
+        match factor {
+            Factor::Stack => {
+                self.lines.push(format!("factor {number}: an earlier PAM module, or sshd"));
+                (json!("stack"), true)
+            }
+            Factor::Password(profiles) => {
+                self.lines.push(format!("factor {number}: a password"));
+                let known = self.first_that_knows(config, directories, user, profiles).await;
+                (json!({"password": known.0}), known.1)
+            }
+            Factor::Method(methods) => {
+                self.lines.push(format!("factor {number}: a method"));
+                self.method(config, directories, user, methods).await
+            }
+        }
+    }
+
+    async fn method(&mut self, config: &Config, directories: &Directories, user: &UserName, methods: &[MethodIndex]) -> (Value, bool) {
+        let (choice, considered) = loop {
+            match policy::choose(config, methods, &self.known) {
+                (Choice::Need(profile), _) => self.ask(config, directories, user, profile).await,
+                decided => break decided,
+            }
+        };
+        let policies = trace::policies(config, &considered, &choice);
+        for line in policies["considered"].as_array().into_iter().flatten() {
+            let word = |key: &str| line[key].as_str().unwrap_or_default().to_owned();
+            self.lines.push(format!("  policy {} ({}, {}): {}: {}", word("at"), word("profile"), word("attribute"), word("answer"), word("why")));
+        }
+        match choice {
+            Choice::Method { method, policy } => {
+                let profile = config.method(method);
+                let how = if policy.is_some() { "by this policy" } else { "the factor's default" };
+                self.lines.push(format!("  method: {} ({how})", profile.name));
+                let (by, fits) = self.first_that_knows(config, directories, user, &profile.fallback).await;
+                (json!({"policies": policies, "method": profile.name, "validated_by": by}), fits)
+            }
+            Choice::NoneAdmits => {
+                self.lines.push("  no policy admits the user, and the factor has no default".into());
+                (json!({"policies": policies}), false)
+            }
+            Choice::CannotTell { why, .. } => {
+                self.lines.push(format!("  the policy cannot tell ({why}): denied"));
+                (json!({"policies": policies}), false)
+            }
+            // The loop above asked for whatever was needed.
+            Choice::Need(_) => (json!({"policies": policies}), false),
+        }
+    }
+
+    /// Asks profiles in order, by the fallback rules; the name of the one that knows the user.
+    async fn first_that_knows(&mut self, config: &Config, directories: &Directories, user: &UserName, profiles: &[AuthIndex]) -> (Value, bool) {
+        for profile in profiles {
+            self.ask(config, directories, user, *profile).await;
+            let name = config.auth_profile(*profile).name().to_owned();
+            match self.known.get(profile) {
+                Some(Lookup::Found(person)) => {
+                    let active = person.account == crate::directory::Account::Active;
+                    let one = self.identity.get_or_insert_with(|| person.identity.clone()) == &person.identity;
+                    if !active {
+                        self.lines.push(format!("  {name}: the account is not active ({:?})", person.account));
+                    }
+                    if !one {
+                        self.lines.push(format!("  {name}: it means another identity than the profile before"));
+                    }
+                    return (json!(name), active && one);
+                }
+                Some(Lookup::Unknown) | None => {}
+                Some(Lookup::Ambiguous) => return (json!(name), false),
+                Some(Lookup::Unreachable(_)) => {
+                    if config.auth_profile(*profile).on_unreachable == crate::config::OnUnreachable::Deny {
+                        return (json!(name), false);
+                    }
+                }
+            }
+        }
+        self.lines.push("  none of the profiles knows the user".into());
+        (Value::Null, false)
+    }
+
+    async fn ask(&mut self, config: &Config, directories: &Directories, user: &UserName, profile: AuthIndex) {
+        if self.known.contains_key(&profile) {
+            return;
+        }
+        let began = Instant::now();
+        let found = directories.of(profile).look_up(user).await;
+        let ms = began.elapsed().as_secs_f64() * 1000.0;
+        let name = config.auth_profile(profile).name();
+        let value = trace::lookup(&found);
+        self.lines.push(format!("  {name}: {} ({ms:.1} ms)", one_line(&value)));
+        let asked = self.json.entry("directories").or_insert_with(|| json!({}));
+        asked[name] = json!({"ms": ms, "answer": value});
+        self.known.insert(profile, found);
+    }
+}
+
+fn one_line(lookup: &Value) -> String {
+    let Some(person) = lookup.get("found") else {
+        return lookup.get("unreachable").map_or_else(
+            || lookup.as_str().unwrap_or_default().to_owned(),
+            |why| format!("cannot be reached: {}", why.as_str().unwrap_or_default()),
+        );
+    };
+    let attributes = person["attributes"].as_object().into_iter().flatten();
+    let attributes: Vec<String> = attributes
+        .map(|(name, values)| {
+            let values: Vec<&str> = values.as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+            format!("{name}={}", values.join("; "))
+        })
+        .collect();
+    format!("knows the user as {} [{}]", person["identity"].as_str().unwrap_or_default(), attributes.join(", "))
+}

@@ -1,0 +1,263 @@
+//! What happens to a login, and what it makes happen.
+
+use crate::config::AuthIndex;
+use crate::directory::{Account, Lookup, PasswordCheck};
+use crate::names::UserName;
+use assent_proto::cert::{Device, Identity};
+use assent_proto::request::Details;
+use assent_proto::verdict::{Approved, Refusal, Rubbish};
+
+/// What happened.
+pub enum Event {
+    /// The module's facts are there.
+    Begin,
+    /// The name service answered.
+    Resolved(NameSearch),
+    /// A password was asked for.
+    Password(PasswordReply),
+    /// A directory judged the password.
+    Checked(PasswordCheck),
+    /// The letter that a push alone needs: whether it was `p`.
+    Go(bool),
+    /// A directory answered.
+    LookedUp(Lookup),
+    /// The devices of the identity.
+    Devices(DeviceSearch),
+    /// The relay has the push.
+    PushSent,
+    /// The relay does not have it and will not.
+    PushFailed(String),
+    /// An answer that is not believed.
+    PushIgnored {
+        /// Why.
+        why: Rubbish,
+        /// Whether there were too many now.
+        last: bool,
+    },
+    /// A device refused, or its answer does not suffice.
+    PushRefused(Refusal),
+    /// A device approved, verified.
+    PushApproved(Approved),
+    /// The client, the caller or the terminal is gone.
+    Gone(Gone),
+    /// Time passed.
+    Tick,
+    /// The edge failed.
+    Internal(String),
+}
+
+impl Event {
+    /// Its name in traces.
+    pub(super) fn kind(&self) -> &'static str {
+        match self {
+            Self::Begin => "begin",
+            Self::Resolved(_) => "resolved",
+            Self::Password(_) => "password",
+            Self::Checked(_) => "checked",
+            Self::Go(_) => "go",
+            Self::LookedUp(_) => "looked_up",
+            Self::Devices(_) => "devices",
+            Self::PushSent => "push_sent",
+            Self::PushFailed(_) => "push_failed",
+            Self::PushIgnored { .. } => "push_ignored",
+            Self::PushRefused(_) => "push_refused",
+            Self::PushApproved(_) => "push_approved",
+            Self::Gone(_) => "gone",
+            Self::Tick => "tick",
+            Self::Internal(_) => "internal",
+        }
+    }
+}
+
+/// What the name service says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NameSearch {
+    /// The name as it writes it.
+    Known(UserName),
+    /// No such user.
+    Unknown,
+    /// It did not answer.
+    Unreachable(String),
+}
+
+/// How the question for a password ended; the password itself stays at the edge.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PasswordReply {
+    /// Something that can be a password.
+    Typed,
+    /// Nothing.
+    Empty,
+    /// The conversation failed.
+    Failed,
+}
+
+/// What is known of an identity's devices.
+#[derive(Debug, Clone)]
+pub enum DeviceSearch {
+    /// These can approve.
+    Found(Vec<Device>),
+    /// The registrar did not answer.
+    Unreachable(String),
+}
+
+/// Who is gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Gone {
+    /// The module closed the connection, or its process died.
+    Module,
+    /// The module saw a signal, or its terminal close.
+    Terminal,
+    /// The SSH client hung up.
+    Client,
+    /// An administrator cancelled the login.
+    Admin,
+}
+
+impl Gone {
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Module => "module",
+            Self::Terminal => "terminal",
+            Self::Client => "client",
+            Self::Admin => "admin",
+        }
+    }
+}
+
+/// What is to be done.
+pub enum Effect {
+    /// Ask the name service.
+    Resolve(UserName),
+    /// Ask for the password; answered by [`Event::Password`].
+    AskPassword {
+        /// The prompt.
+        text: String,
+    },
+    /// Ask; answered by [`Event::Go`].
+    Ask {
+        /// Whether typed characters show.
+        echo: bool,
+        /// The prompt.
+        text: String,
+    },
+    /// Show a line.
+    Tell {
+        /// Information or error.
+        tone: Tone,
+        /// The line.
+        text: String,
+    },
+    /// Judge the typed password; answered by [`Event::Checked`].
+    CheckPassword {
+        /// By whom.
+        profile: AuthIndex,
+        /// Whose.
+        user: UserName,
+    },
+    /// Ask a directory; answered by [`Event::LookedUp`].
+    LookUp {
+        /// Which.
+        profile: AuthIndex,
+        /// Whom for.
+        user: UserName,
+    },
+    /// Find the devices that can approve; answered by [`Event::Devices`].
+    FindDevices(Identity),
+    /// Send a push.
+    Push(Box<PushOrder>),
+    /// The push needs no answer any more.
+    WithdrawPush,
+    /// The end.
+    Finish(Outcome),
+}
+
+/// A push to be signed, sealed and sent.
+#[derive(Debug)]
+pub struct PushOrder {
+    /// What the person will see.
+    pub details: Details,
+    /// Who is asked.
+    pub devices: Vec<Device>,
+}
+
+/// Information or error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tone {
+    /// Information.
+    Info,
+    /// Error.
+    Error,
+}
+
+/// How a login ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// Every factor passed.
+    Approved,
+    /// The auth phase of this PAM handle was approved.
+    ApprovedBefore,
+    /// Denied.
+    Denied {
+        /// Why, for the log.
+        cause: Cause,
+        /// For the user, one line.
+        text: String,
+    },
+    /// The service is none of ours.
+    Ignore,
+}
+
+/// Why a login was denied.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Cause {
+    /// The user name is none.
+    BadName,
+    /// The service belongs to no application.
+    Unlisted,
+    /// Nobody knows the user.
+    UnknownUser,
+    /// The password is wrong.
+    WrongPassword,
+    /// No password was typed.
+    NoPassword,
+    /// The profile checks no password of this user.
+    PasswordNotHere,
+    /// A directory has two users of this name.
+    Ambiguous,
+    /// The account may not log in.
+    Blocked(Account),
+    /// A directory could not be asked.
+    DirectoryUnreachable(String),
+    /// Two profiles mean different people.
+    IdentityConflict,
+    /// No policy admits the user and there is no default.
+    NoPolicy,
+    /// A policy could not tell.
+    CannotTell(String),
+    /// The letter that a push alone needs was not typed.
+    NotAsked,
+    /// The user has no device.
+    NoDevice,
+    /// sudo without a terminal.
+    NoTerminal,
+    /// `sudo -n`.
+    NonInteractive,
+    /// `sudo -l`, `sudo -v`.
+    RunsNothing,
+    /// The command is too long to be shown whole.
+    CommandCut,
+    /// The relay or the registrar could not be asked.
+    GatewayUnreachable(String),
+    /// The device's answer.
+    Refused(Refusal),
+    /// Nobody answered.
+    NoAnswer,
+    /// Too many answers that were not believed.
+    TooMuchRubbish,
+    /// Nobody waits for the verdict any more.
+    Gone,
+    /// The login took too long.
+    Deadline,
+    /// The agent failed.
+    Internal(String),
+}

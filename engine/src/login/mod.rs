@@ -1,0 +1,381 @@
+//! One login as a state machine. Pure: [`Login::step`] takes an [`Event`] and the time, and returns [`Effect`]s for the
+//! edge to carry out. Secrets never enter it: of a password it learns only that one was typed, and what a directory
+//! said of it.
+//!
+//! Only [`Login::approve`] makes [`Outcome::Approved`], and it demands one [`Passed`] for each factor of the
+//! application; a push passes only by [`Approved`], which only the verification of a device's signature can build.
+
+mod event;
+pub mod facts;
+mod methods;
+pub mod sudo;
+pub(crate) mod trace;
+mod words;
+
+pub use event::{Cause, DeviceSearch, Effect, Event, Gone, NameSearch, Outcome, PasswordReply, PushOrder, Tone};
+pub use trace::TraceLine;
+
+use crate::config::{AuthIndex, Config, Factor, MethodIndex, Unlisted};
+use crate::directory::{Account, Lookup, PasswordCheck, Person};
+use crate::names::UserName;
+use assent_proto::cert::Identity;
+use assent_proto::time::BootTime;
+use assent_proto::verdict::Approved;
+use facts::{Facts, Phase};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// From Begin to verdict.
+pub const LOGIN_DEADLINE: Duration = Duration::from_secs(100);
+
+/// How a factor passed.
+enum Passed {
+    /// An earlier PAM module, or sshd.
+    Stack,
+    /// A directory said that the password is right.
+    Password(AuthIndex),
+    /// A device approved.
+    Push(Approved),
+}
+
+/// What the machine waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    New,
+    Resolving,
+    AwaitingPassword,
+    /// Which of the factor's profiles is asked.
+    CheckingPassword(usize),
+    /// The prompt that a push alone needs.
+    AwaitingGo,
+    /// A directory's answer, for policies.
+    Choosing(AuthIndex),
+    /// Which of the method's fallback profiles is asked.
+    Validating(MethodIndex, usize),
+    FindingDevices(MethodIndex),
+    Pushing,
+    Done,
+}
+
+/// A login in progress.
+pub struct Login {
+    config: Arc<Config>,
+    facts: Facts,
+    began: BootTime,
+    application: usize,
+    /// `None` when the name is none.
+    name: Option<UserName>,
+    /// The user as NSS writes it.
+    canonical: Option<UserName>,
+    /// Why the login cannot succeed any more, kept back so that every user sees the same steps (R31).
+    hopeless: Option<Cause>,
+    stage: Stage,
+    passed: Vec<Passed>,
+    lookups: BTreeMap<AuthIndex, Lookup>,
+    identity: Option<Identity>,
+    method: Option<MethodIndex>,
+    push_ends: Option<BootTime>,
+    trace: Vec<TraceLine>,
+}
+
+impl Login {
+    /// A login that has not begun.
+    pub fn new(config: Arc<Config>, facts: Facts, now: BootTime) -> Self {
+        Self {
+            config,
+            facts,
+            began: now,
+            application: 0,
+            name: None,
+            canonical: None,
+            hopeless: None,
+            stage: Stage::New,
+            passed: Vec::new(),
+            lookups: BTreeMap::new(),
+            identity: None,
+            method: None,
+            push_ends: None,
+            trace: Vec::new(),
+        }
+    }
+
+    /// Takes what happened and says what is to be done. After [`Effect::Finish`] nothing has any effect.
+    pub fn step(&mut self, event: Event, now: BootTime) -> Vec<Effect> {
+        self.record_event(&event, now);
+        let effects = if self.stage == Stage::Done {
+            Vec::new()
+        } else if now >= self.deadline() && !matches!(event, Event::Begin) {
+            self.deny(Cause::Deadline)
+        } else {
+            self.take(event, now)
+        };
+        self.record_effects(&effects, now);
+        effects
+    }
+
+    /// When [`Event::Tick`] must come, if nothing else does before.
+    pub fn wakes(&self) -> BootTime {
+        self.push_ends.map_or(self.deadline(), |ends| ends.min(self.deadline()))
+    }
+
+    /// Everything that happened so far, without secrets.
+    pub fn trace(&self) -> &[TraceLine] {
+        &self.trace
+    }
+
+    /// What is known of the login.
+    pub fn facts(&self) -> &Facts {
+        &self.facts
+    }
+
+    /// Who it is, once proven.
+    pub fn identity(&self) -> Option<&Identity> {
+        self.identity.as_ref()
+    }
+
+    /// The application, once known.
+    pub fn application(&self) -> Option<&str> {
+        (self.stage != Stage::New).then(|| self.config.applications.get(self.application).map(|a| a.name.as_str()))?
+    }
+
+    /// The method that was chosen.
+    pub fn method(&self) -> Option<&str> {
+        self.method.map(|method| self.config.method(method).name.as_str())
+    }
+
+    /// The user for a log: only a name that exists here, as what an unknown user typed may be a password (R70).
+    pub fn user_for_log(&self) -> String {
+        self.canonical.as_ref().map_or_else(|| "(unknown user)".to_owned(), UserName::shown)
+    }
+
+    fn deadline(&self) -> BootTime {
+        self.began.plus(LOGIN_DEADLINE)
+    }
+
+    fn take(&mut self, event: Event, now: BootTime) -> Vec<Effect> {
+        match (self.stage, event) {
+            (_, Event::Gone(_)) => self.deny(Cause::Gone),
+            (_, Event::Internal(why)) => self.deny(Cause::Internal(why)),
+            (Stage::New, Event::Begin) => self.begin(),
+            (Stage::Resolving, Event::Resolved(found)) => self.resolved(found),
+            (Stage::AwaitingPassword, Event::Password(reply)) => self.password_typed(reply),
+            (Stage::CheckingPassword(at), Event::Checked(check)) => self.password_checked(at, check),
+            (Stage::AwaitingGo, Event::Go(go)) => self.go_typed(go),
+            (Stage::Choosing(profile), Event::LookedUp(lookup)) => {
+                self.lookups.insert(profile, lookup);
+                self.choose()
+            }
+            (Stage::Validating(method, at), Event::LookedUp(lookup)) => self.validated(method, at, lookup),
+            (Stage::FindingDevices(method), Event::Devices(found)) => self.devices_found(method, found, now),
+            (Stage::Pushing, event) => self.push_event(event, now),
+            (_, Event::Tick) => Vec::new(),
+            // Whatever comes out of turn is a fault of the edge, and no login passes over a fault.
+            (stage, event) => self.deny(Cause::Internal(format!("{} came at stage {stage:?}", event.kind()))),
+        }
+    }
+
+    fn begin(&mut self) -> Vec<Effect> {
+        let service = std::str::from_utf8(self.facts.service.as_bytes()).unwrap_or_default();
+        let found = self.config.applications.iter().position(|app| app.services.iter().any(|s| s == service));
+        let Some(application) = found else {
+            self.stage = Stage::Done;
+            return match self.config.unlisted {
+                Unlisted::Deny => vec![Effect::Finish(self.denied(Cause::Unlisted))],
+                Unlisted::Ignore => vec![Effect::Finish(Outcome::Ignore)],
+            };
+        };
+        self.application = application;
+        if let Ok(name) = UserName::new(&self.facts.user) {
+            self.stage = Stage::Resolving;
+            self.name = Some(name.clone());
+            return vec![Effect::Resolve(name)];
+        }
+        self.hopeless = Some(Cause::BadName);
+        self.next_factor()
+    }
+
+    fn resolved(&mut self, found: NameSearch) -> Vec<Effect> {
+        match found {
+            NameSearch::Known(canonical) => self.canonical = Some(canonical),
+            NameSearch::Unknown => self.hopeless = Some(Cause::UnknownUser),
+            NameSearch::Unreachable(why) => return self.deny(Cause::DirectoryUnreachable(why)),
+        }
+        if self.facts.phase == Phase::Account && self.facts.ticket && self.hopeless.is_none() {
+            return self.finish(Outcome::ApprovedBefore);
+        }
+        self.next_factor()
+    }
+
+    /// The next factor that has not passed, or the end.
+    fn next_factor(&mut self) -> Vec<Effect> {
+        let Some(application) = self.config.applications.get(self.application) else {
+            return self.deny(Cause::Internal("the application is gone".into()));
+        };
+        let Some(factor) = application.factors.get(self.passed.len()) else {
+            return self.approve();
+        };
+        match factor {
+            Factor::Stack => {
+                self.passed.push(Passed::Stack);
+                self.next_factor()
+            }
+            Factor::Password(_) => {
+                self.stage = Stage::AwaitingPassword;
+                let then_push = application.factors.iter().skip(self.passed.len() + 1).any(|f| matches!(f, Factor::Method(_)));
+                let id = self.facts.login.as_str();
+                let text = if then_push {
+                    // Rides in the prompt: sshd before OpenSSH 10.3 holds other text back while the push waits.
+                    format!("Password, then approve on your phone [{id}]: ")
+                } else {
+                    format!("Password [{id}]: ")
+                };
+                vec![Effect::AskPassword { text }]
+            }
+            Factor::Method(_) if self.needs_a_go() => {
+                self.stage = Stage::AwaitingGo;
+                let text = format!("Type p to send a request to your phone [{}]: ", self.facts.login.as_str());
+                vec![Effect::Ask { echo: true, text }]
+            }
+            Factor::Method(_) => self.choose_or_stop(),
+        }
+    }
+
+    /// In sshd's auth phase nothing proves that sshd itself would let the user in: it runs the stack with junk replies
+    /// for those whom it refuses. Where no typed factor came before, a typed letter must (R16).
+    fn needs_a_go(&self) -> bool {
+        self.facts.phase == Phase::Auth && self.facts.is_remote() && self.passed.is_empty()
+    }
+
+    fn choose_or_stop(&mut self) -> Vec<Effect> {
+        match self.hopeless.take() {
+            Some(cause) => self.deny(cause),
+            None => self.choose(),
+        }
+    }
+
+    fn go_typed(&mut self, go: bool) -> Vec<Effect> {
+        if !go {
+            return self.deny(Cause::NotAsked);
+        }
+        self.choose_or_stop()
+    }
+
+    fn password_typed(&mut self, reply: PasswordReply) -> Vec<Effect> {
+        match reply {
+            PasswordReply::Typed => self.check_password(0),
+            PasswordReply::Empty | PasswordReply::Failed => self.deny(Cause::NoPassword),
+        }
+    }
+
+    fn password_profiles(&self) -> &[AuthIndex] {
+        match self.config.applications.get(self.application).and_then(|a| a.factors.get(self.passed.len())) {
+            Some(Factor::Password(profiles)) => profiles,
+            Some(Factor::Stack | Factor::Method(_)) | None => &[],
+        }
+    }
+
+    fn check_password(&mut self, at: usize) -> Vec<Effect> {
+        let Some(profile) = self.password_profiles().get(at).copied() else {
+            let cause = self.hopeless.take().unwrap_or(Cause::UnknownUser);
+            return self.deny(cause);
+        };
+        let Some(user) = self.name_to_ask() else {
+            return self.deny(Cause::BadName);
+        };
+        self.stage = Stage::CheckingPassword(at);
+        vec![Effect::CheckPassword { profile, user }]
+    }
+
+    fn password_checked(&mut self, at: usize, check: PasswordCheck) -> Vec<Effect> {
+        let Some(profile) = self.password_profiles().get(at).copied() else {
+            return self.deny(Cause::Internal("a check of no profile".into()));
+        };
+        match check {
+            PasswordCheck::Passed(person) => {
+                if let Some(cause) = self.hopeless.take().or_else(|| blocked(&person)) {
+                    return self.deny(cause);
+                }
+                if !self.is_one_identity(&person.identity) {
+                    return self.deny(Cause::IdentityConflict);
+                }
+                self.lookups.insert(profile, Lookup::Found(person));
+                self.passed.push(Passed::Password(profile));
+                self.next_factor()
+            }
+            PasswordCheck::Unknown => self.check_password(at + 1),
+            PasswordCheck::Wrong => self.deny(Cause::WrongPassword),
+            PasswordCheck::Ambiguous => self.deny(Cause::Ambiguous),
+            PasswordCheck::Blocked(account) => self.deny(Cause::Blocked(account)),
+            PasswordCheck::NoPassword => self.deny(Cause::PasswordNotHere),
+            PasswordCheck::Unreachable(why) => {
+                if self.config.auth_profile(profile).on_unreachable == crate::config::OnUnreachable::Next {
+                    return self.check_password(at + 1);
+                }
+                self.deny(Cause::DirectoryUnreachable(why))
+            }
+        }
+    }
+
+    /// The name as NSS writes it, where it knows the user: one spelling for every directory (R58).
+    fn name_to_ask(&self) -> Option<UserName> {
+        self.canonical.clone().or_else(|| self.name.clone())
+    }
+
+    /// All profiles that take part in one login must name one identity.
+    fn is_one_identity(&mut self, identity: &Identity) -> bool {
+        match &self.identity {
+            Some(known) => known == identity,
+            None => {
+                self.identity = Some(identity.clone());
+                true
+            }
+        }
+    }
+
+    /// Ends an approved login: every factor of the application has passed, each by its own proof.
+    fn approve(&mut self) -> Vec<Effect> {
+        let wanted = self.config.applications.get(self.application).map_or(usize::MAX, |app| app.factors.len());
+        let ctx = self.facts.ctx;
+        let pushes_are_ours = self.passed.iter().all(|passed| match passed {
+            Passed::Push(approved) => approved.is_for(&ctx),
+            Passed::Stack | Passed::Password(_) => true,
+        });
+        if self.hopeless.is_some() || self.passed.len() != wanted || !pushes_are_ours {
+            let cause = self.hopeless.take().unwrap_or_else(|| Cause::Internal("a factor is missing".into()));
+            return self.deny(cause);
+        }
+        self.finish(Outcome::Approved)
+    }
+
+    fn deny(&mut self, cause: Cause) -> Vec<Effect> {
+        let denied = self.denied(cause);
+        self.finish(denied)
+    }
+
+    fn denied(&self, cause: Cause) -> Outcome {
+        let typed_before = self.passed.iter().any(|p| !matches!(p, Passed::Stack)) || self.facts.phase == Phase::Account;
+        let open = typed_before || !self.facts.is_remote();
+        let text = format!("{} [{}]", cause.text(open), self.facts.login.as_str());
+        Outcome::Denied { cause, text }
+    }
+
+    fn finish(&mut self, outcome: Outcome) -> Vec<Effect> {
+        let mut effects = Vec::new();
+        if self.stage == Stage::Pushing {
+            effects.push(Effect::WithdrawPush);
+        }
+        self.stage = Stage::Done;
+        self.push_ends = None;
+        effects.push(Effect::Finish(outcome));
+        effects
+    }
+}
+
+/// Why this person's account may not log in, if so.
+fn blocked(person: &Person) -> Option<Cause> {
+    match person.account {
+        Account::Active => None,
+        other => Some(Cause::Blocked(other)),
+    }
+}

@@ -1,0 +1,184 @@
+//! A login's trace: every event and effect as one JSON object, without secrets, in words that do not change.
+
+use super::Login;
+use super::event::{DeviceSearch, Effect, Event, NameSearch, Outcome, PasswordReply};
+use crate::config::{AuthIndex, Config};
+use crate::directory::{Attributes, Lookup, PasswordCheck, Person};
+use crate::policy::{Answer, Choice, Considered, No};
+use assent_proto::time::BootTime;
+use serde_json::{Value, json};
+
+/// Longest outside text in a trace, in characters.
+const SHOWN: usize = 200;
+/// Most values of one attribute in a trace.
+const MAX_VALUES: usize = 20;
+
+/// One line of a trace.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TraceLine(pub Value);
+
+impl Login {
+    pub(super) fn record_event(&mut self, event: &Event, now: BootTime) {
+        let detail = match event {
+            Event::Begin => self.begin_detail(),
+            Event::Resolved(NameSearch::Known(name)) => json!({"name": name.shown()}),
+            Event::Resolved(NameSearch::Unknown) => json!({"unknown": true}),
+            Event::Resolved(NameSearch::Unreachable(why)) => json!({"unreachable": why}),
+            Event::Password(reply) => json!(match reply {
+                PasswordReply::Typed => "typed",
+                PasswordReply::Empty => "empty",
+                PasswordReply::Failed => "conversation_failed",
+            }),
+            Event::Checked(check) => password_check(check),
+            Event::Go(go) => json!(go),
+            Event::LookedUp(found) => lookup(found),
+            Event::Devices(DeviceSearch::Found(devices)) => {
+                json!(devices.iter().map(|d| json!({"device": d.claims().device_id, "serial": d.claims().serial})).collect::<Vec<_>>())
+            }
+            Event::Devices(DeviceSearch::Unreachable(why)) => json!({"unreachable": why}),
+            Event::PushFailed(why) | Event::Internal(why) => json!(why),
+            Event::PushIgnored { why, last } => json!({"why": why.to_string(), "last": last}),
+            Event::PushRefused(refusal) => json!(refusal.to_string()),
+            Event::PushApproved(approved) => {
+                json!({"device": approved.device(), "serial": approved.serial(), "level": approved.level().name(), "answer": approved.record()})
+            }
+            Event::Gone(who) => json!(who.name()),
+            Event::PushSent | Event::Tick => Value::Null,
+        };
+        self.record(now, "event", event.kind(), detail);
+    }
+
+    pub(super) fn record_effects(&mut self, effects: &[Effect], now: BootTime) {
+        for effect in effects {
+            let (kind, detail) = effect_detail(&self.config, effect);
+            self.record(now, "effect", kind, detail);
+        }
+    }
+
+    pub(super) fn record_policies(&mut self, considered: &[Considered], choice: &Choice) {
+        let detail = policies(&self.config, considered, choice);
+        let at = self.trace.last().and_then(|line| line.0.get("ms").cloned()).unwrap_or(json!(0));
+        self.trace.push(TraceLine(json!({"ms": at, "policy": detail})));
+    }
+
+    fn record(&mut self, now: BootTime, what: &str, kind: &str, detail: Value) {
+        let ms = now.0.saturating_sub(self.began.0).as_micros();
+        #[allow(clippy::cast_precision_loss)] // a login's microseconds
+        let ms = ms as f64 / 1000.0;
+        let line = if detail.is_null() {
+            json!({"ms": ms, what: kind})
+        } else {
+            json!({"ms": ms, what: kind, "detail": detail})
+        };
+        self.trace.push(TraceLine(line));
+    }
+
+    fn begin_detail(&self) -> Value {
+        let facts = self.facts();
+        json!({
+            "phase": match facts.phase { super::facts::Phase::Auth => "auth", super::facts::Phase::Account => "account" },
+            "service": facts.service.shown(SHOWN),
+            "rhost": facts.rhost.as_ref().map(|v| v.shown(SHOWN)),
+            "tty": facts.tty.as_ref().map(|v| v.shown(SHOWN)),
+            "client": facts.ssh.map(|ssh| ssh.client.to_string()),
+            "args": if facts.is_sudo() { Some(facts.args.iter().skip(1).take(20).map(|a| a.shown(SHOWN)).collect::<Vec<_>>()) } else { None },
+            "sudo_command": facts.sudo_command.as_ref().map(|v| v.shown(SHOWN)),
+            "ticket": facts.ticket,
+        })
+    }
+}
+
+/// How the policies came out, for traces and for `explain`.
+pub(crate) fn policies(config: &Config, considered: &[Considered], choice: &Choice) -> Value {
+    let lines: Vec<Value> = considered
+        .iter()
+        .map(|c| {
+            let policy = &config.policies[c.policy];
+            let (answer, why) = match &c.answer {
+                Answer::Yes(value) => ("yes", value.clone()),
+                Answer::No(No::UnknownUser) => ("no", "its authentication profile does not know the user".into()),
+                Answer::No(No::NoAttribute) => ("no", "the user has no such attribute".into()),
+                Answer::No(No::NoValue) => ("no", "no value matches".into()),
+                Answer::CannotTell(why) => ("cannot tell", why.clone()),
+            };
+            json!({"at": policy.place, "profile": config.method(policy.method).name, "attribute": policy.attribute, "answer": answer, "why": why})
+        })
+        .collect();
+    let chosen = match choice {
+        Choice::Need(profile) => json!({"asks": auth_name(config, *profile)}),
+        Choice::Method { method, policy } => {
+            json!({"method": config.method(*method).name, "by": policy.map_or("default", |_| "policy")})
+        }
+        Choice::NoneAdmits => json!("none admits"),
+        Choice::CannotTell { why, .. } => json!({"cannot_tell": why}),
+    };
+    json!({"considered": lines, "chosen": chosen})
+}
+
+fn effect_detail(config: &Config, effect: &Effect) -> (&'static str, Value) {
+    match effect {
+        Effect::Resolve(_) => ("resolve", Value::Null),
+        Effect::AskPassword { .. } => ("ask_password", Value::Null),
+        Effect::Ask { text, .. } => ("ask", json!(text)),
+        Effect::Tell { text, .. } => ("tell", json!(text)),
+        Effect::CheckPassword { profile, .. } => ("check_password", json!(auth_name(config, *profile))),
+        Effect::LookUp { profile, .. } => ("look_up", json!(auth_name(config, *profile))),
+        Effect::FindDevices(identity) => ("find_devices", json!(identity.to_string())),
+        Effect::Push(order) => ("push", json!({"devices": order.devices.len(), "ttl": order.details.ttl, "level": order.details.level.name()})),
+        Effect::WithdrawPush => ("withdraw_push", Value::Null),
+        Effect::Finish(outcome) => ("finish", outcome_detail(outcome)),
+    }
+}
+
+fn outcome_detail(outcome: &Outcome) -> Value {
+    match outcome {
+        Outcome::Approved => json!("approved"),
+        Outcome::ApprovedBefore => json!("approved in the auth phase"),
+        Outcome::Ignore => json!("ignored"),
+        Outcome::Denied { cause, .. } => json!({"denied": cause.name(), "why": cause.detail()}),
+    }
+}
+
+fn auth_name(config: &Config, profile: AuthIndex) -> &str {
+    config.auth_profile(profile).name()
+}
+
+pub(crate) fn lookup(found: &Lookup) -> Value {
+    match found {
+        Lookup::Found(person) => json!({"found": self::person(person)}),
+        Lookup::Unknown => json!("unknown"),
+        Lookup::Ambiguous => json!("ambiguous"),
+        Lookup::Unreachable(why) => json!({"unreachable": why}),
+    }
+}
+
+fn password_check(check: &PasswordCheck) -> Value {
+    match check {
+        PasswordCheck::Passed(person) => json!({"passed": self::person(person)}),
+        PasswordCheck::Wrong => json!("wrong"),
+        PasswordCheck::Unknown => json!("unknown"),
+        PasswordCheck::Ambiguous => json!("ambiguous"),
+        PasswordCheck::Blocked(account) => json!({"blocked": format!("{account:?}")}),
+        PasswordCheck::NoPassword => json!("no password here"),
+        PasswordCheck::Unreachable(why) => json!({"unreachable": why}),
+    }
+}
+
+fn person(person: &Person) -> Value {
+    json!({
+        "identity": person.identity.to_string(),
+        "account": format!("{:?}", person.account),
+        "attributes": attributes(&person.attributes),
+    })
+}
+
+fn attributes(attributes: &Attributes) -> Value {
+    attributes
+        .iter()
+        .map(|(name, values)| {
+            let shown: Vec<String> = values.values.iter().take(MAX_VALUES).map(|v| v.shown(SHOWN)).collect();
+            (assent_proto::text::visible(name), json!(shown))
+        })
+        .collect::<serde_json::Map<_, _>>()
+        .into()
+}

@@ -1,0 +1,94 @@
+//! What the user reads, and the stable names of causes for logs. Plain ASCII, one line each.
+
+use super::Cause;
+
+impl Cause {
+    /// The stable name, for logs, audit and scripts.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::BadName => "bad_user_name",
+            Self::Unlisted => "unlisted_service",
+            Self::UnknownUser => "unknown_user",
+            Self::WrongPassword => "wrong_password",
+            Self::NoPassword => "no_password_given",
+            Self::PasswordNotHere => "password_not_kept_here",
+            Self::Ambiguous => "two_users_of_this_name",
+            Self::Blocked(account) => match account {
+                crate::directory::Account::Active => "blocked",
+                crate::directory::Account::Disabled => "account_disabled",
+                crate::directory::Account::Locked => "account_locked",
+                crate::directory::Account::Expired => "account_expired",
+                crate::directory::Account::MustChangePassword => "password_must_be_changed",
+            },
+            Self::DirectoryUnreachable(_) => "directory_unreachable",
+            Self::IdentityConflict => "profiles_name_different_identities",
+            Self::NoPolicy => "no_policy_admits",
+            Self::CannotTell(_) => "policy_cannot_tell",
+            Self::NotAsked => "push_not_asked_for",
+            Self::NoDevice => "no_device",
+            Self::NoTerminal => "no_terminal",
+            Self::NonInteractive => "non_interactive",
+            Self::RunsNothing => "runs_no_command",
+            Self::CommandCut => "command_too_long_to_show",
+            Self::GatewayUnreachable(_) => "gateway_unreachable",
+            Self::Refused(refusal) => match refusal {
+                assent_proto::verdict::Refusal::Denied => "denied_on_device",
+                assent_proto::verdict::Refusal::Reported => "reported_not_me",
+                assent_proto::verdict::Refusal::Expired => "answered_too_late",
+                assent_proto::verdict::Refusal::Number => "wrong_number",
+                assent_proto::verdict::Refusal::Level => "level_not_reached",
+            },
+            Self::NoAnswer => "no_answer",
+            Self::TooMuchRubbish => "too_many_false_answers",
+            Self::Gone => "client_gone",
+            Self::Deadline => "deadline",
+            Self::Internal(_) => "internal_error",
+        }
+    }
+
+    /// What the user reads. `open` says whether an earlier factor has passed or the user sits on this machine: before
+    /// that, one bland line for everything, so that nobody learns who exists.
+    pub(super) fn text(&self, open: bool) -> &'static str {
+        match self {
+            Self::Refused(assent_proto::verdict::Refusal::Denied) => "Denied on the phone.",
+            Self::Refused(assent_proto::verdict::Refusal::Reported) => "Reported on the phone as not started by its owner.",
+            Self::Refused(assent_proto::verdict::Refusal::Expired) | Self::NoAnswer => "No answer from the phone in time.",
+            Self::Refused(_) | Self::TooMuchRubbish => "The phone's answer was refused.",
+            Self::GatewayUnreachable(_) => "The push service cannot be reached.",
+            Self::NotAsked => "No request was sent.",
+            Self::NonInteractive => "Approval is needed, and -n forbids asking. Nothing was sent.",
+            Self::NoTerminal => "Approval is needed, and there is no terminal. Nothing was sent.",
+            Self::RunsNothing => "-l and -v are not sent to a phone.",
+            Self::CommandCut => "The command is too long to be shown on a phone. Nothing was sent.",
+            Self::Deadline => "The login took too long.",
+            Self::Internal(_) => "Assent failed; the server's log says why.",
+            Self::DirectoryUnreachable(_) | Self::CannotTell(_) => "The directory cannot be reached.",
+            Self::NoDevice if open => "No device is registered for you. Ask your administrator to enrol you.",
+            Self::NoPolicy if open => "No policy lets you in here. Ask your administrator.",
+            Self::Blocked(crate::directory::Account::MustChangePassword) if open => "Your password must be changed first.",
+            Self::Blocked(_) if open => "Your account is blocked. Ask your administrator.",
+            Self::IdentityConflict if open => "Your accounts do not belong together. Ask your administrator.",
+            Self::PasswordNotHere if open => "Your password is not checked here.",
+            Self::BadName
+            | Self::Unlisted
+            | Self::UnknownUser
+            | Self::WrongPassword
+            | Self::NoPassword
+            | Self::PasswordNotHere
+            | Self::Ambiguous
+            | Self::Blocked(_)
+            | Self::IdentityConflict
+            | Self::NoPolicy
+            | Self::NoDevice
+            | Self::Gone => "Access denied.",
+        }
+    }
+
+    /// What lies behind it, for the log alone.
+    pub fn detail(&self) -> Option<&str> {
+        match self {
+            Self::DirectoryUnreachable(why) | Self::CannotTell(why) | Self::GatewayUnreachable(why) | Self::Internal(why) => Some(why),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! What a configuration may say, and what its errors say.
+#![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
+
+use assent_engine::config::{Factor, load, load_str};
+use std::os::unix::fs::PermissionsExt;
+
+const GOOD: &str = r#"
+[gateway]
+url = "https://push.example.org/"
+
+[[auth_profile]]
+name = "corp"
+kind = "ldap"
+realm = "example.org"
+uris = ["ldaps://ldap1.example.org", "ldap://ldap2.example.org"]
+base = "dc=example,dc=org"
+bind_dn = "cn=assent,dc=example,dc=org"
+bind_password_credential = "corp-ldap"
+
+[[auth_profile]]
+name = "local"
+kind = "local"
+
+[[push_profile]]
+name = "staff-push"
+fallback_auth_profiles = ["corp", "local"]
+assurance = "tap"
+
+[[policy]]
+push_profile = "staff-push"
+auth_profile = "corp"
+attribute = "memberOf"
+values = ["cn=it,*"]
+regex = ["cn=(ops|dev),.*"]
+
+[[application]]
+name = "ssh"
+services = ["sshd"]
+factors = [["stack"], ["staff-push"]]
+"#;
+
+fn problems(text: &str) -> String {
+    load_str("agentd.toml", text).map_or_else(|e| e.to_string(), |_| panic!("accepted: {text}"))
+}
+
+fn changed(from: &str, to: &str) -> String {
+    assert!(GOOD.contains(from), "{from}");
+    GOOD.replacen(from, to, 1)
+}
+
+#[test]
+fn the_documented_example_is_accepted() {
+    let config = load_str("agentd.toml", GOOD).unwrap();
+    assert_eq!(config.gateway.as_ref().unwrap().url, "https://push.example.org");
+    let app = config.application("sshd").unwrap();
+    assert_eq!(app.factors[0], Factor::Stack);
+    assert!(config.application("sudo").is_none());
+}
+
+#[test]
+fn every_breach_of_a_rule_is_named_with_its_line_and_mend() {
+    for (from, to, expected) in [
+        ("fallback_auth_profiles = [\"corp\", \"local\"]", "fallback_auth_profiles = [\"corp\", \"lokal\"]", "there is no authentication profile \"lokal\""),
+        ("auth_profile = \"corp\"", "auth_profile = \"other\"", "there is no authentication profile \"other\""),
+        ("[\"corp\", \"local\"]", "[\"local\"]", "none of \"staff-push\"'s fallback_auth_profiles"),
+        ("name = \"local\"", "name = \"corp\"", "used twice"),
+        ("name = \"ssh\"", "name = \"corp\"", "used twice"),
+        ("assurance = \"tap\"", "assurance = \"number\"", "not there yet"),
+        ("assurance = \"tap\"", "assurance = \"adaptive\"", "not there yet"),
+        ("assurance = \"tap\"", "assurance = \"passkey\"", "not there yet"),
+        ("assurance = \"tap\"", "assurance = \"none\"", "not known"),
+        ("assurance = \"tap\"\n", "", "has no assurance"),
+        ("assurance = \"tap\"", "assurance = \"tap\"\nnist = true", "nist = true needs numbers"),
+        ("assurance = \"tap\"", "assurance = \"tap\"\nttl_seconds = 601", "out of bounds"),
+        ("url = \"https://push.example.org/\"", "url = \"http://push.example.org\"", "is not https"),
+        ("url = \"https://push.example.org/\"", "url = \"http://127.0.0.1.evil.org\"", "is not https"),
+        ("url = \"https://push.example.org/\"", "url = \"http://127.0.0.1@evil.org\"", "is not https"),
+        ("regex = [\"cn=(ops|dev),.*\"]", "regex = [\"cn=(ops\"]", "regular expression"),
+        ("values = [\"cn=it,*\"]\nregex = [\"cn=(ops|dev),.*\"]", "", "names no values"),
+        ("[[\"stack\"], [\"staff-push\"]]", "[[\"stack\"]]", "would admit everyone"),
+        ("[[\"stack\"], [\"staff-push\"]]", "[]", "has no factors"),
+        ("[[\"stack\"], [\"staff-push\"]]", "[[\"corp\", \"staff-push\"]]", "mixes"),
+        ("[[\"stack\"], [\"staff-push\"]]", "[[\"stack\", \"staff-push\"]]", "no profile"),
+        ("[[\"stack\"], [\"staff-push\"]]", "[[\"ssh\"]]", "no profile"),
+        ("services = [\"sshd\"]", "services = []", "lists no services"),
+        ("kind = \"local\"", "kind = \"locale\"", "kind = \"locale\" is not known"),
+        ("kind = \"local\"", "kind = \"local\"\nbase = \"dc=x\"", "keys of an LDAP one"),
+        ("realm = \"example.org\"\n", "", "needs a realm"),
+        ("bind_dn = \"cn=assent,dc=example,dc=org\"\n", "", "no bind_dn"),
+        ("bind_password_credential = \"corp-ldap\"", "bind_password_credential = \"../x\"", "cannot be used"),
+        ("base = \"dc=example,dc=org\"", "base = \"dc=example,dc=org\"\nstarttls = false", "unprotected"),
+        ("base = \"dc=example,dc=org\"", "base = \"dc=example,dc=org\"\nstarttls = false\nplain_loopback = true", "unprotected"),
+        ("[gateway]\nurl = \"https://push.example.org/\"", "", "no [gateway]"),
+        ("name = \"ssh\"", "name = \"ssh\"\nfoo = 1", "unknown field `foo`"),
+        ("[[application]]", "[[aplication]]", "unknown field `aplication`"),
+    ] {
+        let found = problems(&changed(from, to));
+        assert!(found.contains(expected), "{to}\n-> {found}");
+        assert!(found.starts_with("agentd.toml:"), "{found}");
+    }
+}
+
+#[test]
+fn all_problems_come_at_once() {
+    let text = changed("assurance = \"tap\"", "assurance = \"tapp\"").replace("kind = \"local\"", "kind = \"lokal\"");
+    let found = problems(&text);
+    assert!(found.contains("tapp") && found.contains("lokal"), "{found}");
+}
+
+#[test]
+fn plain_ldap_is_for_loopback_by_explicit_choice_alone() {
+    let plain = |uri: &str, choice: &str| changed("uris = [\"ldaps://ldap1.example.org\", \"ldap://ldap2.example.org\"]", &format!("uris = [\"{uri}\"]\nstarttls = false\n{choice}"));
+    assert!(load_str("x", &plain("ldap://127.0.0.1:389", "plain_loopback = true")).is_ok());
+    assert!(load_str("x", &plain("ldap://[::1]:389", "plain_loopback = true")).is_ok());
+    for bad in [plain("ldap://127.0.0.1:389", ""), plain("ldap://localhost:389", "plain_loopback = true"), plain("ldap://10.0.0.1", "plain_loopback = true")] {
+        assert!(problems(&bad).contains("unprotected"));
+    }
+}
+
+#[test]
+fn r56_files_that_others_may_change_are_refused_and_drop_ins_are_read_in_byte_order() {
+    let dir = std::env::temp_dir().join(format!("assent-config-{}", std::process::id()));
+    let _ = std::fs::remove_dir_all(&dir);
+    std::fs::create_dir_all(dir.join("agentd.toml.d")).unwrap();
+    let main = dir.join("agentd.toml");
+    std::fs::write(&main, GOOD).unwrap();
+    std::fs::set_permissions(&main, std::fs::Permissions::from_mode(0o644)).unwrap();
+    for (name, url) in [("20-b.toml", "https://two.example.org"), ("10-a.toml", "https://one.example.org")] {
+        let path = dir.join("agentd.toml.d").join(name);
+        std::fs::write(&path, format!("[gateway]\nurl = \"{url}\"\n")).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
+    }
+    assert_eq!(load(&main).unwrap().gateway.unwrap().url, "https://two.example.org");
+    for mode in [0o666, 0o664, 0o646] {
+        std::fs::set_permissions(&main, std::fs::Permissions::from_mode(mode)).unwrap();
+        let error = load(&main).unwrap_err().to_string();
+        assert!(error.contains("others may change it") && error.contains("chmod"), "{error}");
+    }
+    let error = load(&dir.join("absent.toml")).unwrap_err().to_string();
+    assert!(error.contains("cannot be read"), "{error}");
+    std::fs::remove_dir_all(&dir).unwrap();
+}

@@ -1,0 +1,246 @@
+//! A small trust domain and a configuration, so that the machine meets real certificates and real approvals.
+
+use assent_engine::config::{self, Config};
+use assent_engine::directory::{Account, Attributes, Lookup, PasswordCheck, Person, Syntax, Values};
+use assent_engine::login::facts::{Facts, Phase, SshConnection};
+use assent_proto::answer::{self, Answer, Decision};
+use assent_proto::cert::{self, Device, DeviceOwner, Host, Identity, Issuance, Issuer, IssuerGrant, IssuerRequest, Trust};
+use assent_proto::enrol::{Enrolment, Token};
+use assent_proto::keys::{KeyPair, SigningKey};
+use assent_proto::registrar::HostJoin;
+use assent_proto::request::{self, Details, Statement};
+use assent_proto::seal::{self, Purpose};
+use assent_proto::text::Outside;
+use assent_proto::time::{BootTime, UnixTime};
+use assent_proto::verdict::{Approved, PendingPush, Received, seal_to_devices};
+use assent_proto::{Id, Nonce, ShortText, sha256};
+use std::sync::Arc;
+use std::time::Duration;
+
+pub const CONFIG: &str = r#"
+[gateway]
+url = "https://push.example.org"
+
+[[auth_profile]]
+name = "corp"
+kind = "ldap"
+realm = "example.org"
+uris = ["ldaps://ldap.example.org"]
+base = "dc=example,dc=org"
+
+[[auth_profile]]
+name = "backup"
+kind = "ldap"
+realm = "example.org"
+uris = ["ldaps://ldap2.example.org"]
+base = "dc=example,dc=org"
+on_unreachable = "next"
+
+[[push_profile]]
+name = "staff-push"
+fallback_auth_profiles = ["corp"]
+assurance = "tap"
+
+[[push_profile]]
+name = "open-push"
+fallback_auth_profiles = ["backup", "corp"]
+assurance = "tap"
+
+[[policy]]
+push_profile = "staff-push"
+auth_profile = "corp"
+attribute = "department"
+values = ["IT", "IT-*"]
+
+[[application]]
+name = "ssh"
+services = ["sshd"]
+factors = [["corp"], ["staff-push"]]
+
+[[application]]
+name = "keys"
+services = ["sshd-keys"]
+factors = [["stack"], ["staff-push"]]
+
+[[application]]
+name = "alone"
+services = ["sshd-alone"]
+factors = [["staff-push"]]
+
+[[application]]
+name = "sudo"
+services = ["sudo"]
+factors = [["staff-push"]]
+
+[[application]]
+name = "open"
+services = ["open"]
+factors = [["stack"], ["open-push"]]
+
+[[application]]
+name = "two"
+services = ["two"]
+factors = [["backup", "corp"], ["staff-push", "open-push"]]
+"#;
+
+pub fn config() -> Arc<Config> {
+    Arc::new(config::load_str("agentd.toml", CONFIG).unwrap())
+}
+
+pub fn at(seconds: u64) -> BootTime {
+    BootTime(Duration::from_secs(1000 + seconds))
+}
+
+pub fn text(text: &str) -> ShortText {
+    ShortText::new(text).unwrap()
+}
+
+pub fn identity(id: &str) -> Identity {
+    Identity {
+        realm: text("example.org"),
+        id: text(id),
+    }
+}
+
+pub fn facts(service: &str, phase: Phase) -> Facts {
+    Facts {
+        login: text("k7f3q2"),
+        ctx: sha256(&[service.as_bytes()]),
+        phase,
+        service: Outside::new(service),
+        user: Outside::new("alice"),
+        ruser: None,
+        rhost: Some(Outside::new("192.0.2.7")),
+        tty: Some(Outside::new("ssh")),
+        ssh: SshConnection::parse(&Outside::new("192.0.2.7 50022 198.51.100.1 22")),
+        over_ssh: true,
+        ssh_auth_info: None,
+        args: vec![Outside::new("sshd: alice [priv]")],
+        args_cut: false,
+        args_sha256: sha256(&[b"x"]),
+        cwd: Some(Outside::new("/")),
+        sudo_command: None,
+        ticket: false,
+    }
+}
+
+pub fn sudo(args: &[&str]) -> Facts {
+    Facts {
+        rhost: None,
+        ssh: None,
+        over_ssh: false,
+        tty: Some(Outside::new("/dev/pts/3")),
+        args: args.iter().map(|a| Outside::new(*a)).collect(),
+        sudo_command: Some(Outside::new("/usr/bin/id")),
+        ..facts("sudo", Phase::Auth)
+    }
+}
+
+pub fn person(id: &str, department: &str) -> Person {
+    let mut attributes = Attributes::default();
+    attributes.insert(
+        "department",
+        Values {
+            syntax: Syntax::Text,
+            values: vec![Outside::new(department)],
+        },
+    );
+    Person {
+        identity: identity(id),
+        account: Account::Active,
+        attributes,
+    }
+}
+
+pub fn found(id: &str, department: &str) -> Lookup {
+    Lookup::Found(Box::new(person(id, department)))
+}
+
+pub fn passed(id: &str, department: &str) -> PasswordCheck {
+    PasswordCheck::Passed(Box::new(person(id, department)))
+}
+
+/// A host, an issuer, and a device of the identity `alice-id`.
+pub struct Company {
+    issuer: Issuer,
+    host: Host,
+    host_keys: KeyPair,
+    pub device: Device,
+    device_keys: KeyPair,
+}
+
+impl Company {
+    pub fn new() -> Self {
+        let now = UnixTime::now();
+        let root = SigningKey::generate().unwrap();
+        let issuer_keys = KeyPair::generate().unwrap();
+        let wish = IssuerRequest::verify(&IssuerRequest::sign(&issuer_keys, now).unwrap()).unwrap();
+        let grant = IssuerGrant {
+            realms: vec![text("*")],
+            hosts: vec![text("*")],
+            nbf: now,
+            days: 90,
+            serial: Id::random().unwrap(),
+        };
+        let signed = cert::sign_issuer(&root, &wish, grant).unwrap();
+        let issuer = Trust::new(vec![root.public()]).verify_issuer(&signed, now).unwrap();
+        let issuance = Issuance {
+            nbf: now,
+            days: 90,
+            serial: Id::random().unwrap(),
+            log_index: 1,
+        };
+        let token = Token::random(&root.public()).unwrap();
+        let host_keys = KeyPair::generate().unwrap();
+        let join = HostJoin::new(&token, &host_keys, text("web01"), now).unwrap();
+        let join = join.verify(token.id, &token.secret).unwrap();
+        let host = cert::sign_host(&issuer, &issuer_keys.sign, Id::random().unwrap(), &join, issuance).unwrap();
+        let host = issuer.verify_host(&host, now).unwrap();
+        let device_keys = KeyPair::generate().unwrap();
+        let enrolment = Enrolment::new(&token, &device_keys, text("phone"), text("test"), now).unwrap();
+        let request = enrolment.verify(token.id, &token.secret).unwrap();
+        let owner = DeviceOwner {
+            identities: vec![identity("alice-id")],
+            name: text("alice"),
+        };
+        let device = cert::sign_device(&issuer, &issuer_keys.sign, Id::random().unwrap(), owner, &request, issuance).unwrap();
+        let device = issuer.verify_device(&device, now).unwrap();
+        Self {
+            issuer,
+            host,
+            host_keys,
+            device,
+            device_keys,
+        }
+    }
+
+    /// What the device's owner approves for these details, through signing, sealing, opening and verifying.
+    pub fn approve(&self, details: Details, now: BootTime) -> Approved {
+        let wall = UnixTime::now();
+        let statement = Statement::new(Id::random().unwrap(), Nonce::random().unwrap(), &self.host, wall, details);
+        let request = statement.sign(&self.host_keys.sign).unwrap();
+        let devices = vec![self.device.clone()];
+        let sealed = seal_to_devices(&statement, &request, &self.host, &self.issuer, &devices).unwrap();
+        let device_id = self.device.claims().device_id;
+        let context = request::seal_context(&statement.id, &device_id, statement.expiry());
+        let envelope: request::Envelope = seal::open(&self.device_keys.kem, Purpose::Request, &context, &sealed[0].1).unwrap();
+        let root = self.issuer.document();
+        assert_eq!(envelope.issuer, root);
+        let digest = sha256(&[envelope.req.as_bytes()]);
+        let verified = request::VerifiedRequest {
+            statement: statement.clone(),
+            host: self.host.clone(),
+            digest,
+        };
+        let answer = Answer::new(&verified, device_id, Decision::Approve, None, wall);
+        let res = answer.sign(&self.device_keys.sign).unwrap();
+        let context = answer::seal_context(&statement.id, &device_id);
+        let blob = seal::seal(&self.host.claims().kem, Purpose::Answer, &context, &answer::Envelope { res }).unwrap();
+        let mut pending = PendingPush::new(&statement, &request, devices, None, now);
+        match pending.receive(&self.host_keys.kem, device_id, &blob, now, wall) {
+            Received::Approved(approved) => approved,
+            Received::Refused { why, .. } => panic!("refused: {why}"),
+            Received::Ignored { why, .. } => panic!("ignored: {why}"),
+        }
+    }
+}

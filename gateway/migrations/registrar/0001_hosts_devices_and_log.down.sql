@@ -1,0 +1,9 @@
+DROP TABLE log;
+DROP TABLE nonce;
+DROP TABLE enrolment_identity;
+DROP TABLE enrolment;
+DROP TABLE host_token;
+DROP TABLE device_identity;
+DROP TABLE device;
+DROP TABLE host;
+DROP TABLE meta;

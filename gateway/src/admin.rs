@@ -1,0 +1,213 @@
+//! The admin's socket: HTTP/1 and JSON over a Unix socket of mode 0600. Whoever connects must be root or the
+//! gateway's own user by the kernel's word; the socket's mode alone is not believed.
+
+use crate::clock;
+use crate::error::Error;
+use crate::registrar::Registrar;
+use crate::registrar::admin::{Listed, TOKEN_TTL, TokenError};
+use crate::relay::{Relay, body};
+use anyhow::{Context as _, bail};
+use assent_proto::Id;
+use axum::body::Body;
+use axum::extract::State;
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use nix::unistd::geteuid;
+use serde::{Deserialize, Serialize};
+use std::fs;
+use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::watch;
+
+/// Most bytes of an admin's body.
+const MAX_BODY: usize = 16 * 1024;
+/// How long an admin's connection may take over a request head.
+const HEAD_TIME: Duration = Duration::from_secs(10);
+
+/// Binds the socket. A stale one is replaced, one that answers is another gateway's.
+pub fn bind(path: &Path) -> anyhow::Result<UnixListener> {
+    if let Ok(meta) = fs::symlink_metadata(path) {
+        if !meta.file_type().is_socket() {
+            bail!("{} is there and no socket", path.display());
+        }
+        if std::os::unix::net::UnixStream::connect(path).is_ok() {
+            bail!("another gateway listens on {}", path.display());
+        }
+        fs::remove_file(path).with_context(|| format!("{} is stale and cannot be removed", path.display()))?;
+    }
+    let listener = UnixListener::bind(path).with_context(|| {
+        format!("cannot listen on {}; its directory must be there and writable for the gateway", path.display())
+    })?;
+    // The umask made it so already; this says it again for whoever calls without one.
+    fs::set_permissions(path, fs::Permissions::from_mode(0o600)).with_context(|| path.display().to_string())?;
+    Ok(listener)
+}
+
+#[derive(Clone)]
+struct Desk {
+    registrar: Arc<Registrar>,
+    relay: Arc<Relay>,
+}
+
+/// Serves admins until `stop` changes.
+pub async fn serve(listener: UnixListener, registrar: Arc<Registrar>, relay: Arc<Relay>, mut stop: watch::Receiver<bool>) {
+    let router = Router::new()
+        .route("/host-token", post(host_token))
+        .route("/hosts", get(hosts))
+        .route("/hosts/revoke", post(revoke_host))
+        .route("/devices", get(devices))
+        .route("/devices/revoke", post(revoke_device))
+        .route("/status", get(status))
+        .fallback(|| async { Error::NoRoute })
+        .method_not_allowed_fallback(|| async { Error::NoMethod })
+        .with_state(Desk { registrar, relay });
+    loop {
+        let accepted = tokio::select! {
+            _ = stop.wait_for(|stop| *stop) => return,
+            accepted = listener.accept() => accepted,
+        };
+        match accepted {
+            Ok((stream, _)) if may_ask(&stream) => {
+                tokio::spawn(connection(stream, router.clone()));
+            }
+            Ok(_) => {}
+            Err(error) => {
+                tracing::warn!(%error, "an admin's connection was not accepted");
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        }
+    }
+}
+
+fn may_ask(stream: &UnixStream) -> bool {
+    match stream.peer_cred() {
+        Ok(peer) if peer.uid() == 0 || peer.uid() == geteuid().as_raw() => true,
+        Ok(peer) => {
+            tracing::warn!(uid = peer.uid(), "somebody who is no admin came to the admin socket");
+            false
+        }
+        Err(error) => {
+            tracing::warn!(%error, "who came to the admin socket cannot be known");
+            false
+        }
+    }
+}
+
+async fn connection(stream: UnixStream, router: Router) {
+    let served = hyper::server::conn::http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_TIME)
+        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router))
+        .await;
+    if let Err(error) = served {
+        tracing::debug!(%error, "an admin's connection broke");
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WantToken {
+    name: String,
+    #[serde(default = "token_ttl")]
+    ttl: u64,
+}
+
+fn token_ttl() -> u64 {
+    TOKEN_TTL
+}
+
+#[derive(Serialize)]
+struct MadeToken {
+    token: String,
+    expires: u64,
+}
+
+async fn host_token(State(desk): State<Desk>, body: Body) -> Result<Json<MadeToken>, Error> {
+    let want: WantToken = body::json(body, MAX_BODY).await?;
+    let made = desk.registrar.host_token(&want.name, want.ttl).await;
+    let token = made.map_err(|error| match error {
+        TokenError::Name(_) | TokenError::Ttl => Error::Malformed(error.to_string()),
+        TokenError::Store(error) => Error::Store(error),
+    })?;
+    Ok(Json(MadeToken {
+        token: token.to_text().to_string(),
+        expires: clock::now().plus(want.ttl).0,
+    }))
+}
+
+#[derive(Serialize)]
+struct Hosts {
+    hosts: Vec<Listed>,
+}
+
+async fn hosts(State(desk): State<Desk>) -> Result<Json<Hosts>, Error> {
+    let hosts = desk.registrar.list_hosts().await?;
+    Ok(Json(Hosts { hosts }))
+}
+
+#[derive(Serialize)]
+struct Devices {
+    devices: Vec<Listed>,
+}
+
+async fn devices(State(desk): State<Desk>) -> Result<Json<Devices>, Error> {
+    let devices = desk.registrar.list_devices().await?;
+    Ok(Json(Devices { devices }))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WhichDevice {
+    device_id: Id,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WhichHost {
+    host_id: Id,
+}
+
+#[derive(Serialize)]
+struct Revoked {
+    revoked: Id,
+}
+
+async fn revoke_device(State(desk): State<Desk>, body: Body) -> Result<Json<Revoked>, Error> {
+    let WhichDevice { device_id } = body::json(body, MAX_BODY).await?;
+    match desk.registrar.revoke_device(device_id).await? {
+        true => Ok(Json(Revoked { revoked: device_id })),
+        false => Err(Error::Unknown("device")),
+    }
+}
+
+async fn revoke_host(State(desk): State<Desk>, body: Body) -> Result<Json<Revoked>, Error> {
+    let WhichHost { host_id } = body::json(body, MAX_BODY).await?;
+    match desk.registrar.revoke_host(host_id).await? {
+        true => Ok(Json(Revoked { revoked: host_id })),
+        false => Err(Error::Unknown("host")),
+    }
+}
+
+#[derive(Serialize)]
+struct Status {
+    version: &'static str,
+    now: u64,
+    mailboxes: usize,
+    streams: usize,
+    registrar: crate::registrar::admin::Status,
+}
+
+async fn status(State(desk): State<Desk>) -> Result<Json<Status>, Error> {
+    Ok(Json(Status {
+        version: env!("CARGO_PKG_VERSION"),
+        now: clock::now().0,
+        mailboxes: desk.relay.mailboxes(),
+        streams: desk.relay.streams(),
+        registrar: desk.registrar.status().await?,
+    }))
+}

@@ -1,0 +1,21 @@
+//! The gateway: relay and registrar in one process, apart in everything else.
+//!
+//! `main` → [`run`] → [`config`] → [`registrar::Registrar::open`], [`relay::Relay::open`] → [`server::serve`] with
+//! [`relay::routes`], and [`admin::serve`] on its own socket. All SQL is in [`store`]; every error a caller can meet
+//! is in [`error`]. The relay knows of the registrar only how to carry sealed calls to it; the registrar knows of the
+//! relay only how to open and close mailboxes.
+#![forbid(unsafe_code)]
+
+pub mod admin;
+pub mod clock;
+pub mod config;
+pub mod error;
+mod keyfile;
+pub mod registrar;
+pub mod relay;
+mod run;
+pub mod server;
+pub mod store;
+mod tls;
+
+pub use run::{check, run};

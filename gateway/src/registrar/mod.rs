@@ -1,0 +1,220 @@
+//! The registrar: certifies hosts and devices. It trusts nothing but signatures, MACs and its own tables; whoever
+//! carries a call reads nothing of it and cannot change it.
+//!
+//! [`Registrar::handle`]: open the sealed call → [`hosts`] or [`enrolments`] decide inside one transaction → commit →
+//! tell the relay which mailboxes open or close → sign and seal the reply. A failure in between is a refusal
+//! ([`Refused::Internal`]), never a success. No HTTP here.
+
+pub mod admin;
+mod enrolments;
+mod hosts;
+mod issue;
+pub mod keys;
+
+use crate::clock;
+use crate::config::Lives;
+use crate::error::Error;
+use crate::relay::Relay;
+use crate::store::log::{self, Chain};
+use crate::store::registrar as rows;
+use crate::store::relay::{Kind, Mailbox};
+use crate::store::{self, Durability, SqliteConnection, SqlitePool, StoreError};
+use assent_proto::cert::DAY;
+use assent_proto::registrar::{Ask, Refused, Reply, Sealed, receive};
+use assent_proto::relay::TrustInfo;
+use assent_proto::time::{SKEW, UnixTime};
+use assent_proto::{Id, ShortText};
+use keys::IssuingKeys;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use tokio::sync::{Mutex, MutexGuard};
+
+/// The registrar.
+pub struct Registrar {
+    keys: IssuingKeys,
+    lives: Lives,
+    pool: SqlitePool,
+    /// One call at a time decides and commits.
+    turn: Mutex<()>,
+    /// Nothing is issued on top of a log that was changed.
+    log_is_whole: AtomicBool,
+    relay: Arc<Relay>,
+}
+
+/// What the relay must hear once a decision is committed.
+#[derive(Default)]
+struct News {
+    opened: Vec<Mailbox>,
+    closed: Vec<Id>,
+    generation: Option<u64>,
+}
+
+impl Registrar {
+    /// Opens `registrar.db` in `state_dir` and checks its log.
+    pub async fn open(state_dir: &Path, keys: IssuingKeys, lives: Lives, relay: Arc<Relay>) -> Result<Self, StoreError> {
+        let file = state_dir.join("registrar.db");
+        let pool = store::open(&file, Durability::Power, 2, &store::REGISTRAR_MIGRATIONS).await?;
+        let registrar = Self {
+            keys,
+            lives,
+            pool,
+            turn: Mutex::new(()),
+            log_is_whole: AtomicBool::new(false),
+            relay,
+        };
+        registrar.check_log().await?;
+        Ok(registrar)
+    }
+
+    /// Tells the relay who has a mailbox.
+    pub async fn start(&self) -> Result<(), StoreError> {
+        let _turn = self.turn.lock().await;
+        let mut conn = self.pool.acquire().await?;
+        let now = clock::now();
+        let mut mailboxes = Vec::new();
+        for (kind, all) in [
+            (Kind::Host, rows::hosts(&mut conn).await?),
+            (Kind::Device, rows::devices(&mut conn).await?),
+        ] {
+            let living = all.into_iter().filter(|one| one.revoked.is_none() && one.exp.plus(SKEW) > now);
+            mailboxes.extend(living.map(|one| Mailbox {
+                id: one.id,
+                kind,
+                key: one.key,
+            }));
+        }
+        self.relay.sync_mailboxes(mailboxes).await?;
+        self.relay.set_generation(rows::generation(&mut conn).await?);
+        Ok(())
+    }
+
+    /// What anyone may know.
+    pub fn trust_info(&self, now: UnixTime) -> TrustInfo {
+        TrustInfo {
+            roots: vec![self.keys.root.clone()],
+            issuer: self.keys.issuer.document().to_owned(),
+            now,
+        }
+    }
+
+    /// One call.
+    pub async fn handle(&self, sealed: &Sealed, now: UnixTime) -> Result<Sealed, Error> {
+        if sealed.issuer != self.keys.pair.sign.public().id() {
+            return Err(Error::Malformed("the call is sealed to another issuing key; ask /v1/trust again".into()));
+        }
+        let call = receive(&self.keys.pair, sealed).map_err(|error| {
+            tracing::debug!(%error, "a call to the registrar does not open");
+            Error::Malformed("the call does not open".into())
+        })?;
+        let reply = match self.decide(&call.ask, now).await {
+            Ok(reply) => reply,
+            Err(error) => {
+                tracing::error!(%error, "the registrar could not decide a call");
+                refuse(Refused::Internal, "the registrar failed; its log says why")
+            }
+        };
+        call.reply(&self.keys.pair, reply, now).map_err(|error| {
+            tracing::error!(%error, "the registrar could not reply");
+            Error::Internal("the registrar could not reply")
+        })
+    }
+
+    async fn decide(&self, ask: &Ask, now: UnixTime) -> Result<Reply, StoreError> {
+        let turn = self.turn.lock().await;
+        let mut tx = self.pool.begin_with("BEGIN IMMEDIATE").await?;
+        let mut news = News::default();
+        let reply = match ask {
+            Ask::JoinHost(join) => self.join_host(&mut tx, &mut news, join, now).await?,
+            Ask::Host { signed } => self.host_asks(&mut tx, &mut news, signed, now).await?,
+            Ask::EnrolDevice(enrolment) => Self::enrol_device(&mut tx, enrolment, now).await?,
+            Ask::Device { signed } => Self::device_asks(&mut tx, signed, now).await?,
+        };
+        tx.commit().await?;
+        self.tell(news, &turn).await?;
+        Ok(reply)
+    }
+
+    /// Tells the relay, in the order of the commits.
+    async fn tell(&self, news: News, _turn: &MutexGuard<'_, ()>) -> Result<(), StoreError> {
+        for mailbox in news.opened {
+            self.relay.add_mailbox(mailbox).await?;
+        }
+        for id in news.closed {
+            self.relay.remove_mailbox(id).await?;
+        }
+        if let Some(generation) = news.generation {
+            self.relay.set_generation(generation);
+        }
+        Ok(())
+    }
+
+    /// Closes mailboxes whose certificate ended, forgets what nobody can use, looks at the log and the issuer's life.
+    pub async fn housekeeping(&self) -> Result<(), StoreError> {
+        let now = clock::now();
+        self.keys.warn_if_ending(now);
+        {
+            let _turn = self.turn.lock().await;
+            let mut conn = self.pool.acquire().await?;
+            rows::forget_old(&mut conn, now, UnixTime(now.0.saturating_sub(DAY))).await?;
+        }
+        self.check_log().await?;
+        self.start().await
+    }
+
+    /// Reads the whole log; from a broken one on, nothing is issued.
+    async fn check_log(&self) -> Result<Chain, StoreError> {
+        let mut conn = self.pool.acquire().await?;
+        let chain = log::check(&mut conn).await?;
+        let whole = match chain {
+            Chain::Whole(_) => true,
+            Chain::Broken(row) => {
+                tracing::error!(
+                    row,
+                    "the registrar's log was changed: nothing will be certified until registrar.db is restored and looked into"
+                );
+                false
+            }
+        };
+        self.log_is_whole.store(whole, Ordering::Release);
+        Ok(chain)
+    }
+
+    /// Closes the data base.
+    pub async fn close(&self) {
+        let _turn = self.turn.lock().await;
+        self.pool.close().await;
+    }
+}
+
+fn refuse(code: Refused, text: &str) -> Reply {
+    Reply::Refused {
+        code,
+        text: ShortText::cut(text.to_owned()),
+    }
+}
+
+/// The same for every token that does not count, so that nobody learns which ones exist.
+fn refuse_token() -> Reply {
+    refuse(Refused::Token, "this token is not good (any more): it may be used up, over, or mistyped")
+}
+
+/// Random bytes, or the call fails.
+fn random_id() -> Result<Id, StoreError> {
+    Id::random().map_err(|_| StoreError::Random)
+}
+
+/// Whether a caller's clock is near enough.
+fn near(iat: UnixTime, now: UnixTime) -> bool {
+    iat.0.abs_diff(now.0) <= assent_proto::registrar::CALL_WINDOW
+}
+
+fn refuse_clock(iat: UnixTime, now: UnixTime) -> Reply {
+    let (away, way) = (iat.0.abs_diff(now.0), if iat < now { "behind" } else { "ahead of" });
+    refuse(Refused::Clock, &format!("your clock is {away} seconds {way} the registrar's"))
+}
+
+/// Remembers a call's nonce; `false`: it came before.
+async fn first_time(conn: &mut SqliteConnection, key: &assent_proto::keys::KeyId, n: Id, iat: UnixTime) -> Result<bool, StoreError> {
+    rows::use_nonce(conn, key, n, iat.plus(assent_proto::registrar::CALL_WINDOW + 1)).await
+}

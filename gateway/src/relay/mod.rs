@@ -1,0 +1,238 @@
+//! The relay: a mailbox for sealed pushes and answers. It can delay or drop them; it can neither read nor approve.
+//!
+//! Call chain of a push: [`routes`] → [`auth::FromHost`] (exists only if the claim verified) → [`push::post`] →
+//! [`crate::store::writer`] (commit) → [`Relay::publish`] → [`bus`] → [`stream`] → device. An answer goes the same way
+//! back. [`Relay::sweep_for_ever`] ends what is over.
+
+pub mod auth;
+pub mod body;
+pub mod bus;
+pub mod event;
+pub mod limits;
+pub mod push;
+pub mod routes;
+pub mod stream;
+
+use crate::config::Limits;
+use crate::store::relay::{Kind, Mailbox};
+use crate::store::writer::{Notice, Writer};
+use crate::store::{self, Durability, SqlitePool, StoreError};
+use assent_proto::Id;
+use assent_proto::keys::KeyId;
+use bus::Bus;
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+/// Connections that read what streams missed.
+const READERS: u32 = 4;
+/// How often ended pushes are looked for.
+const SWEEP_EVERY: Duration = Duration::from_millis(500);
+
+/// The relay's state.
+pub struct Relay {
+    writer: Writer,
+    readers: SqlitePool,
+    bus: Arc<Bus>,
+    mailboxes: RwLock<Mailboxes>,
+    generation: AtomicU64,
+    /// The store's own name, in every event id.
+    epoch: String,
+    auth: auth::Memo,
+    limits: limits::Limiter,
+    /// How many pushes of one host may wait at one device.
+    most_waiting: u32,
+}
+
+#[derive(Default)]
+struct Mailboxes {
+    by_key: HashMap<KeyId, Arc<Mailbox>>,
+    by_id: HashMap<Id, Arc<Mailbox>>,
+}
+
+impl Relay {
+    /// Opens `relay.db` in `state_dir`.
+    pub async fn open(state_dir: &Path, public_url: &str, limits: &Limits) -> Result<Arc<Self>, StoreError> {
+        let file = state_dir.join("relay.db");
+        let readers = store::open(&file, Durability::Process, READERS, &store::RELAY_MIGRATIONS).await?;
+        let conn = store::open(&file, Durability::Process, 1, &store::RELAY_MIGRATIONS).await?;
+        let mut conn = conn.acquire().await?.detach();
+        let epoch = store::relay::epoch(&mut conn).await?;
+        let mailboxes = store::relay::mailboxes(&mut conn).await?;
+        let bus = Arc::new(Bus::default());
+        let epoch = epoch.iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"));
+        let publish = publisher(Arc::clone(&bus), epoch.clone());
+        let relay = Arc::new(Self {
+            writer: Writer::start(conn, publish),
+            readers,
+            bus,
+            mailboxes: RwLock::default(),
+            generation: AtomicU64::new(0),
+            epoch,
+            auth: auth::Memo::new(public_url),
+            limits: limits::Limiter::new(limits),
+            most_waiting: limits.waiting_per_host_and_device,
+        });
+        for mailbox in mailboxes {
+            relay.remember(Arc::new(mailbox));
+        }
+        Ok(relay)
+    }
+
+    fn remember(&self, mailbox: Arc<Mailbox>) {
+        let mut mailboxes = self.mailboxes.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(old) = mailboxes.by_id.insert(mailbox.id, Arc::clone(&mailbox)) {
+            mailboxes.by_key.remove(&old.key.id());
+        }
+        mailboxes.by_key.insert(mailbox.key.id(), mailbox);
+    }
+
+    fn forget(&self, id: &Id) {
+        let mut mailboxes = self.mailboxes.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(old) = mailboxes.by_id.remove(id) {
+            mailboxes.by_key.remove(&old.key.id());
+        }
+    }
+
+    /// The mailbox whose owner signs with `key`.
+    fn mailbox_of(&self, key: &KeyId) -> Option<Arc<Mailbox>> {
+        let mailboxes = self.mailboxes.read().unwrap_or_else(PoisonError::into_inner);
+        mailboxes.by_key.get(key).cloned()
+    }
+
+    /// Whether a device has a mailbox here.
+    fn knows_device(&self, id: &Id) -> bool {
+        let mailboxes = self.mailboxes.read().unwrap_or_else(PoisonError::into_inner);
+        mailboxes.by_id.get(id).is_some_and(|mailbox| mailbox.kind == Kind::Device)
+    }
+
+    /// How many mailboxes there are.
+    pub fn mailboxes(&self) -> usize {
+        self.mailboxes.read().unwrap_or_else(PoisonError::into_inner).by_id.len()
+    }
+
+    /// How many event streams are open.
+    pub fn streams(&self) -> usize {
+        self.bus.streams()
+    }
+
+    /// Whether the data base can be read.
+    pub async fn healthy(&self) -> bool {
+        match self.readers.acquire().await {
+            Ok(mut conn) => store::relay::epoch(&mut conn).await.is_ok(),
+            Err(_) => false,
+        }
+    }
+
+    /// Ends what is over, for ever.
+    pub async fn sweep_for_ever(&self) {
+        let mut tick = tokio::time::interval(SWEEP_EVERY);
+        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            tick.tick().await;
+            loop {
+                match self.writer.sweep().await {
+                    Ok(true) => tokio::task::yield_now().await,
+                    Ok(false) => break,
+                    Err(error) => {
+                        tracing::error!(%error, "ended pushes were not swept");
+                        break;
+                    }
+                }
+            }
+            self.limits.tidy();
+        }
+    }
+
+    /// Ends every stream; new ones are refused.
+    pub fn close_streams(&self) {
+        self.bus.close();
+    }
+
+    /// Commits what is queued.
+    pub async fn close(&self) {
+        if let Err(error) = self.writer.close().await {
+            tracing::error!(%error, "the relay did not close cleanly");
+        }
+        self.readers.close().await;
+    }
+}
+
+/// What the registrar tells the relay. When the two run apart, this becomes a call between processes.
+impl Relay {
+    /// Opens a mailbox.
+    pub async fn add_mailbox(&self, mailbox: Mailbox) -> Result<(), StoreError> {
+        self.writer.add_mailbox(mailbox.clone()).await?;
+        self.remember(Arc::new(mailbox));
+        Ok(())
+    }
+
+    /// Closes a mailbox: its claims are void from here on, its streams end.
+    pub async fn remove_mailbox(&self, id: Id) -> Result<(), StoreError> {
+        self.forget(&id);
+        self.bus.close_mailbox(&id);
+        self.writer.remove_mailbox(id).await
+    }
+
+    /// Makes the mailboxes exactly these.
+    pub async fn sync_mailboxes(&self, wanted: Vec<Mailbox>) -> Result<(), StoreError> {
+        let known: Vec<Arc<Mailbox>> = {
+            let mailboxes = self.mailboxes.read().unwrap_or_else(PoisonError::into_inner);
+            mailboxes.by_id.values().cloned().collect()
+        };
+        for old in known.iter().filter(|old| !wanted.iter().any(|new| new.id == old.id)) {
+            self.remove_mailbox(old.id).await?;
+        }
+        for new in wanted {
+            if !known.iter().any(|old| **old == new) {
+                self.add_mailbox(new).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Devices were added or removed: tells every host.
+    pub fn set_generation(&self, generation: u64) {
+        self.generation.store(generation, Ordering::Release);
+        let Some(event) = event::roster(generation) else {
+            return;
+        };
+        let mailboxes = self.mailboxes.read().unwrap_or_else(PoisonError::into_inner);
+        self.bus
+            .send_all(&event, |id| mailboxes.by_id.get(id).is_some_and(|mailbox| mailbox.kind == Kind::Host));
+    }
+
+    fn generation(&self) -> u64 {
+        self.generation.load(Ordering::Acquire)
+    }
+}
+
+fn publisher(bus: Arc<Bus>, epoch: String) -> impl Fn(Notice) + Send + 'static {
+    move |notice| match notice {
+        Notice::Pushed { seq, push } => {
+            for item in &push.to {
+                if bus.listens(&item.device)
+                    && let Some(event) = event::push(&epoch, seq, push.id, push.expiry, push.ttl, &item.blob)
+                {
+                    bus.send(item.device, &event);
+                }
+            }
+        }
+        Notice::Answered { seq, host, id, device, blob } => {
+            if bus.listens(&host)
+                && let Some(event) = event::answer(&epoch, seq, id, device, blob)
+            {
+                bus.send(host, &event);
+            }
+        }
+        Notice::Ended { ended, why } => {
+            if let Some(event) = event::withdrawn(ended.id, why) {
+                for device in ended.devices {
+                    bus.send(device, &event);
+                }
+            }
+        }
+    }
+}

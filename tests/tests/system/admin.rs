@@ -1,0 +1,168 @@
+//! What an administrator does: check, explain, reload, status, test, D-Bus, enrolment's errors.
+
+use assent_tests::bus::Bus;
+use assent_tests::product::{PATIENCE, Site, assentctl, password, program};
+use assent_tests::program::Program;
+use assent_tests::suite::Scenario;
+use assent_tests::terminal::{Terminal, fits};
+use assent_tests::{SOON, accounts, scenarios};
+use std::path::Path;
+
+pub const SCENARIOS: &[Scenario] = scenarios![
+    status_tells_what_works,
+    a_broken_configuration_is_refused_at_reload_and_the_old_one_stays,
+    an_agent_that_starts_with_a_broken_configuration_denies_with_a_clear_word_until_it_is_mended,
+    check_names_file_line_and_mend,
+    explain_says_which_policy_matched_and_why_not,
+    test_plays_a_login_without_opening_a_session,
+    r57_on_the_system_bus_only_root_changes_something,
+    enrolment_refuses_unknown_users_wrong_digits_and_a_second_device,
+    r25_no_log_holds_an_enrolment_secret,
+];
+
+fn status_tells_what_works() {
+    let site = Site::open();
+    let status = assentctl(["status", "--json"]).expect_success();
+    let status: serde_json::Value = serde_json::from_str(&status.out).expect("JSON");
+    assert_eq!(status["gateway"]["ok"], true, "{status}");
+    assert_eq!(status["gateway"]["host"], assent_tests::namespace::HOST_NAME);
+    assert_eq!(status["configuration"]["ok"], true);
+    drop(site);
+}
+
+fn a_broken_configuration_is_refused_at_reload_and_the_old_one_stays() {
+    let site = Site::open();
+    let usual = site.configuration();
+    let reload = site.agent.reload_with(&usual.replace("assurance = \"tap\"", "assurance = \"number\""));
+    assert!(!reload.status.success());
+    assert!(reload.err.contains("not there yet") && reload.err.contains("agentd.toml:"), "{}", reload.err);
+    let reload = site.agent.reload_with(&usual.replace("name = \"ssh-alone\"", "name = \"renamed\""));
+    reload.expect_success();
+}
+
+fn an_agent_that_starts_with_a_broken_configuration_denies_with_a_clear_word_until_it_is_mended() {
+    let mut site = Site::open();
+    let usual = site.configuration();
+    site.enrol("alice");
+    site.agent.stop();
+    assent_tests::scratch::write("/etc/assent/agentd.toml", "nonsense = true\n");
+    site.agent.resume();
+    let test = assentctl(["test", "alice"]);
+    assert!(!test.status.success());
+    assert!(format!("{}{}", test.out, test.err).contains("configuration is broken"), "{}{}", test.out, test.err);
+    site.agent.reload_with(&usual).expect_success();
+    assert_eq!(site.agent.audit().len(), 0);
+    let mut test = Terminal::open(&program("assentctl").args(["test", "alice"]));
+    test.expect("Password", PATIENCE);
+    test.send_line("wrong");
+    assert!(!test.wait(PATIENCE).success());
+    assert_eq!(site.agent.decision(0)["cause"], "wrong_password");
+}
+
+fn check_names_file_line_and_mend() {
+    let site = Site::open();
+    assentctl(["check"]).expect_success();
+    let broken = site.configuration().replace("fallback_auth_profiles = [\"corp\", \"local\"]", "fallback_auth_profiles = [\"crop\"]");
+    assent_tests::scratch::write("/tmp/broken.toml", &broken);
+    let check = assentctl(["check", "--config", "/tmp/broken.toml"]);
+    assert!(!check.status.success());
+    let said = format!("{}{}", check.out, check.err);
+    assert!(said.contains("/tmp/broken.toml:") && said.contains("\"crop\"") && said.contains("mend: known are: corp, local"), "{said}");
+}
+
+fn explain_says_which_policy_matched_and_why_not() {
+    let site = Site::open();
+    let explain = assentctl(["explain", "alice", "--service", "sshd"]).expect_success();
+    for part in ["application: ssh", "department=IT", "yes: IT", "method: staff-push (by this policy)", "=> would be asked"] {
+        assert!(explain.out.contains(part), "{part} in:\n{}", explain.out);
+    }
+    let explain = assentctl(["explain", "bob", "--service", "sshd"]);
+    assert!(!explain.status.success());
+    assert!(explain.out.contains("no: no value matches") && explain.out.contains("=> would be denied"), "{}", explain.out);
+    let json = assentctl(["explain", "alice", "--service", "sudo", "--json"]).expect_success();
+    let json: serde_json::Value = serde_json::from_str(&json.out).expect("JSON");
+    assert_eq!(json["application"], "sudo");
+    // Nothing was sent, nothing decided.
+    assert!(site.agent.audit().is_empty());
+}
+
+fn test_plays_a_login_without_opening_a_session() {
+    let site = Site::open();
+    let mut phone = site.enrol("alice").listen();
+    let mut test = Terminal::open(&program("assentctl").args(["test", "alice", "--service", "sshd"]));
+    test.expect("Password", PATIENCE);
+    test.send_line(password("alice"));
+    phone.expect("[a]pprove", PATIENCE);
+    phone.send_line("a");
+    test.expect(fits("(?i)approved"), PATIENCE);
+    test.wait_for_success();
+}
+
+fn r57_on_the_system_bus_only_root_changes_something() {
+    accounts::birch();
+    accounts::add_group("assent-view", 6900, &["bob"]);
+    let policy = Path::new(env!("CARGO_MANIFEST_DIR")).join("../packaging/dbus/org.assent.Agent1.conf");
+    // The policy names the agent's user, who must exist before the bus reads it.
+    accounts::add(assent_tests::product::AGENT_USER, None);
+    let bus = Bus::start(&[&policy]);
+    let mut site = Site::open_on(&bus);
+    site.agent.service().wait_for_log("on the system bus", SOON);
+    let call = |user: &str, member: &str| {
+        Program::new("/usr/bin/dbus-send")
+            .args(["--system", "--print-reply", "--dest=org.assent.Agent1", "/org/assent/Agent1"])
+            .arg(format!("org.assent.Agent1.{member}"))
+            .env("DBUS_SYSTEM_BUS_ADDRESS", bus.address())
+            .as_user(user)
+            .finish(SOON)
+    };
+    assert!(call("root", "Status").expect_success().out.contains("open_pushes"));
+    call("root", "Reload").expect_success();
+    assert!(call("bob", "Status").expect_success().out.contains("open_pushes"), "assent-view may read");
+    assert!(!call("bob", "Reload").status.success(), "assent-view may not change");
+    assert!(!call("alice", "Status").status.success(), "others may not even read");
+    assert!(!call("alice", "Reload").status.success());
+}
+
+fn enrolment_refuses_unknown_users_wrong_digits_and_a_second_device() {
+    let site = Site::open();
+    let unknown = assentctl(["enroll", "mallory", "--no-qr"]);
+    assert!(!unknown.status.success());
+    assert!(unknown.err.contains("knows this user"), "{}", unknown.err);
+    site.enrol("alice");
+    let second = assentctl(["enroll", "alice", "--no-qr"]);
+    assert!(!second.status.success());
+    assert!(second.err.contains("device"), "{}", second.err);
+    let list = assentctl(["device", "list"]).expect_success();
+    assert!(list.out.contains("alice"), "{}", list.out);
+
+    // Three wrong digits end an enrolment.
+    let mut admin = Terminal::open(&program("assentctl").args(["enroll", "dave", "--no-qr"]));
+    let shown = admin.expect(fits(r"https://\S+/e#\S+"), PATIENCE);
+    let link = shown.split_whitespace().last().expect("a link").to_owned();
+    let ca = site.gateway.ca_certificate();
+    let device = program("assentctl").args(["authenticator", "enroll", &link, "--dir", "/tmp/dave", "--ca-file", &ca.to_string_lossy()]);
+    let mut device = Terminal::open(&device);
+    let digits = device.expect(fits(r"\b\d{3} ?\d{3}\b"), PATIENCE);
+    let wrong = if digits.ends_with('0') { "111111" } else { "000000" };
+    for _ in 0..3 {
+        admin.expect(fits("(?i)digits"), PATIENCE);
+        admin.send_line(wrong);
+    }
+    assert!(!admin.wait(PATIENCE).success(), "{}", admin.transcript());
+    assert!(!device.wait(PATIENCE).success(), "{}", device.transcript());
+    assert!(!assentctl(["device", "list"]).expect_success().out.contains("dave"));
+}
+
+fn r25_no_log_holds_an_enrolment_secret() {
+    let site = Site::open();
+    let mut admin = Terminal::open(&program("assentctl").args(["enroll", "alice", "--no-qr"]));
+    let shown = admin.expect(fits(r"https://\S+/e#\S+"), PATIENCE);
+    let secret = shown.split('.').rev().nth(1).expect("the secret's part").to_owned();
+    assert_eq!(secret.len(), 22, "{shown}");
+    admin.send_control('c');
+    for text in [site.agent.log(), site.gateway.log(), site.syslog.lines().join("\n")] {
+        assert!(!text.contains(&secret));
+    }
+    let in_state = Program::new("/usr/bin/grep").args(["-rlaF", &secret, "/var/lib/assent"]).finish(SOON);
+    assert_eq!(in_state.out, "", "the agent keeps no enrolment secret");
+}

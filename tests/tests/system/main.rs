@@ -1,0 +1,22 @@
+//! Every system test, in one program: real sshd, sudo, slapd and D-Bus in a private world. Needs root.
+//!
+//! A file a topic; each lists its scenarios, and `main` lists the topics. How to write one: `tests/README.md`.
+
+#![allow(
+    clippy::panic,
+    clippy::expect_used,
+    reason = "tests end by a panic that says what does not hold"
+)]
+
+use std::process::ExitCode;
+
+mod helpers;
+mod rigs;
+mod worlds;
+
+fn main() -> ExitCode {
+    if let Some(code) = helpers::play() {
+        return code;
+    }
+    assent_tests::suite::run(&[rigs::SCENARIOS, worlds::SCENARIOS])
+}
