@@ -361,7 +361,7 @@ impl Authenticator {
     /// Opens it, as one opens the app: it waits for requests.
     pub fn listen(&self) -> Terminal {
         let mut terminal = Terminal::open(&self.command().arg("listen").args(self.common()));
-        terminal.expect(fits("(?i)waiting for requests"), PATIENCE);
+        terminal.expect(fits("Listening at .*"), PATIENCE);
         terminal
     }
 }

@@ -68,7 +68,7 @@ impl Sshd {
             "IdentitiesOnly=yes",
             "IdentityAgent=none",
             "IdentityFile=none",
-            "LogLevel=ERROR",
+            "LogLevel=INFO",
         ];
         Client {
             options: fixed.map(str::to_owned).to_vec(),

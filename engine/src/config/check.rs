@@ -409,6 +409,7 @@ fn local_profile(checker: &mut Checker, place: &Place, raw: RawAuthProfile) -> O
     Some(LocalProfile {
         name: raw.name,
         realm: raw.realm.and_then(ShortText::new),
+        may_be_absent: raw.users_file.is_none(),
         users_file: raw.users_file.unwrap_or_else(|| "/etc/assent/users.toml".into()),
     })
 }

@@ -69,4 +69,6 @@ pub struct LocalProfile {
     pub realm: Option<ShortText>,
     /// The file that is joined with NSS.
     pub users_file: PathBuf,
+    /// Whether that file need not exist: only where the configuration does not name it.
+    pub may_be_absent: bool,
 }

@@ -164,6 +164,11 @@ impl LocalDirectory {
             return read.users.clone();
         }
         let read = secret_file::read(path, MAX_FILE);
+        // Where the configuration names no file, there need be none: everyone is then known by NSS alone.
+        if self.profile.may_be_absent && read.as_ref().is_err_and(secret_file::FileProblem::is_absent) {
+            *file = None;
+            return Users::parse(b"").map(Arc::new);
+        }
         let (content, stamp) = read.map_err(|problem| {
             tracing::error!(profile = self.profile.name, "{problem}");
             problem.to_string()

@@ -29,6 +29,13 @@ pub enum FileProblem {
     },
 }
 
+impl FileProblem {
+    /// Whether there is no such file at all.
+    pub fn is_absent(&self) -> bool {
+        matches!(self, Self::Io { source, .. } if source.kind() == io::ErrorKind::NotFound)
+    }
+}
+
 /// Tells one state of a file from another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stamp {

@@ -10,13 +10,24 @@
 
 use std::process::ExitCode;
 
+mod admin;
 mod helpers;
 mod rigs;
+mod ssh;
+mod sudo;
+mod weather;
 mod worlds;
 
 fn main() -> ExitCode {
     if let Some(code) = helpers::play() {
         return code;
     }
-    assent_tests::suite::run(&[rigs::SCENARIOS, worlds::SCENARIOS])
+    assent_tests::suite::run(&[
+        rigs::SCENARIOS,
+        worlds::SCENARIOS,
+        ssh::SCENARIOS,
+        sudo::SCENARIOS,
+        weather::SCENARIOS,
+        admin::SCENARIOS,
+    ])
 }

@@ -76,7 +76,7 @@ impl Stage {
     }
 
     fn password(&self, user: &str, password: &str, command: &str) -> Terminal {
-        let mut ssh = self.sshd.client(user).run(command);
+        let mut ssh = self.sshd.client(user).option("NumberOfPasswordPrompts=1").run(command);
         ssh.expect("Password", PATIENCE);
         ssh.send_line(password);
         ssh

@@ -53,6 +53,7 @@ impl Rig {
             name: "local".to_owned(),
             realm: None,
             users_file: dir.join("users.toml"),
+            may_be_absent: false,
         };
         let rig = Self {
             dir,
