@@ -12,6 +12,9 @@ use zbus::zvariant::{DynamicType, Type};
 pub const SOCKET: &str = "/run/assent/admin.sock";
 const PATH: &str = "/org/assent/Agent1";
 const INTERFACE: &str = "org.assent.Agent1";
+/// For the greeting: an agent that is there answers at once.
+const GREETING: Duration = Duration::from_secs(3);
+/// For a call, which may go on to the gateway.
 const DEADLINE: Duration = Duration::from_secs(20);
 
 /// The agent, as its admin sees it.
@@ -24,7 +27,7 @@ impl Agent {
     pub async fn at(socket: &Path) -> Done<Self> {
         let stream = UnixStream::connect(socket).map_err(|e| no_agent(socket, &e))?;
         let connecting = zbus::connection::Builder::unix_stream(stream).p2p().method_timeout(DEADLINE).build();
-        let connection = match tokio::time::timeout(DEADLINE, connecting).await {
+        let connection = match tokio::time::timeout(GREETING, connecting).await {
             Ok(Ok(connection)) => connection,
             Ok(Err(e)) => return Err(Failure::Unreachable(format!("what listens on {} is no agent: {e}", socket.display()))),
             Err(_) => return Err(Failure::Unreachable(format!("the agent behind {} does not answer", socket.display()))),

@@ -4,7 +4,7 @@
 use crate::fault;
 use crate::sys::pam::{Style, converse};
 use assent_wire::{Reply, Tell};
-use pamsm::{Pam, PamFlags};
+use pamsm::Pam;
 use std::ffi::CString;
 use zeroize::Zeroizing;
 
@@ -18,10 +18,10 @@ pub fn ask(pam: &Pam, echo: bool, text: &str) -> Reply {
     }
 }
 
-/// Shows one line. `PAM_SILENT` holds back information, never an error. That a line could not be shown changes nothing.
-pub fn tell(pam: &Pam, flags: PamFlags, kind: Tell, text: &str) {
+/// Shows one line, also under `PAM_SILENT`, which sudo always sets: a wait that says nothing looks like a hang. The
+/// agent hears the flag and says only what is needed. That a line could not be shown changes nothing.
+pub fn tell(pam: &Pam, kind: Tell, text: &str) {
     let style = match kind {
-        Tell::Info if flags.contains(PamFlags::SILENT) => return,
         Tell::Info => Style::Info,
         Tell::Error => Style::Error,
     };

@@ -127,7 +127,7 @@ impl<'a> Login<'a> {
                 ToModule::Ask { echo, text } => Some(ask(self.pam, echo, &text)),
                 ToModule::AskPassword { text } => Some(self.password(&text)),
                 ToModule::Tell { kind, text } => {
-                    tell(self.pam, self.flags, kind, &text);
+                    tell(self.pam, kind, &text);
                     None
                 }
             };
@@ -196,7 +196,7 @@ impl<'a> Login<'a> {
             } else {
                 Tell::Error
             };
-            tell(self.pam, self.flags, kind, &verdict.text);
+            tell(self.pam, kind, &verdict.text);
         }
         match outcome {
             Outcome::Approved(approved) => {

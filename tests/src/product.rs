@@ -372,8 +372,8 @@ pub fn configuration(slapd: &Slapd, gateway: &Gateway) -> String {
     let password = "/etc/assent/corp-ldap.password";
     fs::create_dir_all("/etc/assent").expect("a directory for the configuration");
     fs::write(password, SERVICE_PASSWORD).expect("the service password");
-    fs::set_permissions(password, fs::Permissions::from_mode(0o600)).expect("a mode for it");
-    own(AGENT_USER, &[password]);
+    fs::set_permissions(password, fs::Permissions::from_mode(0o640)).expect("a mode for it");
+    crate::program::tool("chown", [&format!("root:{AGENT_USER}"), password]);
     format!(
         r#"[gateway]
 url = "{url}"

@@ -20,7 +20,7 @@ pub fn unused(name: &str) -> PathBuf {
 }
 
 /// Writes a file that the rigs need, or says which could not be written.
-pub(crate) fn write(path: impl Into<PathBuf>, text: &str) {
+pub fn write(path: impl Into<PathBuf>, text: &str) {
     let path = path.into();
     fs::write(&path, text).unwrap_or_else(|cause| panic!("cannot write {}: {cause}", path.display()));
 }

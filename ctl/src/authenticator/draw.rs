@@ -43,7 +43,7 @@ impl Drawing {
 
     /// A labelled text that is visible already.
     fn shown(&mut self, label: &str, text: &str) {
-        let head = format!("| {label:<11}");
+        let head = format!("| {label:<12}");
         self.lines.extend(hang(&head, &self.charset.fit(text)));
     }
 

@@ -1,5 +1,6 @@
 //! The part of a login that chooses a method, validates the user for it and runs the push.
 
+use super::facts::Phase;
 use super::event::{Cause, DeviceSearch, Effect, Event, PushOrder, Tone};
 use super::{Login, Passed, Stage, blocked, sudo};
 use crate::config::{Factor, MethodIndex, OnUnreachable};
@@ -129,14 +130,16 @@ impl Login {
         };
         self.stage = Stage::Pushing;
         self.push_ends = Some(now.plus(Duration::from_secs(u64::from(ttl))));
-        let text = format!("Waiting for your approval on the phone [{}]", self.facts.login.as_str());
-        vec![
-            Effect::Push(Box::new(PushOrder {
-                details: self.details(identity, ttl),
-                devices,
-            })),
-            Effect::Tell { tone: Tone::Info, text },
-        ]
+        let mut effects = vec![Effect::Push(Box::new(PushOrder {
+            details: self.details(identity, ttl),
+            devices,
+        }))];
+        // In sshd's account phase the line would come after the verdict, into a script's error output.
+        if !(self.facts.over_ssh && self.facts.phase == Phase::Account) {
+            let text = format!("Waiting for your approval on the phone [{}]", self.facts.login.as_str());
+            effects.push(Effect::Tell { tone: Tone::Info, text });
+        }
+        effects
     }
 
     /// What the person will see.

@@ -82,14 +82,14 @@ fn the_agent_s_texts_lose_their_control_characters() {
 }
 
 #[test]
-fn silence_holds_back_information_and_no_error() {
+fn p2_what_the_agent_says_is_shown_under_pam_silent_which_sudo_always_sets() {
     const PAM_SILENT: u32 = 0x8000;
     let rig = Rig::new();
     let agent = rig.agent(|peer| {
         let begin = peer.greet();
         peer.give(&ToModule::Tell {
             kind: Tell::Info,
-            text: "hidden".into(),
+            text: "waiting".into(),
         });
         peer.give(&ToModule::Tell {
             kind: Tell::Error,
@@ -99,7 +99,7 @@ fn silence_holds_back_information_and_no_error() {
         begin.flags
     });
     let seen = rig.run(&["flags=32768", "start", "auth"]);
-    assert_eq!(seen.said(), ["3 \"shown\""]);
+    assert_eq!(seen.said(), ["4 \"waiting\"", "3 \"shown\""]);
     assert_eq!(agent.finish(), [PAM_SILENT]);
 }
 
