@@ -153,7 +153,9 @@ impl Agent {
     fn build(&self) -> anyhow::Result<Setup> {
         let config = Arc::new(assent_engine::config::load(&self.config_path)?);
         let host = host::load(&config.paths.state_dir, &config.paths.trust_dir, UnixTime::now());
-        let host_id = host.as_ref().map_or_else(|_| "unjoined".to_owned(), |h| h.host.claims().host_id.to_string());
+        let host_id = host
+            .as_ref()
+            .map_or_else(|_| "unjoined".to_owned(), |h| h.host.claims().host_id.to_string());
         let directories = Directories::new(&config, &self.nss, &host_id)?;
         let gateway = match (&config.gateway, host) {
             (Some(gateway), Ok(host)) => self.connect(gateway, host).map_err(|e| format!("{e:#}")),
@@ -171,7 +173,12 @@ impl Agent {
     fn connect(&self, gateway: &assent_engine::config::Gateway, host: Enrolled) -> anyhow::Result<Gateway> {
         let client = http_client(&gateway.url, gateway.ca_file.as_deref())?;
         let host = Arc::new(host);
-        let relay = Arc::new(Relay::new(client, gateway.url.clone(), host.clone(), self.waiting.clone()));
+        let relay = Arc::new(Relay::new(
+            client,
+            gateway.url.clone(),
+            host.clone(),
+            self.waiting.clone(),
+        ));
         let listener = tokio::spawn(relay.clone().listen()).abort_handle();
         Ok(Gateway {
             url: gateway.url.clone(),

@@ -35,7 +35,12 @@ impl Audit {
             .append(true)
             .mode(0o600)
             .open(&log.audit_file)
-            .inspect_err(|e| tracing::error!("{} cannot be opened: {e}; decisions go to syslog alone", log.audit_file.display()))
+            .inspect_err(|e| {
+                tracing::error!(
+                    "{} cannot be opened: {e}; decisions go to syslog alone",
+                    log.audit_file.display()
+                )
+            })
             .ok();
         Self {
             file: Mutex::new(file),
@@ -55,7 +60,10 @@ impl Audit {
         let to_file = self.write_file(&record.json);
         let to_syslog = self.write_syslog(record);
         if !to_file {
-            tracing::error!("the audit file did not take a record; syslog {}", if to_syslog { "did" } else { "neither" });
+            tracing::error!(
+                "the audit file did not take a record; syslog {}",
+                if to_syslog { "did" } else { "neither" }
+            );
         }
         to_file || to_syslog
     }
@@ -69,7 +77,9 @@ impl Audit {
     }
 
     fn write_syslog(&self, record: &Record) -> bool {
-        let Ok(mut syslog) = self.syslog.lock() else { return false };
+        let Ok(mut syslog) = self.syslog.lock() else {
+            return false;
+        };
         // Once more after a failure: the daemon may have been restarted.
         for _ in 0..2 {
             if syslog.is_none() {

@@ -29,18 +29,34 @@ impl Interface {
     }
 
     /// Reads the configuration again. A bad one keeps the old one and is the error's text.
-    async fn reload(&self, #[zbus(header)] header: Header<'_>, #[zbus(connection)] bus: &Connection) -> fdo::Result<String> {
+    async fn reload(
+        &self,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] bus: &Connection,
+    ) -> fdo::Result<String> {
         self.demand_root(&header, bus).await?;
         match self.agent.reload() {
             Ok(()) => Ok("the new configuration is in force".into()),
-            Err(e) => Err(fdo::Error::Failed(format!("the old configuration stays in force:\n{e:#}"))),
+            Err(e) => Err(fdo::Error::Failed(format!(
+                "the old configuration stays in force:\n{e:#}"
+            ))),
         }
     }
 
     /// Ends a login that is in progress, as denied.
-    async fn cancel(&self, #[zbus(header)] header: Header<'_>, #[zbus(connection)] bus: &Connection, login: String) -> fdo::Result<()> {
+    async fn cancel(
+        &self,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] bus: &Connection,
+        login: String,
+    ) -> fdo::Result<()> {
         self.demand_root(&header, bus).await?;
-        let cancel = self.agent.running.lock().ok().and_then(|mut running| running.get_mut(&login)?.cancel.take());
+        let cancel = self
+            .agent
+            .running
+            .lock()
+            .ok()
+            .and_then(|mut running| running.get_mut(&login)?.cancel.take());
         match cancel {
             Some(cancel) => {
                 let _ = cancel.send(());
@@ -51,7 +67,12 @@ impl Interface {
     }
 
     /// Vouches for a user and opens an enrolment: its token, the link for the user's device, the end in Unix seconds.
-    async fn open_enrolment(&self, #[zbus(header)] header: Header<'_>, #[zbus(connection)] bus: &Connection, user: String) -> fdo::Result<(String, String, u64)> {
+    async fn open_enrolment(
+        &self,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] bus: &Connection,
+        user: String,
+    ) -> fdo::Result<(String, String, u64)> {
         self.demand_root(&header, bus).await?;
         let setup = self.agent.setup().map_err(fdo::Error::Failed)?;
         let opened = enrolment::open(&setup, &user).await.map_err(failed)?;
@@ -60,7 +81,12 @@ impl Interface {
     }
 
     /// How an enrolment stands: `waiting`, `digits`, `certified`, `over`; a detail; tries left.
-    async fn enrolment_state(&self, #[zbus(header)] header: Header<'_>, #[zbus(connection)] bus: &Connection, token_id: String) -> fdo::Result<(String, String, u32)> {
+    async fn enrolment_state(
+        &self,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] bus: &Connection,
+        token_id: String,
+    ) -> fdo::Result<(String, String, u32)> {
         self.demand_root(&header, bus).await?;
         let setup = self.agent.setup().map_err(fdo::Error::Failed)?;
         let state = enrolment::state(&setup, token(&token_id)?).await.map_err(failed)?;
@@ -68,10 +94,18 @@ impl Interface {
     }
 
     /// Hands over the six digits that the user's device shows.
-    async fn confirm_enrolment(&self, #[zbus(header)] header: Header<'_>, #[zbus(connection)] bus: &Connection, token_id: String, digits: String) -> fdo::Result<(String, String, u32)> {
+    async fn confirm_enrolment(
+        &self,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] bus: &Connection,
+        token_id: String,
+        digits: String,
+    ) -> fdo::Result<(String, String, u32)> {
         self.demand_root(&header, bus).await?;
         let setup = self.agent.setup().map_err(fdo::Error::Failed)?;
-        let state = enrolment::confirm(&setup, token(&token_id)?, &digits).await.map_err(failed)?;
+        let state = enrolment::confirm(&setup, token(&token_id)?, &digits)
+            .await
+            .map_err(failed)?;
         Ok(state_words(&state))
     }
 
@@ -94,7 +128,9 @@ impl Interface {
         if self.root_only {
             return Ok(());
         }
-        let sender = header.sender().ok_or_else(|| fdo::Error::AccessDenied("the caller is not known".into()))?;
+        let sender = header
+            .sender()
+            .ok_or_else(|| fdo::Error::AccessDenied("the caller is not known".into()))?;
         let daemon = fdo::DBusProxy::new(bus).await?;
         let credentials = daemon.get_connection_credentials(sender.to_owned().into()).await?;
         if credentials.unix_user_id() == Some(0) {
@@ -116,8 +152,16 @@ fn failed(error: enrolment::Refused) -> fdo::Error {
 fn state_words(state: &EnrolmentState) -> (String, String, u32) {
     match state {
         EnrolmentState::Waiting => ("waiting".into(), String::new(), 0),
-        EnrolmentState::Digits { label, tries } => ("digits".into(), assent_proto::text::visible(label.as_str()), u32::from(*tries)),
-        EnrolmentState::Certified { device } => ("certified".into(), assent_proto::cert::fingerprint(device).to_string(), 0),
+        EnrolmentState::Digits { label, tries } => (
+            "digits".into(),
+            assent_proto::text::visible(label.as_str()),
+            u32::from(*tries),
+        ),
+        EnrolmentState::Certified { device } => (
+            "certified".into(),
+            assent_proto::cert::fingerprint(device).to_string(),
+            0,
+        ),
         EnrolmentState::Over => ("over".into(), String::new(), 0),
     }
 }
@@ -129,7 +173,11 @@ pub fn serve_system_bus(agent: Arc<Agent>) {
             agent: agent.clone(),
             root_only: false,
         };
-        let connection = zbus::connection::Builder::system().serve_at(PATH, interface).name(NAME).build().await;
+        let connection = zbus::connection::Builder::system()
+            .serve_at(PATH, interface)
+            .name(NAME)
+            .build()
+            .await;
         match connection {
             Ok(connection) => {
                 tracing::info!("on the system bus as {NAME}");
@@ -183,12 +231,16 @@ async fn serve_peer(agent: Arc<Agent>, stream: tokio::net::UnixStream) -> zbus::
 }
 
 async fn emit_notices(agent: Arc<Agent>, connection: Connection) {
-    let Ok(emitter) = SignalEmitter::new(&connection, PATH) else { return };
+    let Ok(emitter) = SignalEmitter::new(&connection, PATH) else {
+        return;
+    };
     let mut notices = agent.notices.subscribe();
     loop {
         let sent = match notices.recv().await {
             Ok(Notice::Started { login, service }) => Interface::login_started(&emitter, &login, &service).await,
-            Ok(Notice::Decided { login, verdict, cause }) => Interface::login_decided(&emitter, &login, verdict, cause).await,
+            Ok(Notice::Decided { login, verdict, cause }) => {
+                Interface::login_decided(&emitter, &login, verdict, cause).await
+            }
             Ok(Notice::Degraded(what)) => Interface::degraded(&emitter, &what).await,
             Err(tokio::sync::broadcast::error::RecvError::Lagged(missed)) => {
                 tracing::warn!("{missed} signals were not sent: the listener is slow");

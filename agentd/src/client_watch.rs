@@ -39,7 +39,11 @@ fn ask(connection: &SshConnection) -> std::io::Result<bool> {
     // The kernel answers within the sending call; were it not so, an error is better than a wait.
     socket.set_non_blocking(true)?;
     let (client, server) = (plain(connection.client), plain(connection.server));
-    let mut id = if server.is_ipv4() { SocketId::new_v4() } else { SocketId::new_v6() };
+    let mut id = if server.is_ipv4() {
+        SocketId::new_v4()
+    } else {
+        SocketId::new_v6()
+    };
     id.source_address = server;
     id.source_port = connection.server_port;
     id.destination_address = client;
@@ -63,7 +67,9 @@ fn ask(connection: &SshConnection) -> std::io::Result<bool> {
     let (reply, _) = socket.recv_from_full()?;
     let reply = NetlinkMessage::<SockDiagMessage>::deserialize(&reply).map_err(std::io::Error::other)?;
     match reply.payload {
-        NetlinkPayload::InnerMessage(SockDiagMessage::InetResponse(response)) => Ok(response.header.state == TCP_ESTABLISHED),
+        NetlinkPayload::InnerMessage(SockDiagMessage::InetResponse(response)) => {
+            Ok(response.header.state == TCP_ESTABLISHED)
+        }
         NetlinkPayload::Error(error) if error.raw_code() == -nix::libc::ENOENT => Ok(false),
         other => Err(std::io::Error::other(format!("unexpected reply {other:?}"))),
     }

@@ -87,7 +87,10 @@ impl Devices {
             identity: identity.clone(),
         };
         match host_ask(&self.relay, &self.host, want).await? {
-            Reply::Devices { devices } => Ok(devices.iter().filter_map(|document| self.verified(document, identity)).collect()),
+            Reply::Devices { devices } => Ok(devices
+                .iter()
+                .filter_map(|document| self.verified(document, identity))
+                .collect()),
             Reply::Refused { text, .. } => Err(PushError::Refused(assent_proto::text::visible(text.as_str()))),
             _ => Err(PushError::Refused("the registrar answered something else".into())),
         }

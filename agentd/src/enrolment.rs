@@ -70,7 +70,9 @@ pub async fn confirm(setup: &Setup, token_id: Id, digits: &str) -> Result<Enrolm
 }
 
 async fn ask(gateway: &Gateway, want: HostWant) -> Result<Reply, Refused> {
-    host_ask(&gateway.relay, &gateway.host, want).await.map_err(|e| Refused(e.to_string()))
+    host_ask(&gateway.relay, &gateway.host, want)
+        .await
+        .map_err(|e| Refused(e.to_string()))
 }
 
 fn unexpected(reply: &Reply) -> Refused {
@@ -83,7 +85,11 @@ fn unexpected(reply: &Reply) -> Refused {
 async fn identities(setup: &Setup, user: &UserName) -> Result<Vec<Identity>, Refused> {
     let mut found: Vec<Identity> = Vec::new();
     for index in setup.config.auth_indices() {
-        let vouches = setup.config.push_profiles.iter().any(|profile| profile.fallback.contains(&index));
+        let vouches = setup
+            .config
+            .push_profiles
+            .iter()
+            .any(|profile| profile.fallback.contains(&index));
         if !vouches {
             continue;
         }
@@ -94,14 +100,21 @@ async fn identities(setup: &Setup, user: &UserName) -> Result<Vec<Identity>, Ref
                     found.push(person.identity);
                 }
             }
-            Lookup::Found(person) => return Err(Refused(format!("the account is not active in {name}: {:?}", person.account))),
+            Lookup::Found(person) => {
+                return Err(Refused(format!(
+                    "the account is not active in {name}: {:?}",
+                    person.account
+                )));
+            }
             Lookup::Unknown => {}
             Lookup::Ambiguous => return Err(Refused(format!("{name} has two users of this name"))),
             Lookup::Unreachable(why) => return Err(Refused(format!("{name} cannot be reached: {why}"))),
         }
     }
     if found.is_empty() || found.len() > MAX_IDENTITIES {
-        return Err(Refused("no fallback auth profile of a push profile knows this user".into()));
+        return Err(Refused(
+            "no fallback auth profile of a push profile knows this user".into(),
+        ));
     }
     Ok(found)
 }

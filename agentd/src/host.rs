@@ -62,15 +62,27 @@ pub fn load(state_dir: &Path, trust_dir: &Path, now: UnixTime) -> Result<Enrolle
     let keys = KeyPair::from_file(&read(&key_file, true)?).map_err(|e| content(&key_file, &e))?;
     let issuer_file = state_dir.join("issuer.jws");
     let issuer = read(&issuer_file, false)?;
-    let issuer = trust.verify_issuer(issuer.trim(), now).map_err(|e| content(&issuer_file, &e))?;
+    let issuer = trust
+        .verify_issuer(issuer.trim(), now)
+        .map_err(|e| content(&issuer_file, &e))?;
     let host_file = state_dir.join("host.jws");
     let host = read(&host_file, false)?;
-    let host = issuer.verify_host(host.trim(), now).map_err(|e| content(&host_file, &e))?;
+    let host = issuer
+        .verify_host(host.trim(), now)
+        .map_err(|e| content(&host_file, &e))?;
     if host.claims().sign != keys.sign.public() || host.claims().kem != keys.kem.public() {
         return Err(content(&host_file, &"it certifies other keys than host.key holds"));
     }
-    let root = issuer.root(&trust).cloned().ok_or_else(|| content(&issuer_file, &"its root is not pinned"))?;
-    Ok(Enrolled { keys, host, issuer, root })
+    let root = issuer
+        .root(&trust)
+        .cloned()
+        .ok_or_else(|| content(&issuer_file, &"its root is not pinned"))?;
+    Ok(Enrolled {
+        keys,
+        host,
+        issuer,
+        root,
+    })
 }
 
 fn roots(dir: &Path) -> Result<Trust, HostError> {
@@ -107,7 +119,11 @@ fn read(path: &Path, secret: bool) -> Result<Zeroizing<String>, HostError> {
             path: path.to_owned(),
             owner: meta.uid(),
             mode: meta.mode() & 0o7777,
-            must: if secret { "nobody else may read it" } else { "nobody else may change it" },
+            must: if secret {
+                "nobody else may read it"
+            } else {
+                "nobody else may change it"
+            },
         });
     }
     let mut text = Zeroizing::new(String::with_capacity(4096));

@@ -3,11 +3,11 @@
 
 use crate::agent::{Agent, Notice, Running, Setup};
 use crate::audit::Record;
+use crate::client_watch;
 use crate::clock::{boot_now, sleep_until};
 use crate::frames::{self, FrameError};
 use crate::push::{Delivery, PushService};
 use crate::tickets::Bound;
-use crate::client_watch;
 use assent_engine::directory::Password;
 use assent_engine::directory::nss::NssUser;
 use assent_engine::login::facts::{Facts, Phase, SshConnection};
@@ -58,8 +58,14 @@ pub async fn serve(agent: Arc<Agent>, stream: UnixStream, pid: i32) {
     match agent.setup() {
         Ok(setup) => Task::run(agent, setup, reader, writer, *begin, pid, login_id).await,
         Err(_) => {
-            tracing::warn!("login={} verdict=unavailable cause=broken_configuration", login_id.as_str());
-            let text = format!("Assent's configuration is broken; the server's log says how. [{}]", login_id.as_str());
+            tracing::warn!(
+                "login={} verdict=unavailable cause=broken_configuration",
+                login_id.as_str()
+            );
+            let text = format!(
+                "Assent's configuration is broken; the server's log says how. [{}]",
+                login_id.as_str()
+            );
             let verdict = verdict(VerdictCode::Unavailable, text, &login_id);
             let _ = frames::write(&mut writer, &ToModule::Verdict(verdict)).await;
         }
@@ -93,13 +99,23 @@ struct Task {
 }
 
 impl Task {
-    async fn run(agent: Arc<Agent>, setup: Arc<Setup>, reader: OwnedReadHalf, writer: OwnedWriteHalf, begin: Begin, pid: i32, login_id: ShortText) {
+    async fn run(
+        agent: Arc<Agent>,
+        setup: Arc<Setup>,
+        reader: OwnedReadHalf,
+        writer: OwnedWriteHalf,
+        begin: Begin,
+        pid: i32,
+        login_id: ShortText,
+    ) {
         let caller = Bound {
             user: begin.user.clone(),
             service: begin.service.clone(),
             pid,
         };
-        let ticket = begin.ticket.is_some_and(|ticket| agent.tickets.redeem(&ticket, &caller, boot_now()));
+        let ticket = begin
+            .ticket
+            .is_some_and(|ticket| agent.tickets.redeem(&ticket, &caller, boot_now()));
         let Ok(ctx) = context(&begin, pid) else {
             return tracing::error!("the system's random generator failed");
         };
@@ -139,7 +155,13 @@ impl Task {
     }
 
     /// Feeds the machine until it has decided.
-    async fn drive(mut self, mut reader: OwnedReadHalf, mut inbox: mpsc::UnboundedReceiver<Event>, mut cancelled: oneshot::Receiver<()>, ssh: Option<SshConnection>) {
+    async fn drive(
+        mut self,
+        mut reader: OwnedReadHalf,
+        mut inbox: mpsc::UnboundedReceiver<Event>,
+        mut cancelled: oneshot::Receiver<()>,
+        ssh: Option<SshConnection>,
+    ) {
         let (frames_in, mut module) = mpsc::channel(2);
         let reading = tokio::spawn(async move {
             loop {
@@ -178,7 +200,9 @@ impl Task {
         match frame {
             Some(Ok(ToAgent::Answer(Answer { reply }))) => match self.question.take() {
                 Some(Question::Password) => Event::Password(self.keep_password(reply)),
-                Some(Question::Go) => Event::Go(matches!(&reply, Reply::Text(text) if matches!(text.trim_ascii(), b"p" | b"P"))),
+                Some(Question::Go) => {
+                    Event::Go(matches!(&reply, Reply::Text(text) if matches!(text.trim_ascii(), b"p" | b"P")))
+                }
                 None => Event::Internal("the module answered what it was not asked".into()),
             },
             Some(Ok(ToAgent::Gone)) => Event::Gone(Gone::Terminal),
@@ -204,7 +228,10 @@ impl Task {
     /// Whether the login is over.
     async fn carry_out(&mut self, effects: Vec<Effect>) -> bool {
         // Kept for the profiles of one factor, wiped as soon as anything else is asked.
-        if !effects.iter().any(|effect| matches!(effect, Effect::CheckPassword { .. })) {
+        if !effects
+            .iter()
+            .any(|effect| matches!(effect, Effect::CheckPassword { .. }))
+        {
             self.password = None;
         }
         for effect in effects {
@@ -245,7 +272,9 @@ impl Task {
             let found = match nss.user(&name).await {
                 NssUser::Found(user) => match UserName::new(&Outside::new(user.name.as_bytes())) {
                     Ok(canonical) => NameSearch::Known(canonical),
-                    Err(e) => NameSearch::Unreachable(format!("the name service answered with a name that is none: {e}")),
+                    Err(e) => {
+                        NameSearch::Unreachable(format!("the name service answered with a name that is none: {e}"))
+                    }
                 },
                 NssUser::Unknown => NameSearch::Unknown,
                 NssUser::Unreachable(why) => NameSearch::Unreachable(why),
@@ -268,7 +297,9 @@ impl Task {
 
     fn check_password(&self, profile: assent_engine::config::AuthIndex, user: UserName) {
         let Some(password) = self.password.clone() else {
-            let _ = self.events.send(Event::Internal("there is no password to check".into()));
+            let _ = self
+                .events
+                .send(Event::Internal("there is no password to check".into()));
             return;
         };
         let (setup, events) = (self.setup.clone(), self.events.clone());
@@ -319,12 +350,16 @@ impl Task {
         let enrolled = &gateway.host;
         let statement = Statement::new(id, n, &enrolled.host, UnixTime::now(), order.details);
         let request = statement.sign(&enrolled.keys.sign).map_err(|e| text(&e))?;
-        let sealed = seal_to_devices(&statement, &request, &enrolled.host, &enrolled.issuer, &order.devices).map_err(|e| text(&e))?;
+        let sealed = seal_to_devices(&statement, &request, &enrolled.host, &enrolled.issuer, &order.devices)
+            .map_err(|e| text(&e))?;
         let push = Push {
             id,
             expiry: statement.expiry(),
             ttl: statement.ttl,
-            to: sealed.into_iter().map(|(device, blob)| PushItem { device, blob }).collect(),
+            to: sealed
+                .into_iter()
+                .map(|(device, blob)| PushItem { device, blob })
+                .collect(),
         };
         let in_flight = InFlight {
             pending: PendingPush::new(&statement, &request, order.devices, None, boot_now()),
@@ -337,7 +372,9 @@ impl Task {
     fn judge(&mut self, (device, blob): Delivery) -> Option<Event> {
         let gateway = self.setup.gateway.as_ref().ok()?;
         let push = self.push.as_mut()?;
-        let received = push.pending.receive(&gateway.host.keys.kem, device, &blob, boot_now(), UnixTime::now());
+        let received = push
+            .pending
+            .receive(&gateway.host.keys.kem, device, &blob, boot_now(), UnixTime::now());
         Some(match received {
             Received::Ignored { why, last } => {
                 tracing::warn!("login={} an answer was ignored: {why}", self.login_id.as_str());
@@ -368,8 +405,15 @@ impl Task {
         let verdict = if written {
             self.verdict(outcome)
         } else {
-            tracing::error!("login={} neither the audit file nor syslog took the record: denied", self.login_id.as_str());
-            verdict(VerdictCode::Unavailable, format!("The decision could not be recorded. [{}]", self.login_id.as_str()), &self.login_id)
+            tracing::error!(
+                "login={} neither the audit file nor syslog took the record: denied",
+                self.login_id.as_str()
+            );
+            verdict(
+                VerdictCode::Unavailable,
+                format!("The decision could not be recorded. [{}]", self.login_id.as_str()),
+                &self.login_id,
+            )
         };
         let _ = frames::write(&mut self.writer, &ToModule::Verdict(verdict)).await;
         let _ = self.agent.notices.send(Notice::Decided {
@@ -413,7 +457,9 @@ impl Task {
             Outcome::Approved | Outcome::ApprovedBefore | Outcome::Ignore => "",
         };
         let user = self.login.user_for_log();
-        let source = facts.ssh.map_or_else(|| "local".to_owned(), |ssh| ssh.client.to_string());
+        let source = facts
+            .ssh
+            .map_or_else(|| "local".to_owned(), |ssh| ssh.client.to_string());
         let identity = self.login.identity().map(ToString::to_string);
         let line = format!(
             "login={} verdict={verdict} cause={} service={:?} application={:?} user={user:?} identity={:?} source={source} tty={:?} method={:?} detail={detail:?}",
@@ -475,7 +521,10 @@ async fn next_delivery(push: &mut Option<InFlight>) -> Option<Delivery> {
 /// A short id that people can read out.
 fn login_id() -> Option<ShortText> {
     let random = Id::random().ok()?;
-    let id = random.0[..ID_LEN].iter().map(|byte| char::from(ID_LETTERS[usize::from(byte % 32)])).collect::<String>();
+    let id = random.0[..ID_LEN]
+        .iter()
+        .map(|byte| char::from(ID_LETTERS[usize::from(byte % 32)]))
+        .collect::<String>();
     Some(ShortText::cut(id.to_ascii_lowercase()))
 }
 
@@ -504,7 +553,12 @@ fn facts(mut begin: Begin, login: ShortText, ctx: assent_proto::Digest, ticket: 
     let (cwd, sudo_command) = (take(|b| &mut b.cwd), take(|b| &mut b.sudo_command));
     let line = std::mem::take(&mut begin.command_line);
     let args_cut = begin.command_line_len > line.len() as u64;
-    let args = line.strip_suffix(b"\0").unwrap_or(&line).split(|byte| *byte == 0).map(Outside::new).collect();
+    let args = line
+        .strip_suffix(b"\0")
+        .unwrap_or(&line)
+        .split(|byte| *byte == 0)
+        .map(Outside::new)
+        .collect();
     Facts {
         login,
         ctx,

@@ -53,7 +53,10 @@ fn sockets() -> anyhow::Result<Sockets> {
     let mut passed = listenfd::ListenFd::from_env();
     let (mut agent, mut admin) = (None, None);
     for at in 0..passed.len() {
-        let Some(listener) = passed.take_unix_listener(at).context("a passed socket is no listening Unix socket")? else {
+        let Some(listener) = passed
+            .take_unix_listener(at)
+            .context("a passed socket is no listening Unix socket")?
+        else {
             continue;
         };
         let name = socket_name(&listener);
@@ -74,13 +77,16 @@ fn sockets() -> anyhow::Result<Sockets> {
 fn socket_name(listener: &StdListener) -> String {
     let address = listener.local_addr().ok();
     let path = address.as_ref().and_then(std::os::unix::net::SocketAddr::as_pathname);
-    path.and_then(std::path::Path::file_name).map_or_else(String::new, |name| name.to_string_lossy().into_owned())
+    path.and_then(std::path::Path::file_name)
+        .map_or_else(String::new, |name| name.to_string_lossy().into_owned())
 }
 
 async fn accept(agent: Arc<Agent>, listener: UnixListener) {
     let places = Arc::new(Semaphore::new(MAX_LOGINS));
     loop {
-        let Ok(place) = places.clone().acquire_owned().await else { return };
+        let Ok(place) = places.clone().acquire_owned().await else {
+            return;
+        };
         match listener.accept().await {
             Ok((stream, _)) => {
                 let agent = agent.clone();
@@ -103,7 +109,10 @@ async fn accept(agent: Arc<Agent>, listener: UnixListener) {
 
 /// The peer's process, if it is root's: the identity is the kernel's word at connect, never the peer's (R48, R49).
 pub fn root_peer(stream: &UnixStream) -> Option<i32> {
-    let peer = stream.peer_cred().inspect_err(|e| tracing::error!("a peer's identity could not be read: {e}")).ok()?;
+    let peer = stream
+        .peer_cred()
+        .inspect_err(|e| tracing::error!("a peer's identity could not be read: {e}"))
+        .ok()?;
     if peer.uid() != 0 {
         tracing::warn!("a connection of uid {} was refused", peer.uid());
         return None;

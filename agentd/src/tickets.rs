@@ -74,7 +74,11 @@ mod tests {
         assert!(tickets.redeem(&ticket, &alice, now));
         assert!(!tickets.redeem(&ticket, &alice, now), "a second time");
 
-        for other in [bound("bob", "sshd", 7), bound("alice", "sudo", 7), bound("alice", "sshd", 8)] {
+        for other in [
+            bound("bob", "sshd", 7),
+            bound("alice", "sudo", 7),
+            bound("alice", "sshd", 8),
+        ] {
             let ticket = tickets.issue(alice.clone(), now).unwrap();
             assert!(!tickets.redeem(&ticket, &other, now));
             assert!(!tickets.redeem(&ticket, &alice, now), "spent in the wrong hands");

@@ -60,13 +60,16 @@ impl Admin {
             request = request.json(body);
         }
         json(request).await.map_err(|e| match e {
-            CallFailure::Unreachable(why) => {
-                Failure::Unreachable(format!("the gateway behind {} does not answer: {why}", self.socket.display()))
-            }
+            CallFailure::Unreachable(why) => Failure::Unreachable(format!(
+                "the gateway behind {} does not answer: {why}",
+                self.socket.display()
+            )),
             CallFailure::Problem(status, problem) if status.is_server_error() => {
                 Failure::Unreachable(format!("the gateway failed: {}; see its log", visible(&problem.text)))
             }
-            CallFailure::Problem(_, problem) => Failure::Refused(format!("the gateway refuses: {}", visible(&problem.text))),
+            CallFailure::Problem(_, problem) => {
+                Failure::Refused(format!("the gateway refuses: {}", visible(&problem.text)))
+            }
         })
     }
 }
@@ -74,9 +77,9 @@ impl Admin {
 fn no_gateway(socket: &Path, error: &std::io::Error) -> Failure {
     let socket = socket.display();
     match error.kind() {
-        std::io::ErrorKind::PermissionDenied => {
-            Failure::Refused(format!("{socket} is not yours to open; run this as root on the gateway's machine"))
-        }
+        std::io::ErrorKind::PermissionDenied => Failure::Refused(format!(
+            "{socket} is not yours to open; run this as root on the gateway's machine"
+        )),
         _ => Failure::Unreachable(format!(
             "no gateway listens on {socket} ({error}); run this on the gateway's machine and see `systemctl status assent-gateway`, or name its socket with --socket"
         )),

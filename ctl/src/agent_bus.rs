@@ -3,9 +3,9 @@
 use crate::failure::{Done, Failure};
 use assent_proto::text::visible;
 use serde::de::DeserializeOwned;
+use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
-use std::os::unix::net::UnixStream;
 use zbus::zvariant::{DynamicType, Type};
 
 /// Where the agent listens for its admin.
@@ -26,23 +26,43 @@ impl Agent {
     /// Connects to the agent behind `socket`.
     pub async fn at(socket: &Path) -> Done<Self> {
         let stream = UnixStream::connect(socket).map_err(|e| no_agent(socket, &e))?;
-        let connecting = zbus::connection::Builder::unix_stream(stream).p2p().method_timeout(DEADLINE).build();
+        let connecting = zbus::connection::Builder::unix_stream(stream)
+            .p2p()
+            .method_timeout(DEADLINE)
+            .build();
         let connection = match tokio::time::timeout(GREETING, connecting).await {
             Ok(Ok(connection)) => connection,
-            Ok(Err(e)) => return Err(Failure::Unreachable(format!("what listens on {} is no agent: {e}", socket.display()))),
-            Err(_) => return Err(Failure::Unreachable(format!("the agent behind {} does not answer", socket.display()))),
+            Ok(Err(e)) => {
+                return Err(Failure::Unreachable(format!(
+                    "what listens on {} is no agent: {e}",
+                    socket.display()
+                )));
+            }
+            Err(_) => {
+                return Err(Failure::Unreachable(format!(
+                    "the agent behind {} does not answer",
+                    socket.display()
+                )));
+            }
         };
         Ok(Self { connection })
     }
 
     /// Calls one of the agent's methods.
-    pub async fn call<R: DeserializeOwned + Type>(&self, method: &str, body: &(impl serde::Serialize + DynamicType)) -> Done<R> {
-        let call = self.connection.call_method(None::<&str>, PATH, Some(INTERFACE), method, body);
+    pub async fn call<R: DeserializeOwned + Type>(
+        &self,
+        method: &str,
+        body: &(impl serde::Serialize + DynamicType),
+    ) -> Done<R> {
+        let call = self
+            .connection
+            .call_method(None::<&str>, PATH, Some(INTERFACE), method, body);
         let reply = call.await.map_err(|e| failure(method, &e))?;
-        reply
-            .body()
-            .deserialize()
-            .map_err(|e| Failure::Unreachable(format!("the agent's answer to {method} is not what was expected: {e}; are both of one version?")))
+        reply.body().deserialize().map_err(|e| {
+            Failure::Unreachable(format!(
+                "the agent's answer to {method} is not what was expected: {e}; are both of one version?"
+            ))
+        })
     }
 }
 
@@ -53,10 +73,12 @@ fn failure(method: &str, error: &zbus::Error) -> Failure {
             Failure::Refused(format!("the agent refuses: {}", visible(text)))
         }
         zbus::Error::FDO(error) => match &**error {
-            zbus::fdo::Error::Failed(text) | zbus::fdo::Error::AccessDenied(text) | zbus::fdo::Error::InvalidArgs(text) => {
-                Failure::Refused(format!("the agent refuses: {}", visible(text)))
-            }
-            zbus::fdo::Error::UnknownMethod(_) | zbus::fdo::Error::UnknownObject(_) | zbus::fdo::Error::UnknownInterface(_) => {
+            zbus::fdo::Error::Failed(text)
+            | zbus::fdo::Error::AccessDenied(text)
+            | zbus::fdo::Error::InvalidArgs(text) => Failure::Refused(format!("the agent refuses: {}", visible(text))),
+            zbus::fdo::Error::UnknownMethod(_)
+            | zbus::fdo::Error::UnknownObject(_)
+            | zbus::fdo::Error::UnknownInterface(_) => {
                 Failure::Unreachable(format!("the agent does not know {method}; is it of another version?"))
             }
             other => Failure::Unreachable(format!("the agent did not answer: {}", visible(&other.to_string()))),
@@ -69,7 +91,9 @@ fn failure(method: &str, error: &zbus::Error) -> Failure {
 pub fn no_agent(socket: &Path, error: &std::io::Error) -> Failure {
     let socket = socket.display();
     match error.kind() {
-        std::io::ErrorKind::PermissionDenied => Failure::Refused(format!("{socket} is not yours to open; run this as root")),
+        std::io::ErrorKind::PermissionDenied => {
+            Failure::Refused(format!("{socket} is not yours to open; run this as root"))
+        }
         _ => Failure::Unreachable(format!(
             "no agent listens on {socket} ({error}); logins that need one are refused meanwhile. See `systemctl status assent-agentd` and `journalctl -u assent-agentd`"
         )),

@@ -50,7 +50,11 @@ impl Check {
 fn lines(config: &Config) -> Vec<String> {
     let mut lines = Vec::new();
     for application in &config.applications {
-        lines.push(format!("application {} ({})", application.name, application.services.join(", ")));
+        lines.push(format!(
+            "application {} ({})",
+            application.name,
+            application.services.join(", ")
+        ));
         for factor in &application.factors {
             lines.push(match factor {
                 Factor::Stack => "  the PAM stack or sshd's key".to_owned(),

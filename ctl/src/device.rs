@@ -50,7 +50,13 @@ impl Device {
         match self {
             Self::List(args) => {
                 let value = Admin::at(&args.socket)?.get("/devices").await?;
-                report(args.json, &value, || if is_empty(&value) { "no device is enrolled yet".into() } else { readable(&value) });
+                report(args.json, &value, || {
+                    if is_empty(&value) {
+                        "no device is enrolled yet".into()
+                    } else {
+                        readable(&value)
+                    }
+                });
                 Ok(())
             }
             Self::Revoke(args) => revoke(args).await,
@@ -59,9 +65,14 @@ impl Device {
 }
 
 async fn revoke(args: &Revoke) -> Done {
-    let id = Id::decode(&args.id)
-        .ok_or_else(|| Failure::Input("this is no device id; `assentctl device list` shows them (22 characters)".into()))?;
-    Admin::at(&args.socket)?.post("/devices/revoke", &json!({"device_id": id})).await?;
-    report(args.json, &json!({"revoked": id}), || format!("Device {id} is revoked."));
+    let id = Id::decode(&args.id).ok_or_else(|| {
+        Failure::Input("this is no device id; `assentctl device list` shows them (22 characters)".into())
+    })?;
+    Admin::at(&args.socket)?
+        .post("/devices/revoke", &json!({"device_id": id}))
+        .await?;
+    report(args.json, &json!({"revoked": id}), || {
+        format!("Device {id} is revoked.")
+    });
     Ok(())
 }

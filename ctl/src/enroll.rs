@@ -44,26 +44,33 @@ impl Enroll {
         let (token, link, until): (String, String, u64) = agent.call("OpenEnrolment", &self.user.as_str()).await?;
         let link = Zeroizing::new(link);
         self.show(&link, until);
-        let device = Enrolment {
-            agent: &agent,
-            token,
-        }
-        .finish()
-        .await?;
+        let device = Enrolment { agent: &agent, token }.finish().await?;
         let value = json!({"user": self.user, "device_id": device});
         report(self.json, &value, || {
-            format!("Registered: device {} now approves for {}.", visible(&device), visible(&self.user))
+            format!(
+                "Registered: device {} now approves for {}.",
+                visible(&device),
+                visible(&self.user)
+            )
         });
         Ok(())
     }
 
     fn show(&self, link: &str, until: u64) {
         let charset = Charset::of_locale();
-        let drawn = if self.no_qr || charset == Charset::Ascii { None } else { qr::lines(link) };
+        let drawn = if self.no_qr || charset == Charset::Ascii {
+            None
+        } else {
+            qr::lines(link)
+        };
         let mut text = String::new();
         // Above the code, so that the code itself has the last screen.
         for line in [
-            format!("Link for {}, good once and until {}:", visible(&self.user), moment(UnixTime(until))),
+            format!(
+                "Link for {}, good once and until {}:",
+                visible(&self.user),
+                moment(UnixTime(until))
+            ),
             format!("  {}", visible(link)),
             "Give it to nobody else. With a terminal: assentctl authenticator enroll 'LINK'".into(),
         ] {
@@ -73,12 +80,18 @@ impl Enroll {
         match drawn {
             Some(lines) => {
                 // Light on dark, whatever the terminal's own colours are.
-                let (on, off) = if self.colours() { ("\u{1b}[97;40m", "\u{1b}[0m") } else { ("", "") };
+                let (on, off) = if self.colours() {
+                    ("\u{1b}[97;40m", "\u{1b}[0m")
+                } else {
+                    ("", "")
+                };
                 for line in lines {
                     text.push_str(&format!("{on}{line}{off}\n"));
                 }
             }
-            None if !self.no_qr && charset == Charset::Ascii => text.push_str("(No QR code: this terminal's locale is not UTF-8.)\n"),
+            None if !self.no_qr && charset == Charset::Ascii => {
+                text.push_str("(No QR code: this terminal's locale is not UTF-8.)\n")
+            }
             None if !self.no_qr => text.push_str("(No QR code: the link is too long for 80x24.)\n"),
             None => {}
         }
@@ -86,7 +99,11 @@ impl Enroll {
     }
 
     fn colours(&self) -> bool {
-        let terminal = if self.json { std::io::stderr().is_terminal() } else { std::io::stdout().is_terminal() };
+        let terminal = if self.json {
+            std::io::stderr().is_terminal()
+        } else {
+            std::io::stdout().is_terminal()
+        };
         terminal && std::env::var_os("TERM").is_some_and(|term| term != "dumb")
     }
 
@@ -129,22 +146,32 @@ impl Enrolment<'_> {
     }
 
     async fn ask(&self, label: &str, tries: u32) -> Done<Option<String>> {
-        eprint!("Device \"{}\" came. Its six digits ({tries} tries left): ", Charset::of_locale().fit(&visible(label)));
+        eprint!(
+            "Device \"{}\" came. Its six digits ({tries} tries left): ",
+            Charset::of_locale().fit(&visible(label))
+        );
         let _ = std::io::stderr().flush();
         let typed = tokio::task::spawn_blocking(terminal::read_line).await.ok().flatten();
         let Some(typed) = typed else {
-            return Err(Failure::Refused("the input ended before the digits came; nothing was registered".into()));
+            return Err(Failure::Refused(
+                "the input ended before the digits came; nothing was registered".into(),
+            ));
         };
         let digits: String = typed.chars().filter(|c| !c.is_whitespace()).collect();
         if digits.len() != 6 || !digits.bytes().all(|b| b.is_ascii_digit()) {
             eprintln!("Six digits, as the device shows them. That cost no try.");
             return Ok(None);
         }
-        let (state, detail, tries): State = self.agent.call("ConfirmEnrolment", &(self.token.as_str(), digits.as_str())).await?;
+        let (state, detail, tries): State = self
+            .agent
+            .call("ConfirmEnrolment", &(self.token.as_str(), digits.as_str()))
+            .await?;
         match state.as_str() {
             "certified" => Ok(Some(detail)),
             "digits" => {
-                eprintln!("These are not the digits of that device; {tries} tries left. If it shows others, it is not yours.");
+                eprintln!(
+                    "These are not the digits of that device; {tries} tries left. If it shows others, it is not yours."
+                );
                 Ok(None)
             }
             "waiting" => Ok(None),
@@ -159,5 +186,8 @@ fn over() -> Failure {
 }
 
 fn unknown(state: &str) -> Failure {
-    Failure::Unreachable(format!("the agent says \"{}\", which is not known here; is it of another version?", visible(state)))
+    Failure::Unreachable(format!(
+        "the agent says \"{}\", which is not known here; is it of another version?",
+        visible(state)
+    ))
 }

@@ -26,7 +26,8 @@ pub struct Owner {
 impl Owner {
     /// The user with this name.
     pub fn named(name: &str) -> Done<Self> {
-        let user = User::from_name(name).map_err(|e| Failure::Input(format!("user \"{name}\" cannot be looked up: {e}")))?;
+        let user =
+            User::from_name(name).map_err(|e| Failure::Input(format!("user \"{name}\" cannot be looked up: {e}")))?;
         let user = user.ok_or_else(|| {
             Failure::Input(format!(
                 "there is no user \"{name}\" on this machine; name another with --owner, or create it with systemd-sysusers"
@@ -59,7 +60,11 @@ pub fn read_secret(path: &Path) -> Done<Zeroizing<String>> {
         }
         let me = nix::unistd::geteuid();
         if meta.uid() != me.as_raw() && !me.is_root() {
-            return Err(Failure::Refused(format!("{} belongs to another user (uid {})", path.display(), meta.uid())));
+            return Err(Failure::Refused(format!(
+                "{} belongs to another user (uid {})",
+                path.display(),
+                meta.uid()
+            )));
         }
         Ok(())
     })
@@ -77,12 +82,17 @@ fn read(path: &Path, check: impl FnOnce(&File) -> Done) -> Done<Zeroizing<String
         return Err(Failure::Input(format!("{} is no regular file", path.display())));
     }
     if meta.len() > MAX_FILE {
-        return Err(Failure::Input(format!("{} is too large to be what it should be", path.display())));
+        return Err(Failure::Input(format!(
+            "{} is too large to be what it should be",
+            path.display()
+        )));
     }
     check(&file)?;
     // Room at once: growing would leave copies of a secret behind.
     let mut text = Zeroizing::new(String::with_capacity(usize::try_from(meta.len()).unwrap_or(0) + 1));
-    file.take(MAX_FILE).read_to_string(&mut text).map_err(|e| unreadable(path, &e))?;
+    file.take(MAX_FILE)
+        .read_to_string(&mut text)
+        .map_err(|e| unreadable(path, &e))?;
     Ok(text)
 }
 
@@ -130,7 +140,11 @@ fn write_temporary(path: &Path, text: &str, mode: u32, owner: Option<Owner>) -> 
     let id = Id::random().map_err(crate::failure::no_randomness)?;
     let temporary = path.with_file_name(format!(".{name}.{id}"));
     let written = (|| {
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(SECRET).open(&temporary)?;
+        let mut file = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(SECRET)
+            .open(&temporary)?;
         file.write_all(text.as_bytes())?;
         // The umask may have taken bits away; and first the owner, so that the wider mode is never another's.
         if let Some(owner) = owner {
@@ -147,8 +161,13 @@ fn write_temporary(path: &Path, text: &str, mode: u32, owner: Option<Owner>) -> 
 }
 
 fn sync_directory(path: &Path) -> Done {
-    let directory = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    File::open(directory).and_then(|d| d.sync_all()).map_err(|e| unwritable(path, &e))
+    let directory = path
+        .parent()
+        .filter(|p| !p.as_os_str().is_empty())
+        .unwrap_or(Path::new("."));
+    File::open(directory)
+        .and_then(|d| d.sync_all())
+        .map_err(|e| unwritable(path, &e))
 }
 
 fn unwritable(path: &Path, error: &io::Error) -> Failure {
@@ -165,13 +184,17 @@ pub fn directory(path: &Path, mode: u32, owner: Option<Owner>) -> Done {
     if path.is_dir() {
         return Ok(());
     }
-    let made = DirBuilder::new().recursive(true).mode(mode).create(path).and_then(|()| {
-        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode))?;
-        let opened = File::open(path)?;
-        match owner {
-            Some(owner) => fchown(&opened, Some(owner.uid.as_raw()), Some(owner.gid.as_raw())),
-            None => Ok(()),
-        }
-    });
+    let made = DirBuilder::new()
+        .recursive(true)
+        .mode(mode)
+        .create(path)
+        .and_then(|()| {
+            std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode))?;
+            let opened = File::open(path)?;
+            match owner {
+                Some(owner) => fchown(&opened, Some(owner.uid.as_raw()), Some(owner.gid.as_raw())),
+                None => Ok(()),
+            }
+        });
     made.map_err(|e| unwritable(path, &e))
 }

@@ -55,7 +55,9 @@ impl CallFailure {
             Self::Problem(status, problem) if status.is_server_error() => {
                 Failure::Unreachable(format!("the gateway at {base} failed: {}", visible(&problem.text)))
             }
-            Self::Problem(_, problem) => Failure::Refused(format!("the gateway at {base} refuses: {}", visible(&problem.text))),
+            Self::Problem(_, problem) => {
+                Failure::Refused(format!("the gateway at {base} refuses: {}", visible(&problem.text)))
+            }
         }
     }
 }
@@ -94,8 +96,13 @@ impl Gateway {
 
     /// One sealed call to the registrar.
     pub async fn call(&self, issuer: &Issuer, key: &KemSecret, ask: Ask) -> Done<Reply> {
-        let (sealed, open) = registrar::call(issuer, &key.public(), ask).map_err(|e| Failure::Refused(e.to_string()))?;
-        let request = self.client.post(format!("{}/v1/registrar", self.base)).timeout(CALL).json(&sealed);
+        let (sealed, open) =
+            registrar::call(issuer, &key.public(), ask).map_err(|e| Failure::Refused(e.to_string()))?;
+        let request = self
+            .client
+            .post(format!("{}/v1/registrar", self.base))
+            .timeout(CALL)
+            .json(&sealed);
         let sealed: Sealed = json(request).await.map_err(|e| e.into_failure(&self.base))?;
         open.reply(key, &sealed).map_err(|e| {
             Failure::Refused(format!(
@@ -108,7 +115,12 @@ impl Gateway {
     /// Hands a device's answer over.
     pub async fn answer(&self, bearer: &str, push: Id, blob: Bytes) -> Result<(), CallFailure> {
         let url = format!("{}/v1/push/{push}/answer", self.base);
-        let request = self.client.post(url).timeout(CALL).bearer_auth(bearer).json(&DeviceAnswer { blob });
+        let request = self
+            .client
+            .post(url)
+            .timeout(CALL)
+            .bearer_auth(bearer)
+            .json(&DeviceAnswer { blob });
         accepted(request).await.map(|_| ())
     }
 
@@ -135,15 +147,19 @@ pub fn pin(info: &TrustInfo, token: &Token, gateway: &str) -> Done<(VerifyingKey
         ))
     })?;
     let now = UnixTime::now();
-    let issuer = Trust::new(vec![root.clone()]).verify_issuer(&info.issuer, now).map_err(|e| {
-        let drift = now.0.abs_diff(info.now.0);
-        let hint = if drift > 60 {
-            format!("; the gateway's clock and this machine's differ by {drift} s")
-        } else {
-            String::new()
-        };
-        Failure::Refused(format!("the registrar's certificate is not valid: {e}{hint}. Nothing was sent"))
-    })?;
+    let issuer = Trust::new(vec![root.clone()])
+        .verify_issuer(&info.issuer, now)
+        .map_err(|e| {
+            let drift = now.0.abs_diff(info.now.0);
+            let hint = if drift > 60 {
+                format!("; the gateway's clock and this machine's differ by {drift} s")
+            } else {
+                String::new()
+            };
+            Failure::Refused(format!(
+                "the registrar's certificate is not valid: {e}{hint}. Nothing was sent"
+            ))
+        })?;
     Ok((root.clone(), issuer))
 }
 
@@ -162,7 +178,11 @@ fn checked_base(url: &str) -> Done<(String, bool)> {
         }
         _ => return Err(Failure::Input(format!("\"{shown}\" is no https:// address"))),
     };
-    if !parsed.username().is_empty() || parsed.password().is_some() || parsed.query().is_some() || parsed.fragment().is_some() {
+    if !parsed.username().is_empty()
+        || parsed.password().is_some()
+        || parsed.query().is_some()
+        || parsed.fragment().is_some()
+    {
         return Err(Failure::Input(format!("\"{shown}\" has more in it than an address")));
     }
     Ok((parsed.as_str().trim_end_matches('/').to_owned(), plain))
@@ -185,7 +205,8 @@ fn tls(ca_file: Option<&Path>, plain: bool) -> Done<rustls::ClientConfig> {
     }
     if let Some(file) = ca_file {
         let pem = crate::files::read_public(file)?;
-        let bad = |e: &dyn std::fmt::Display| Failure::Input(format!("{} holds no usable certificate: {e}", file.display()));
+        let bad =
+            |e: &dyn std::fmt::Display| Failure::Input(format!("{} holds no usable certificate: {e}", file.display()));
         let mut count = 0;
         for certificate in CertificateDer::pem_slice_iter(pem.as_bytes()) {
             roots.add(certificate.map_err(|e| bad(&e))?).map_err(|e| bad(&e))?;
@@ -195,7 +216,9 @@ fn tls(ca_file: Option<&Path>, plain: bool) -> Done<rustls::ClientConfig> {
             return Err(bad(&"there is no PEM block in it"));
         }
     }
-    Ok(rustls::ClientConfig::builder().with_root_certificates(roots).with_no_client_auth())
+    Ok(rustls::ClientConfig::builder()
+        .with_root_certificates(roots)
+        .with_no_client_auth())
 }
 
 /// Sends a request and reads JSON; no body at all reads as `null`.
@@ -203,7 +226,8 @@ pub async fn json<T: DeserializeOwned>(request: RequestBuilder) -> Result<T, Cal
     let response = accepted(request).await?;
     let body = bounded(response).await?;
     let text: &[u8] = if body.is_empty() { b"null" } else { &body };
-    serde_json::from_slice(text).map_err(|e| CallFailure::Unreachable(format!("its answer is not what was expected ({e})")))
+    serde_json::from_slice(text)
+        .map_err(|e| CallFailure::Unreachable(format!("its answer is not what was expected ({e})")))
 }
 
 async fn accepted(request: RequestBuilder) -> Result<Response, CallFailure> {

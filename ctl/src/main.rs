@@ -80,7 +80,10 @@ fn main() -> ExitCode {
     match run(cli.command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            eprintln!("assentctl: {}", terminal::Charset::of_locale().fit(&failure.to_string()));
+            eprintln!(
+                "assentctl: {}",
+                terminal::Charset::of_locale().fit(&failure.to_string())
+            );
             failure.exit_code()
         }
     }

@@ -69,7 +69,8 @@ mod tests {
             "devices": [{"id": "a", "last": null}, {"id": "b"}],
             "logins": 3,
         });
-        let expected = "devices:\n- id: a\n  last: none\n- id: b\nhost:\n  enrolled: yes\n  name: web01⟨U+202E⟩\nlogins: 3";
+        let expected =
+            "devices:\n- id: a\n  last: none\n- id: b\nhost:\n  enrolled: yes\n  name: web01⟨U+202E⟩\nlogins: 3";
         assert_eq!(readable(&value), expected);
     }
 }

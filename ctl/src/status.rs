@@ -22,8 +22,8 @@ impl Ask {
     /// How the agent is.
     pub async fn status(&self) -> Done {
         let text: String = Agent::at(&self.socket).await?.call("Status", &()).await?;
-        let value: Value =
-            serde_json::from_str(&text).map_err(|e| Failure::Unreachable(format!("the agent's status is no JSON: {e}")))?;
+        let value: Value = serde_json::from_str(&text)
+            .map_err(|e| Failure::Unreachable(format!("the agent's status is no JSON: {e}")))?;
         report(self.json, &value, || readable(&value));
         Ok(())
     }

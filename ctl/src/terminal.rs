@@ -25,7 +25,11 @@ impl Charset {
             .find_map(|name| std::env::var(name).ok().filter(|value| !value.is_empty()))
             .unwrap_or_default()
             .to_ascii_lowercase();
-        if locale.ends_with("utf-8") || locale.ends_with("utf8") || locale.contains("utf-8@") || locale.contains("utf8@") {
+        if locale.ends_with("utf-8")
+            || locale.ends_with("utf8")
+            || locale.contains("utf-8@")
+            || locale.contains("utf8@")
+        {
             Self::Utf8
         } else {
             Self::Ascii

@@ -46,13 +46,23 @@ impl Test {
         let (word, end) = outcome(verdict.code);
         let value = json!({"verdict": word, "text": verdict.text, "login": verdict.id, "user": self.user, "service": self.service});
         report(self.json, &value, || {
-            let text = if verdict.text.is_empty() { String::new() } else { format!(": {}", visible(&verdict.text)) };
+            let text = if verdict.text.is_empty() {
+                String::new()
+            } else {
+                format!(": {}", visible(&verdict.text))
+            };
             Charset::of_locale().fit(&format!("{word}{text} (login {})", visible(&verdict.id)))
         });
         match end {
             End::Approved => Ok(()),
-            End::Denied => Err(Failure::Refused(format!("{} would not get in as {}", visible(&self.user), visible(&self.service)))),
-            End::Unavailable => Err(Failure::Unreachable("the agent could not decide; its log says why".into())),
+            End::Denied => Err(Failure::Refused(format!(
+                "{} would not get in as {}",
+                visible(&self.user),
+                visible(&self.service)
+            ))),
+            End::Unavailable => Err(Failure::Unreachable(
+                "the agent could not decide; its log says why".into(),
+            )),
         }
     }
 
@@ -94,7 +104,9 @@ impl Test {
             ssh_auth_info: None,
             command_line_len: command_line.len() as u64,
             command_line: command_line.into_iter().take(MAX_COMMAND_LINE).collect(),
-            cwd: std::env::current_dir().ok().map(|path| path.into_os_string().into_encoded_bytes()),
+            cwd: std::env::current_dir()
+                .ok()
+                .map(|path| path.into_os_string().into_encoded_bytes()),
             audit_session: number("/proc/self/sessionid"),
             login_uid: number("/proc/self/loginuid"),
             sudo_command: None,
@@ -125,25 +137,35 @@ fn ask(prompt: &str, echo: bool) -> Reply {
         rpassword::read_password().ok().map(Zeroizing::new)
     };
     // The end of the input is a failed conversation, as for the module: never an empty answer.
-    typed.map_or(Reply::Failed, |line| Reply::Text(Zeroizing::new(line.as_bytes().to_vec())))
+    typed.map_or(Reply::Failed, |line| {
+        Reply::Text(Zeroizing::new(line.as_bytes().to_vec()))
+    })
 }
 
 fn send(stream: &mut UnixStream, message: &ToAgent) -> Done {
-    let frame = message.encode().map_err(|e| Failure::Input(format!("this login does not fit a message: {e}")))?;
+    let frame = message
+        .encode()
+        .map_err(|e| Failure::Input(format!("this login does not fit a message: {e}")))?;
     stream.write_all(&frame).map_err(|e| lost(&e))
 }
 
 fn receive(stream: &mut UnixStream) -> Done<ToModule> {
     let mut prefix = [0; 4];
     stream.read_exact(&mut prefix).map_err(|e| lost(&e))?;
-    let odd = |e: assent_wire::Error| Failure::Unreachable(format!("the agent's message is not understood: {e}; are both of one version?"));
+    let odd = |e: assent_wire::Error| {
+        Failure::Unreachable(format!(
+            "the agent's message is not understood: {e}; are both of one version?"
+        ))
+    };
     let mut body = Zeroizing::new(vec![0; body_len(prefix).map_err(odd)?]);
     stream.read_exact(&mut body).map_err(|e| lost(&e))?;
     ToModule::decode(&body).map_err(odd)
 }
 
 fn lost(error: &io::Error) -> Failure {
-    Failure::Unreachable(format!("the agent hung up before a verdict ({error}); a login would be refused. Its log says why"))
+    Failure::Unreachable(format!(
+        "the agent hung up before a verdict ({error}); a login would be refused. Its log says why"
+    ))
 }
 
 enum End {

@@ -31,7 +31,11 @@ impl Directories {
                 })?;
                 Ok(Directory::Ldap(LdapDirectory::new(ldap.clone(), tls)))
             }
-            AuthSource::Local(local) => Ok(Directory::Local(LocalDirectory::new(local.clone(), nss.clone(), host_id))),
+            AuthSource::Local(local) => Ok(Directory::Local(LocalDirectory::new(
+                local.clone(),
+                nss.clone(),
+                host_id,
+            ))),
         });
         prepared.collect::<Result<_, _>>().map(Self)
     }

@@ -56,10 +56,18 @@ impl Report {
     async fn run(&mut self, config: &Config, directories: &Directories, nss: &Nss, user: &str, service: &str) -> bool {
         let Some(application) = config.application(service) else {
             let rule = format!("{:?}", config.unlisted).to_lowercase();
-            self.say("application", Value::Null, format!("service {service:?} belongs to no application: unlisted = \"{rule}\""));
+            self.say(
+                "application",
+                Value::Null,
+                format!("service {service:?} belongs to no application: unlisted = \"{rule}\""),
+            );
             return false;
         };
-        self.say("application", json!(application.name), format!("application: {}", application.name));
+        self.say(
+            "application",
+            json!(application.name),
+            format!("application: {}", application.name),
+        );
         let name = match UserName::new(&Outside::new(user.as_bytes())) {
             Ok(name) => name,
             Err(e) => {
@@ -70,11 +78,19 @@ impl Report {
         let canonical = match nss.user(&name).await {
             NssUser::Found(found) => UserName::new(&Outside::new(found.name.as_bytes())).unwrap_or(name),
             NssUser::Unknown => {
-                self.say("user", Value::Null, format!("user: the name service does not know {}", name.shown()));
+                self.say(
+                    "user",
+                    Value::Null,
+                    format!("user: the name service does not know {}", name.shown()),
+                );
                 return false;
             }
             NssUser::Unreachable(why) => {
-                self.say("user", json!({"unreachable": why}), format!("user: the name service cannot be reached: {why}"));
+                self.say(
+                    "user",
+                    json!({"unreachable": why}),
+                    format!("user: the name service cannot be reached: {why}"),
+                );
                 return false;
             }
         };
@@ -93,11 +109,19 @@ impl Report {
         admits
     }
 
-    async fn factor(&mut self, config: &Config, directories: &Directories, user: &UserName, at: usize, factor: &Factor) -> (Value, bool) {
+    async fn factor(
+        &mut self,
+        config: &Config,
+        directories: &Directories,
+        user: &UserName,
+        at: usize,
+        factor: &Factor,
+    ) -> (Value, bool) {
         let number = at + 1;
         match factor {
             Factor::Stack => {
-                self.lines.push(format!("factor {number}: an earlier PAM module, or sshd"));
+                self.lines
+                    .push(format!("factor {number}: an earlier PAM module, or sshd"));
                 (json!("stack"), true)
             }
             Factor::Password(profiles) => {
@@ -112,7 +136,13 @@ impl Report {
         }
     }
 
-    async fn method(&mut self, config: &Config, directories: &Directories, user: &UserName, methods: &[MethodIndex]) -> (Value, bool) {
+    async fn method(
+        &mut self,
+        config: &Config,
+        directories: &Directories,
+        user: &UserName,
+        methods: &[MethodIndex],
+    ) -> (Value, bool) {
         let (choice, considered) = loop {
             match policy::choose(config, methods, &self.known) {
                 (Choice::Need(profile), _) => self.ask(config, directories, user, profile).await,
@@ -122,18 +152,35 @@ impl Report {
         let policies = trace::policies(config, &considered, &choice);
         for line in policies["considered"].as_array().into_iter().flatten() {
             let word = |key: &str| line[key].as_str().unwrap_or_default().to_owned();
-            self.lines.push(format!("  policy {} ({}, {}): {}: {}", word("at"), word("profile"), word("attribute"), word("answer"), word("why")));
+            self.lines.push(format!(
+                "  policy {} ({}, {}): {}: {}",
+                word("at"),
+                word("profile"),
+                word("attribute"),
+                word("answer"),
+                word("why")
+            ));
         }
         match choice {
             Choice::Method { method, policy } => {
                 let profile = config.method(method);
-                let how = if policy.is_some() { "by this policy" } else { "the factor's default" };
+                let how = if policy.is_some() {
+                    "by this policy"
+                } else {
+                    "the factor's default"
+                };
                 self.lines.push(format!("  method: {} ({how})", profile.name));
-                let (by, fits) = self.first_that_knows(config, directories, user, &profile.fallback).await;
-                (json!({"policies": policies, "method": profile.name, "validated_by": by}), fits)
+                let (by, fits) = self
+                    .first_that_knows(config, directories, user, &profile.fallback)
+                    .await;
+                (
+                    json!({"policies": policies, "method": profile.name, "validated_by": by}),
+                    fits,
+                )
             }
             Choice::NoneAdmits => {
-                self.lines.push("  no policy admits the user, and the factor has no default".into());
+                self.lines
+                    .push("  no policy admits the user, and the factor has no default".into());
                 (json!({"policies": policies}), false)
             }
             Choice::CannotTell { why, .. } => {
@@ -146,7 +193,13 @@ impl Report {
     }
 
     /// Asks profiles in order, by the fallback rules; the name of the one that knows the user.
-    async fn first_that_knows(&mut self, config: &Config, directories: &Directories, user: &UserName, profiles: &[AuthIndex]) -> (Value, bool) {
+    async fn first_that_knows(
+        &mut self,
+        config: &Config,
+        directories: &Directories,
+        user: &UserName,
+        profiles: &[AuthIndex],
+    ) -> (Value, bool) {
         for profile in profiles {
             self.ask(config, directories, user, *profile).await;
             let name = config.auth_profile(*profile).name().to_owned();
@@ -155,10 +208,12 @@ impl Report {
                     let active = person.account == crate::directory::Account::Active;
                     let one = self.identity.get_or_insert_with(|| person.identity.clone()) == &person.identity;
                     if !active {
-                        self.lines.push(format!("  {name}: the account is not active ({:?})", person.account));
+                        self.lines
+                            .push(format!("  {name}: the account is not active ({:?})", person.account));
                     }
                     if !one {
-                        self.lines.push(format!("  {name}: it means another identity than the profile before"));
+                        self.lines
+                            .push(format!("  {name}: it means another identity than the profile before"));
                     }
                     return (json!(name), active && one);
                 }
@@ -201,9 +256,18 @@ fn one_line(lookup: &Value) -> String {
     let attributes = person["attributes"].as_object().into_iter().flatten();
     let attributes: Vec<String> = attributes
         .map(|(name, values)| {
-            let values: Vec<&str> = values.as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+            let values: Vec<&str> = values
+                .as_array()
+                .into_iter()
+                .flatten()
+                .filter_map(Value::as_str)
+                .collect();
             format!("{name}={}", values.join("; "))
         })
         .collect();
-    format!("knows the user as {} [{}]", person["identity"].as_str().unwrap_or_default(), attributes.join(", "))
+    format!(
+        "knows the user as {} [{}]",
+        person["identity"].as_str().unwrap_or_default(),
+        attributes.join(", ")
+    )
 }

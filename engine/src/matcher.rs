@@ -215,7 +215,10 @@ mod tests {
             syntax,
             values: vec![Outside::new(value.as_bytes())],
         };
-        Matcher::new(&[pattern.to_owned()], &[], false).unwrap().find(&values).is_some()
+        Matcher::new(&[pattern.to_owned()], &[], false)
+            .unwrap()
+            .find(&values)
+            .is_some()
     }
 
     #[test]
@@ -257,7 +260,10 @@ mod tests {
                 syntax: Syntax::Text,
                 values: vec![Outside::new(value.as_bytes())],
             };
-            Matcher::new(&[], &[regex.to_owned()], exact).unwrap().find(&values).is_some()
+            Matcher::new(&[], &[regex.to_owned()], exact)
+                .unwrap()
+                .find(&values)
+                .is_some()
         };
         assert!(find("IT|Ops", "ops", false));
         assert!(!find("IT|Ops", "ops", true));

@@ -64,13 +64,32 @@ mod tests {
     fn r60_hostile_user_names_are_refused() {
         let long = "x".repeat(257);
         let bad: [&[u8]; 13] = [
-            b"", long.as_bytes(), b"a\0b", b"a/b", b"../etc", b"a:b", b"-rf", b"a\nb", b"\x1b[2J", b"\xff", b" a", b"a ",
+            b"",
+            long.as_bytes(),
+            b"a\0b",
+            b"a/b",
+            b"../etc",
+            b"a:b",
+            b"-rf",
+            b"a\nb",
+            b"\x1b[2J",
+            b"\xff",
+            b" a",
+            b"a ",
             "a\u{85}b".as_bytes(),
         ];
         for name in bad {
             assert!(UserName::new(&Outside::new(name)).is_err(), "{name:?}");
         }
-        for name in ["a", "alice", "alice@example.org", "Zoë", "*)(uid=*", "DOM\\alice", &"x".repeat(256)] {
+        for name in [
+            "a",
+            "alice",
+            "alice@example.org",
+            "Zoë",
+            "*)(uid=*",
+            "DOM\\alice",
+            &"x".repeat(256),
+        ] {
             assert!(UserName::new(&Outside::new(name.as_bytes())).is_ok(), "{name:?}");
         }
     }

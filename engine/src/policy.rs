@@ -61,7 +61,11 @@ pub enum Choice {
 }
 
 /// Chooses among `methods`, the ones that a factor lists. Returns what was considered besides.
-pub fn choose(config: &Config, methods: &[MethodIndex], known: &BTreeMap<AuthIndex, Lookup>) -> (Choice, Vec<Considered>) {
+pub fn choose(
+    config: &Config,
+    methods: &[MethodIndex],
+    known: &BTreeMap<AuthIndex, Lookup>,
+) -> (Choice, Vec<Considered>) {
     let mut considered = Vec::new();
     for (at, policy) in config.policies.iter().enumerate() {
         if !methods.contains(&policy.method) {

@@ -60,9 +60,21 @@ fn the_documented_example_is_accepted() {
 #[test]
 fn every_breach_of_a_rule_is_named_with_its_line_and_mend() {
     for (from, to, expected) in [
-        ("fallback_auth_profiles = [\"corp\", \"local\"]", "fallback_auth_profiles = [\"corp\", \"lokal\"]", "there is no authentication profile \"lokal\""),
-        ("auth_profile = \"corp\"", "auth_profile = \"other\"", "there is no authentication profile \"other\""),
-        ("[\"corp\", \"local\"]", "[\"local\"]", "none of \"staff-push\"'s fallback_auth_profiles"),
+        (
+            "fallback_auth_profiles = [\"corp\", \"local\"]",
+            "fallback_auth_profiles = [\"corp\", \"lokal\"]",
+            "there is no authentication profile \"lokal\"",
+        ),
+        (
+            "auth_profile = \"corp\"",
+            "auth_profile = \"other\"",
+            "there is no authentication profile \"other\"",
+        ),
+        (
+            "[\"corp\", \"local\"]",
+            "[\"local\"]",
+            "none of \"staff-push\"'s fallback_auth_profiles",
+        ),
         ("name = \"local\"", "name = \"corp\"", "used twice"),
         ("name = \"ssh\"", "name = \"corp\"", "used twice"),
         ("assurance = \"tap\"", "assurance = \"number\"", "not there yet"),
@@ -70,26 +82,86 @@ fn every_breach_of_a_rule_is_named_with_its_line_and_mend() {
         ("assurance = \"tap\"", "assurance = \"passkey\"", "not there yet"),
         ("assurance = \"tap\"", "assurance = \"none\"", "not known"),
         ("assurance = \"tap\"\n", "", "has no assurance"),
-        ("assurance = \"tap\"", "assurance = \"tap\"\nnist = true", "nist = true needs numbers"),
-        ("assurance = \"tap\"", "assurance = \"tap\"\nttl_seconds = 601", "out of bounds"),
-        ("url = \"https://push.example.org/\"", "url = \"http://push.example.org\"", "is not https"),
-        ("url = \"https://push.example.org/\"", "url = \"http://127.0.0.1.evil.org\"", "is not https"),
-        ("url = \"https://push.example.org/\"", "url = \"http://127.0.0.1@evil.org\"", "is not https"),
-        ("regex = [\"cn=(ops|dev),.*\"]", "regex = [\"cn=(ops\"]", "regular expression"),
-        ("values = [\"cn=it,*\"]\nregex = [\"cn=(ops|dev),.*\"]", "", "names no values"),
-        ("[[\"stack\"], [\"staff-push\"]]", "[[\"stack\"]]", "would admit everyone"),
+        (
+            "assurance = \"tap\"",
+            "assurance = \"tap\"\nnist = true",
+            "nist = true needs numbers",
+        ),
+        (
+            "assurance = \"tap\"",
+            "assurance = \"tap\"\nttl_seconds = 601",
+            "out of bounds",
+        ),
+        (
+            "url = \"https://push.example.org/\"",
+            "url = \"http://push.example.org\"",
+            "is not https",
+        ),
+        (
+            "url = \"https://push.example.org/\"",
+            "url = \"http://127.0.0.1.evil.org\"",
+            "is not https",
+        ),
+        (
+            "url = \"https://push.example.org/\"",
+            "url = \"http://127.0.0.1@evil.org\"",
+            "is not https",
+        ),
+        (
+            "regex = [\"cn=(ops|dev),.*\"]",
+            "regex = [\"cn=(ops\"]",
+            "regular expression",
+        ),
+        (
+            "values = [\"cn=it,*\"]\nregex = [\"cn=(ops|dev),.*\"]",
+            "",
+            "names no values",
+        ),
+        (
+            "[[\"stack\"], [\"staff-push\"]]",
+            "[[\"stack\"]]",
+            "would admit everyone",
+        ),
         ("[[\"stack\"], [\"staff-push\"]]", "[]", "has no factors"),
-        ("[[\"stack\"], [\"staff-push\"]]", "[[\"corp\", \"staff-push\"]]", "mixes"),
-        ("[[\"stack\"], [\"staff-push\"]]", "[[\"stack\", \"staff-push\"]]", "no profile"),
+        (
+            "[[\"stack\"], [\"staff-push\"]]",
+            "[[\"corp\", \"staff-push\"]]",
+            "mixes",
+        ),
+        (
+            "[[\"stack\"], [\"staff-push\"]]",
+            "[[\"stack\", \"staff-push\"]]",
+            "no profile",
+        ),
         ("[[\"stack\"], [\"staff-push\"]]", "[[\"ssh\"]]", "no profile"),
         ("services = [\"sshd\"]", "services = []", "lists no services"),
-        ("kind = \"local\"", "kind = \"locale\"", "kind = \"locale\" is not known"),
-        ("kind = \"local\"", "kind = \"local\"\nbase = \"dc=x\"", "keys of an LDAP one"),
+        (
+            "kind = \"local\"",
+            "kind = \"locale\"",
+            "kind = \"locale\" is not known",
+        ),
+        (
+            "kind = \"local\"",
+            "kind = \"local\"\nbase = \"dc=x\"",
+            "keys of an LDAP one",
+        ),
         ("realm = \"example.org\"\n", "", "needs a realm"),
         ("bind_dn = \"cn=assent,dc=example,dc=org\"\n", "", "no bind_dn"),
-        ("bind_password_credential = \"corp-ldap\"", "bind_password_credential = \"../x\"", "cannot be used"),
-        ("base = \"dc=example,dc=org\"", "base = \"dc=example,dc=org\"\nstarttls = false", "unprotected"),
-        ("base = \"dc=example,dc=org\"", "base = \"dc=example,dc=org\"\nstarttls = false\nplain_loopback = true", "unprotected"),
+        (
+            "bind_password_credential = \"corp-ldap\"",
+            "bind_password_credential = \"../x\"",
+            "cannot be used",
+        ),
+        (
+            "base = \"dc=example,dc=org\"",
+            "base = \"dc=example,dc=org\"\nstarttls = false",
+            "unprotected",
+        ),
+        (
+            "base = \"dc=example,dc=org\"",
+            "base = \"dc=example,dc=org\"\nstarttls = false\nplain_loopback = true",
+            "unprotected",
+        ),
         ("[gateway]\nurl = \"https://push.example.org/\"", "", "no [gateway]"),
         ("name = \"ssh\"", "name = \"ssh\"\nfoo = 1", "unknown field `foo`"),
         ("[[application]]", "[[aplication]]", "unknown field `aplication`"),
@@ -109,10 +181,19 @@ fn all_problems_come_at_once() {
 
 #[test]
 fn plain_ldap_is_for_loopback_by_explicit_choice_alone() {
-    let plain = |uri: &str, choice: &str| changed("uris = [\"ldaps://ldap1.example.org\", \"ldap://ldap2.example.org\"]", &format!("uris = [\"{uri}\"]\nstarttls = false\n{choice}"));
+    let plain = |uri: &str, choice: &str| {
+        changed(
+            "uris = [\"ldaps://ldap1.example.org\", \"ldap://ldap2.example.org\"]",
+            &format!("uris = [\"{uri}\"]\nstarttls = false\n{choice}"),
+        )
+    };
     assert!(load_str("x", &plain("ldap://127.0.0.1:389", "plain_loopback = true")).is_ok());
     assert!(load_str("x", &plain("ldap://[::1]:389", "plain_loopback = true")).is_ok());
-    for bad in [plain("ldap://127.0.0.1:389", ""), plain("ldap://localhost:389", "plain_loopback = true"), plain("ldap://10.0.0.1", "plain_loopback = true")] {
+    for bad in [
+        plain("ldap://127.0.0.1:389", ""),
+        plain("ldap://localhost:389", "plain_loopback = true"),
+        plain("ldap://10.0.0.1", "plain_loopback = true"),
+    ] {
         assert!(problems(&bad).contains("unprotected"));
     }
 }
@@ -125,7 +206,10 @@ fn r56_files_that_others_may_change_are_refused_and_drop_ins_are_read_in_byte_or
     let main = dir.join("agentd.toml");
     std::fs::write(&main, GOOD).unwrap();
     std::fs::set_permissions(&main, std::fs::Permissions::from_mode(0o644)).unwrap();
-    for (name, url) in [("20-b.toml", "https://two.example.org"), ("10-a.toml", "https://one.example.org")] {
+    for (name, url) in [
+        ("20-b.toml", "https://two.example.org"),
+        ("10-a.toml", "https://one.example.org"),
+    ] {
         let path = dir.join("agentd.toml.d").join(name);
         std::fs::write(&path, format!("[gateway]\nurl = \"{url}\"\n")).unwrap();
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
@@ -134,7 +218,10 @@ fn r56_files_that_others_may_change_are_refused_and_drop_ins_are_read_in_byte_or
     for mode in [0o666, 0o664, 0o646] {
         std::fs::set_permissions(&main, std::fs::Permissions::from_mode(mode)).unwrap();
         let error = load(&main).unwrap_err().to_string();
-        assert!(error.contains("others may change it") && error.contains("chmod"), "{error}");
+        assert!(
+            error.contains("others may change it") && error.contains("chmod"),
+            "{error}"
+        );
     }
     let error = load(&dir.join("absent.toml")).unwrap_err().to_string();
     assert!(error.contains("cannot be read"), "{error}");

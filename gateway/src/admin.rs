@@ -41,7 +41,10 @@ pub fn bind(path: &Path) -> anyhow::Result<UnixListener> {
         fs::remove_file(path).with_context(|| format!("{} is stale and cannot be removed", path.display()))?;
     }
     let listener = UnixListener::bind(path).with_context(|| {
-        format!("cannot listen on {}; its directory must be there and writable for the gateway", path.display())
+        format!(
+            "cannot listen on {}; its directory must be there and writable for the gateway",
+            path.display()
+        )
     })?;
     // The umask made it so already; this says it again for whoever calls without one.
     fs::set_permissions(path, fs::Permissions::from_mode(0o600)).with_context(|| path.display().to_string())?;
@@ -55,7 +58,12 @@ struct Desk {
 }
 
 /// Serves admins until `stop` changes.
-pub async fn serve(listener: UnixListener, registrar: Arc<Registrar>, relay: Arc<Relay>, mut stop: watch::Receiver<bool>) {
+pub async fn serve(
+    listener: UnixListener,
+    registrar: Arc<Registrar>,
+    relay: Arc<Relay>,
+    mut stop: watch::Receiver<bool>,
+) {
     let router = Router::new()
         .route("/host-token", post(host_token))
         .route("/hosts", get(hosts))

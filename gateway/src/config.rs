@@ -95,13 +95,22 @@ impl Config {
 
     /// Checks a configuration's text.
     pub fn parse(text: &str) -> Result<Self, Vec<String>> {
-        let table: toml::Table = text.parse().map_err(|error: toml::de::Error| vec![syntax(text, &error)])?;
+        let table: toml::Table = text
+            .parse()
+            .map_err(|error: toml::de::Error| vec![syntax(text, &error)])?;
         let mut root = Section::new("", table);
         let mut registrar = root.section("registrar");
         let mut limits = root.section("limits");
         let listen = root.text("listen", "127.0.0.1:8443");
-        let listen = root.parsed::<SocketAddr>("listen", &listen, "write an address and a port, such as \"127.0.0.1:8443\"");
-        let public_url = root.required("public_url", "write what hosts and devices call this relay, such as \"https://push.example.org\"");
+        let listen = root.parsed::<SocketAddr>(
+            "listen",
+            &listen,
+            "write an address and a port, such as \"127.0.0.1:8443\"",
+        );
+        let public_url = root.required(
+            "public_url",
+            "write what hosts and devices call this relay, such as \"https://push.example.org\"",
+        );
         let tls = root.tls();
         let state_dir = root.path("state_dir", "/var/lib/assent-gateway");
         let admin_socket = root.path("admin_socket", "/run/assent-gateway/admin.sock");
@@ -148,7 +157,9 @@ impl Config {
 }
 
 fn syntax(text: &str, error: &toml::de::Error) -> String {
-    let line = error.span().map_or(1, |span| text[..span.start.min(text.len())].matches('\n').count() + 1);
+    let line = error
+        .span()
+        .map_or(1, |span| text[..span.start.min(text.len())].matches('\n').count() + 1);
     format!("line {line}: {}", visible(error.message()))
 }
 
@@ -174,7 +185,8 @@ impl Section {
 
     fn problem(&mut self, key: &str, text: &str) {
         let dot = if self.name.is_empty() { "" } else { "." };
-        self.problems.push(format!("{}{dot}{}: {text}", self.name, visible(key)));
+        self.problems
+            .push(format!("{}{dot}{}: {text}", self.name, visible(key)));
     }
 
     fn take(&mut self, key: &'static str) -> Option<toml::Value> {
@@ -239,9 +251,15 @@ impl Section {
         let Some(value) = self.take(key) else {
             return default;
         };
-        let number = value.as_integer().and_then(|number| u32::try_from(number).ok()).filter(|number| range.contains(number));
+        let number = value
+            .as_integer()
+            .and_then(|number| u32::try_from(number).ok())
+            .filter(|number| range.contains(number));
         if number.is_none() {
-            self.problem(key, &format!("must be a whole number from {} to {}", range.start(), range.end()));
+            self.problem(
+                key,
+                &format!("must be a whole number from {} to {}", range.start(), range.end()),
+            );
         }
         number.unwrap_or(default)
     }
@@ -268,7 +286,12 @@ impl Section {
         let rest = match (url.strip_prefix("https://"), url.strip_prefix("http://")) {
             (Some(rest), _) => rest,
             (None, Some(rest)) if plain_allowed => rest,
-            (None, Some(_)) => return self.problem("public_url", "must begin with https:// (http:// only for a plain loopback listener)"),
+            (None, Some(_)) => {
+                return self.problem(
+                    "public_url",
+                    "must begin with https:// (http:// only for a plain loopback listener)",
+                );
+            }
             (None, None) => return self.problem("public_url", "must begin with https://"),
         };
         let odd = |c: char| c.is_whitespace() || c.is_control() || matches!(c, '@' | '?' | '#' | '\\');
@@ -307,9 +330,19 @@ mod tests {
         )
         .unwrap_err();
         for key in [
-            "listen", "public_url", "tls_certificate", "state_dir", "lissten", "registrar.host_days", "registrar.x", "limits.connections",
+            "listen",
+            "public_url",
+            "tls_certificate",
+            "state_dir",
+            "lissten",
+            "registrar.host_days",
+            "registrar.x",
+            "limits.connections",
         ] {
-            assert!(lines.iter().any(|line| line.starts_with(&format!("{key}: "))), "{key} in {lines:#?}");
+            assert!(
+                lines.iter().any(|line| line.starts_with(&format!("{key}: "))),
+                "{key} in {lines:#?}"
+            );
         }
         assert_eq!(lines.len(), 8, "{lines:#?}");
     }
@@ -326,10 +359,22 @@ mod tests {
     #[test]
     fn the_public_url_is_a_bare_https_origin() {
         let listens = |url: &str| Config::parse(&format!("public_url = {url:?}\nlisten = \"127.0.0.1:0\"")).is_ok();
-        for good in ["https://push.example.org", "https://push.example.org:8443/assent", "http://127.0.0.1:1"] {
+        for good in [
+            "https://push.example.org",
+            "https://push.example.org:8443/assent",
+            "http://127.0.0.1:1",
+        ] {
             assert!(listens(good), "{good}");
         }
-        for bad in ["", "ftp://x", "https://", "https://x/", "https://a@b", "https://x?y", "https://x y"] {
+        for bad in [
+            "",
+            "ftp://x",
+            "https://",
+            "https://x/",
+            "https://a@b",
+            "https://x?y",
+            "https://x y",
+        ] {
             assert!(!listens(bad), "{bad}");
         }
         assert!(Config::parse("public_url = \"http://x\"\ntls_certificate = \"/c\"\ntls_key = \"/k\"").is_err());

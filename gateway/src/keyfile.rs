@@ -13,12 +13,20 @@ const MOST: u64 = 64 * 1024;
 
 /// The text of a file that holds a secret.
 pub fn read_secret(file: &Path) -> anyhow::Result<Zeroizing<String>> {
-    read(file, 0o077, "others could read or change it; chmod 600 it and consider its key stolen")
+    read(
+        file,
+        0o077,
+        "others could read or change it; chmod 600 it and consider its key stolen",
+    )
 }
 
 /// The text of a file that everyone may read and nobody else may change.
 pub fn read_public(file: &Path) -> anyhow::Result<Zeroizing<String>> {
-    read(file, 0o022, "others could change it; chmod 644 it and compare its fingerprint")
+    read(
+        file,
+        0o022,
+        "others could change it; chmod 644 it and compare its fingerprint",
+    )
 }
 
 fn read(file: &Path, forbidden: u32, why: &str) -> anyhow::Result<Zeroizing<String>> {
@@ -28,7 +36,9 @@ fn read(file: &Path, forbidden: u32, why: &str) -> anyhow::Result<Zeroizing<Stri
         .custom_flags(nix::libc::O_NOFOLLOW | nix::libc::O_NONBLOCK | nix::libc::O_CLOEXEC)
         .open(file)
         .with_context(|| format!("{} cannot be opened", file.display()))?;
-    let meta = open.metadata().with_context(|| format!("{} cannot be looked at", file.display()))?;
+    let meta = open
+        .metadata()
+        .with_context(|| format!("{} cannot be looked at", file.display()))?;
     if !meta.is_file() {
         bail!("{} is no regular file", file.display());
     }
@@ -46,7 +56,8 @@ fn read(file: &Path, forbidden: u32, why: &str) -> anyhow::Result<Zeroizing<Stri
         bail!("{} is too long for a key file", file.display());
     }
     let mut text = Zeroizing::new(String::with_capacity(usize::try_from(meta.len()).unwrap_or(0) + 1));
-    open.read_to_string(&mut text).with_context(|| format!("{} cannot be read", file.display()))?;
+    open.read_to_string(&mut text)
+        .with_context(|| format!("{} cannot be read", file.display()))?;
     Ok(text)
 }
 
@@ -62,7 +73,14 @@ mod tests {
         std::fs::create_dir_all(&dir).unwrap();
         let file = dir.join("key");
         std::fs::write(&file, "secret").unwrap();
-        for (mode, good) in [(0o600, true), (0o400, true), (0o640, false), (0o604, false), (0o620, false), (0o602, false)] {
+        for (mode, good) in [
+            (0o600, true),
+            (0o400, true),
+            (0o640, false),
+            (0o604, false),
+            (0o620, false),
+            (0o602, false),
+        ] {
             std::fs::set_permissions(&file, std::fs::Permissions::from_mode(mode)).unwrap();
             assert_eq!(read_secret(&file).is_ok(), good, "{mode:o}");
         }

@@ -33,7 +33,11 @@ pub fn check(file: &Path) -> anyhow::Result<()> {
 /// Runs until SIGTERM or SIGINT.
 pub fn run(file: &Path) -> anyhow::Result<()> {
     let filter = EnvFilter::try_from_env("ASSENT_LOG").unwrap_or_else(|_| EnvFilter::new("info,sqlx=warn"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false).init();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(false)
+        .init();
     // Whatever is made from here on is this user's alone.
     nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o077));
     let config = Config::load(file)?;
@@ -57,7 +61,9 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let hangup = signal(SignalKind::hangup())?;
     let (stop, stopped) = watch::channel(false);
     let admin = admin::bind(&config.admin_socket)?;
-    let listener = TcpListener::bind(config.listen).await.with_context(|| format!("cannot listen on {}", config.listen))?;
+    let listener = TcpListener::bind(config.listen)
+        .await
+        .with_context(|| format!("cannot listen on {}", config.listen))?;
     say_where(&listener)?;
 
     tokio::spawn(reload(hangup, tls.clone()));
@@ -66,7 +72,12 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         async move { relay.sweep_for_ever().await }
     });
     tokio::spawn(housekeeping(Arc::clone(&registrar)));
-    tokio::spawn(admin::serve(admin, Arc::clone(&registrar), Arc::clone(&relay), stopped.clone()));
+    tokio::spawn(admin::serve(
+        admin,
+        Arc::clone(&registrar),
+        Arc::clone(&relay),
+        stopped.clone(),
+    ));
     let router = routes::router(Arc::clone(&relay), Arc::clone(&registrar), tls.is_some());
     let tls = tls.map(|tls| tls.server()).transpose()?;
     let serving = tokio::spawn(server::serve(listener, tls, router, config.limits.connections, stopped));
@@ -88,7 +99,9 @@ async fn serve(config: Config) -> anyhow::Result<()> {
 fn say_where(listener: &TcpListener) -> anyhow::Result<()> {
     let address = listener.local_addr()?;
     let mut out = std::io::stdout().lock();
-    writeln!(out, "listening on {address}").and_then(|()| out.flush()).context("standard output is closed")?;
+    writeln!(out, "listening on {address}")
+        .and_then(|()| out.flush())
+        .context("standard output is closed")?;
     tracing::info!(%address, "listening");
     Ok(())
 }

@@ -57,10 +57,20 @@ fn read(files: &TlsFiles) -> anyhow::Result<CertifiedKey> {
     let chain = CertificateDer::pem_file_iter(&files.certificate)
         .and_then(Iterator::collect::<Result<Vec<_>, _>>)
         .with_context(|| format!("{} cannot be read as PEM certificates", files.certificate.display()))?;
-    anyhow::ensure!(!chain.is_empty(), "{} holds no certificate", files.certificate.display());
+    anyhow::ensure!(
+        !chain.is_empty(),
+        "{} holds no certificate",
+        files.certificate.display()
+    );
     let key = keyfile::read_secret(&files.key)?;
-    let key = PrivateKeyDer::from_pem_slice(key.as_bytes()).with_context(|| format!("{} holds no PEM private key", files.key.display()))?;
-    let certified = CertifiedKey::from_der(chain, key, &ring::default_provider())
-        .with_context(|| format!("{} and {} do not belong together", files.certificate.display(), files.key.display()))?;
+    let key = PrivateKeyDer::from_pem_slice(key.as_bytes())
+        .with_context(|| format!("{} holds no PEM private key", files.key.display()))?;
+    let certified = CertifiedKey::from_der(chain, key, &ring::default_provider()).with_context(|| {
+        format!(
+            "{} and {} do not belong together",
+            files.certificate.display(),
+            files.key.display()
+        )
+    })?;
     Ok(certified)
 }

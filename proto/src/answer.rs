@@ -43,7 +43,13 @@ pub struct Answer {
 
 impl Answer {
     /// The answer of `device_id` to `request`.
-    pub fn new(request: &VerifiedRequest, device_id: Id, decision: Decision, num: Option<ShortText>, at: UnixTime) -> Self {
+    pub fn new(
+        request: &VerifiedRequest,
+        device_id: Id,
+        decision: Decision,
+        num: Option<ShortText>,
+        at: UnixTime,
+    ) -> Self {
         Self {
             v: V1,
             req: request.digest,

@@ -182,7 +182,11 @@ impl Trust {
     /// Checks an issuer's certificate against the pinned roots and the time.
     pub fn verify_issuer(&self, document: &str, now: UnixTime) -> Result<Issuer, CertError> {
         let signer = jws::claimed_signer(document)?;
-        let root = self.0.iter().find(|root| root.id() == signer).ok_or(CertError::UnknownRoot(signer))?;
+        let root = self
+            .0
+            .iter()
+            .find(|root| root.id() == signer)
+            .ok_or(CertError::UnknownRoot(signer))?;
         let claims: IssuerClaims = jws::verify(document, Typ::Issuer, root)?;
         in_time("issuer certificate", now, claims.nbf, claims.exp)?;
         Ok(Issuer {
@@ -276,7 +280,9 @@ impl Issuer {
         let outside = identities.iter().find(|identity| {
             let realm = identity.realm.as_str();
             // A directory that gives nobody an id must not make everybody the same person.
-            realm.is_empty() || identity.id.as_str().is_empty() || !self.claims.realms.iter().any(|pattern| glob(pattern.as_str(), realm))
+            realm.is_empty()
+                || identity.id.as_str().is_empty()
+                || !self.claims.realms.iter().any(|pattern| glob(pattern.as_str(), realm))
         });
         match outside {
             Some(identity) => Err(CertError::NameSpace(format!("identity {identity}"))),

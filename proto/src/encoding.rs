@@ -110,7 +110,9 @@ impl Serialize for Bytes {
 impl<'de> Deserialize<'de> for Bytes {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        Self::decode(&text).map(Self).ok_or_else(|| D::Error::custom("expected base64url"))
+        Self::decode(&text)
+            .map(Self)
+            .ok_or_else(|| D::Error::custom("expected base64url"))
     }
 }
 

@@ -154,7 +154,13 @@ const HOST: &[u8] = b"assent/1 join";
 
 impl Enrolment {
     /// Asks for a certificate with the secret of `token`.
-    pub fn new(token: &Token, keys: &KeyPair, label: ShortText, ua: ShortText, now: UnixTime) -> Result<Self, JwsError> {
+    pub fn new(
+        token: &Token,
+        keys: &KeyPair,
+        label: ShortText,
+        ua: ShortText,
+        now: UnixTime,
+    ) -> Result<Self, JwsError> {
         let request = DeviceRequest {
             v: V1,
             token_id: token.id,
@@ -184,7 +190,8 @@ impl Enrolment {
         if secret.mac(DEVICE, self.request.as_bytes()) != self.mac {
             return None;
         }
-        let request: DeviceRequest = jws::verify_self_signed(&self.request, Typ::DeviceRequest, |r: &DeviceRequest| &r.sign).ok()?;
+        let request: DeviceRequest =
+            jws::verify_self_signed(&self.request, Typ::DeviceRequest, |r: &DeviceRequest| &r.sign).ok()?;
         (request.token_id == id).then_some(request)
     }
 }

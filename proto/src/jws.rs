@@ -48,11 +48,19 @@ impl Typ {
     }
 
     fn max_compact(self) -> usize {
-        if self == Self::RegistrarReply { MAX_REPLY } else { MAX_JWS }
+        if self == Self::RegistrarReply {
+            MAX_REPLY
+        } else {
+            MAX_JWS
+        }
     }
 
     fn max_payload(self) -> usize {
-        if self == Self::RegistrarReply { MAX_REPLY_PAYLOAD } else { MAX_PAYLOAD }
+        if self == Self::RegistrarReply {
+            MAX_REPLY_PAYLOAD
+        } else {
+            MAX_PAYLOAD
+        }
     }
 }
 

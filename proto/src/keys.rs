@@ -5,7 +5,9 @@
 use crate::encoding::{Bytes, Digest, sha256};
 use hpke::{Deserializable, Kem as _, Serializable};
 use p256::ecdsa::signature::{Signer as _, Verifier as _};
-use p256::pkcs8::{DecodePrivateKey as _, DecodePublicKey as _, EncodePrivateKey as _, EncodePublicKey as _, LineEnding};
+use p256::pkcs8::{
+    DecodePrivateKey as _, DecodePublicKey as _, EncodePrivateKey as _, EncodePublicKey as _, LineEnding,
+};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 use std::fmt;
 use zeroize::Zeroizing;
@@ -76,7 +78,9 @@ impl SigningKey {
     /// # Errors
     /// [`KeyError::Private`].
     pub fn from_pem(pem: &str) -> Result<Self, KeyError> {
-        p256::ecdsa::SigningKey::from_pkcs8_pem(pem).map(Self).map_err(|_| KeyError::Private)
+        p256::ecdsa::SigningKey::from_pkcs8_pem(pem)
+            .map(Self)
+            .map_err(|_| KeyError::Private)
     }
 }
 
@@ -121,7 +125,9 @@ impl VerifyingKey {
     /// # Errors
     /// [`KeyError::Public`] when it cannot be written.
     pub fn to_pem(&self) -> Result<String, KeyError> {
-        self.inner.to_public_key_pem(LineEnding::LF).map_err(|_| KeyError::Public)
+        self.inner
+            .to_public_key_pem(LineEnding::LF)
+            .map_err(|_| KeyError::Public)
     }
 
     /// Its fingerprint.
@@ -191,7 +197,9 @@ impl KemPublic {
         if point.len() != 65 || point[0] != 4 {
             return Err(KeyError::Public);
         }
-        KemPublicInner::from_bytes(point).map(Self).map_err(|_| KeyError::Public)
+        KemPublicInner::from_bytes(point)
+            .map(Self)
+            .map_err(|_| KeyError::Public)
     }
 }
 
@@ -266,7 +274,8 @@ impl KeyPair {
     /// [`KeyError::File`], [`KeyError::Private`].
     pub fn from_file(text: &str) -> Result<Self, KeyError> {
         // serde_json's messages quote a wrong *type* or *field name*, never a string's content.
-        let file: KeyFile = serde_json::from_str(text).map_err(|_| KeyError::File("it is not the expected JSON".into()))?;
+        let file: KeyFile =
+            serde_json::from_str(text).map_err(|_| KeyError::File("it is not the expected JSON".into()))?;
         if file.v != 1 {
             return Err(KeyError::File(format!("version {} is not known here", file.v)));
         }
@@ -293,7 +302,7 @@ fn random_scalar() -> Result<Zeroizing<[u8; 32]>, KeyError> {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
+#[allow(clippy::unwrap_used, clippy::panic)]
 mod tests {
     use super::*;
 
@@ -308,11 +317,96 @@ mod tests {
         off_curve[64] ^= 1;
         let mut hybrid = good.point;
         hybrid[0] = 6;
-        let zero = { let mut z = [0u8; 65]; z[0] = 4; z };
-        for bad in [compressed.as_bytes(), &off_curve[..], &hybrid[..], &[0u8][..], &good.point[..64], &zero[..], &[]] {
+        let zero = {
+            let mut z = [0u8; 65];
+            z[0] = 4;
+            z
+        };
+        for bad in [
+            compressed.as_bytes(),
+            &off_curve[..],
+            &hybrid[..],
+            &[0u8][..],
+            &good.point[..64],
+            &zero[..],
+            &[],
+        ] {
             assert_eq!(VerifyingKey::from_point(bad), Err(KeyError::Public));
             assert_eq!(KemPublic::from_point(bad), Err(KeyError::Public));
         }
+    }
+
+    /// Edge values of r and s, in the manner of Wycheproof: keys are recovered from chosen signatures, so that the
+    /// equation holds and only the range decides.
+    #[test]
+    fn r19_r20_edge_values_of_r_and_s_verify_in_range_and_are_refused_beyond() {
+        use p256::ecdsa::{RecoveryId, Signature};
+        use p256::elliptic_curve::PrimeField as _;
+        use p256::{FieldBytes, Scalar};
+        let message = b"edge";
+        let one = Scalar::ONE;
+        let scalar = |n: u64| Scalar::from(n);
+        let bytes = |scalar: Scalar| -> [u8; 32] { scalar.to_bytes().into() };
+        let order_plus = |n: u8| {
+            let mut bytes = bytes(-one);
+            // The order ends in 0x51, its predecessor in 0x50: no carry for small n.
+            bytes[31] += 1 + n;
+            bytes
+        };
+        let recover = |r: Scalar, s: Scalar, x_over_n: bool| {
+            let signature = Signature::from_scalars(r, s).unwrap();
+            [false, true].into_iter().find_map(|odd| {
+                let id = RecoveryId::new(odd, x_over_n);
+                let key = p256::ecdsa::VerifyingKey::recover_from_msg(message, &signature, id).ok()?;
+                Some((VerifyingKey::from_inner(key), signature))
+            })
+        };
+        // An r for which a point exists, searched from an edge: the smallest and the largest.
+        let first = |from: Scalar, step: Scalar, x_over_n| {
+            let mut r = from;
+            for _ in 0..200 {
+                if recover(r, one, x_over_n).is_some() {
+                    return r;
+                }
+                r += step;
+            }
+            panic!("no point near {from:?}")
+        };
+        let half = Scalar::from_repr(FieldBytes::from([0x55; 32])).unwrap();
+        let mut verified = 0;
+        for (r, x_over_n) in [
+            (first(one, one, false), false),
+            (first(-one, -one, false), false),
+            (first(one, one, true), true),
+            (first(half, one, false), false),
+        ] {
+            for s in [one, scalar(2), scalar(3), half, -one, -scalar(2)] {
+                let Some((key, signature)) = recover(r, s, x_over_n) else {
+                    continue;
+                };
+                let raw = signature.to_bytes();
+                assert!(key.verifies(message, &raw), "{r:?} {s:?}");
+                assert!(!key.verifies(b"other", &raw));
+                verified += 1;
+                // The same residues from beyond the order, and their neighbours.
+                let (r_bytes, s_bytes) = (bytes(r), bytes(s));
+                for beyond in [
+                    [0; 32],
+                    order_plus(0),
+                    order_plus(1),
+                    order_plus(2),
+                    order_plus(3),
+                    [0xff; 32],
+                ] {
+                    assert!(!key.verifies(message, &[r_bytes, beyond].concat()));
+                    assert!(!key.verifies(message, &[beyond, s_bytes].concat()));
+                }
+                assert!(!key.verifies(message, &[r_bytes, bytes(s + one)].concat()));
+                assert!(!key.verifies(message, &[bytes(r + one), s_bytes].concat()));
+                assert!(!key.verifies(message, signature.to_der().as_bytes()));
+            }
+        }
+        assert!(verified >= 20, "{verified}");
     }
 
     #[test]
@@ -324,7 +418,11 @@ mod tests {
         assert_eq!(again.kem.public(), pair.kem.public());
 
         let secret = text.split('"').nth(5).unwrap().to_owned();
-        for broken in [text.replace("\"v\":1", "\"v\":2"), text.replace("kem", "ken"), text[..text.len() - 9].to_owned()] {
+        for broken in [
+            text.replace("\"v\":1", "\"v\":2"),
+            text.replace("kem", "ken"),
+            text[..text.len() - 9].to_owned(),
+        ] {
             let error = KeyPair::from_file(&broken).err().unwrap().to_string();
             assert!(!error.contains(&secret), "{error}");
         }

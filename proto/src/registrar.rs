@@ -115,7 +115,8 @@ impl HostJoin {
         if host_mac(secret, &self.request) != self.mac {
             return None;
         }
-        let request: HostRequest = jws::verify_self_signed(&self.request, Typ::HostRequest, |r: &HostRequest| &r.sign).ok()?;
+        let request: HostRequest =
+            jws::verify_self_signed(&self.request, Typ::HostRequest, |r: &HostRequest| &r.sign).ok()?;
         (request.token_id == id).then_some(request)
     }
 }
@@ -394,7 +395,12 @@ impl ReceivedCall {
         let envelope = ReplyEnvelope {
             reply: jws::sign(Typ::RegistrarReply, &keys.sign, &signed)?,
         };
-        let blob = seal::seal(&self.reply_to, Purpose::RegistrarReply, &self.digest.encode(), &envelope)?;
+        let blob = seal::seal(
+            &self.reply_to,
+            Purpose::RegistrarReply,
+            &self.digest.encode(),
+            &envelope,
+        )?;
         Ok(Sealed {
             issuer: keys.sign.public().id(),
             blob,

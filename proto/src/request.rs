@@ -239,7 +239,13 @@ pub struct VerifiedRequest {
 }
 
 /// Checks an opened request: chain to a pinned root, signature, host, and that it is the push it came as.
-pub fn verify(envelope: &Envelope, delivered: Id, expiry: UnixTime, trust: &Trust, now: UnixTime) -> Result<VerifiedRequest, RequestError> {
+pub fn verify(
+    envelope: &Envelope,
+    delivered: Id,
+    expiry: UnixTime,
+    trust: &Trust,
+    now: UnixTime,
+) -> Result<VerifiedRequest, RequestError> {
     let issuer = trust.verify_issuer(&envelope.issuer, now)?;
     let host = issuer.verify_host(&envelope.host, now)?;
     let statement: Statement = jws::verify(&envelope.req, Typ::Request, &host.claims().sign)?;

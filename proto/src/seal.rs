@@ -83,12 +83,22 @@ pub fn seal<T: Serialize>(to: &KemPublic, purpose: Purpose, context: &str, conte
 }
 
 /// Opens what was sealed to `key` for `purpose` in `context`.
-pub fn open<T: DeserializeOwned>(key: &KemSecret, purpose: Purpose, context: &str, sealed: &Bytes) -> Result<T, SealError> {
+pub fn open<T: DeserializeOwned>(
+    key: &KemSecret,
+    purpose: Purpose,
+    context: &str,
+    sealed: &Bytes,
+) -> Result<T, SealError> {
     let plain = open_bytes(key, purpose, context, sealed)?;
     serde_json::from_slice(&plain).map_err(|e| SealError::Content(e.to_string()))
 }
 
-fn open_bytes(key: &KemSecret, purpose: Purpose, context: &str, sealed: &Bytes) -> Result<Zeroizing<Vec<u8>>, SealError> {
+fn open_bytes(
+    key: &KemSecret,
+    purpose: Purpose,
+    context: &str,
+    sealed: &Bytes,
+) -> Result<Zeroizing<Vec<u8>>, SealError> {
     if sealed.0.len() > MAX_SEALED {
         return Err(SealError::Open);
     }
@@ -116,18 +126,38 @@ mod tests {
         let key = KemSecret::generate().unwrap();
         let other = KemSecret::generate().unwrap();
         let sealed = seal(&key.public(), Purpose::Request, "a.b.1", &"hello").unwrap();
-        assert_eq!(open::<String>(&key, Purpose::Request, "a.b.1", &sealed).unwrap(), "hello");
-        assert_eq!(open::<String>(&other, Purpose::Request, "a.b.1", &sealed), Err(SealError::Open));
-        assert_eq!(open::<String>(&key, Purpose::Answer, "a.b.1", &sealed), Err(SealError::Open));
-        assert_eq!(open::<String>(&key, Purpose::Request, "a.b.2", &sealed), Err(SealError::Open));
+        assert_eq!(
+            open::<String>(&key, Purpose::Request, "a.b.1", &sealed).unwrap(),
+            "hello"
+        );
+        assert_eq!(
+            open::<String>(&other, Purpose::Request, "a.b.1", &sealed),
+            Err(SealError::Open)
+        );
+        assert_eq!(
+            open::<String>(&key, Purpose::Answer, "a.b.1", &sealed),
+            Err(SealError::Open)
+        );
+        assert_eq!(
+            open::<String>(&key, Purpose::Request, "a.b.2", &sealed),
+            Err(SealError::Open)
+        );
         for at in 0..sealed.0.len() {
             let mut altered = sealed.clone();
             altered.0[at] ^= 1;
-            assert_eq!(open::<String>(&key, Purpose::Request, "a.b.1", &altered), Err(SealError::Open), "byte {at}");
+            assert_eq!(
+                open::<String>(&key, Purpose::Request, "a.b.1", &altered),
+                Err(SealError::Open),
+                "byte {at}"
+            );
         }
         for len in 0..sealed.0.len() {
             let cut = Bytes(sealed.0[..len].to_vec());
-            assert_eq!(open::<String>(&key, Purpose::Request, "a.b.1", &cut), Err(SealError::Open), "length {len}");
+            assert_eq!(
+                open::<String>(&key, Purpose::Request, "a.b.1", &cut),
+                Err(SealError::Open),
+                "length {len}"
+            );
         }
     }
 

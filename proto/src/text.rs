@@ -133,7 +133,17 @@ mod tests {
         assert_eq!(visible("a\u{200b}b\u{feff}"), "a⟨U+200B⟩b⟨U+FEFF⟩");
         assert_eq!(visible("\u{2003}\u{a0}"), "⟨U+2003⟩⟨U+00A0⟩");
         // Look like nothing, or like a blank.
-        for c in ['\u{2800}', '\u{3164}', '\u{ffa0}', '\u{fffc}', '\u{16fe4}', '\u{1bca0}', '\u{13437}', '\u{1d159}', '\u{e0041}'] {
+        for c in [
+            '\u{2800}',
+            '\u{3164}',
+            '\u{ffa0}',
+            '\u{fffc}',
+            '\u{16fe4}',
+            '\u{1bca0}',
+            '\u{13437}',
+            '\u{1d159}',
+            '\u{e0041}',
+        ] {
             assert_ne!(visible(&c.to_string()), c.to_string(), "{:x}", u32::from(c));
         }
         assert_eq!(visible("Zoë Müller 名"), "Zoë Müller 名");

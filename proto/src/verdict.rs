@@ -142,7 +142,13 @@ impl PendingPush {
     /// `request` must be what `statement` signed to. `devices` are those it is sealed to; `number` is what the terminal
     /// shows, at level number; one that has not the statement's count of digits never matches. No life is longer than
     /// [`MAX_TTL`] (R1).
-    pub fn new(statement: &Statement, request: &str, devices: Vec<Device>, number: Option<Zeroizing<String>>, issued: BootTime) -> Self {
+    pub fn new(
+        statement: &Statement,
+        request: &str,
+        devices: Vec<Device>,
+        number: Option<Zeroizing<String>>,
+        issued: BootTime,
+    ) -> Self {
         Self {
             id: statement.id,
             n: statement.n,
@@ -176,7 +182,14 @@ impl PendingPush {
 
     /// Judges what the relay delivered as `device`'s answer. `now` decides the request's life, `wall` only the
     /// certificate's.
-    pub fn receive(&mut self, host_kem: &KemSecret, device: Id, sealed: &Bytes, now: BootTime, wall: UnixTime) -> Received {
+    pub fn receive(
+        &mut self,
+        host_kem: &KemSecret,
+        device: Id,
+        sealed: &Bytes,
+        now: BootTime,
+        wall: UnixTime,
+    ) -> Received {
         match self.authenticate(host_kem, device, sealed, wall) {
             Err(why) => {
                 self.rubbish = self.rubbish.saturating_add(1);
@@ -193,7 +206,13 @@ impl PendingPush {
     }
 
     /// Rules 3 to 6: is this an answer of an addressed device to this very request?
-    fn authenticate(&self, host_kem: &KemSecret, device: Id, sealed: &Bytes, wall: UnixTime) -> Result<Authentic, Rubbish> {
+    fn authenticate(
+        &self,
+        host_kem: &KemSecret,
+        device: Id,
+        sealed: &Bytes,
+        wall: UnixTime,
+    ) -> Result<Authentic, Rubbish> {
         if self.closed {
             return Err(Rubbish::Answered);
         }
@@ -207,10 +226,12 @@ impl PendingPush {
             return Err(Rubbish::Certificate);
         }
         let context = answer::seal_context(&self.id, &device.device_id);
-        let envelope: answer::Envelope = seal::open(host_kem, Purpose::Answer, &context, sealed).map_err(|_| Rubbish::Seal)?;
+        let envelope: answer::Envelope =
+            seal::open(host_kem, Purpose::Answer, &context, sealed).map_err(|_| Rubbish::Seal)?;
         let answer: Answer = jws::verify(&envelope.res, Typ::Answer, &device.sign).map_err(|_| Rubbish::Signature)?;
         // `==` on these types takes constant time.
-        if answer.req != self.req || answer.n != self.n || answer.id != self.id || answer.device_id != device.device_id {
+        if answer.req != self.req || answer.n != self.n || answer.id != self.id || answer.device_id != device.device_id
+        {
             return Err(Rubbish::Request);
         }
         Ok(Authentic {
@@ -292,7 +313,10 @@ pub fn seal_to_devices(
         .map(|device| {
             let claims = device.claims();
             let context = crate::request::seal_context(&statement.id, &claims.device_id, statement.expiry());
-            Ok((claims.device_id, seal::seal(&claims.kem, Purpose::Request, &context, &envelope)?))
+            Ok((
+                claims.device_id,
+                seal::seal(&claims.kem, Purpose::Request, &context, &envelope)?,
+            ))
         })
         .collect()
 }

@@ -45,20 +45,30 @@ pub fn built() -> PathBuf {
 /// A program of the product.
 pub fn program(name: &str) -> Program {
     let path = built().join(name);
-    assert!(path.exists(), "{} is not built: cargo build --workspace", path.display());
+    assert!(
+        path.exists(),
+        "{} is not built: cargo build --workspace",
+        path.display()
+    );
     Program::new(path)
 }
 
 /// `pam_assent.so` as a PAM line names it.
 pub fn module() -> String {
     let path = built().join("libpam_assent.so");
-    assert!(path.exists(), "{} is not built: cargo build --workspace", path.display());
+    assert!(
+        path.exists(),
+        "{} is not built: cargo build --workspace",
+        path.display()
+    );
     path.display().to_string()
 }
 
 /// A packaged PAM stack (`packaging/pam/`), with the module where it was built.
 pub fn stack(name: &str) -> String {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../packaging/pam").join(name);
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../packaging/pam")
+        .join(name);
     let text = fs::read_to_string(&path).unwrap_or_else(|cause| panic!("{}: {cause}", path.display()));
     text.replace("pam_assent.so", &module())
 }
@@ -82,7 +92,16 @@ impl Gateway {
         accounts::add(GATEWAY_USER, None);
         let authority = Authority::create();
         let server = authority.server_certificate("gateway");
-        assentctl(["registrar", "init", "--all-in-one", "--state-dir", GATEWAY_STATE, "--root-key", "/root/root.key"]).expect_success();
+        assentctl([
+            "registrar",
+            "init",
+            "--all-in-one",
+            "--state-dir",
+            GATEWAY_STATE,
+            "--root-key",
+            "/root/root.key",
+        ])
+        .expect_success();
         let port = crate::ports::free();
         let url = format!("https://127.0.0.1:{port}");
         let key = "/etc/assent/gateway-tls.key";
@@ -142,7 +161,10 @@ impl Gateway {
 
     /// Starts it again, on the same port, with what it had.
     pub fn resume(&mut self) {
-        let program = program("assent-gateway").arg("--config").arg(GATEWAY_CONFIG).as_user(GATEWAY_USER);
+        let program = program("assent-gateway")
+            .arg("--config")
+            .arg(GATEWAY_CONFIG)
+            .as_user(GATEWAY_USER);
         let mut service = Service::start_as("gateway", &program);
         service.wait_for_log("listening on", SOON);
         self.service = Some(service);
@@ -160,7 +182,9 @@ impl Gateway {
 
     /// Joins this host to it.
     pub fn join_this_host(&self) {
-        let token = assentctl(["host", "token", "--name", crate::namespace::HOST_NAME]).expect_success().out;
+        let token = assentctl(["host", "token", "--name", crate::namespace::HOST_NAME])
+            .expect_success()
+            .out;
         let ca = self.ca_certificate();
         assentctl([
             "host",
@@ -222,7 +246,9 @@ impl Agent {
 
     /// Starts it again on the same sockets.
     pub fn resume(&mut self) {
-        let program = program("assent-agentd").as_user(AGENT_USER).env("ASSENT_LOG", "info,assent_engine=debug")
+        let program = program("assent-agentd")
+            .as_user(AGENT_USER)
+            .env("ASSENT_LOG", "info,assent_engine=debug")
             .env("DBUS_SYSTEM_BUS_ADDRESS", &self.bus);
         let mut service = self.sockets.start(&program);
         service.wait_for_log("ready", SOON);
@@ -247,7 +273,9 @@ impl Agent {
     /// The audit's lines so far.
     pub fn audit(&self) -> Vec<serde_json::Value> {
         let text = fs::read_to_string(AUDIT).unwrap_or_default();
-        text.lines().map(|line| serde_json::from_str(line).expect("a line of JSON")).collect()
+        text.lines()
+            .map(|line| serde_json::from_str(line).expect("a line of JSON"))
+            .collect()
     }
 
     /// Waits for a decision after the first `before` ones, and returns it.
@@ -327,7 +355,12 @@ impl Site {
             dir: home.join("keys"),
             ca: self.gateway.ca_certificate(),
         };
-        let mut device = Terminal::open(&authenticator.command().args(["enroll", &link, "--label", "test phone"]).args(authenticator.common()));
+        let mut device = Terminal::open(
+            &authenticator
+                .command()
+                .args(["enroll", &link, "--label", "test phone"])
+                .args(authenticator.common()),
+        );
         let digits = device.expect(fits(r"\b\d{3} ?\d{3}\b"), PATIENCE);
         let digits: String = digits.chars().rev().filter(char::is_ascii_digit).take(6).collect();
         let digits: String = digits.chars().rev().collect();

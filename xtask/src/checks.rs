@@ -24,7 +24,15 @@ pub fn run(options: &Options) -> Result<()> {
     packages::ensure(&PACKAGES, consent)?;
     house::check()?;
     run::cargo(["fmt", "--all", "--check"])?;
-    run::cargo(["clippy", "--workspace", "--all-targets", "--quiet", "--", "--deny", "warnings"])?;
+    run::cargo([
+        "clippy",
+        "--workspace",
+        "--all-targets",
+        "--quiet",
+        "--",
+        "--deny",
+        "warnings",
+    ])?;
     licences()?;
     scripts()?;
     units()?;
@@ -33,7 +41,14 @@ pub fn run(options: &Options) -> Result<()> {
 
 fn licences() -> Result<()> {
     if run::output("cargo", ["deny", "--version"]).is_err() {
-        run::cargo(["install", "cargo-deny", "--locked", "--quiet", "--version", DENY_VERSION])?;
+        run::cargo([
+            "install",
+            "cargo-deny",
+            "--locked",
+            "--quiet",
+            "--version",
+            DENY_VERSION,
+        ])?;
     }
     run::cargo(["deny", "--log-level", "error", "check", "licenses", "bans", "sources"])
 }
@@ -54,8 +69,11 @@ fn units() -> Result<()> {
         let path = dir.join(unit);
         let path = path.to_str().context("a path that is no text")?;
         let threshold = format!("--threshold={threshold}");
-        run::output("systemd-analyze", ["security", "--offline=true", "--no-pager", &threshold, path])
-            .with_context(|| format!("{unit} denies itself too little"))?;
+        run::output(
+            "systemd-analyze",
+            ["security", "--offline=true", "--no-pager", &threshold, path],
+        )
+        .with_context(|| format!("{unit} denies itself too little"))?;
     }
     println!("the units are as tight as they were");
     Ok(())

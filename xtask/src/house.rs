@@ -21,7 +21,16 @@ const HOUSE: [(&str, &[&str]); 9] = [
 
 /// What `pam_assent.so` must never link: runtimes, TLS, D-Bus (R36).
 const NOT_IN_THE_MODULE: [&str; 10] = [
-    "tokio", "async-std", "smol", "signal-hook", "zbus", "openssl", "rustls", "reqwest", "serde_json", "regex",
+    "tokio",
+    "async-std",
+    "smol",
+    "signal-hook",
+    "zbus",
+    "openssl",
+    "rustls",
+    "reqwest",
+    "serde_json",
+    "regex",
 ];
 
 #[derive(Deserialize)]
@@ -48,21 +57,48 @@ pub fn check() -> Result<()> {
     let ours = |name: &str| HOUSE.iter().any(|(known, _)| *known == name);
     for package in &metadata.packages {
         let Some((_, allowed)) = HOUSE.iter().find(|(name, _)| *name == package.name) else {
-            bail!("the crate {} has no place in the house: give it one in xtask/src/house.rs", package.name);
+            bail!(
+                "the crate {} has no place in the house: give it one in xtask/src/house.rs",
+                package.name
+            );
         };
-        for dependency in package.dependencies.iter().filter(|d| d.kind.is_none() && ours(&d.name)) {
+        for dependency in package
+            .dependencies
+            .iter()
+            .filter(|d| d.kind.is_none() && ours(&d.name))
+        {
             if !allowed.contains(&dependency.name.as_str()) {
-                bail!("{} uses {}, which the house does not allow", package.name, dependency.name);
+                bail!(
+                    "{} uses {}, which the house does not allow",
+                    package.name,
+                    dependency.name
+                );
             }
         }
     }
-    let tree = run::output("cargo", ["tree", "--package", "pam_assent", "--edges", "normal", "--prefix", "none", "--format", "{p}"])?;
+    let tree = run::output(
+        "cargo",
+        [
+            "tree",
+            "--package",
+            "pam_assent",
+            "--edges",
+            "normal",
+            "--prefix",
+            "none",
+            "--format",
+            "{p}",
+        ],
+    )?;
     for line in tree.lines() {
         let name = line.split_whitespace().next().unwrap_or_default();
         if NOT_IN_THE_MODULE.contains(&name) || name.starts_with("async-") {
             bail!("pam_assent.so links {name}, which must never be inside sshd or sudo");
         }
     }
-    println!("the house stands: {} crates, every arrow points one way", metadata.packages.len());
+    println!(
+        "the house stands: {} crates, every arrow points one way",
+        metadata.packages.len()
+    );
     Ok(())
 }

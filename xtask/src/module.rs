@@ -42,6 +42,9 @@ fn look_at(module: &Path) -> Result<()> {
     if size > MAX_SIZE {
         bail!("pam_assent.so has {size} bytes, more than {MAX_SIZE}");
     }
-    println!("pam_assent.so: {} KiB, needs libc, libpam and libgcc alone, exports the six entry points", size / 1024);
+    println!(
+        "pam_assent.so: {} KiB, needs libc, libpam and libgcc alone, exports the six entry points",
+        size / 1024
+    );
     Ok(())
 }

@@ -22,7 +22,9 @@ pub fn run<I: AsRef<OsStr>>(program: &str, arguments: impl IntoIterator<Item = I
     let mut command = Command::new(program);
     command.args(arguments).current_dir(root());
     eprintln!("\x1b[1m$ {}\x1b[0m", show(&command));
-    let status = command.status().with_context(|| format!("{program} could not be started"))?;
+    let status = command
+        .status()
+        .with_context(|| format!("{program} could not be started"))?;
     if !status.success() {
         bail!("{} ended with {status}", show(&command));
     }
@@ -42,7 +44,11 @@ pub fn output<I: AsRef<OsStr>>(program: &str, arguments: impl IntoIterator<Item 
         .output()
         .with_context(|| format!("{program} could not be started"))?;
     if !output.status.success() {
-        bail!("{program} ended with {}: {}", output.status, String::from_utf8_lossy(&output.stderr));
+        bail!(
+            "{program} ended with {}: {}",
+            output.status,
+            String::from_utf8_lossy(&output.stderr)
+        );
     }
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }

@@ -19,7 +19,9 @@ pub struct Options {
 /// Runs it all. System tests start real sshd, sudo and slapd in private namespaces, so they need root.
 pub fn run(options: &Options) -> Result<()> {
     if !root()? {
-        bail!("the system tests start sshd, sudo and slapd in private namespaces and need root; as another user run `cargo test --workspace --exclude assent-tests --exclude pam_assent`");
+        bail!(
+            "the system tests start sshd, sudo and slapd in private namespaces and need root; as another user run `cargo test --workspace --exclude assent-tests --exclude pam_assent`"
+        );
     }
     let consent = if options.yes { Consent::Given } else { Consent::Ask };
     packages::ensure(&packages::FOR_TESTS, consent)?;

@@ -13,7 +13,9 @@ pub fn client(url: &str, ca_file: Option<&Path>) -> anyhow::Result<reqwest::Clie
     let mut roots = RootCertStore::empty();
     match ca_file {
         Some(file) => {
-            for certificate in CertificateDer::pem_file_iter(file).with_context(|| format!("{} cannot be read", file.display()))? {
+            for certificate in
+                CertificateDer::pem_file_iter(file).with_context(|| format!("{} cannot be read", file.display()))?
+            {
                 roots.add(certificate.with_context(|| format!("{} is no PEM file", file.display()))?)?;
             }
         }
@@ -24,7 +26,9 @@ pub fn client(url: &str, ca_file: Option<&Path>) -> anyhow::Result<reqwest::Clie
             }
         }
     }
-    let tls = rustls::ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
+    let tls = rustls::ClientConfig::builder()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
     let mut builder = reqwest::Client::builder()
         .tls_backend_preconfigured(tls)
         .no_proxy()

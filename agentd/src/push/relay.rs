@@ -52,12 +52,15 @@ impl Relay {
 
     /// Changes whenever what was remembered of devices must be forgotten; `None` while nothing can be heard of changes.
     pub fn generation(&self) -> Option<u64> {
-        self.listening.load(Ordering::Acquire).then(|| self.generation.load(Ordering::Acquire))
+        self.listening
+            .load(Ordering::Acquire)
+            .then(|| self.generation.load(Ordering::Acquire))
     }
 
     /// Asks the registrar through the relay, which reads nothing of it.
     pub async fn ask(&self, ask: Ask) -> Result<Reply, PushError> {
-        let (sealed, open) = assent_proto::registrar::call(&self.host.issuer, &self.host.keys.kem.public(), ask).map_err(refused)?;
+        let (sealed, open) =
+            assent_proto::registrar::call(&self.host.issuer, &self.host.keys.kem.public(), ask).map_err(refused)?;
         let response = self
             .client
             .post(format!("{}/v1/registrar", self.url))
@@ -92,7 +95,8 @@ impl Relay {
                 pause = Duration::from_millis(100);
             }
             // Half of it by chance, so that a thousand hosts do not come back in one moment.
-            let jitter = Id::random().map_or(0, |id| u64::from(id.0[0])) * u64::try_from(pause.as_millis()).unwrap_or(0) / 512;
+            let jitter =
+                Id::random().map_or(0, |id| u64::from(id.0[0])) * u64::try_from(pause.as_millis()).unwrap_or(0) / 512;
             tokio::time::sleep(pause / 2 + Duration::from_millis(jitter)).await;
             pause = (pause * 2).min(Duration::from_secs(5));
         }
@@ -136,12 +140,18 @@ impl Relay {
 
     fn request(&self, method: Method, path: &str) -> Result<RequestBuilder, PushError> {
         let bearer = self.bearer()?;
-        Ok(self.client.request(method, format!("{}{path}", self.url)).bearer_auth(bearer))
+        Ok(self
+            .client
+            .request(method, format!("{}{path}", self.url))
+            .bearer_auth(bearer))
     }
 
     fn bearer(&self) -> Result<String, PushError> {
         let now = boot_now();
-        let mut claim = self.claim.lock().map_err(|_| PushError::Refused("a lock is broken".into()))?;
+        let mut claim = self
+            .claim
+            .lock()
+            .map_err(|_| PushError::Refused("a lock is broken".into()))?;
         if let Some((bearer, until)) = claim.as_ref()
             && now < *until
         {
@@ -164,7 +174,9 @@ impl Relay {
             && problem.code == ProblemCode::Clock
         {
             let offset = i64::try_from(problem.now.0).unwrap_or(0) - i64::try_from(UnixTime::now().0).unwrap_or(0);
-            tracing::warn!("this machine's clock differs from the relay's by {offset} s; certificates will fail to verify if it is ours that is wrong");
+            tracing::warn!(
+                "this machine's clock differs from the relay's by {offset} s; certificates will fail to verify if it is ours that is wrong"
+            );
             self.clock_offset.store(offset, Ordering::Relaxed);
             if let Ok(mut claim) = self.claim.lock() {
                 *claim = None;
@@ -173,15 +185,19 @@ impl Relay {
         }
         let text = problem.map_or_else(|| status.to_string(), |p| format!("{status}: {}", p.text));
         Err(match status {
-            StatusCode::INTERNAL_SERVER_ERROR | StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT => {
-                PushError::Unreachable(text)
-            }
+            StatusCode::INTERNAL_SERVER_ERROR
+            | StatusCode::BAD_GATEWAY
+            | StatusCode::SERVICE_UNAVAILABLE
+            | StatusCode::GATEWAY_TIMEOUT => PushError::Unreachable(text),
             _ => PushError::Refused(text),
         })
     }
 
     async fn send_once(&self, push: &Push) -> Result<PushTaken, PushError> {
-        let request = self.request(Method::POST, "/v1/push")?.timeout(CALL_DEADLINE).json(push);
+        let request = self
+            .request(Method::POST, "/v1/push")?
+            .timeout(CALL_DEADLINE)
+            .json(push);
         let response = request.send().await.map_err(unreachable)?;
         self.checked(response).await?.json().await.map_err(unreachable)
     }
@@ -213,7 +229,10 @@ impl PushService for Relay {
                 return;
             };
             if let Err(e) = request.timeout(CALL_DEADLINE).send().await {
-                tracing::info!("push {id} could not be withdrawn and ends by itself: {}", unreachable(e));
+                tracing::info!(
+                    "push {id} could not be withdrawn and ends by itself: {}",
+                    unreachable(e)
+                );
             }
         })
     }
@@ -229,7 +248,10 @@ async fn ok(response: Response) -> Result<Response, PushError> {
     }
     let status = response.status();
     let problem: Option<Problem> = response.json().await.ok();
-    Err(PushError::Unreachable(problem.map_or_else(|| status.to_string(), |p| format!("{status}: {}", p.text))))
+    Err(PushError::Unreachable(problem.map_or_else(
+        || status.to_string(),
+        |p| format!("{status}: {}", p.text),
+    )))
 }
 
 /// An HTTP error with its causes, without the URL (which ids are part of).

@@ -132,7 +132,10 @@ impl Desk {
             self.show(now, Duration::ZERO, out);
         } else {
             out.push(Output::Say(String::new()));
-            out.push(Output::Say(format!("({} more wait; each is shown in its turn)", self.waiting.len() - 1)));
+            out.push(Output::Say(format!(
+                "({} more wait; each is shown in its turn)",
+                self.waiting.len() - 1
+            )));
             self.ask(now, out);
         }
     }
@@ -157,9 +160,15 @@ impl Desk {
         };
         let statement = &first.request.statement;
         let left = first.ends.0.saturating_sub(now.0).as_secs();
-        out.push(Output::Say(format!("{} ({left} s left)", named(statement, self.charset))));
+        out.push(Output::Say(format!(
+            "{} ({left} s left)",
+            named(statement, self.charset)
+        )));
         out.push(Output::Ask(match (self.question, statement.level) {
-            (Question::Number, _) => format!("Number on the terminal that asks ({} digits; empty goes back): ", statement.digits),
+            (Question::Number, _) => format!(
+                "Number on the terminal that asks ({} digits; empty goes back): ",
+                statement.digits
+            ),
             (Question::Decision, Level::Passkey) => "[d]eny, [n]ot me? ".into(),
             (Question::Decision, Level::Tap | Level::Number) => "[a]pprove, [d]eny, [n]ot me? ".into(),
         }));
@@ -175,7 +184,9 @@ impl Desk {
             return;
         }
         if now < self.answers_from {
-            out.push(Output::Say("That was typed before this request could be read; it does not count.".into()));
+            out.push(Output::Say(
+                "That was typed before this request could be read; it does not count.".into(),
+            ));
             self.ask(now, out);
             return;
         }
@@ -196,7 +207,9 @@ impl Desk {
                 self.ask(now, out);
             }
             ("a" | "approve", _) => {
-                out.push(Output::Say("Level passkey: this authenticator cannot approve it. Use a device with a passkey.".into()));
+                out.push(Output::Say(
+                    "Level passkey: this authenticator cannot approve it. Use a device with a passkey.".into(),
+                ));
                 self.ask(now, out);
             }
             _ => {
@@ -207,7 +220,10 @@ impl Desk {
     }
 
     fn number(&mut self, now: BootTime, line: &str, out: &mut Vec<Output>) {
-        let digits = self.waiting.front().map_or(0, |first| usize::from(first.request.statement.digits));
+        let digits = self
+            .waiting
+            .front()
+            .map_or(0, |first| usize::from(first.request.statement.digits));
         let typed: String = line.chars().filter(|c| *c != ' ').collect();
         if typed.is_empty() {
             self.question = Question::Decision;
@@ -281,7 +297,11 @@ impl Desk {
         self.ended.insert(request.statement.id, now.plus(REMEMBERED));
         let ago = now.0.saturating_sub(ends.0).as_secs();
         out.push(Output::Say(String::new()));
-        out.push(Output::Say(format!("{}: {}.", named(&request.statement, self.charset), why(ago))));
+        out.push(Output::Say(format!(
+            "{}: {}.",
+            named(&request.statement, self.charset),
+            why(ago)
+        )));
         out.push(Output::Ended);
         self.show(now, READING, out);
     }

@@ -16,7 +16,11 @@ pub fn details(request: &VerifiedRequest, left: u64, waiting: usize, charset: Ch
         lines: Vec::new(),
     };
     drawing.rule();
-    let more = if waiting > 1 { format!(" (1 of {waiting} that wait)") } else { String::new() };
+    let more = if waiting > 1 {
+        format!(" (1 of {waiting} that wait)")
+    } else {
+        String::new()
+    };
     drawing.lines.push(format!("| REQUEST{more}: is this you?"));
     drawing.rule();
     drawing.who(statement);
@@ -56,10 +60,19 @@ impl Drawing {
     fn who(&mut self, statement: &Statement) {
         self.field("Service", statement.svc.as_str());
         self.field("Host", statement.host.display.as_str());
-        self.shown("Host id", &format!("{} (short form)", short(&statement.host.id.encode())));
+        self.shown(
+            "Host id",
+            &format!("{} (short form)", short(&statement.host.id.encode())),
+        );
         self.field("User", statement.user.as_str());
-        self.optional("Becomes", statement.target_user.as_ref().map(assent_proto::ShortText::as_str));
-        self.optional("Asked by", statement.ruser.as_ref().map(assent_proto::ShortText::as_str));
+        self.optional(
+            "Becomes",
+            statement.target_user.as_ref().map(assent_proto::ShortText::as_str),
+        );
+        self.optional(
+            "Asked by",
+            statement.ruser.as_ref().map(assent_proto::ShortText::as_str),
+        );
         self.shown("Approves as", &statement.identity.to_string());
     }
 
@@ -88,7 +101,10 @@ impl Drawing {
             self.shown("", "no arguments");
         }
         if command.truncated {
-            self.shown("", "!! PART OF THE COMMAND IS MISSING HERE: it was too long to be sent whole.");
+            self.shown(
+                "",
+                "!! PART OF THE COMMAND IS MISSING HERE: it was too long to be sent whole.",
+            );
             self.shown("", "!! What is missing may be anything. Deny unless you know it.");
         }
     }

@@ -74,7 +74,8 @@ impl Enroll {
         let label = self.label.clone().unwrap_or_else(own_name);
         let label = ShortText::new(label).ok_or_else(|| Failure::Input("the label is too long".into()))?;
         let ua = ShortText::cut(concat!("assentctl ", env!("CARGO_PKG_VERSION")).into());
-        let enrolment = Enrolment::new(&link.token, keys, label, ua, clock.now()).map_err(|e| Failure::Refused(e.to_string()))?;
+        let enrolment =
+            Enrolment::new(&link.token, keys, label, ua, clock.now()).map_err(|e| Failure::Refused(e.to_string()))?;
         let digits = enrolment.digits();
         let reply = gateway.call(issuer, &keys.kem, Ask::EnrolDevice(enrolment)).await?;
         match state(reply)? {
@@ -115,7 +116,8 @@ async fn wait(gateway: &Gateway, issuer: &Issuer, keys: &KeyPair, token_id: Id, 
     loop {
         tokio::time::sleep(POLL).await;
         let n = Id::random().map_err(no_randomness)?;
-        let signed = DeviceAsk::sign(&keys.sign, token_id, n, clock.now()).map_err(|e| Failure::Refused(e.to_string()))?;
+        let signed =
+            DeviceAsk::sign(&keys.sign, token_id, n, clock.now()).map_err(|e| Failure::Refused(e.to_string()))?;
         match gateway.call(issuer, &keys.kem, Ask::Device { signed }).await {
             Ok(reply) => match state(reply)? {
                 EnrolmentState::Certified { device } => return own(issuer, keys, &device),
@@ -138,11 +140,15 @@ async fn wait(gateway: &Gateway, issuer: &Issuer, keys: &KeyPair, token_id: Id, 
 
 /// The certificate, if it is valid and of our keys.
 fn own(issuer: &Issuer, keys: &KeyPair, document: &str) -> Done<Device> {
-    let device = issuer
-        .verify_device(document, UnixTime::now())
-        .map_err(|e| Failure::Refused(format!("the certificate that came is not valid: {e}. Nothing was written")))?;
+    let device = issuer.verify_device(document, UnixTime::now()).map_err(|e| {
+        Failure::Refused(format!(
+            "the certificate that came is not valid: {e}. Nothing was written"
+        ))
+    })?;
     if device.claims().sign != keys.sign.public() || device.claims().kem != keys.kem.public() {
-        return Err(Failure::Refused("the certificate that came is for other keys; nothing was written".into()));
+        return Err(Failure::Refused(
+            "the certificate that came is for other keys; nothing was written".into(),
+        ));
     }
     Ok(device)
 }
@@ -154,14 +160,17 @@ fn state(reply: Reply) -> Done<EnrolmentState> {
             "the registrar refuses: {}. Nothing was registered; ask for a new link",
             visible(text.as_str())
         ))),
-        Reply::HostCertified { .. } | Reply::Devices { .. } | Reply::EnrolmentOpen { .. } => {
-            Err(Failure::Refused("the registrar replied to something else; nothing was registered".into()))
-        }
+        Reply::HostCertified { .. } | Reply::Devices { .. } | Reply::EnrolmentOpen { .. } => Err(Failure::Refused(
+            "the registrar replied to something else; nothing was registered".into(),
+        )),
     }
 }
 
 fn over() -> Failure {
-    Failure::Refused("this enrolment is over (too late, or wrong digits three times); nothing was registered. Ask for a new link".into())
+    Failure::Refused(
+        "this enrolment is over (too late, or wrong digits three times); nothing was registered. Ask for a new link"
+            .into(),
+    )
 }
 
 fn own_name() -> String {

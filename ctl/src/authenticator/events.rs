@@ -140,7 +140,9 @@ impl<'a> Caller<'a> {
     async fn stream(&self, last_id: &mut Option<String>, heard: &mpsc::Sender<Heard>) -> Result<(), CallFailure> {
         let response = self.gateway.events(&self.bearer()?, last_id.as_deref()).await?;
         let _ = heard.send(Heard::Connected).await;
-        let chunks = response.bytes_stream().map(|chunk| chunk.map_err(|e| e.without_url().to_string()));
+        let chunks = response
+            .bytes_stream()
+            .map(|chunk| chunk.map_err(|e| e.without_url().to_string()));
         let mut events = std::pin::pin!(bounded(chunks, MAX_EVENT).eventsource());
         loop {
             let event = match tokio::time::timeout(SILENCE, events.next()).await {
@@ -201,7 +203,9 @@ mod tests {
 
     async fn passes(chunks: &[&str], max: usize) -> bool {
         let chunks: Vec<Result<String, String>> = chunks.iter().map(|chunk| Ok((*chunk).to_owned())).collect();
-        bounded(stream::iter(chunks), max).all(|chunk| async move { chunk.is_ok() }).await
+        bounded(stream::iter(chunks), max)
+            .all(|chunk| async move { chunk.is_ok() })
+            .await
     }
 
     #[tokio::test]

@@ -19,14 +19,24 @@ impl Link {
         let (address, code) = match (link.split_once('#'), code) {
             (Some((address, code)), None) => (address, code),
             (None, Some(code)) => (link, code),
-            (Some(_), Some(_)) => return Err(Failure::Input("the link holds a code already; give no second one".into())),
+            (Some(_), Some(_)) => {
+                return Err(Failure::Input(
+                    "the link holds a code already; give no second one".into(),
+                ));
+            }
             (None, None) => {
                 return Err(Failure::Input(
-                    "this link ends before its code; it should look like https://GATEWAY/e#1.….….… (put it in quotes)".into(),
+                    "this link ends before its code; it should look like https://GATEWAY/e#1.….….… (put it in quotes)"
+                        .into(),
                 ));
             }
         };
-        let token = Token::from_text(code).map_err(|_| Failure::Input("the link's code is not whole: it should be four parts with dots between them, the first of them \"1\"".into()))?;
+        let token = Token::from_text(code).map_err(|_| {
+            Failure::Input(
+                "the link's code is not whole: it should be four parts with dots between them, the first of them \"1\""
+                    .into(),
+            )
+        })?;
         let address = address.trim_end_matches('/');
         let gateway = address.strip_suffix("/e").unwrap_or(address);
         Ok(Self {

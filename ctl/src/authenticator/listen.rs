@@ -45,7 +45,11 @@ impl Listen {
         let registration = Registration::load(&self.dir.path()?, UnixTime::now())?;
         let ca_file = self.ca_file.as_deref().or(registration.ca_file.as_deref());
         let gateway = Gateway::new(&registration.gateway, ca_file)?;
-        let caller = Caller::new(&registration.keys.sign, registration.device.claims().device_id, &gateway);
+        let caller = Caller::new(
+            &registration.keys.sign,
+            registration.device.claims().device_id,
+            &gateway,
+        );
         let (sender, heard) = mpsc::channel(64);
         let session = Session {
             args: self,
@@ -106,7 +110,11 @@ impl Session<'_> {
     }
 
     fn nobody_there(&self) -> Done {
-        let open = if self.desk.asking() { " The open request got no answer." } else { "" };
+        let open = if self.desk.asking() {
+            " The open request got no answer."
+        } else {
+            ""
+        };
         Err(Failure::Refused(format!(
             "standard input ended: there is nobody to ask any more, and nothing was approved.{open}"
         )))
@@ -124,7 +132,11 @@ impl Session<'_> {
             Heard::Lost(why) => {
                 // Said once, not at every try.
                 if self.connected != Some(false) || self.args.verbose {
-                    self.remark(&format!("Not connected to {}: {}. Trying again …", self.gateway.base(), visible(&why)));
+                    self.remark(&format!(
+                        "Not connected to {}: {}. Trying again …",
+                        self.gateway.base(),
+                        visible(&why)
+                    ));
                 }
                 self.connected = Some(false);
             }
@@ -134,7 +146,9 @@ impl Session<'_> {
                     visible(&why)
                 )));
             }
-            Heard::Event(DeviceEvent::Withdrawn { id, why }) => return Ok(self.desk.step(boot_now(), Input::Withdrawn(id, why))),
+            Heard::Event(DeviceEvent::Withdrawn { id, why }) => {
+                return Ok(self.desk.step(boot_now(), Input::Withdrawn(id, why)));
+            }
             Heard::Event(DeviceEvent::Push { id, expiry, left, blob }) => match self.verified(id, expiry, &blob) {
                 Ok(request) => return Ok(self.desk.step(boot_now(), Input::Push(Box::new(request), left))),
                 Err(why) if self.args.verbose => self.remark(&format!("Ignored request {id}: {}", visible(&why))),
@@ -161,9 +175,13 @@ impl Session<'_> {
         let context = request::seal_context(&id, &device.device_id, expiry);
         let envelope: request::Envelope =
             seal::open(&self.registration.keys.kem, Purpose::Request, &context, blob).map_err(|e| e.to_string())?;
-        let request = request::verify(&envelope, id, expiry, &self.trust, UnixTime::now()).map_err(|e| e.to_string())?;
+        let request =
+            request::verify(&envelope, id, expiry, &self.trust, UnixTime::now()).map_err(|e| e.to_string())?;
         if !device.identities.contains(&request.statement.identity) {
-            return Err(format!("it asks for {}, who is not approved for here", request.statement.identity));
+            return Err(format!(
+                "it asks for {}, who is not approved for here",
+                request.statement.identity
+            ));
         }
         Ok(request)
     }
@@ -178,7 +196,9 @@ impl Session<'_> {
                     while self.lines.try_recv().is_ok() {}
                 }
                 Output::Ended if self.args.once => {
-                    return Ok(Some(Err(Failure::Refused("the request ended without an answer".into()))));
+                    return Ok(Some(Err(Failure::Refused(
+                        "the request ended without an answer".into(),
+                    ))));
                 }
                 Output::Ended => {}
                 Output::Answer(answer) => {
@@ -206,7 +226,10 @@ impl Session<'_> {
                 Err(failure) => Err(failure),
             };
             let Err(failure) = sent else {
-                say(&format!("Sent: {} {name}. The host checks it and decides.\n", said(answer.decision)))?;
+                say(&format!(
+                    "Sent: {} {name}. The host checks it and decides.\n",
+                    said(answer.decision)
+                ))?;
                 return Ok(());
             };
             if self.caller.learn(&failure) {
@@ -222,9 +245,10 @@ impl Session<'_> {
             CallFailure::Problem(_, problem) if problem.code == ProblemCode::Gone => {
                 Failure::Refused(format!("Too late for {name}: it had ended, nothing was allowed."))
             }
-            CallFailure::Problem(_, problem) => {
-                Failure::Refused(format!("Not taken by the gateway, {name}: {}. Nothing was allowed.", visible(&problem.text)))
-            }
+            CallFailure::Problem(_, problem) => Failure::Refused(format!(
+                "Not taken by the gateway, {name}: {}. Nothing was allowed.",
+                visible(&problem.text)
+            )),
             CallFailure::Unreachable(why) => {
                 self.desk.unsent(id);
                 Failure::Unreachable(format!("Not sent, {name}: {}. Nothing was allowed.", visible(&why)))
@@ -235,7 +259,13 @@ impl Session<'_> {
     fn sealed(&self, decided: &Answer) -> Done<Bytes> {
         let device = self.registration.device.claims().device_id;
         let failed = |e: &dyn std::fmt::Display| Failure::Refused(format!("the answer could not be made: {e}"));
-        let answer = answer::Answer::new(&decided.request, device, decided.decision, decided.num.clone(), UnixTime::now());
+        let answer = answer::Answer::new(
+            &decided.request,
+            device,
+            decided.decision,
+            decided.num.clone(),
+            UnixTime::now(),
+        );
         let res = answer.sign(&self.registration.keys.sign).map_err(|e| failed(&e))?;
         let context = answer::seal_context(&decided.request.statement.id, &device);
         let to = &decided.request.host.claims().kem;

@@ -39,7 +39,11 @@ impl DirArg {
         if let Some(dir) = &self.dir {
             return Ok(dir.clone());
         }
-        let absolute = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+        let absolute = |name: &str| {
+            std::env::var_os(name)
+                .map(PathBuf::from)
+                .filter(|path| path.is_absolute())
+        };
         let data = absolute("XDG_DATA_HOME").or_else(|| absolute("HOME").map(|home| home.join(".local/share")));
         data.map(|data| data.join("assent/authenticator"))
             .ok_or_else(|| Failure::Input("neither XDG_DATA_HOME nor HOME is set; name a directory with --dir".into()))

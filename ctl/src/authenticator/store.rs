@@ -52,10 +52,16 @@ pub fn prepare(dir: &Path) -> Done {
 }
 
 fn private(dir: &Path) -> Done {
-    let meta = dir.metadata().map_err(|e| Failure::Input(format!("{} cannot be read: {e}", dir.display())))?;
+    let meta = dir
+        .metadata()
+        .map_err(|e| Failure::Input(format!("{} cannot be read: {e}", dir.display())))?;
     let mode = meta.permissions().mode() & 0o7777;
     if mode & 0o077 != 0 {
-        return Err(Failure::Refused(format!("{} has mode {mode:04o}, so others may look into it: chmod 700 {}", dir.display(), dir.display())));
+        return Err(Failure::Refused(format!(
+            "{} has mode {mode:04o}, so others may look into it: chmod 700 {}",
+            dir.display(),
+            dir.display()
+        )));
     }
     Ok(())
 }
@@ -88,16 +94,23 @@ impl Registration {
         }
         private(dir)?;
         let bad = |name: &str, e: &dyn std::fmt::Display| Failure::Input(format!("{}: {e}", dir.join(name).display()));
-        let keys = KeyPair::from_file(&files::read_secret(&dir.join("device.key"))?).map_err(|e| bad("device.key", &e))?;
-        let settings: Settings =
-            toml::from_str(&files::read_public(&dir.join("authenticator.toml"))?).map_err(|e| bad("authenticator.toml", &e))?;
-        let root = VerifyingKey::from_pem(&files::read_public(&dir.join("root.pub"))?).map_err(|e| bad("root.pub", &e))?;
+        let keys =
+            KeyPair::from_file(&files::read_secret(&dir.join("device.key"))?).map_err(|e| bad("device.key", &e))?;
+        let settings: Settings = toml::from_str(&files::read_public(&dir.join("authenticator.toml"))?)
+            .map_err(|e| bad("authenticator.toml", &e))?;
+        let root =
+            VerifyingKey::from_pem(&files::read_public(&dir.join("root.pub"))?).map_err(|e| bad("root.pub", &e))?;
         let issuer = Trust::new(vec![root.clone()])
             .verify_issuer(files::read_public(&dir.join("issuer.jws"))?.trim(), now)
             .map_err(|e| bad("issuer.jws", &e))?;
-        let device = issuer.verify_device(files::read_public(&dir.join(DEVICE))?.trim(), now).map_err(|e| {
-            Failure::Refused(format!("{}: {e}; if it has expired, enrol again", dir.join(DEVICE).display()))
-        })?;
+        let device = issuer
+            .verify_device(files::read_public(&dir.join(DEVICE))?.trim(), now)
+            .map_err(|e| {
+                Failure::Refused(format!(
+                    "{}: {e}; if it has expired, enrol again",
+                    dir.join(DEVICE).display()
+                ))
+            })?;
         if device.claims().sign != keys.sign.public() || device.claims().kem != keys.kem.public() {
             return Err(bad(DEVICE, &"it is the certificate of other keys than device.key"));
         }

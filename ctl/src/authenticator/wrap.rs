@@ -81,6 +81,9 @@ mod tests {
         let lines = hang("| Command    ", &"a | Service    forged ".repeat(12));
         assert!(lines[0].starts_with("| Command    a"));
         assert!(lines.len() > 1);
-        assert!(lines[1..].iter().all(|line| line.starts_with("|            ")), "{lines:?}");
+        assert!(
+            lines[1..].iter().all(|line| line.starts_with("|            ")),
+            "{lines:?}"
+        );
     }
 }

@@ -131,14 +131,20 @@ impl Join {
                 )));
             }
             Reply::Devices { .. } | Reply::EnrolmentOpen { .. } | Reply::Enrolment(_) => {
-                return Err(Failure::Refused("the registrar replied to something else; nothing was written".into()));
+                return Err(Failure::Refused(
+                    "the registrar replied to something else; nothing was written".into(),
+                ));
             }
         };
-        let host = issuer
-            .verify_host(&document, UnixTime::now())
-            .map_err(|e| Failure::Refused(format!("the certificate that came is not valid: {e}. Nothing was written")))?;
+        let host = issuer.verify_host(&document, UnixTime::now()).map_err(|e| {
+            Failure::Refused(format!(
+                "the certificate that came is not valid: {e}. Nothing was written"
+            ))
+        })?;
         if host.claims().sign != keys.sign.public() || host.claims().kem != keys.kem.public() {
-            return Err(Failure::Refused("the certificate that came is for other keys; nothing was written".into()));
+            return Err(Failure::Refused(
+                "the certificate that came is for other keys; nothing was written".into(),
+            ));
         }
         Ok(Joined {
             keys,
@@ -154,9 +160,19 @@ impl Join {
         let root = joined.root.to_pem().map_err(|e| Failure::Refused(e.to_string()))?;
         let line = |document: &str| format!("{document}\n");
         files::replace(&self.trust_dir.join("registrar.pub"), &root, PUBLIC, None)?;
-        files::replace(&self.state_dir.join("issuer.jws"), &line(joined.issuer.document()), PUBLIC, Some(owner))?;
+        files::replace(
+            &self.state_dir.join("issuer.jws"),
+            &line(joined.issuer.document()),
+            PUBLIC,
+            Some(owner),
+        )?;
         files::replace(&self.state_dir.join("host.key"), &key_file, SECRET, Some(owner))?;
-        files::replace(&self.state_dir.join("host.jws"), &line(joined.host.document()), PUBLIC, Some(owner))
+        files::replace(
+            &self.state_dir.join("host.jws"),
+            &line(joined.host.document()),
+            PUBLIC,
+            Some(owner),
+        )
     }
 
     fn say(&self, gateway: &Gateway, joined: &Joined) {

@@ -65,8 +65,9 @@ async fn token(args: &Token) -> Done {
     let reply = Admin::at(&args.socket)?.post("/host-token", &body).await?;
     let text = Zeroizing::new(reply["token"].as_str().unwrap_or_default().to_owned());
     // What is no token is not printed either.
-    assent_proto::enrol::Token::from_text(&text)
-        .map_err(|_| Failure::Unreachable("the gateway's answer holds no token; are its version and this one's the same?".into()))?;
+    assent_proto::enrol::Token::from_text(&text).map_err(|_| {
+        Failure::Unreachable("the gateway's answer holds no token; are its version and this one's the same?".into())
+    })?;
     let value = json!({"token": *text, "name": args.name, "ttl": args.ttl});
     report(args.json, &value, || text.to_string());
     if !args.json {
@@ -80,7 +81,13 @@ async fn token(args: &Token) -> Done {
 
 async fn list(args: &List) -> Done {
     let value = Admin::at(&args.socket)?.get("/hosts").await?;
-    report(args.json, &value, || if is_empty(&value) { "no host has joined yet".into() } else { readable(&value) });
+    report(args.json, &value, || {
+        if is_empty(&value) {
+            "no host has joined yet".into()
+        } else {
+            readable(&value)
+        }
+    });
     Ok(())
 }
 

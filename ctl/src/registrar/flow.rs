@@ -23,7 +23,10 @@ pub(super) fn init(args: &Init) -> Done {
     match &args.state_dir {
         Some(state_dir) if args.all_in_one => all_in_one(args, state_dir),
         _ => {
-            let root_pub = args.root_pub.as_deref().ok_or_else(|| Failure::Input("--root-pub is missing".into()))?;
+            let root_pub = args
+                .root_pub
+                .as_deref()
+                .ok_or_else(|| Failure::Input("--root-pub is missing".into()))?;
             let root = make_root(&args.root_key, root_pub)?.public();
             let value = json!({"root_key": args.root_key, "root_pub": root_pub, "fingerprint": root.id().encode()});
             report(args.json, &value, || {
@@ -128,13 +131,22 @@ pub(super) fn sign(args: &Sign) -> Done {
     let pem = files::read_secret(&args.root_key)?;
     let root = SigningKey::from_pem(&pem).map_err(|e| Failure::Input(format!("{}: {e}", args.root_key.display())))?;
     let document = files::read_public(&args.request)?;
-    let request = IssuerRequest::verify(document.trim())
-        .map_err(|e| Failure::Refused(format!("{} is no request of an issuing key: {e}", args.request.display())))?;
+    let request = IssuerRequest::verify(document.trim()).map_err(|e| {
+        Failure::Refused(format!(
+            "{} is no request of an issuing key: {e}",
+            args.request.display()
+        ))
+    })?;
     if files::exists(&args.out) {
-        return Err(Failure::Refused(format!("{} exists already and is not overwritten", args.out.display())));
+        return Err(Failure::Refused(format!(
+            "{} exists already and is not overwritten",
+            args.out.display()
+        )));
     }
     let certificate = granted(&root, &request, &args.grant)?;
-    let issuer = Trust::new(vec![root.public()]).verify_issuer(&certificate, UnixTime::now()).map_err(broken)?;
+    let issuer = Trust::new(vec![root.public()])
+        .verify_issuer(&certificate, UnixTime::now())
+        .map_err(broken)?;
     let summary = described(&issuer, &root.public());
     if !args.yes {
         eprintln!("To be signed:\n{summary}");
@@ -180,7 +192,8 @@ pub(super) fn install(args: &Install) -> Done {
     let certificate = files::read_public(&args.certificate)?;
     let installed = args.state_dir.join("root.pub");
     if files::exists(&installed) {
-        let before = VerifyingKey::from_pem(&files::read_public(&installed)?).map_err(|e| Failure::Input(format!("{}: {e}", installed.display())))?;
+        let before = VerifyingKey::from_pem(&files::read_public(&installed)?)
+            .map_err(|e| Failure::Input(format!("{}: {e}", installed.display())))?;
         if before != root {
             return Err(Failure::Refused(format!(
                 "{} is another root ({}); hosts and devices that joined under it would not believe this one. Move it away first if you mean it",
@@ -192,29 +205,59 @@ pub(super) fn install(args: &Install) -> Done {
     let issuer = put_in_place(&args.state_dir, &root, certificate.trim(), &keys, owner)?;
     let value = json!({"state_dir": args.state_dir, "root": root.id().encode(), "issuer": issuer.claims().sign.id().encode(), "expires": issuer.claims().exp});
     report(args.json, &value, || {
-        format!("Installed in {}.\n{}\nStart the gateway, or let it read its keys anew by a restart.", args.state_dir.display(), described(&issuer, &root))
+        format!(
+            "Installed in {}.\n{}\nStart the gateway, or let it read its keys anew by a restart.",
+            args.state_dir.display(),
+            described(&issuer, &root)
+        )
     });
     Ok(())
 }
 
-fn put_in_place(state_dir: &Path, root: &VerifyingKey, certificate: &str, keys: &KeyPair, owner: Option<Owner>) -> Done<Issuer> {
+fn put_in_place(
+    state_dir: &Path,
+    root: &VerifyingKey,
+    certificate: &str,
+    keys: &KeyPair,
+    owner: Option<Owner>,
+) -> Done<Issuer> {
     let issuer = Trust::new(vec![root.clone()])
         .verify_issuer(certificate, UnixTime::now())
-        .map_err(|e| Failure::Refused(format!("the certificate is not valid under this root: {e}. Nothing was installed")))?;
+        .map_err(|e| {
+            Failure::Refused(format!(
+                "the certificate is not valid under this root: {e}. Nothing was installed"
+            ))
+        })?;
     if issuer.claims().sign != keys.sign.public() || issuer.claims().kem != keys.kem.public() {
         return Err(Failure::Refused(format!(
             "the certificate is for another issuing key than {}; nothing was installed. Make a new request and have it signed",
             state_dir.join("issuer.key").display()
         )));
     }
-    files::replace(&state_dir.join("root.pub"), &root.to_pem().map_err(broken)?, PUBLIC, owner)?;
-    files::replace(&state_dir.join("issuer.jws"), &format!("{certificate}\n"), PUBLIC, owner)?;
+    files::replace(
+        &state_dir.join("root.pub"),
+        &root.to_pem().map_err(broken)?,
+        PUBLIC,
+        owner,
+    )?;
+    files::replace(
+        &state_dir.join("issuer.jws"),
+        &format!("{certificate}\n"),
+        PUBLIC,
+        owner,
+    )?;
     Ok(issuer)
 }
 
 fn described(issuer: &Issuer, root: &VerifyingKey) -> String {
     let claims = issuer.claims();
-    let list = |patterns: &[assent_proto::ShortText]| patterns.iter().map(|p| visible(p.as_str())).collect::<Vec<_>>().join(", ");
+    let list = |patterns: &[assent_proto::ShortText]| {
+        patterns
+            .iter()
+            .map(|p| visible(p.as_str()))
+            .collect::<Vec<_>>()
+            .join(", ")
+    };
     format!(
         "  root         {}\n  issuing key  {}\n  valid        {} to {}\n  realms       {}\n  hosts        {}",
         root.id(),

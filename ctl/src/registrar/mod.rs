@@ -135,7 +135,9 @@ fn patterns(named: &[String]) -> Done<Vec<ShortText>> {
         .iter()
         .map(|pattern| {
             let usable = !pattern.is_empty() && pattern.len() <= 255;
-            usable.then(|| ShortText::cut(pattern.clone())).ok_or_else(|| Failure::Input("a name pattern has between 1 and 255 bytes".into()))
+            usable
+                .then(|| ShortText::cut(pattern.clone()))
+                .ok_or_else(|| Failure::Input("a name pattern has between 1 and 255 bytes".into()))
         })
         .collect()
 }

@@ -62,11 +62,19 @@ impl Checker {
 
     fn name(&mut self, name: &str, what: Named, place: &Place) {
         if name.is_empty() || name == "stack" || name.chars().any(char::is_control) {
-            self.problem(place, format!("the name {name:?} cannot be used"), "choose another name");
+            self.problem(
+                place,
+                format!("the name {name:?} cannot be used"),
+                "choose another name",
+            );
         }
         if let Some((_, first)) = self.names.get(name) {
             let first = format!("{}:{}", first.file.display(), first.line);
-            self.problem(place, format!("the name {name:?} is used twice"), format!("it was given at {first}; names are unique over all kinds"));
+            self.problem(
+                place,
+                format!("the name {name:?} is used twice"),
+                format!("it was given at {first}; names are unique over all kinds"),
+            );
             return;
         }
         self.names.insert(name.to_owned(), (what, place.clone()));
@@ -76,18 +84,31 @@ impl Checker {
         match self.names.get(name) {
             Some((Named::Auth(index), _)) => Some(*index),
             Some(_) => {
-                self.problem(place, format!("{name:?} is no authentication profile"), "name an [[auth_profile]]");
+                self.problem(
+                    place,
+                    format!("{name:?} is no authentication profile"),
+                    "name an [[auth_profile]]",
+                );
                 None
             }
             None => {
-                self.problem(place, format!("there is no authentication profile {name:?}"), self.known(|n| matches!(n, Named::Auth(_))));
+                self.problem(
+                    place,
+                    format!("there is no authentication profile {name:?}"),
+                    self.known(|n| matches!(n, Named::Auth(_))),
+                );
                 None
             }
         }
     }
 
     fn known(&self, kind: impl Fn(&Named) -> bool) -> String {
-        let mut names: Vec<&str> = self.names.iter().filter(|(_, (n, _))| kind(n)).map(|(name, _)| name.as_str()).collect();
+        let mut names: Vec<&str> = self
+            .names
+            .iter()
+            .filter(|(_, (n, _))| kind(n))
+            .map(|(name, _)| name.as_str())
+            .collect();
         names.sort_unstable();
         if names.is_empty() {
             return "there are none yet".into();
@@ -95,13 +116,24 @@ impl Checker {
         format!("known are: {}", names.join(", "))
     }
 
-    fn choice<T: Copy>(&mut self, place: &Place, key: &str, value: Option<&str>, default: T, options: &[(&str, T)]) -> T {
+    fn choice<T: Copy>(
+        &mut self,
+        place: &Place,
+        key: &str,
+        value: Option<&str>,
+        default: T,
+        options: &[(&str, T)],
+    ) -> T {
         let Some(value) = value else { return default };
         if let Some((_, chosen)) = options.iter().find(|(name, _)| *name == value) {
             return *chosen;
         }
         let names: Vec<String> = options.iter().map(|(name, _)| format!("\"{name}\"")).collect();
-        self.problem(place, format!("{key} = {value:?} is not known"), format!("use {}", names.join(" or ")));
+        self.problem(
+            place,
+            format!("{key} = {value:?} is not known"),
+            format!("use {}", names.join(" or ")),
+        );
         default
     }
 }
@@ -157,7 +189,11 @@ pub(super) fn check(mut sources: Vec<Source>, problems: Vec<Problem>) -> Result<
     }
     let main = sources.first().map_or_else(PathBuf::new, |s| s.file.clone());
     if settings.gateway.is_none() && !push_profiles.is_empty() {
-        checker.problem(&Place { file: main, line: 1 }, "there are push profiles but no [gateway]", "add [gateway] with its url");
+        checker.problem(
+            &Place { file: main, line: 1 },
+            "there are push profiles but no [gateway]",
+            "add [gateway] with its url",
+        );
     }
     want_attributes(&mut auth_profiles, &policies);
     let auth_profiles: Option<Vec<AuthProfile>> = auth_profiles.into_iter().collect();
@@ -207,14 +243,19 @@ impl Settings {
         if let Some(unlisted) = source.raw.unlisted.take() {
             let place = source.place(&unlisted);
             let options = [("deny", Unlisted::Deny), ("ignore", Unlisted::Ignore)];
-            self.unlisted = Some(checker.choice(&place, "unlisted", Some(unlisted.get_ref()), Unlisted::Deny, &options));
+            self.unlisted =
+                Some(checker.choice(&place, "unlisted", Some(unlisted.get_ref()), Unlisted::Deny, &options));
         }
         if let Some(gateway) = source.raw.gateway.take() {
             let place = source.place(&gateway);
             let gateway = gateway.into_inner();
             let url = gateway.url.trim_end_matches('/').to_owned();
             if !url_is_safe(&url) {
-                checker.problem(&place, format!("the gateway's url {url:?} is not https"), "use https://…; plain http:// is allowed for 127.0.0.1 and [::1] alone");
+                checker.problem(
+                    &place,
+                    format!("the gateway's url {url:?} is not https"),
+                    "use https://…; plain http:// is allowed for 127.0.0.1 and [::1] alone",
+                );
             }
             self.gateway = Some(Gateway {
                 url,
@@ -274,7 +315,11 @@ fn auth_profile(checker: &mut Checker, place: &Place, raw: RawAuthProfile) -> Op
         "ldap" => AuthSource::Ldap(ldap_profile(checker, place, raw)?),
         "local" => AuthSource::Local(local_profile(checker, place, raw)?),
         other => {
-            checker.problem(place, format!("kind = {other:?} is not known"), "use \"ldap\" or \"local\"");
+            checker.problem(
+                place,
+                format!("kind = {other:?} is not known"),
+                "use \"ldap\" or \"local\"",
+            );
             return None;
         }
     };
@@ -291,7 +336,11 @@ fn ldap_profile(checker: &mut Checker, place: &Place, raw: RawAuthProfile) -> Op
         return None;
     };
     let Some(realm) = raw.realm.and_then(ShortText::new).filter(|r| !r.as_str().is_empty()) else {
-        checker.problem(place, "an LDAP profile needs a realm", "add realm = \"…\", the same on every host and on the panel");
+        checker.problem(
+            place,
+            "an LDAP profile needs a realm",
+            "add realm = \"…\", the same on every host and on the panel",
+        );
         return None;
     };
     let servers: Vec<LdapServer> = raw
@@ -300,15 +349,37 @@ fn ldap_profile(checker: &mut Checker, place: &Place, raw: RawAuthProfile) -> Op
         .filter_map(|uri| ldap_server(checker, place, uri, raw.starttls, raw.plain_loopback))
         .collect();
     if raw.uris.is_empty() {
-        checker.problem(place, "an LDAP profile needs at least one server", "add uris = [\"ldaps://…\"]");
+        checker.problem(
+            place,
+            "an LDAP profile needs at least one server",
+            "add uris = [\"ldaps://…\"]",
+        );
     }
-    let service = service_account(checker, place, raw.bind_dn, raw.bind_password_file, raw.bind_password_credential);
-    if raw.user_filter.as_deref().is_some_and(|f| !(f.starts_with('(') && f.ends_with(')'))) {
-        checker.problem(place, "user_filter is no filter", "write it as in RFC 4515, such as \"(objectClass=person)\"");
+    let service = service_account(
+        checker,
+        place,
+        raw.bind_dn,
+        raw.bind_password_file,
+        raw.bind_password_credential,
+    );
+    if raw
+        .user_filter
+        .as_deref()
+        .is_some_and(|f| !(f.starts_with('(') && f.ends_with(')')))
+    {
+        checker.problem(
+            place,
+            "user_filter is no filter",
+            "write it as in RFC 4515, such as \"(objectClass=person)\"",
+        );
     }
     let timeout = raw.timeout_seconds.unwrap_or(5);
     if !(1..=30).contains(&timeout) {
-        checker.problem(place, format!("timeout_seconds = {timeout} is out of bounds"), "use 1 to 30");
+        checker.problem(
+            place,
+            format!("timeout_seconds = {timeout} is out of bounds"),
+            "use 1 to 30",
+        );
     }
     (checker.problems.len() == before).then(|| LdapProfile {
         name: raw.name,
@@ -325,7 +396,13 @@ fn ldap_profile(checker: &mut Checker, place: &Place, raw: RawAuthProfile) -> Op
     })
 }
 
-fn ldap_server(checker: &mut Checker, place: &Place, uri: &str, starttls: Option<bool>, plain: Option<bool>) -> Option<LdapServer> {
+fn ldap_server(
+    checker: &mut Checker,
+    place: &Place,
+    uri: &str,
+    starttls: Option<bool>,
+    plain: Option<bool>,
+) -> Option<LdapServer> {
     let server = |security| {
         Some(LdapServer {
             uri: uri.to_owned(),
@@ -336,7 +413,11 @@ fn ldap_server(checker: &mut Checker, place: &Place, uri: &str, starttls: Option
         return server(LdapSecurity::Ldaps);
     }
     let Some(authority) = uri.strip_prefix("ldap://") else {
-        checker.problem(place, format!("the uri {uri:?} is not known"), "use ldaps://host or ldap://host");
+        checker.problem(
+            place,
+            format!("the uri {uri:?} is not known"),
+            "use ldaps://host or ldap://host",
+        );
         return None;
     };
     if starttls == Some(false) {
@@ -353,11 +434,21 @@ fn ldap_server(checker: &mut Checker, place: &Place, uri: &str, starttls: Option
     server(LdapSecurity::StartTls)
 }
 
-fn service_account(checker: &mut Checker, place: &Place, dn: Option<String>, file: Option<PathBuf>, credential: Option<String>) -> Option<ServiceAccount> {
+fn service_account(
+    checker: &mut Checker,
+    place: &Place,
+    dn: Option<String>,
+    file: Option<PathBuf>,
+    credential: Option<String>,
+) -> Option<ServiceAccount> {
     let credential = credential.and_then(|name| credential_path(checker, place, &name));
     let password_file = match (file, credential) {
         (Some(_), Some(_)) => {
-            checker.problem(place, "the service password is given twice", "keep bind_password_file or bind_password_credential");
+            checker.problem(
+                place,
+                "the service password is given twice",
+                "keep bind_password_file or bind_password_credential",
+            );
             return None;
         }
         (file, credential) => file.or(credential),
@@ -370,7 +461,11 @@ fn service_account(checker: &mut Checker, place: &Place, dn: Option<String>, fil
         }
         (Some(bind_dn), Some(password_file)) => Some(ServiceAccount { bind_dn, password_file }),
         (Some(_), None) => {
-            checker.problem(place, "bind_dn has no password", "add bind_password_credential or bind_password_file");
+            checker.problem(
+                place,
+                "bind_dn has no password",
+                "add bind_password_credential or bind_password_file",
+            );
             None
         }
         (None, Some(_)) => {
@@ -383,7 +478,11 @@ fn service_account(checker: &mut Checker, place: &Place, dn: Option<String>, fil
 /// A credential's path as systemd lays it out for this service (systemd.exec(5), `LoadCredential`).
 fn credential_path(checker: &mut Checker, place: &Place, name: &str) -> Option<PathBuf> {
     if name.is_empty() || name.contains('/') || name.starts_with('.') {
-        checker.problem(place, format!("the credential name {name:?} cannot be used"), "name a systemd credential");
+        checker.problem(
+            place,
+            format!("the credential name {name:?} cannot be used"),
+            "name a systemd credential",
+        );
         return None;
     }
     Some(Path::new("/run/credentials/assent-agentd.service").join(name))
@@ -403,7 +502,11 @@ fn local_profile(checker: &mut Checker, place: &Place, raw: RawAuthProfile) -> O
         || raw.id_attribute.is_some()
         || raw.timeout_seconds.is_some();
     if ldap_only {
-        checker.problem(place, "a local profile has keys of an LDAP one", "keep name, kind, realm, on_unreachable and users_file");
+        checker.problem(
+            place,
+            "a local profile has keys of an LDAP one",
+            "keep name, kind, realm, on_unreachable and users_file",
+        );
         return None;
     }
     Some(LocalProfile {
@@ -416,22 +519,46 @@ fn local_profile(checker: &mut Checker, place: &Place, raw: RawAuthProfile) -> O
 
 fn push_profile(checker: &mut Checker, place: &Place, raw: RawPushProfile) -> Option<PushProfile> {
     let before = checker.problems.len();
-    let fallback = raw.fallback_auth_profiles.iter().filter_map(|name| checker.auth(name, place)).collect();
+    let fallback = raw
+        .fallback_auth_profiles
+        .iter()
+        .filter_map(|name| checker.auth(name, place))
+        .collect();
     if raw.fallback_auth_profiles.is_empty() {
-        checker.problem(place, format!("push profile {:?} has no fallback auth profiles", raw.name), "name at least one [[auth_profile]]");
+        checker.problem(
+            place,
+            format!("push profile {:?} has no fallback auth profiles", raw.name),
+            "name at least one [[auth_profile]]",
+        );
     }
     match raw.assurance.as_deref() {
         Some("tap") => {}
-        None => checker.problem(place, format!("push profile {:?} has no assurance", raw.name), "write assurance = \"tap\"; \"adaptive\", which will be the default, is not there yet"),
-        Some(other @ ("adaptive" | "number" | "passkey")) => checker.problem(place, format!("assurance = {other:?} is not there yet"), "this version knows assurance = \"tap\""),
-        Some(other) => checker.problem(place, format!("assurance = {other:?} is not known"), "write assurance = \"tap\""),
+        None => checker.problem(
+            place,
+            format!("push profile {:?} has no assurance", raw.name),
+            "write assurance = \"tap\"; \"adaptive\", which will be the default, is not there yet",
+        ),
+        Some(other @ ("adaptive" | "number" | "passkey")) => checker.problem(
+            place,
+            format!("assurance = {other:?} is not there yet"),
+            "this version knows assurance = \"tap\"",
+        ),
+        Some(other) => checker.problem(
+            place,
+            format!("assurance = {other:?} is not known"),
+            "write assurance = \"tap\"",
+        ),
     }
     if raw.nist == Some(true) {
         checker.problem(place, "nist = true needs numbers, which are not there yet", "remove it");
     }
     let ttl = raw.ttl_seconds.unwrap_or(60);
     if !(10..=assent_proto::request::MAX_TTL).contains(&ttl) {
-        checker.problem(place, format!("ttl_seconds = {ttl} is out of bounds"), format!("use 10 to {}", assent_proto::request::MAX_TTL));
+        checker.problem(
+            place,
+            format!("ttl_seconds = {ttl} is out of bounds"),
+            format!("use 10 to {}", assent_proto::request::MAX_TTL),
+        );
     }
     (checker.problems.len() == before).then_some(PushProfile {
         name: raw.name,
@@ -456,7 +583,11 @@ fn policy(checker: &mut Checker, place: &Place, profiles: &[Option<PushProfile>]
     let method = match checker.names.get(&name) {
         Some((Named::Method(index), _)) => Some(*index),
         _ => {
-            checker.problem(place, format!("there is no push profile {name:?}"), checker.known(|n| matches!(n, Named::Method(_))));
+            checker.problem(
+                place,
+                format!("there is no push profile {name:?}"),
+                checker.known(|n| matches!(n, Named::Method(_))),
+            );
             None
         }
     };
@@ -466,14 +597,27 @@ fn policy(checker: &mut Checker, place: &Place, profiles: &[Option<PushProfile>]
     {
         checker.problem(
             place,
-            format!("the policy's auth_profile {:?} is none of {name:?}'s fallback_auth_profiles", raw.auth_profile),
+            format!(
+                "the policy's auth_profile {:?} is none of {name:?}'s fallback_auth_profiles",
+                raw.auth_profile
+            ),
             "add it there, or name one of them",
         );
     }
     if raw.attribute.is_empty() {
-        checker.problem(place, "the policy names no attribute", "add attribute = \"department\" or another one");
+        checker.problem(
+            place,
+            "the policy names no attribute",
+            "add attribute = \"department\" or another one",
+        );
     }
-    let exact = checker.choice(place, "case", raw.case.as_deref(), false, &[("exact", true), ("ignore", false)]);
+    let exact = checker.choice(
+        place,
+        "case",
+        raw.case.as_deref(),
+        false,
+        &[("exact", true), ("ignore", false)],
+    );
     match Matcher::new(&raw.values, &raw.regex, exact) {
         Ok(matcher) => Some(Policy {
             method: method?,
@@ -489,23 +633,47 @@ fn policy(checker: &mut Checker, place: &Place, profiles: &[Option<PushProfile>]
     }
 }
 
-fn application(checker: &mut Checker, place: &Place, before: &[Application], raw: RawApplication) -> Option<Application> {
+fn application(
+    checker: &mut Checker,
+    place: &Place,
+    before: &[Application],
+    raw: RawApplication,
+) -> Option<Application> {
     if raw.services.is_empty() {
-        checker.problem(place, format!("application {:?} lists no services", raw.name), "add services = [\"sshd\"] or another one");
+        checker.problem(
+            place,
+            format!("application {:?} lists no services", raw.name),
+            "add services = [\"sshd\"] or another one",
+        );
     }
     for service in &raw.services {
         if let Some(other) = before.iter().find(|app| app.services.contains(service)) {
-            checker.problem(place, format!("the service {service:?} belongs to application {:?} already", other.name), "list a service once");
+            checker.problem(
+                place,
+                format!(
+                    "the service {service:?} belongs to application {:?} already",
+                    other.name
+                ),
+                "list a service once",
+            );
         }
     }
     if raw.factors.is_empty() {
-        checker.problem(place, format!("application {:?} has no factors", raw.name), "add factors = [[\"stack\"], [\"…\"]]");
+        checker.problem(
+            place,
+            format!("application {:?} has no factors", raw.name),
+            "add factors = [[\"stack\"], [\"…\"]]",
+        );
         return None;
     }
     let factors: Option<Vec<Factor>> = raw.factors.iter().map(|names| factor(checker, place, names)).collect();
     let factors = factors?;
     if factors.iter().all(|factor| *factor == Factor::Stack) {
-        checker.problem(place, format!("application {:?} would admit everyone whom the stack admits", raw.name), "add a factor of its own, or leave the application out");
+        checker.problem(
+            place,
+            format!("application {:?} would admit everyone whom the stack admits", raw.name),
+            "add a factor of its own, or leave the application out",
+        );
         return None;
     }
     Some(Application {
@@ -541,7 +709,11 @@ fn factor(checker: &mut Checker, place: &Place, names: &[String]) -> Option<Fact
             None
         }
         (false, false) => {
-            checker.problem(place, "a factor mixes authentication and method profiles", "make two factors of it");
+            checker.problem(
+                place,
+                "a factor mixes authentication and method profiles",
+                "make two factors of it",
+            );
             None
         }
     }

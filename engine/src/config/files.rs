@@ -72,7 +72,11 @@ fn read(path: &Path) -> Result<String, Problem> {
         return Err(Problem {
             file: path.to_owned(),
             line: None,
-            what: format!("others may change it (owner {}, mode {:o})", meta.uid(), meta.mode() & 0o7777),
+            what: format!(
+                "others may change it (owner {}, mode {:o})",
+                meta.uid(),
+                meta.mode() & 0o7777
+            ),
             mend: format!("chown root {0} && chmod go-w {0}", path.display()),
         });
     }
@@ -113,5 +117,9 @@ fn parse(path: &Path, text: String) -> Result<Source, Problem> {
 
 /// The line, counted from 1, that byte `at` lies in.
 pub(super) fn line_of(text: &str, at: usize) -> usize {
-    text.as_bytes()[..at.min(text.len())].iter().filter(|b| **b == b'\n').count() + 1
+    text.as_bytes()[..at.min(text.len())]
+        .iter()
+        .filter(|b| **b == b'\n')
+        .count()
+        + 1
 }

@@ -108,20 +108,28 @@ impl LdapDirectory {
     }
 
     fn odd(&self, user: &UserName, why: &str) -> String {
-        tracing::warn!(profile = self.profile.name, user = user.shown(), why, "LDAP entry cannot be used");
+        tracing::warn!(
+            profile = self.profile.name,
+            user = user.shown(),
+            why,
+            "LDAP entry cannot be used"
+        );
         why.to_owned()
     }
 
     /// The user's entry, and which server had it.
     async fn find(&self, user: &UserName, deadline: Instant) -> Result<(Outcome, usize), Failure> {
         let base = self.base.as_ref().map_err(|problem| Failure(problem.clone()))?;
-        self.first_that_works(None, deadline, |at| self.find_on(&self.servers[at], base, user)).await
+        self.first_that_works(None, deadline, |at| self.find_on(&self.servers[at], base, user))
+            .await
     }
 
     async fn find_on(&self, server: &Server, base: &Dn, user: &UserName) -> Result<Outcome, Failure> {
         loop {
             let (mut connection, reused) = server.service(self.profile.service.as_ref()).await?;
-            let found = server.within("search", search::search(&mut connection, &self.profile, base, user)).await;
+            let found = server
+                .within("search", search::search(&mut connection, &self.profile, base, user))
+                .await;
             let Err(failure) = found else {
                 return found;
             };
@@ -142,7 +150,9 @@ impl LdapDirectory {
             let server = &self.servers[at];
             server.within("bind", server.bind_once(dn, password))
         };
-        self.first_that_works(Some(first), deadline, bind).await.map(|(result, _)| result)
+        self.first_that_works(Some(first), deadline, bind)
+            .await
+            .map(|(result, _)| result)
     }
 
     /// The same steps as a bind of a user that exists (R31); what comes of it does not matter.
@@ -175,7 +185,10 @@ impl LdapDirectory {
                     return Ok((done, at));
                 }
                 Ok(Err(failure)) => failure,
-                Err(_) => Failure(format!("no answer within {} s", 2.0 * self.profile.timeout.as_secs_f32())),
+                Err(_) => Failure(format!(
+                    "no answer within {} s",
+                    2.0 * self.profile.timeout.as_secs_f32()
+                )),
             };
             server.failed(&failure);
             failures.push(format!("{}: {}", server.name(), failure.0));
@@ -199,7 +212,9 @@ impl LdapDirectory {
 
 /// What would go into a filter or a request unescaped must be what it should be.
 fn check(profile: &LdapProfile) -> Result<Dn, String> {
-    let names = [&profile.user_attribute, &profile.id_attribute].into_iter().chain(&profile.attributes);
+    let names = [&profile.user_attribute, &profile.id_attribute]
+        .into_iter()
+        .chain(&profile.attributes);
     for name in names {
         let fit = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | ';' | '.');
         if name.is_empty() || !name.chars().all(fit) {
@@ -216,7 +231,9 @@ fn check(profile: &LdapProfile) -> Result<Dn, String> {
 fn noise(length: usize) -> Option<Zeroizing<String>> {
     let mut bytes = vec![0; length.max(1)];
     getrandom::fill(&mut bytes).ok()?;
-    Some(Zeroizing::new(bytes.into_iter().map(|byte| char::from(b'!' + byte % 94)).collect()))
+    Some(Zeroizing::new(
+        bytes.into_iter().map(|byte| char::from(b'!' + byte % 94)).collect(),
+    ))
 }
 
 #[cfg(test)]
@@ -254,7 +271,13 @@ pub(crate) mod tests {
             };
             assert!(check(&user).is_err() && check(&wanted).is_err(), "{bad}");
         }
-        assert!(check(&LdapProfile { base: "hello".to_owned(), ..profile() }).is_err());
+        assert!(
+            check(&LdapProfile {
+                base: "hello".to_owned(),
+                ..profile()
+            })
+            .is_err()
+        );
     }
 
     #[test]

@@ -119,7 +119,10 @@ impl LocalDirectory {
             NssUser::Found(entry) => entry,
             NssUser::Unknown => {
                 if users.find(user.as_str()).is_some() {
-                    tracing::warn!(user = user.shown(), "listed in users.toml, but NSS does not know this user");
+                    tracing::warn!(
+                        user = user.shown(),
+                        "listed in users.toml, but NSS does not know this user"
+                    );
                 }
                 return Err(Nobody::Unknown);
             }
@@ -174,7 +177,9 @@ impl LocalDirectory {
             problem.to_string()
         })?;
         let shown = assent_proto::text::visible(&path.to_string_lossy());
-        let users = Users::parse(&content).map(Arc::new).map_err(|problems| format!("{shown}: {problems}"));
+        let users = Users::parse(&content)
+            .map(Arc::new)
+            .map_err(|problems| format!("{shown}: {problems}"));
         if let Err(problems) = &users {
             tracing::error!(profile = self.profile.name, "{problems}");
         }

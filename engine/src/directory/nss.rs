@@ -120,7 +120,10 @@ impl Nss {
         }
         let source = self.source.clone();
         let wanted = name.clone();
-        let answer = self.pool.ask(self.times.deadline, move || source.user(wanted.as_str())).await;
+        let answer = self
+            .pool
+            .ask(self.times.deadline, move || source.user(wanted.as_str()))
+            .await;
         let (user, time) = match answer {
             Ok(Some(entry)) => (NssUser::Found(Arc::new(entry)), self.times.found),
             Ok(None) => (NssUser::Unknown, self.times.unknown),
@@ -150,7 +153,9 @@ impl Nss {
 
 fn find<K: Eq + Hash, V: Clone>(kept: &Mutex<HashMap<K, Kept<V>>>, key: &K) -> Option<V> {
     let kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
-    kept.get(key).filter(|kept| kept.until > Instant::now()).map(|kept| kept.value.clone())
+    kept.get(key)
+        .filter(|kept| kept.until > Instant::now())
+        .map(|kept| kept.value.clone())
 }
 
 fn keep<K: Eq + Hash, V>(kept: &Mutex<HashMap<K, Kept<V>>>, key: K, value: V, time: Duration) {
@@ -163,10 +168,13 @@ fn keep<K: Eq + Hash, V>(kept: &Mutex<HashMap<K, Kept<V>>>, key: K, value: V, ti
         // Somebody tries names by the thousand: start anew.
         kept.clear();
     }
-    kept.insert(key, Kept {
-        until: now + time,
-        value,
-    });
+    kept.insert(
+        key,
+        Kept {
+            until: now + time,
+            value,
+        },
+    );
 }
 
 /// Threads for calls that may never come back.
@@ -223,7 +231,10 @@ impl Pool {
         }
     }
 
-    async fn run<T: Send + 'static>(&self, call: impl FnOnce() -> Result<T, String> + Send + 'static) -> Result<T, String> {
+    async fn run<T: Send + 'static>(
+        &self,
+        call: impl FnOnce() -> Result<T, String> + Send + 'static,
+    ) -> Result<T, String> {
         let permit = self.running.clone().acquire_owned().await.map_err(|e| e.to_string())?;
         let place = Place(Arc::new(Mutex::new(Some(permit))));
         let (tell, told) = oneshot::channel();
@@ -269,7 +280,8 @@ impl Source for System {
 
     fn groups(&self, user: &NssEntry) -> Result<Vec<String>, String> {
         let name = CString::new(user.name.as_str()).map_err(|e| e.to_string())?;
-        let ids = nix::unistd::getgrouplist(&name, Gid::from_raw(user.gid)).map_err(|e| format!("getgrouplist: {e}"))?;
+        let ids =
+            nix::unistd::getgrouplist(&name, Gid::from_raw(user.gid)).map_err(|e| format!("getgrouplist: {e}"))?;
         let mut names = Vec::with_capacity(ids.len());
         for id in ids {
             // A group without a name cannot be named by a policy.
@@ -291,7 +303,6 @@ fn found<T>(answer: nix::Result<Option<T>>, what: &str) -> Result<Option<T>, Str
         Err(e) => Err(format!("{what}: {e}")),
     }
 }
-
 
 #[cfg(test)]
 mod tests;

@@ -106,7 +106,14 @@ mod tests {
         let good = parse("192.0.2.7 50022 198.51.100.1 22").map(|c| (c.client.to_string(), c.client_port));
         assert_eq!(good, Some(("192.0.2.7".into(), 50022)));
         assert!(parse("fe80::1%eth0 50022 fe80::2%eth0 22").is_some());
-        for bad in ["", "192.0.2.7", "192.0.2.7 1 198.51.100.1", "trusted.example.org 1 198.51.100.1 22", "192.0.2.7 70000 198.51.100.1 22", "192.0.2.7 1 198.51.100.1 22 x"] {
+        for bad in [
+            "",
+            "192.0.2.7",
+            "192.0.2.7 1 198.51.100.1",
+            "trusted.example.org 1 198.51.100.1 22",
+            "192.0.2.7 70000 198.51.100.1 22",
+            "192.0.2.7 1 198.51.100.1 22 x",
+        ] {
             assert!(parse(bad).is_none(), "{bad}");
         }
     }

@@ -1,7 +1,7 @@
 //! The part of a login that chooses a method, validates the user for it and runs the push.
 
-use super::facts::Phase;
 use super::event::{Cause, DeviceSearch, Effect, Event, PushOrder, Tone};
+use super::facts::Phase;
 use super::{Login, Passed, Stage, blocked, sudo};
 use crate::config::{Factor, MethodIndex, OnUnreachable};
 use crate::directory::Lookup;
@@ -16,7 +16,12 @@ use std::time::Duration;
 impl Login {
     /// Runs the policies of the present factor, as far as the directories have answered.
     pub(super) fn choose(&mut self) -> Vec<Effect> {
-        let methods = match self.config.applications.get(self.application).and_then(|a| a.factors.get(self.passed.len())) {
+        let methods = match self
+            .config
+            .applications
+            .get(self.application)
+            .and_then(|a| a.factors.get(self.passed.len()))
+        {
             Some(Factor::Method(methods)) => methods.clone(),
             _ => return self.deny(Cause::Internal("a choice without methods".into())),
         };
@@ -147,7 +152,9 @@ impl Login {
         let text = |outside: &Outside| ShortText::cut(outside.to_statement());
         let facts = &self.facts;
         let sudo = facts.is_sudo();
-        let target = sudo::asked(&facts.args).target.map_or_else(|| ShortText::cut("root".into()), text);
+        let target = sudo::asked(&facts.args)
+            .target
+            .map_or_else(|| ShortText::cut("root".into()), text);
         Details {
             login: facts.login.clone(),
             svc: text(&facts.service),
@@ -169,7 +176,12 @@ impl Login {
             digits: 0,
             ttl,
             ctx: facts.ctx,
-            app: ShortText::cut(self.config.applications.get(self.application).map_or_else(String::new, |a| a.name.clone())),
+            app: ShortText::cut(
+                self.config
+                    .applications
+                    .get(self.application)
+                    .map_or_else(String::new, |a| a.name.clone()),
+            ),
         }
     }
 

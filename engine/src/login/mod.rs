@@ -146,7 +146,9 @@ impl Login {
 
     /// The user for a log: only a name that exists here, as what an unknown user typed may be a password (R70).
     pub fn user_for_log(&self) -> String {
-        self.canonical.as_ref().map_or_else(|| "(unknown user)".to_owned(), UserName::shown)
+        self.canonical
+            .as_ref()
+            .map_or_else(|| "(unknown user)".to_owned(), UserName::shown)
     }
 
     fn deadline(&self) -> BootTime {
@@ -177,7 +179,11 @@ impl Login {
 
     fn begin(&mut self) -> Vec<Effect> {
         let service = std::str::from_utf8(self.facts.service.as_bytes()).unwrap_or_default();
-        let found = self.config.applications.iter().position(|app| app.services.iter().any(|s| s == service));
+        let found = self
+            .config
+            .applications
+            .iter()
+            .position(|app| app.services.iter().any(|s| s == service));
         let Some(application) = found else {
             self.stage = Stage::Done;
             return match self.config.unlisted {
@@ -222,7 +228,11 @@ impl Login {
             }
             Factor::Password(_) => {
                 self.stage = Stage::AwaitingPassword;
-                let then_push = application.factors.iter().skip(self.passed.len() + 1).any(|f| matches!(f, Factor::Method(_)));
+                let then_push = application
+                    .factors
+                    .iter()
+                    .skip(self.passed.len() + 1)
+                    .any(|f| matches!(f, Factor::Method(_)));
                 let id = self.facts.login.as_str();
                 let text = if then_push {
                     // Rides in the prompt: sshd before OpenSSH 10.3 holds other text back while the push waits.
@@ -234,7 +244,10 @@ impl Login {
             }
             Factor::Method(_) if self.needs_a_go() => {
                 self.stage = Stage::AwaitingGo;
-                let text = format!("Type p to send a request to your phone [{}]: ", self.facts.login.as_str());
+                let text = format!(
+                    "Type p to send a request to your phone [{}]: ",
+                    self.facts.login.as_str()
+                );
                 vec![Effect::Ask { echo: true, text }]
             }
             Factor::Method(_) => self.choose_or_stop(),
@@ -269,7 +282,12 @@ impl Login {
     }
 
     fn password_profiles(&self) -> &[AuthIndex] {
-        match self.config.applications.get(self.application).and_then(|a| a.factors.get(self.passed.len())) {
+        match self
+            .config
+            .applications
+            .get(self.application)
+            .and_then(|a| a.factors.get(self.passed.len()))
+        {
             Some(Factor::Password(profiles)) => profiles,
             Some(Factor::Stack | Factor::Method(_)) | None => &[],
         }
@@ -335,14 +353,21 @@ impl Login {
 
     /// Ends an approved login: every factor of the application has passed, each by its own proof.
     fn approve(&mut self) -> Vec<Effect> {
-        let wanted = self.config.applications.get(self.application).map_or(usize::MAX, |app| app.factors.len());
+        let wanted = self
+            .config
+            .applications
+            .get(self.application)
+            .map_or(usize::MAX, |app| app.factors.len());
         let ctx = self.facts.ctx;
         let pushes_are_ours = self.passed.iter().all(|passed| match passed {
             Passed::Push(approved) => approved.is_for(&ctx),
             Passed::Stack | Passed::Password(_) => true,
         });
         if self.hopeless.is_some() || self.passed.len() != wanted || !pushes_are_ours {
-            let cause = self.hopeless.take().unwrap_or_else(|| Cause::Internal("a factor is missing".into()));
+            let cause = self
+                .hopeless
+                .take()
+                .unwrap_or_else(|| Cause::Internal("a factor is missing".into()));
             return self.deny(cause);
         }
         self.finish(Outcome::Approved)
@@ -354,7 +379,8 @@ impl Login {
     }
 
     fn denied(&self, cause: Cause) -> Outcome {
-        let typed_before = self.passed.iter().any(|p| !matches!(p, Passed::Stack)) || self.facts.phase == Phase::Account;
+        let typed_before =
+            self.passed.iter().any(|p| !matches!(p, Passed::Stack)) || self.facts.phase == Phase::Account;
         let open = typed_before || !self.facts.is_remote();
         let text = format!("{} [{}]", cause.text(open), self.facts.login.as_str());
         Outcome::Denied { cause, text }

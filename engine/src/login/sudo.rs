@@ -11,7 +11,17 @@ const MAX_COMMAND: usize = 8 * 1024;
 const WITH_VALUE: &str = "CDghpRrTtUu";
 /// The long ones.
 const LONG_WITH_VALUE: [&str; 12] = [
-    "close-from", "chdir", "group", "host", "prompt", "chroot", "role", "command-timeout", "type", "other-user", "user",
+    "close-from",
+    "chdir",
+    "group",
+    "host",
+    "prompt",
+    "chroot",
+    "role",
+    "command-timeout",
+    "type",
+    "other-user",
+    "user",
     "auth-type",
 ];
 

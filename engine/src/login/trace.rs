@@ -33,7 +33,12 @@ impl Login {
             Event::Go(go) => json!(go),
             Event::LookedUp(found) => lookup(found),
             Event::Devices(DeviceSearch::Found(devices)) => {
-                json!(devices.iter().map(|d| json!({"device": d.claims().device_id, "serial": d.claims().serial})).collect::<Vec<_>>())
+                json!(
+                    devices
+                        .iter()
+                        .map(|d| json!({"device": d.claims().device_id, "serial": d.claims().serial}))
+                        .collect::<Vec<_>>()
+                )
             }
             Event::Devices(DeviceSearch::Unreachable(why)) => json!({"unreachable": why}),
             Event::PushFailed(why) | Event::Internal(why) => json!(why),
@@ -57,7 +62,11 @@ impl Login {
 
     pub(super) fn record_policies(&mut self, considered: &[Considered], choice: &Choice) {
         let detail = policies(&self.config, considered, choice);
-        let at = self.trace.last().and_then(|line| line.0.get("ms").cloned()).unwrap_or(json!(0));
+        let at = self
+            .trace
+            .last()
+            .and_then(|line| line.0.get("ms").cloned())
+            .unwrap_or(json!(0));
         self.trace.push(TraceLine(json!({"ms": at, "policy": detail})));
     }
 
@@ -124,7 +133,10 @@ fn effect_detail(config: &Config, effect: &Effect) -> (&'static str, Value) {
         Effect::CheckPassword { profile, .. } => ("check_password", json!(auth_name(config, *profile))),
         Effect::LookUp { profile, .. } => ("look_up", json!(auth_name(config, *profile))),
         Effect::FindDevices(identity) => ("find_devices", json!(identity.to_string())),
-        Effect::Push(order) => ("push", json!({"devices": order.devices.len(), "ttl": order.details.ttl, "level": order.details.level.name()})),
+        Effect::Push(order) => (
+            "push",
+            json!({"devices": order.devices.len(), "ttl": order.details.ttl, "level": order.details.level.name()}),
+        ),
         Effect::WithdrawPush => ("withdraw_push", Value::Null),
         Effect::Finish(outcome) => ("finish", outcome_detail(outcome)),
     }

@@ -51,8 +51,12 @@ impl Cause {
     pub(super) fn text(&self, open: bool) -> &'static str {
         match self {
             Self::Refused(assent_proto::verdict::Refusal::Denied) => "Denied on the phone.",
-            Self::Refused(assent_proto::verdict::Refusal::Reported) => "Reported on the phone as not started by its owner.",
-            Self::Refused(assent_proto::verdict::Refusal::Expired) | Self::NoAnswer => "No answer from the phone in time.",
+            Self::Refused(assent_proto::verdict::Refusal::Reported) => {
+                "Reported on the phone as not started by its owner."
+            }
+            Self::Refused(assent_proto::verdict::Refusal::Expired) | Self::NoAnswer => {
+                "No answer from the phone in time."
+            }
             Self::Refused(_) | Self::TooMuchRubbish => "The phone's answer was refused.",
             Self::GatewayUnreachable(_) => "The push service cannot be reached.",
             Self::NotAsked => "No request was sent.",
@@ -65,7 +69,9 @@ impl Cause {
             Self::DirectoryUnreachable(_) | Self::CannotTell(_) => "The directory cannot be reached.",
             Self::NoDevice if open => "No device is registered for you. Ask your administrator to enrol you.",
             Self::NoPolicy if open => "No policy lets you in here. Ask your administrator.",
-            Self::Blocked(crate::directory::Account::MustChangePassword) if open => "Your password must be changed first.",
+            Self::Blocked(crate::directory::Account::MustChangePassword) if open => {
+                "Your password must be changed first."
+            }
             Self::Blocked(_) if open => "Your account is blocked. Ask your administrator.",
             Self::IdentityConflict if open => "Your accounts do not belong together. Ask your administrator.",
             Self::PasswordNotHere if open => "Your password is not checked here.",
@@ -87,7 +93,10 @@ impl Cause {
     /// What lies behind it, for the log alone.
     pub fn detail(&self) -> Option<&str> {
         match self {
-            Self::DirectoryUnreachable(why) | Self::CannotTell(why) | Self::GatewayUnreachable(why) | Self::Internal(why) => Some(why),
+            Self::DirectoryUnreachable(why)
+            | Self::CannotTell(why)
+            | Self::GatewayUnreachable(why)
+            | Self::Internal(why) => Some(why),
             _ => None,
         }
     }

@@ -139,7 +139,10 @@ fn request(bytes: &[u8]) -> Option<(Vec<u8>, u8, usize)> {
         (first, 2)
     } else {
         let count = first & 0x7f;
-        let length = bytes.get(2..2 + count)?.iter().fold(0, |sum, byte| (sum << 8) | usize::from(*byte));
+        let length = bytes
+            .get(2..2 + count)?
+            .iter()
+            .fold(0, |sum, byte| (sum << 8) | usize::from(*byte));
         (length, 2 + count)
     };
     let body = bytes.get(start..start + length)?;
@@ -185,7 +188,10 @@ pub fn done(code: u8) -> Vec<u8> {
 /// "Ask elsewhere" as a result.
 pub fn referral(tag: u8, uri: &str) -> Vec<u8> {
     let uris = element(0xa3, &element(4, uri.as_bytes()));
-    element(tag, &[element(10, &[10]), element(4, b""), element(4, b""), uris].concat())
+    element(
+        tag,
+        &[element(10, &[10]), element(4, b""), element(4, b""), uris].concat(),
+    )
 }
 
 /// "Ask elsewhere as well" among the entries.

@@ -17,7 +17,10 @@ fn on(fake: &Fake) -> LdapDirectory {
     let profile = LdapProfile {
         name: "corp".to_owned(),
         realm: ShortText::new("lab.test").unwrap(),
-        servers: vec![server(&format!("ldap://127.0.0.1:{}", fake.port), LdapSecurity::PlainLoopback)],
+        servers: vec![server(
+            &format!("ldap://127.0.0.1:{}", fake.port),
+            LdapSecurity::PlainLoopback,
+        )],
         base: BASE.to_owned(),
         service: None,
         ca_file: None,
@@ -40,15 +43,27 @@ fn dn() -> String {
 
 #[tokio::test]
 async fn r63_an_entry_outside_the_base_is_refused_whoever_sends_it() {
-    for odd in ["uid=alice,ou=elsewhere,dc=lab,dc=test", "", "uid=alice\\,ou=people\\,dc=lab\\,dc=test", "dc=test", "rubbish"] {
+    for odd in [
+        "uid=alice,ou=elsewhere,dc=lab,dc=test",
+        "",
+        "uid=alice\\,ou=people\\,dc=lab\\,dc=test",
+        "dc=test",
+        "rubbish",
+    ] {
         let fake = Fake::answering(vec![entry(odd), fake::done(0)], fake::bound(0));
         let directory = on(&fake);
         let text = why(directory.look_up(&user("alice")).await);
         assert!(text.contains("outside the base"), "{odd}: {text}");
-        assert!(matches!(check(&directory, "alice", "x").await, PasswordCheck::Unreachable(_)), "{odd}");
+        assert!(
+            matches!(check(&directory, "alice", "x").await, PasswordCheck::Unreachable(_)),
+            "{odd}"
+        );
     }
     let good = Fake::answering(vec![entry(&dn()), fake::done(0)], fake::bound(0));
-    assert!(matches!(check(&on(&good), "alice", "x").await, PasswordCheck::Passed(_)));
+    assert!(matches!(
+        check(&on(&good), "alice", "x").await,
+        PasswordCheck::Passed(_)
+    ));
 }
 
 #[tokio::test]
@@ -57,29 +72,45 @@ async fn r63_references_are_never_followed() {
     let uri = format!("ldap://127.0.0.1:{}/{BASE}", elsewhere.port);
     let reference = fake::reference(&uri);
     // Active Directory sends some after every answer.
-    let some = Fake::answering(vec![entry(&dn()), reference.clone(), reference.clone(), fake::done(0)], fake::bound(0));
+    let some = Fake::answering(
+        vec![entry(&dn()), reference.clone(), reference.clone(), fake::done(0)],
+        fake::bound(0),
+    );
     assert!(matches!(on(&some).look_up(&user("alice")).await, Lookup::Found(_)));
     let only = Fake::answering(vec![reference, fake::done(0)], fake::bound(0));
     assert_eq!(on(&only).look_up(&user("alice")).await, Lookup::Unknown);
     let referral = Fake::answering(vec![fake::referral(0x65, &uri)], fake::referral(0x61, &uri));
     assert!(why(on(&referral).look_up(&user("alice")).await).contains("result 10"));
     let bind = Fake::answering(vec![entry(&dn()), fake::done(0)], fake::referral(0x61, &uri));
-    assert!(matches!(check(&on(&bind), "alice", "x").await, PasswordCheck::Unreachable(_)));
+    assert!(matches!(
+        check(&on(&bind), "alice", "x").await,
+        PasswordCheck::Unreachable(_)
+    ));
     assert_eq!(elsewhere.callers(), 0);
 }
 
 #[tokio::test]
 async fn r63_a_server_that_ignores_the_size_limit_is_still_ambiguous() {
     for count in [2, 3, 50] {
-        let answers = (0..count).map(|at| entry(&format!("uid=a{at},{BASE}"))).chain([fake::done(0)]).collect();
+        let answers = (0..count)
+            .map(|at| entry(&format!("uid=a{at},{BASE}")))
+            .chain([fake::done(0)])
+            .collect();
         let fake = Fake::answering(answers, fake::bound(0));
         assert_eq!(on(&fake).look_up(&user("alice")).await, Lookup::Ambiguous, "{count}");
-        assert_eq!(check(&on(&fake), "alice", "x").await, PasswordCheck::Ambiguous, "{count}");
+        assert_eq!(
+            check(&on(&fake), "alice", "x").await,
+            PasswordCheck::Ambiguous,
+            "{count}"
+        );
     }
     let limited = Fake::answering(vec![entry("uid=a"), entry("uid=b"), fake::done(4)], fake::bound(0));
     assert_eq!(on(&limited).look_up(&user("alice")).await, Lookup::Ambiguous);
     let one = Fake::answering(vec![entry(&dn()), fake::done(4)], fake::bound(0));
-    assert!(matches!(on(&one).look_up(&user("alice")).await, Lookup::Unreachable(_)), "there may be another");
+    assert!(
+        matches!(on(&one).look_up(&user("alice")).await, Lookup::Unreachable(_)),
+        "there may be another"
+    );
 }
 
 #[tokio::test]
@@ -99,7 +130,10 @@ async fn r66_attributes_beyond_all_measure_decide_nothing() {
         assert!(text.contains(expected), "{expected}: {text}");
     }
     let many = Fake::answering(vec![with(&vec![group; 1000]), fake::done(0)], fake::bound(0));
-    assert_eq!(values(&found(on(&many).look_up(&user("alice")).await), "memberOf").len(), 1000);
+    assert_eq!(
+        values(&found(on(&many).look_up(&user("alice")).await), "memberOf").len(),
+        1000
+    );
 }
 
 #[tokio::test]
@@ -110,7 +144,15 @@ async fn r88_hostile_messages_end_the_connection_and_nothing_else() {
         fake::element(0x64, b""),
         fake::element(0x64, &fake::element(4, b"\xff")),
         fake::element(0x65, b""),
-        fake::element(0x65, &[fake::element(10, &[0]), fake::element(4, b"\xff"), fake::element(4, b"")].concat()),
+        fake::element(
+            0x65,
+            &[
+                fake::element(10, &[0]),
+                fake::element(4, b"\xff"),
+                fake::element(4, b""),
+            ]
+            .concat(),
+        ),
         fake::element(0x45, b"x"),
         fake::element(0x78, b""),
         // An answer to a bind, where a search was asked for: the parser panics on its own thread at most.
@@ -119,12 +161,22 @@ async fn r88_hostile_messages_end_the_connection_and_nothing_else() {
     ];
     for (at, answer) in hostile.into_iter().enumerate() {
         let fake = Fake::answering(vec![answer.clone()], answer);
-        let lookup = tokio::time::timeout(Duration::from_secs(6), on(&fake).look_up(&user("alice"))).await.unwrap();
+        let lookup = tokio::time::timeout(Duration::from_secs(6), on(&fake).look_up(&user("alice")))
+            .await
+            .unwrap();
         assert!(matches!(lookup, Lookup::Unreachable(_)), "{at}: {lookup:?}");
     }
-    for raw in [vec![0x30, 0x84, 0x06, 0, 0, 0], vec![0x30, 0x80, 0, 0], b"HTTP/1.1 400 Bad Request\r\n\r\n".to_vec(), vec![0xff; 100]] {
+    for raw in [
+        vec![0x30, 0x84, 0x06, 0, 0, 0],
+        vec![0x30, 0x80, 0, 0],
+        b"HTTP/1.1 400 Bad Request\r\n\r\n".to_vec(),
+        vec![0xff; 100],
+    ] {
         let fake = Fake::raw(raw);
-        assert!(matches!(on(&fake).look_up(&user("alice")).await, Lookup::Unreachable(_)));
+        assert!(matches!(
+            on(&fake).look_up(&user("alice")).await,
+            Lookup::Unreachable(_)
+        ));
     }
 }
 
@@ -132,7 +184,9 @@ async fn r88_hostile_messages_end_the_connection_and_nothing_else() {
 async fn r88_a_stream_of_entries_without_an_end_is_cut_off() {
     let fake = Fake::endless(entry(&dn()));
     let directory = on(&fake);
-    let lookup = tokio::time::timeout(Duration::from_secs(6), directory.look_up(&user("alice"))).await.unwrap();
+    let lookup = tokio::time::timeout(Duration::from_secs(6), directory.look_up(&user("alice")))
+        .await
+        .unwrap();
     assert!(matches!(lookup, Lookup::Unreachable(_)), "{lookup:?}");
 }
 
@@ -157,5 +211,13 @@ async fn r65_the_bind_of_a_user_is_the_first_and_only_operation_on_its_connectio
     let mut connections = fake.connections();
     connections.sort();
     let (bind, unbind, search) = (0x60, 0x42, 0x63);
-    assert_eq!(connections, [vec![bind, unbind], vec![bind, unbind], vec![bind, unbind], vec![search, search, search]]);
+    assert_eq!(
+        connections,
+        [
+            vec![bind, unbind],
+            vec![bind, unbind],
+            vec![bind, unbind],
+            vec![search, search, search]
+        ]
+    );
 }

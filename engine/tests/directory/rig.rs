@@ -65,15 +65,23 @@ impl Drop for Slapd {
 }
 
 fn run(command: &mut Command) {
-    let done = command.output().unwrap_or_else(|e| panic!("{command:?}: {e}; these tests need slapd and openssl"));
-    assert!(done.status.success(), "{command:?}: {}", String::from_utf8_lossy(&done.stderr));
+    let done = command
+        .output()
+        .unwrap_or_else(|e| panic!("{command:?}: {e}; these tests need slapd and openssl"));
+    assert!(
+        done.status.success(),
+        "{command:?}: {}",
+        String::from_utf8_lossy(&done.stderr)
+    );
 }
 
 /// A certificate authority `ca.pem` and a certificate `s.pem` for localhost alone.
 pub fn certificates(dir: &Path) {
     let openssl = |arguments: &str| run(Command::new("openssl").args(arguments.split(' ')).current_dir(dir));
     let key = "-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes";
-    openssl(&format!("req -x509 {key} -days 3 -subj /CN=labCA -keyout ca.key -out ca.pem"));
+    openssl(&format!(
+        "req -x509 {key} -days 3 -subj /CN=labCA -keyout ca.key -out ca.pem"
+    ));
     openssl(&format!("req {key} -subj /CN=localhost -keyout s.key -out s.csr"));
     std::fs::write(dir.join("ext"), "subjectAltName=DNS:localhost\n").unwrap();
     openssl("x509 -req -in s.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 3 -extfile ext -out s.pem");
@@ -85,7 +93,10 @@ impl Slapd {
     }
 
     pub fn with(people: &str, tls: bool) -> Self {
-        assert!(Path::new(SLAPD).exists(), "these tests need slapd: apt-get install slapd openssl");
+        assert!(
+            Path::new(SLAPD).exists(),
+            "these tests need slapd: apt-get install slapd openssl"
+        );
         let dir = Dir::new();
         // Where AppArmor confines /usr/sbin/slapd, a copy may read our files.
         std::fs::copy(SLAPD, dir.0.join("slapd")).unwrap();
@@ -200,7 +211,11 @@ fn spawn(dir: &Path, port: u16, tls: bool) -> Child {
     if tls {
         let _ = write!(urls, " ldaps://127.0.0.1:{}/", port + 1);
     }
-    let log = std::fs::OpenOptions::new().create(true).append(true).open(dir.join("log")).unwrap();
+    let log = std::fs::OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(dir.join("log"))
+        .unwrap();
     let child = Command::new(dir.join("slapd"))
         .args(["-d", "stats", "-f", "slapd.conf", "-h", &urls])
         .current_dir(dir)
@@ -212,7 +227,11 @@ fn spawn(dir: &Path, port: u16, tls: bool) -> Child {
     let start = Instant::now();
     while TcpStream::connect(("127.0.0.1", port)).is_err() {
         let log = || std::fs::read_to_string(dir.join("log")).unwrap();
-        assert!(start.elapsed() < Duration::from_secs(20), "slapd does not start: {}", log());
+        assert!(
+            start.elapsed() < Duration::from_secs(20),
+            "slapd does not start: {}",
+            log()
+        );
         std::thread::sleep(Duration::from_millis(20));
     }
     child
@@ -221,7 +240,9 @@ fn spawn(dir: &Path, port: u16, tls: bool) -> Child {
 fn configuration(dir: &Path, tls: bool) -> String {
     let dir = dir.display();
     let tls = if tls {
-        format!("TLSCACertificateFile {dir}/ca.pem\nTLSCertificateFile {dir}/s.pem\nTLSCertificateKeyFile {dir}/s.key\n")
+        format!(
+            "TLSCACertificateFile {dir}/ca.pem\nTLSCertificateFile {dir}/s.pem\nTLSCertificateKeyFile {dir}/s.key\n"
+        )
     } else {
         String::new()
     };
@@ -284,20 +305,30 @@ fn users() -> String {
     let group = "memberOf: cn=eng,ou=groups,dc=lab,dc=test\nmemberOf: cn=ops,ou=groups,dc=lab,dc=test\n";
     let mut all = String::new();
     for (name, more) in [
-        ("alice", format!("userPassword: alicepw\nmail: alice@lab.test\ndepartmentNumber: IT\n{group}")),
+        (
+            "alice",
+            format!("userPassword: alicepw\nmail: alice@lab.test\ndepartmentNumber: IT\n{group}"),
+        ),
         ("bob", "userPassword: bobpw\n".to_owned()),
         ("carol", format!("userPassword: {}\n", long_password())),
         ("dave", format!("userPassword: {ODD_PASSWORD}\n")),
         ("nopw", String::new()),
         ("reset", "userPassword: resetpw\npwdReset: TRUE\n".to_owned()),
-        ("frozen", "userPassword: frozenpw\npwdAccountLockedTime: 000001010000Z\n".to_owned()),
+        (
+            "frozen",
+            "userPassword: frozenpw\npwdAccountLockedTime: 000001010000Z\n".to_owned(),
+        ),
         ("twin", "userPassword: twinpw\n".to_owned()),
         ("Zoë", "userPassword: zoepw\n".to_owned()),
     ] {
         all.push_str(&person(name, BASE, &more));
     }
     all.push_str(&named_person("other twin", "twin", BASE, "userPassword: twinpw\n"));
-    all.push_str(&person("mallory", "ou=elsewhere,dc=lab,dc=test", "userPassword: mallorypw\n"));
+    all.push_str(&person(
+        "mallory",
+        "ou=elsewhere,dc=lab,dc=test",
+        "userPassword: mallorypw\n",
+    ));
     all
 }
 
@@ -329,5 +360,7 @@ pub fn why(lookup: Lookup) -> String {
 
 pub fn values(person: &Person, name: &str) -> Vec<String> {
     let found = person.attributes.find(name);
-    found.map(|found| found.values.iter().map(|value| value.shown(200)).collect()).unwrap_or_default()
+    found
+        .map(|found| found.values.iter().map(|value| value.shown(200)).collect())
+        .unwrap_or_default()
 }

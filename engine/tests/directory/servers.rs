@@ -11,7 +11,9 @@ fn pair(first: &Slapd, second: &Slapd, timeout: Duration) -> LdapDirectory {
     // Each rig has its own authority: the directory believes both.
     let both = Dir::new();
     let ca = both.0.join("ca.pem");
-    let text = [first.ca(), second.ca()].map(|path| std::fs::read_to_string(path).unwrap()).concat();
+    let text = [first.ca(), second.ca()]
+        .map(|path| std::fs::read_to_string(path).unwrap())
+        .concat();
     std::fs::write(&ca, text).unwrap();
     let mut profile = first.profile();
     profile.servers = vec![first.ldap(), second.ldaps()];
@@ -24,10 +26,16 @@ fn pair(first: &Slapd, second: &Slapd, timeout: Duration) -> LdapDirectory {
 async fn when_the_first_server_dies_the_second_answers_and_the_first_is_left_alone_for_a_while() {
     let (mut first, second) = (Slapd::start(), Slapd::start());
     let directory = pair(&first, &second, Duration::from_secs(5));
-    assert!(matches!(check(&directory, "alice", "alicepw").await, PasswordCheck::Passed(_)));
+    assert!(matches!(
+        check(&directory, "alice", "alicepw").await,
+        PasswordCheck::Passed(_)
+    ));
     assert!(!second.log().contains(" BIND "), "the first is preferred");
     first.kill();
-    assert!(matches!(check(&directory, "alice", "alicepw").await, PasswordCheck::Passed(_)));
+    assert!(matches!(
+        check(&directory, "alice", "alicepw").await,
+        PasswordCheck::Passed(_)
+    ));
     assert_eq!(check(&directory, "alice", "wrong").await, PasswordCheck::Wrong);
     first.restart();
     let mark = first.log().len();
@@ -56,11 +64,17 @@ async fn a_server_that_was_restarted_is_used_again_without_a_failed_login() {
     slapd.restart();
     assert!(matches!(directory.look_up(&user("alice")).await, Lookup::Found(_)));
     slapd.restart();
-    assert!(matches!(check(&directory, "alice", "alicepw").await, PasswordCheck::Passed(_)));
+    assert!(matches!(
+        check(&directory, "alice", "alicepw").await,
+        PasswordCheck::Passed(_)
+    ));
     // The only server is asked again at once, whatever happened before.
     slapd.kill();
     assert!(why(directory.look_up(&user("alice")).await).contains("connect"));
-    assert!(matches!(check(&directory, "alice", "alicepw").await, PasswordCheck::Unreachable(_)));
+    assert!(matches!(
+        check(&directory, "alice", "alicepw").await,
+        PasswordCheck::Unreachable(_)
+    ));
     slapd.restart();
     assert!(matches!(directory.look_up(&user("alice")).await, Lookup::Found(_)));
 }
@@ -71,19 +85,33 @@ async fn a_server_that_never_answers_ends_in_its_deadline_and_another_takes_over
     let slapd = Slapd::start();
     let timeout = Duration::from_millis(400);
     for security in [LdapSecurity::Ldaps, LdapSecurity::StartTls, LdapSecurity::PlainLoopback] {
-        let scheme = if security == LdapSecurity::Ldaps { "ldaps" } else { "ldap" };
+        let scheme = if security == LdapSecurity::Ldaps {
+            "ldaps"
+        } else {
+            "ldap"
+        };
         let mut profile = slapd.profile();
         profile.timeout = timeout;
         profile.servers = vec![server(&format!("{scheme}://localhost:{}", silent.port), security)];
         let alone = directory(profile.clone());
         let start = Instant::now();
         assert!(why(alone.look_up(&user("alice")).await).contains("no answer within"));
-        assert!(matches!(check(&alone, "alice", "alicepw").await, PasswordCheck::Unreachable(_)));
-        assert!(start.elapsed() < 4 * timeout + Duration::from_millis(500), "{:?}", start.elapsed());
+        assert!(matches!(
+            check(&alone, "alice", "alicepw").await,
+            PasswordCheck::Unreachable(_)
+        ));
+        assert!(
+            start.elapsed() < 4 * timeout + Duration::from_millis(500),
+            "{:?}",
+            start.elapsed()
+        );
         profile.servers.push(slapd.ldaps());
         profile.timeout = Duration::from_millis(1000);
         let both = directory(profile);
-        assert!(matches!(check(&both, "alice", "alicepw").await, PasswordCheck::Passed(_)), "{security:?}");
+        assert!(
+            matches!(check(&both, "alice", "alicepw").await, PasswordCheck::Passed(_)),
+            "{security:?}"
+        );
         let start = Instant::now();
         assert!(matches!(both.look_up(&user("alice")).await, Lookup::Found(_)));
         assert!(start.elapsed() < Duration::from_millis(500), "the silent one rests");
@@ -96,7 +124,10 @@ async fn logins_that_wait_for_the_same_dead_server_share_its_deadline() {
     let slapd = Slapd::start();
     let mut profile = slapd.profile();
     profile.timeout = Duration::from_millis(400);
-    profile.servers = vec![server(&format!("ldaps://localhost:{}", silent.port), LdapSecurity::Ldaps)];
+    profile.servers = vec![server(
+        &format!("ldaps://localhost:{}", silent.port),
+        LdapSecurity::Ldaps,
+    )];
     let directory = std::sync::Arc::new(directory(profile));
     let start = Instant::now();
     let lookups: Vec<_> = (0..50)
@@ -122,7 +153,10 @@ async fn a_server_that_stops_answering_in_the_middle_is_noticed() {
     slapd.pause();
     let start = Instant::now();
     assert!(why(directory.look_up(&user("alice")).await).contains("no answer within"));
-    assert!(matches!(check(&directory, "alice", "alicepw").await, PasswordCheck::Unreachable(_)));
+    assert!(matches!(
+        check(&directory, "alice", "alicepw").await,
+        PasswordCheck::Unreachable(_)
+    ));
     assert!(start.elapsed() < Duration::from_millis(2500), "{:?}", start.elapsed());
     slapd.resume();
     tokio::time::sleep(Duration::from_millis(100)).await;
@@ -137,5 +171,8 @@ async fn a_login_that_goes_away_leaves_the_directory_usable() {
         let (name, typed) = (user("alice"), password("alicepw"));
         let _ = tokio::time::timeout(Duration::from_millis(wait), directory.check_password(&name, &typed)).await;
     }
-    assert!(matches!(check(&directory, "alice", "alicepw").await, PasswordCheck::Passed(_)));
+    assert!(matches!(
+        check(&directory, "alice", "alicepw").await,
+        PasswordCheck::Passed(_)
+    ));
 }

@@ -12,9 +12,15 @@ async fn r58_a_user_is_found_with_a_lasting_id_and_the_attributes_that_policies_
     let directory = slapd.directory();
     let alice = found(directory.look_up(&user("alice")).await);
     assert_eq!(alice.account, Account::Active);
-    assert_eq!((alice.identity.realm.as_str(), alice.identity.id.as_str().len()), ("lab.test", 36));
+    assert_eq!(
+        (alice.identity.realm.as_str(), alice.identity.id.as_str().len()),
+        ("lab.test", 36)
+    );
     assert_eq!(values(&alice, "mail"), ["alice@lab.test"]);
-    assert_eq!(values(&alice, "MEMBEROF"), ["cn=eng,ou=groups,dc=lab,dc=test", "cn=ops,ou=groups,dc=lab,dc=test"]);
+    assert_eq!(
+        values(&alice, "MEMBEROF"),
+        ["cn=eng,ou=groups,dc=lab,dc=test", "cn=ops,ou=groups,dc=lab,dc=test"]
+    );
     assert_eq!(alice.attributes.find("memberOf").unwrap().syntax, Syntax::Dn);
     // Another spelling is the same identity.
     assert_eq!(found(directory.look_up(&user("ALICE")).await).identity, alice.identity);
@@ -30,17 +36,34 @@ async fn r58_a_user_is_found_with_a_lasting_id_and_the_attributes_that_policies_
 async fn only_the_right_password_passes() {
     let slapd = Slapd::start();
     let directory = slapd.directory();
-    for (name, right) in [("bob", "bobpw".to_owned()), ("carol", long_password()), ("dave", ODD_PASSWORD.to_owned())] {
-        assert!(matches!(check(&directory, name, &right).await, PasswordCheck::Passed(_)), "{name}");
+    for (name, right) in [
+        ("bob", "bobpw".to_owned()),
+        ("carol", long_password()),
+        ("dave", ODD_PASSWORD.to_owned()),
+    ] {
+        assert!(
+            matches!(check(&directory, name, &right).await, PasswordCheck::Passed(_)),
+            "{name}"
+        );
         for wrong in [format!("{right}x"), right[..right.len() - 1].to_owned() + "?"] {
-            assert_eq!(check(&directory, name, &wrong).await, PasswordCheck::Wrong, "{name}: {wrong}");
+            assert_eq!(
+                check(&directory, name, &wrong).await,
+                PasswordCheck::Wrong,
+                "{name}: {wrong}"
+            );
         }
-        assert!(matches!(check(&directory, name, &right).await, PasswordCheck::Passed(_)), "{name} again");
+        assert!(
+            matches!(check(&directory, name, &right).await, PasswordCheck::Passed(_)),
+            "{name} again"
+        );
     }
     assert_eq!(check(&directory, "nopw", "nopw").await, PasswordCheck::Wrong);
     assert_eq!(check(&directory, "nobody", "bobpw").await, PasswordCheck::Unknown);
     let bytes = Password::new(Zeroizing::new(b"bobpw\xff".to_vec())).unwrap();
-    assert_eq!(directory.check_password(&user("bob"), &bytes).await, PasswordCheck::Wrong);
+    assert_eq!(
+        directory.check_password(&user("bob"), &bytes).await,
+        PasswordCheck::Wrong
+    );
 }
 
 #[tokio::test]
@@ -60,17 +83,43 @@ async fn r61_names_that_are_filters_find_nothing() {
     let slapd = Slapd::start();
     let directory = slapd.directory();
     for name in [
-        "*", "*)(uid=*", "alice)(|(uid=*", "alice)(&(uid=alice", "a*", "*alice", "(alice)", "alice\\", "\\61lice", "alice,ou=people",
-        "alice)(objectClass=*", "al\\2aice", "|(uid=alice)", "!(uid=bob)",
+        "*",
+        "*)(uid=*",
+        "alice)(|(uid=*",
+        "alice)(&(uid=alice",
+        "a*",
+        "*alice",
+        "(alice)",
+        "alice\\",
+        "\\61lice",
+        "alice,ou=people",
+        "alice)(objectClass=*",
+        "al\\2aice",
+        "|(uid=alice)",
+        "!(uid=bob)",
     ] {
         assert_eq!(directory.look_up(&user(name)).await, Lookup::Unknown, "{name}");
-        assert_eq!(check(&directory, name, "alicepw").await, PasswordCheck::Unknown, "{name}");
+        assert_eq!(
+            check(&directory, name, "alicepw").await,
+            PasswordCheck::Unknown,
+            "{name}"
+        );
     }
 }
 
 #[tokio::test]
 async fn r61_a_user_with_an_odd_name_is_found_by_exactly_that_name() {
-    let odd = ["*", "a*b", "x(y)", "back\\slash", "uml äöü", "q\"uote", "a,b=c+d", "#hash", "two  blanks"];
+    let odd = [
+        "*",
+        "a*b",
+        "x(y)",
+        "back\\slash",
+        "uml äöü",
+        "q\"uote",
+        "a,b=c+d",
+        "#hash",
+        "two  blanks",
+    ];
     let mut people = String::new();
     for (at, name) in odd.iter().enumerate() {
         people.push_str(&person(&format!("n{at}"), BASE, "").replace(&format!("uid: n{at}"), &format!("uid: {name}")));
@@ -99,7 +148,9 @@ async fn r63_an_entry_outside_the_base_or_the_filter_is_nobody() {
     let directory = slapd.directory();
     assert_eq!(directory.look_up(&user("mallory")).await, Lookup::Unknown);
     assert_eq!(check(&directory, "mallory", "mallorypw").await, PasswordCheck::Unknown);
-    let narrow = rig_with(&slapd, |profile| profile.user_filter = Some("departmentNumber=IT".to_owned()));
+    let narrow = rig_with(&slapd, |profile| {
+        profile.user_filter = Some("departmentNumber=IT".to_owned())
+    });
     assert!(matches!(narrow.look_up(&user("alice")).await, Lookup::Found(_)));
     assert_eq!(narrow.look_up(&user("bob")).await, Lookup::Unknown);
     assert_eq!(check(&narrow, "bob", "bobpw").await, PasswordCheck::Unknown);
@@ -115,9 +166,15 @@ fn rig_with(slapd: &Slapd, change: impl FnOnce(&mut LdapProfile)) -> assent_engi
 async fn r33_a_search_that_cannot_be_made_is_not_taken_for_no() {
     let slapd = Slapd::start();
     let changes: [(&str, fn(&mut LdapProfile)); 5] = [
-        ("result 32", |profile| profile.base = "ou=nowhere,dc=lab,dc=test".to_owned()),
-        ("no readable departmentNumber", |profile| profile.id_attribute = "departmentNumber".to_owned()),
-        ("several values of memberOf", |profile| profile.id_attribute = "memberOf".to_owned()),
+        ("result 32", |profile| {
+            profile.base = "ou=nowhere,dc=lab,dc=test".to_owned()
+        }),
+        ("no readable departmentNumber", |profile| {
+            profile.id_attribute = "departmentNumber".to_owned()
+        }),
+        ("several values of memberOf", |profile| {
+            profile.id_attribute = "memberOf".to_owned()
+        }),
         ("filter", |profile| profile.user_filter = Some("(uid=".to_owned())),
         ("result", |profile| profile.base = "dc=example,dc=org".to_owned()),
     ];
@@ -126,7 +183,10 @@ async fn r33_a_search_that_cannot_be_made_is_not_taken_for_no() {
         let name = if expected.contains("memberOf") { "alice" } else { "bob" };
         let text = why(directory.look_up(&user(name)).await);
         assert!(text.contains(expected), "{expected}: {text}");
-        assert!(matches!(check(&directory, name, "bobpw").await, PasswordCheck::Unreachable(_)), "{expected}");
+        assert!(
+            matches!(check(&directory, name, "bobpw").await, PasswordCheck::Unreachable(_)),
+            "{expected}"
+        );
     }
 }
 
@@ -134,18 +194,27 @@ async fn r33_a_search_that_cannot_be_made_is_not_taken_for_no() {
 async fn accounts_that_are_locked_or_must_change_their_password_are_told() {
     let slapd = Slapd::start();
     let directory = slapd.directory();
-    assert_eq!(found(directory.look_up(&user("reset")).await).account, Account::MustChangePassword);
+    assert_eq!(
+        found(directory.look_up(&user("reset")).await).account,
+        Account::MustChangePassword
+    );
     let PasswordCheck::Passed(reset) = check(&directory, "reset", "resetpw").await else {
         panic!("refused");
     };
     assert_eq!(reset.account, Account::MustChangePassword);
     assert_eq!(found(directory.look_up(&user("frozen")).await).account, Account::Locked);
-    assert_eq!(check(&directory, "frozen", "frozenpw").await, PasswordCheck::Blocked(Account::Locked));
+    assert_eq!(
+        check(&directory, "frozen", "frozenpw").await,
+        PasswordCheck::Blocked(Account::Locked)
+    );
     // Three failures lock bob; the right password does not help then.
     for _ in 0..3 {
         assert_eq!(check(&directory, "bob", "wrong").await, PasswordCheck::Wrong);
     }
-    assert_eq!(check(&directory, "bob", "bobpw").await, PasswordCheck::Blocked(Account::Locked));
+    assert_eq!(
+        check(&directory, "bob", "bobpw").await,
+        PasswordCheck::Blocked(Account::Locked)
+    );
     assert_eq!(found(directory.look_up(&user("bob")).await).account, Account::Locked);
 }
 
@@ -157,9 +226,16 @@ async fn r31_unknown_users_move_no_counter_and_their_password_never_reaches_the_
     for _ in 0..5 {
         assert_eq!(check(&directory, "nobody", "bobpw").await, PasswordCheck::Unknown);
     }
-    assert!(matches!(check(&directory, "bob", "bobpw").await, PasswordCheck::Passed(_)));
+    assert!(matches!(
+        check(&directory, "bob", "bobpw").await,
+        PasswordCheck::Passed(_)
+    ));
     let log = slapd.log();
-    assert_eq!(log.matches("BIND dn=\"cn=assent-unknown-user,ou=people,dc=lab,dc=test\" method=128").count(), 5);
+    assert_eq!(
+        log.matches("BIND dn=\"cn=assent-unknown-user,ou=people,dc=lab,dc=test\" method=128")
+            .count(),
+        5
+    );
 }
 
 /// The operations on each connection, in order, of what slapd logged after `mark`.
@@ -176,7 +252,10 @@ fn operations(log: &str, mark: usize) -> Vec<Vec<String>> {
         }
         let rest: Vec<&str> = words.collect();
         // slapd logs a bind's start and success, and a search's parameters and attributes.
-        if rest.iter().any(|word| word.starts_with("mech=") || word.starts_with("attr=")) {
+        if rest
+            .iter()
+            .any(|word| word.starts_with("mech=") || word.starts_with("attr="))
+        {
             continue;
         }
         match connections.iter_mut().find(|(known, _)| known == connection) {
@@ -193,12 +272,20 @@ async fn r31_r65_unknown_and_wrong_take_the_same_steps_and_the_users_bind_has_a_
     let directory = slapd.directory();
     found(directory.look_up(&user("alice")).await);
     let mut seen = BTreeSet::new();
-    for (name, typed) in [("alice", "wrong"), ("nobody", "wrong"), ("twin", "twinpw"), ("alice", "alicepw"), ("mallory", "x")] {
+    for (name, typed) in [
+        ("alice", "wrong"),
+        ("nobody", "wrong"),
+        ("twin", "twinpw"),
+        ("alice", "alicepw"),
+        ("mallory", "x"),
+    ] {
         let mark = slapd.log().len();
         check(&directory, name, typed).await;
         tokio::time::sleep(std::time::Duration::from_millis(200)).await;
         let mut operations = operations(&slapd.log(), mark);
-        operations.iter_mut().for_each(|operations| operations.retain(|operation| operation != "STARTTLS"));
+        operations
+            .iter_mut()
+            .for_each(|operations| operations.retain(|operation| operation != "STARTTLS"));
         operations.sort();
         seen.insert(operations);
     }

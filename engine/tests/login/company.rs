@@ -4,7 +4,9 @@ use assent_engine::config::{self, Config};
 use assent_engine::directory::{Account, Attributes, Lookup, PasswordCheck, Person, Syntax, Values};
 use assent_engine::login::facts::{Facts, Phase, SshConnection};
 use assent_proto::answer::{self, Answer, Decision};
-use assent_proto::cert::{self, Device, DeviceOwner, Host, Identity, Issuance, Issuer, IssuerGrant, IssuerRequest, Trust};
+use assent_proto::cert::{
+    self, Device, DeviceOwner, Host, Identity, Issuance, Issuer, IssuerGrant, IssuerRequest, Trust,
+};
 use assent_proto::enrol::{Enrolment, Token};
 use assent_proto::keys::{KeyPair, SigningKey};
 use assent_proto::registrar::HostJoin;
@@ -203,7 +205,15 @@ impl Company {
             identities: vec![identity("alice-id")],
             name: text("alice"),
         };
-        let device = cert::sign_device(&issuer, &issuer_keys.sign, Id::random().unwrap(), owner, &request, issuance).unwrap();
+        let device = cert::sign_device(
+            &issuer,
+            &issuer_keys.sign,
+            Id::random().unwrap(),
+            owner,
+            &request,
+            issuance,
+        )
+        .unwrap();
         let device = issuer.verify_device(&device, now).unwrap();
         Self {
             issuer,
@@ -217,13 +227,20 @@ impl Company {
     /// What the device's owner approves for these details, through signing, sealing, opening and verifying.
     pub fn approve(&self, details: Details, now: BootTime) -> Approved {
         let wall = UnixTime::now();
-        let statement = Statement::new(Id::random().unwrap(), Nonce::random().unwrap(), &self.host, wall, details);
+        let statement = Statement::new(
+            Id::random().unwrap(),
+            Nonce::random().unwrap(),
+            &self.host,
+            wall,
+            details,
+        );
         let request = statement.sign(&self.host_keys.sign).unwrap();
         let devices = vec![self.device.clone()];
         let sealed = seal_to_devices(&statement, &request, &self.host, &self.issuer, &devices).unwrap();
         let device_id = self.device.claims().device_id;
         let context = request::seal_context(&statement.id, &device_id, statement.expiry());
-        let envelope: request::Envelope = seal::open(&self.device_keys.kem, Purpose::Request, &context, &sealed[0].1).unwrap();
+        let envelope: request::Envelope =
+            seal::open(&self.device_keys.kem, Purpose::Request, &context, &sealed[0].1).unwrap();
         let root = self.issuer.document();
         assert_eq!(envelope.issuer, root);
         let digest = sha256(&[envelope.req.as_bytes()]);
@@ -235,7 +252,13 @@ impl Company {
         let answer = Answer::new(&verified, device_id, Decision::Approve, None, wall);
         let res = answer.sign(&self.device_keys.sign).unwrap();
         let context = answer::seal_context(&statement.id, &device_id);
-        let blob = seal::seal(&self.host.claims().kem, Purpose::Answer, &context, &answer::Envelope { res }).unwrap();
+        let blob = seal::seal(
+            &self.host.claims().kem,
+            Purpose::Answer,
+            &context,
+            &answer::Envelope { res },
+        )
+        .unwrap();
         let mut pending = PendingPush::new(&statement, &request, devices, None, now);
         match pending.receive(&self.host_keys.kem, device_id, &blob, now, wall) {
             Received::Approved(approved) => approved,

@@ -1,5 +1,11 @@
 //! The login machine, driven event by event.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::needless_pass_by_value, missing_docs)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::needless_pass_by_value,
+    missing_docs
+)]
 
 mod company;
 
@@ -88,7 +94,9 @@ impl Bench {
 fn a_password_and_an_approval_let_a_login_pass() {
     let company = Company::new();
     let mut bench = Bench::resolved(facts("sshd", Phase::Auth));
-    assert!(matches!(&bench.effects[..], [Effect::AskPassword { text }] if text.contains("approve on your phone [k7f3q2]")));
+    assert!(
+        matches!(&bench.effects[..], [Effect::AskPassword { text }] if text.contains("approve on your phone [k7f3q2]"))
+    );
     bench.step(Event::Password(PasswordReply::Typed));
     assert!(matches!(bench.effects[..], [Effect::CheckPassword { .. }]));
     // The check yields the attributes, too: no second question to the directory.
@@ -255,7 +263,10 @@ fn r58_profiles_that_name_two_identities_are_denied() {
 fn a_user_without_a_device_and_an_unreachable_gateway_are_denied() {
     for (search, expected) in [
         (DeviceSearch::Found(vec![]), Cause::NoDevice),
-        (DeviceSearch::Unreachable("down".into()), Cause::GatewayUnreachable("down".into())),
+        (
+            DeviceSearch::Unreachable("down".into()),
+            Cause::GatewayUnreachable("down".into()),
+        ),
     ] {
         let mut bench = Bench::resolved(facts("sshd-keys", Phase::Account));
         bench.step(Event::LookedUp(found("alice-id", "IT")));
@@ -279,7 +290,10 @@ fn r16_a_push_alone_in_sshds_auth_phase_waits_for_a_typed_letter() {
 
 #[test]
 fn r86_a_ticket_spares_the_account_phase_and_only_that() {
-    let ticket = |phase| Facts { ticket: true, ..facts("sshd", phase) };
+    let ticket = |phase| Facts {
+        ticket: true,
+        ..facts("sshd", phase)
+    };
     let bench = Bench::resolved(ticket(Phase::Account));
     assert_eq!(bench.outcome(), Some(&Outcome::ApprovedBefore));
     let bench = Bench::resolved(ticket(Phase::Auth));
@@ -297,9 +311,27 @@ fn sudo_sends_no_push_that_nobody_could_answer_or_that_hides_a_command() {
         (sudo(&["sudo", "-n", "id"]), Cause::NonInteractive),
         (sudo(&["sudo", "-l"]), Cause::RunsNothing),
         (sudo(&["sudo", "-v"]), Cause::RunsNothing),
-        (Facts { tty: None, ..sudo(&["sudo", "id"]) }, Cause::NoTerminal),
-        (Facts { tty: Some(Outside::new("")), ..sudo(&["sudo", "id"]) }, Cause::NoTerminal),
-        (Facts { args_cut: true, ..sudo(&["sudo", "id"]) }, Cause::CommandCut),
+        (
+            Facts {
+                tty: None,
+                ..sudo(&["sudo", "id"])
+            },
+            Cause::NoTerminal,
+        ),
+        (
+            Facts {
+                tty: Some(Outside::new("")),
+                ..sudo(&["sudo", "id"])
+            },
+            Cause::NoTerminal,
+        ),
+        (
+            Facts {
+                args_cut: true,
+                ..sudo(&["sudo", "id"])
+            },
+            Cause::CommandCut,
+        ),
         (sudo(&["sudo", "echo", &long]), Cause::CommandCut),
         (sudo(&many), Cause::CommandCut),
     ];
@@ -314,7 +346,10 @@ fn sudo_sends_no_push_that_nobody_could_answer_or_that_hides_a_command() {
 #[test]
 fn a_sudo_request_shows_target_arguments_apart_and_the_resolved_command() {
     let company = Company::new();
-    let (_, details) = Bench::pushed(&company, sudo(&["evil-name", "-u", "postgres", "psql", "-c", "drop table a; --"]));
+    let (_, details) = Bench::pushed(
+        &company,
+        sudo(&["evil-name", "-u", "postgres", "psql", "-c", "drop table a; --"]),
+    );
     assert_eq!(details.target_user.unwrap().as_str(), "postgres");
     let cmd = details.cmd.unwrap();
     let args: Vec<&str> = cmd.args.iter().map(assent_proto::ShortText::as_str).collect();
@@ -327,7 +362,13 @@ fn a_sudo_request_shows_target_arguments_apart_and_the_resolved_command() {
 #[test]
 fn every_refusal_of_the_device_denies_and_withdraws_the_push() {
     let company = Company::new();
-    for refusal in [Refusal::Denied, Refusal::Reported, Refusal::Expired, Refusal::Number, Refusal::Level] {
+    for refusal in [
+        Refusal::Denied,
+        Refusal::Reported,
+        Refusal::Expired,
+        Refusal::Number,
+        Refusal::Level,
+    ] {
         let (mut bench, _) = Bench::pushed(&company, facts("sshd-keys", Phase::Account));
         bench.step(Event::PushRefused(refusal));
         assert_eq!(bench.cause(), Cause::Refused(refusal));
@@ -340,14 +381,20 @@ fn rubbish_is_borne_until_it_is_too_much() {
     let company = Company::new();
     let (mut bench, details) = Bench::pushed(&company, facts("sshd-keys", Phase::Account));
     for _ in 0..7 {
-        bench.step(Event::PushIgnored { why: Rubbish::Signature, last: false });
+        bench.step(Event::PushIgnored {
+            why: Rubbish::Signature,
+            last: false,
+        });
         assert!(bench.effects.is_empty());
     }
     bench.step(Event::PushApproved(company.approve(details, at(0))));
     assert_eq!(bench.outcome(), Some(&Outcome::Approved));
 
     let (mut bench, _) = Bench::pushed(&company, facts("sshd-keys", Phase::Account));
-    bench.step(Event::PushIgnored { why: Rubbish::Signature, last: true });
+    bench.step(Event::PushIgnored {
+        why: Rubbish::Signature,
+        last: true,
+    });
     assert_eq!(bench.cause(), Cause::TooMuchRubbish);
 }
 
@@ -421,17 +468,31 @@ fn a_service_of_no_application_is_denied_by_default() {
 #[test]
 fn the_trace_holds_events_effects_and_policies_and_no_outside_control_character() {
     let company = Company::new();
-    let (mut bench, details) = Bench::pushed(&company, Facts {
-        tty: Some(Outside::new("pts/0\x1b[2J\nforged")),
-        ..facts("sshd-keys", Phase::Account)
-    });
+    let (mut bench, details) = Bench::pushed(
+        &company,
+        Facts {
+            tty: Some(Outside::new("pts/0\x1b[2J\nforged")),
+            ..facts("sshd-keys", Phase::Account)
+        },
+    );
     bench.step(Event::PushApproved(company.approve(details, at(0))));
     let lines: Vec<String> = bench.login.trace().iter().map(|line| line.0.to_string()).collect();
     let all = lines.join("\n");
-    for word in ["\"begin\"", "\"looked_up\"", "\"policy\"", "\"push_approved\"", "\"finish\"", "department"] {
+    for word in [
+        "\"begin\"",
+        "\"looked_up\"",
+        "\"policy\"",
+        "\"push_approved\"",
+        "\"finish\"",
+        "department",
+    ] {
         assert!(all.contains(word), "{word} in {all}");
     }
-    assert!(lines.iter().all(|line| !line.contains('\n') && !line.contains('\x1b') && !line.contains("\\u001b")));
+    assert!(
+        lines
+            .iter()
+            .all(|line| !line.contains('\n') && !line.contains('\x1b') && !line.contains("\\u001b"))
+    );
 }
 
 /// Any event, without an approval among them.
@@ -460,7 +521,10 @@ fn event(code: u8) -> Event {
         16 => Event::Devices(DeviceSearch::Found(vec![])),
         17 => Event::PushSent,
         18 => Event::PushFailed("x".into()),
-        19 => Event::PushIgnored { why: Rubbish::Seal, last: false },
+        19 => Event::PushIgnored {
+            why: Rubbish::Seal,
+            last: false,
+        },
         20 => Event::PushRefused(Refusal::Denied),
         21 => Event::Gone(Gone::Module),
         22 => Event::Tick,

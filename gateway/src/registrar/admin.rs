@@ -96,7 +96,11 @@ impl Registrar {
     /// Every host.
     pub async fn list_hosts(&self) -> Result<Vec<Listed>, StoreError> {
         let mut conn = self.pool.acquire().await?;
-        Ok(rows::hosts(&mut conn).await?.into_iter().map(|host| listed(host, Vec::new())).collect())
+        Ok(rows::hosts(&mut conn)
+            .await?
+            .into_iter()
+            .map(|host| listed(host, Vec::new()))
+            .collect())
     }
 
     /// Every device.
@@ -105,7 +109,10 @@ impl Registrar {
         let mut list = Vec::new();
         for device in rows::devices(&mut conn).await? {
             let identities = rows::identities(&mut conn, device.id).await?;
-            let identities = identities.into_iter().map(|(realm, id)| format!("{realm}#{id}")).collect();
+            let identities = identities
+                .into_iter()
+                .map(|(realm, id)| format!("{realm}#{id}"))
+                .collect();
             list.push(listed(device, identities));
         }
         Ok(list)
@@ -184,8 +191,20 @@ fn listed(one: Certified, identities: Vec<String>) -> Listed {
 }
 
 async fn record(conn: &mut SqliteConnection, kind: &'static str, revoked: Id, at: u64) -> Result<(), StoreError> {
-    let revocation = Revocation { v: 1, revoked, kind, at };
+    let revocation = Revocation {
+        v: 1,
+        revoked,
+        kind,
+        at,
+    };
     let document = serde_json::to_string(&revocation).map_err(|_| StoreError::Row("log"))?;
     let index = log::next_index(conn).await?;
-    log::append(conn, index, assent_proto::time::UnixTime(at), Entry::Revocation, &document).await
+    log::append(
+        conn,
+        index,
+        assent_proto::time::UnixTime(at),
+        Entry::Revocation,
+        &document,
+    )
+    .await
 }

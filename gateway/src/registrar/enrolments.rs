@@ -31,7 +31,10 @@ impl Registrar {
         }
         if let Some(identity) = owner.identities.iter().find(|identity| !may_vouch(host, identity)) {
             tracing::warn!(%host, %identity, "a host vouched for another host's user");
-            return Ok(refuse(Refused::NameSpace, "a host vouches for its own local users alone"));
+            return Ok(refuse(
+                Refused::NameSpace,
+                "a host vouches for its own local users alone",
+            ));
         }
         if has_device(conn, &owner.identities, now).await? {
             tracing::warn!(%host, name = ?owner.name, "an enrolment for a user who has a device was refused");
@@ -62,7 +65,11 @@ impl Registrar {
     }
 
     /// A device comes with a token.
-    pub(super) async fn enrol_device(conn: &mut SqliteConnection, enrolment: &Enrolment, now: UnixTime) -> Result<Reply, StoreError> {
+    pub(super) async fn enrol_device(
+        conn: &mut SqliteConnection,
+        enrolment: &Enrolment,
+        now: UnixTime,
+    ) -> Result<Reply, StoreError> {
         let Ok(token_id) = enrolment.token_id() else {
             return Ok(refuse(Refused::Malformed, "the request is not signed by the key in it"));
         };
@@ -102,7 +109,12 @@ impl Registrar {
     }
 
     /// The host that opened an enrolment asks how it stands.
-    pub(super) async fn enrolment_state(conn: &mut SqliteConnection, host: Id, token_id: Id, now: UnixTime) -> Result<Reply, StoreError> {
+    pub(super) async fn enrolment_state(
+        conn: &mut SqliteConnection,
+        host: Id,
+        token_id: Id,
+        now: UnixTime,
+    ) -> Result<Reply, StoreError> {
         let state = match own(conn, host, token_id, now).await? {
             Some(row) => state(conn, &row).await?,
             None => EnrolmentState::Over,
@@ -158,7 +170,11 @@ impl Registrar {
     }
 
     /// A device asks how its enrolment stands.
-    pub(super) async fn device_asks(conn: &mut SqliteConnection, signed: &str, now: UnixTime) -> Result<Reply, StoreError> {
+    pub(super) async fn device_asks(
+        conn: &mut SqliteConnection,
+        signed: &str,
+        now: UnixTime,
+    ) -> Result<Reply, StoreError> {
         let unknown = || refuse(Refused::Caller, "the registrar does not know this device");
         let Ok(key_id) = DeviceAsk::claimed_key(signed) else {
             return Ok(refuse(Refused::Malformed, "the call is no signed document"));
@@ -201,12 +217,17 @@ async fn has_device(conn: &mut SqliteConnection, identities: &[Identity], now: U
 }
 
 fn refuse_second() -> Reply {
-    refuse(Refused::HasDevice, "this user has a device; an admin can revoke it first")
+    refuse(
+        Refused::HasDevice,
+        "this user has a device; an admin can revoke it first",
+    )
 }
 
 /// An enrolment that this host opened.
 async fn own(conn: &mut SqliteConnection, host: Id, token_id: Id, now: UnixTime) -> Result<Option<Row>, StoreError> {
-    Ok(enrolments::find(conn, token_id, now).await?.filter(|row| row.host == host))
+    Ok(enrolments::find(conn, token_id, now)
+        .await?
+        .filter(|row| row.host == host))
 }
 
 /// What is wrong with a request whose proof is right.
@@ -232,7 +253,9 @@ async fn state(conn: &mut SqliteConnection, row: &Row) -> Result<EnrolmentState,
         Stage::Certified => match row.device {
             None => return Err(StoreError::Row("enrolment")),
             Some(device) => match rows::device(conn, device).await? {
-                Some(device) if device.revoked.is_none() => EnrolmentState::Certified { device: device.document },
+                Some(device) if device.revoked.is_none() => EnrolmentState::Certified {
+                    device: device.document,
+                },
                 Some(_) | None => EnrolmentState::Over,
             },
         },

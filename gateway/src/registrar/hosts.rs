@@ -89,19 +89,31 @@ impl Registrar {
         let host_id = host.claims().host_id;
         match ask.what {
             HostWant::Devices { identity } => Self::devices(conn, &identity, now).await,
-            HostWant::OpenEnrolment { token_id, secret, owner } => self.open_enrolment(conn, host_id, token_id, secret, owner, now).await,
+            HostWant::OpenEnrolment {
+                token_id,
+                secret,
+                owner,
+            } => self.open_enrolment(conn, host_id, token_id, secret, owner, now).await,
             HostWant::Enrolment { token_id } => Self::enrolment_state(conn, host_id, token_id, now).await,
             HostWant::ConfirmEnrolment { token_id, digits } => {
-                self.confirm_enrolment(conn, news, host_id, token_id, digits.as_str(), now).await
+                self.confirm_enrolment(conn, news, host_id, token_id, digits.as_str(), now)
+                    .await
             }
         }
     }
 
-    async fn certified_host(&self, conn: &mut SqliteConnection, signed: &str, now: UnixTime) -> Result<Result<Host, Reply>, StoreError> {
+    async fn certified_host(
+        &self,
+        conn: &mut SqliteConnection,
+        signed: &str,
+        now: UnixTime,
+    ) -> Result<Result<Host, Reply>, StoreError> {
         let Ok(key) = HostAsk::claimed_key(signed) else {
             return Ok(Err(refuse(Refused::Malformed, "the call is no signed document")));
         };
-        let known = rows::host_by_key(conn, &key).await?.filter(|host| host.revoked.is_none());
+        let known = rows::host_by_key(conn, &key)
+            .await?
+            .filter(|host| host.revoked.is_none());
         let Some(known) = known else {
             return Ok(Err(refuse_caller("its key is not certified, or not any more")));
         };
@@ -128,7 +140,13 @@ impl Registrar {
 }
 
 /// The host that used the token may ask once more (its reply was lost); nobody else.
-async fn joined_before(conn: &mut SqliteConnection, token: &HostToken, same: bool, host: Id, now: UnixTime) -> Result<Reply, StoreError> {
+async fn joined_before(
+    conn: &mut SqliteConnection,
+    token: &HostToken,
+    same: bool,
+    host: Id,
+    now: UnixTime,
+) -> Result<Reply, StoreError> {
     if same
         && now <= token.ends_at
         && let Some(host) = rows::host(conn, host).await?
@@ -167,5 +185,8 @@ async fn own_id(conn: &mut SqliteConnection, request: &HostRequest) -> Result<Re
 
 fn refuse_caller(why: &'static str) -> Reply {
     tracing::warn!(why, "a host's call was refused");
-    refuse(Refused::Caller, "the registrar does not know this host, or not any more")
+    refuse(
+        Refused::Caller,
+        "the registrar does not know this host, or not any more",
+    )
 }

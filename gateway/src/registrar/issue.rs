@@ -34,7 +34,8 @@ impl Registrar {
             Err(refusal) => return Ok(Issued::No(refusal)),
         };
         let (issuer, key) = (&self.keys.issuer, &self.keys.pair.sign);
-        let signed = sign_host(issuer, key, host_id, request, issuance).and_then(|document| issuer.verify_host(&document, now));
+        let signed =
+            sign_host(issuer, key, host_id, request, issuance).and_then(|document| issuer.verify_host(&document, now));
         let host = match signed {
             Ok(host) => host,
             Err(error) => return Ok(Issued::No(not_signed(&error))),
@@ -64,8 +65,8 @@ impl Registrar {
         };
         let (issuer, key) = (&self.keys.issuer, &self.keys.pair.sign);
         let id = random_id()?;
-        let signed =
-            sign_device(issuer, key, id, owner.clone(), request, issuance).and_then(|document| issuer.verify_device(&document, now));
+        let signed = sign_device(issuer, key, id, owner.clone(), request, issuance)
+            .and_then(|document| issuer.verify_device(&document, now));
         let device = match signed {
             Ok(device) => device,
             Err(error) => return Ok(Issued::No(not_signed(&error))),
@@ -81,10 +82,18 @@ impl Registrar {
         Ok(Issued::Yes(device.document().to_owned()))
     }
 
-    async fn issuance(&self, conn: &mut SqliteConnection, days: u32, now: UnixTime) -> Result<Result<Issuance, Reply>, StoreError> {
+    async fn issuance(
+        &self,
+        conn: &mut SqliteConnection,
+        days: u32,
+        now: UnixTime,
+    ) -> Result<Result<Issuance, Reply>, StoreError> {
         if !self.log_is_whole.load(Ordering::Acquire) {
             tracing::error!("nothing is certified: the log was changed");
-            return Ok(Err(refuse(Refused::Internal, "the registrar's log was changed; it certifies nothing")));
+            return Ok(Err(refuse(
+                Refused::Internal,
+                "the registrar's log was changed; it certifies nothing",
+            )));
         }
         Ok(Ok(Issuance {
             nbf: now,

@@ -29,9 +29,11 @@ impl IssuingKeys {
             }
         }
         let key_file = state_dir.join("issuer.key");
-        let pair = KeyPair::from_file(&keyfile::read_secret(&key_file)?).with_context(|| key_file.display().to_string())?;
+        let pair =
+            KeyPair::from_file(&keyfile::read_secret(&key_file)?).with_context(|| key_file.display().to_string())?;
         let root_file = state_dir.join("root.pub");
-        let root = VerifyingKey::from_pem(&keyfile::read_public(&root_file)?).with_context(|| root_file.display().to_string())?;
+        let root = VerifyingKey::from_pem(&keyfile::read_public(&root_file)?)
+            .with_context(|| root_file.display().to_string())?;
         let cert_file = state_dir.join("issuer.jws");
         let document = keyfile::read_public(&cert_file)?;
         let issuer = Trust::new(vec![root.clone()])

@@ -52,7 +52,12 @@ struct News {
 
 impl Registrar {
     /// Opens `registrar.db` in `state_dir` and checks its log.
-    pub async fn open(state_dir: &Path, keys: IssuingKeys, lives: Lives, relay: Arc<Relay>) -> Result<Self, StoreError> {
+    pub async fn open(
+        state_dir: &Path,
+        keys: IssuingKeys,
+        lives: Lives,
+        relay: Arc<Relay>,
+    ) -> Result<Self, StoreError> {
         let file = state_dir.join("registrar.db");
         let pool = store::open(&file, Durability::Power, 2, &store::REGISTRAR_MIGRATIONS).await?;
         let registrar = Self {
@@ -77,7 +82,9 @@ impl Registrar {
             (Kind::Host, rows::hosts(&mut conn).await?),
             (Kind::Device, rows::devices(&mut conn).await?),
         ] {
-            let living = all.into_iter().filter(|one| one.revoked.is_none() && one.exp.plus(SKEW) > now);
+            let living = all
+                .into_iter()
+                .filter(|one| one.revoked.is_none() && one.exp.plus(SKEW) > now);
             mailboxes.extend(living.map(|one| Mailbox {
                 id: one.id,
                 kind,
@@ -101,7 +108,9 @@ impl Registrar {
     /// One call.
     pub async fn handle(&self, sealed: &Sealed, now: UnixTime) -> Result<Sealed, Error> {
         if sealed.issuer != self.keys.pair.sign.public().id() {
-            return Err(Error::Malformed("the call is sealed to another issuing key; ask /v1/trust again".into()));
+            return Err(Error::Malformed(
+                "the call is sealed to another issuing key; ask /v1/trust again".into(),
+            ));
         }
         let call = receive(&self.keys.pair, sealed).map_err(|error| {
             tracing::debug!(%error, "a call to the registrar does not open");
@@ -196,7 +205,10 @@ fn refuse(code: Refused, text: &str) -> Reply {
 
 /// The same for every token that does not count, so that nobody learns which ones exist.
 fn refuse_token() -> Reply {
-    refuse(Refused::Token, "this token is not good (any more): it may be used up, over, or mistyped")
+    refuse(
+        Refused::Token,
+        "this token is not good (any more): it may be used up, over, or mistyped",
+    )
 }
 
 /// Random bytes, or the call fails.
@@ -211,10 +223,18 @@ fn near(iat: UnixTime, now: UnixTime) -> bool {
 
 fn refuse_clock(iat: UnixTime, now: UnixTime) -> Reply {
     let (away, way) = (iat.0.abs_diff(now.0), if iat < now { "behind" } else { "ahead of" });
-    refuse(Refused::Clock, &format!("your clock is {away} seconds {way} the registrar's"))
+    refuse(
+        Refused::Clock,
+        &format!("your clock is {away} seconds {way} the registrar's"),
+    )
 }
 
 /// Remembers a call's nonce; `false`: it came before.
-async fn first_time(conn: &mut SqliteConnection, key: &assent_proto::keys::KeyId, n: Id, iat: UnixTime) -> Result<bool, StoreError> {
+async fn first_time(
+    conn: &mut SqliteConnection,
+    key: &assent_proto::keys::KeyId,
+    n: Id,
+    iat: UnixTime,
+) -> Result<bool, StoreError> {
     rows::use_nonce(conn, key, n, iat.plus(assent_proto::registrar::CALL_WINDOW + 1)).await
 }

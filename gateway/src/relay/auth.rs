@@ -109,7 +109,11 @@ impl FromRequestParts<Arc<Relay>> for Stranger {
 
 fn peer(parts: &Parts) -> Result<IpAddr, Error> {
     // The server always puts it there; without it, nobody could be limited.
-    parts.extensions.get::<Peer>().map(|peer| peer.0).ok_or(Error::Internal("a request without an address"))
+    parts
+        .extensions
+        .get::<Peer>()
+        .map(|peer| peer.0)
+        .ok_or(Error::Internal("a request without an address"))
 }
 
 impl Relay {

@@ -13,7 +13,9 @@ pub const BODY_TIME: Duration = Duration::from_secs(10);
 
 /// The content of a body of at most `most` bytes.
 pub async fn json<T: DeserializeOwned>(body: Body, most: usize) -> Result<T, Error> {
-    let bytes = tokio::time::timeout(BODY_TIME, collect(body, most)).await.map_err(|_| Error::Slow)??;
+    let bytes = tokio::time::timeout(BODY_TIME, collect(body, most))
+        .await
+        .map_err(|_| Error::Slow)??;
     // The message names fields and positions of what the caller itself sent.
     serde_json::from_slice(&bytes).map_err(|error| Error::Malformed(visible(&error.to_string())))
 }

@@ -106,7 +106,10 @@ impl Bus {
 
     /// Whether anyone listens for `mailbox`.
     pub fn listens(&self, mailbox: &Id) -> bool {
-        self.lock().by_mailbox.get(mailbox).is_some_and(|slots| !slots.is_empty())
+        self.lock()
+            .by_mailbox
+            .get(mailbox)
+            .is_some_and(|slots| !slots.is_empty())
     }
 
     /// How many streams are open.

@@ -76,7 +76,8 @@ mod tests {
     fn an_event_is_one_line_of_data() {
         let event = withdrawn(Id { 0: [0; 16] }, Withdrawn::Expired);
         let text = event.map(|event| event.text);
-        let expected = "event: withdrawn\ndata: {\"withdrawn\":{\"id\":\"AAAAAAAAAAAAAAAAAAAAAA\",\"why\":\"expired\"}}\n\n";
+        let expected =
+            "event: withdrawn\ndata: {\"withdrawn\":{\"id\":\"AAAAAAAAAAAAAAAAAAAAAA\",\"why\":\"expired\"}}\n\n";
         assert_eq!(text.as_deref(), Some(expected.as_bytes()));
     }
 }

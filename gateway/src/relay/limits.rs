@@ -33,12 +33,18 @@ impl Limiter {
 
     /// A host calls.
     pub fn host(&self, id: Id) -> Result<(), Error> {
-        self.host.take(id).then_some(()).ok_or(Error::TooMany("calls of this host"))
+        self.host
+            .take(id)
+            .then_some(())
+            .ok_or(Error::TooMany("calls of this host"))
     }
 
     /// A device calls.
     pub fn device(&self, id: Id) -> Result<(), Error> {
-        self.device.take(id).then_some(()).ok_or(Error::TooMany("calls of this device"))
+        self.device
+            .take(id)
+            .then_some(())
+            .ok_or(Error::TooMany("calls of this device"))
     }
 
     /// Somebody calls without a claim, or with a wrong one.

@@ -62,7 +62,9 @@ impl Relay {
         let epoch = store::relay::epoch(&mut conn).await?;
         let mailboxes = store::relay::mailboxes(&mut conn).await?;
         let bus = Arc::new(Bus::default());
-        let epoch = epoch.iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"));
+        let epoch = epoch
+            .iter()
+            .fold(String::new(), |text, byte| format!("{text}{byte:02x}"));
         let publish = publisher(Arc::clone(&bus), epoch.clone());
         let relay = Arc::new(Self {
             writer: Writer::start(conn, publish),
@@ -105,12 +107,19 @@ impl Relay {
     /// Whether a device has a mailbox here.
     fn knows_device(&self, id: &Id) -> bool {
         let mailboxes = self.mailboxes.read().unwrap_or_else(PoisonError::into_inner);
-        mailboxes.by_id.get(id).is_some_and(|mailbox| mailbox.kind == Kind::Device)
+        mailboxes
+            .by_id
+            .get(id)
+            .is_some_and(|mailbox| mailbox.kind == Kind::Device)
     }
 
     /// How many mailboxes there are.
     pub fn mailboxes(&self) -> usize {
-        self.mailboxes.read().unwrap_or_else(PoisonError::into_inner).by_id.len()
+        self.mailboxes
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .by_id
+            .len()
     }
 
     /// How many event streams are open.
@@ -200,8 +209,12 @@ impl Relay {
             return;
         };
         let mailboxes = self.mailboxes.read().unwrap_or_else(PoisonError::into_inner);
-        self.bus
-            .send_all(&event, |id| mailboxes.by_id.get(id).is_some_and(|mailbox| mailbox.kind == Kind::Host));
+        self.bus.send_all(&event, |id| {
+            mailboxes
+                .by_id
+                .get(id)
+                .is_some_and(|mailbox| mailbox.kind == Kind::Host)
+        });
     }
 
     fn generation(&self) -> u64 {
@@ -220,7 +233,13 @@ fn publisher(bus: Arc<Bus>, epoch: String) -> impl Fn(Notice) + Send + 'static {
                 }
             }
         }
-        Notice::Answered { seq, host, id, device, blob } => {
+        Notice::Answered {
+            seq,
+            host,
+            id,
+            device,
+            blob,
+        } => {
             if bus.listens(&host)
                 && let Some(event) = event::answer(&epoch, seq, id, device, blob)
             {

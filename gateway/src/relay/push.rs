@@ -42,7 +42,10 @@ pub async fn post(State(relay): State<Arc<Relay>>, host: FromHost, body: Body) -
     }
     Ok(Json(PushTaken {
         listening: u32::try_from(devices.iter().filter(|device| relay.bus.listens(device)).count()).unwrap_or(u32::MAX),
-        unknown: devices.into_iter().filter(|device| !relay.knows_device(device)).collect(),
+        unknown: devices
+            .into_iter()
+            .filter(|device| !relay.knows_device(device))
+            .collect(),
     }))
 }
 
@@ -54,7 +57,11 @@ fn check(push: &Push) -> Result<(), Error> {
     if push.to.is_empty() || push.to.len() > MAX_DEVICES {
         return malformed("a push goes to between 1 and 16 devices");
     }
-    if push.to.iter().any(|item| item.blob.0.is_empty() || item.blob.0.len() > MAX_SEALED) {
+    if push
+        .to
+        .iter()
+        .any(|item| item.blob.0.is_empty() || item.blob.0.len() > MAX_SEALED)
+    {
         return malformed("a sealed request has between 1 and 65536 bytes");
     }
     let distinct: HashSet<Id> = push.to.iter().map(|item| item.device).collect();
@@ -65,7 +72,11 @@ fn check(push: &Push) -> Result<(), Error> {
 }
 
 /// `DELETE /v1/push/{id}`. Says nothing of whether it was there: another host's push is as unknown as none.
-pub async fn delete(State(relay): State<Arc<Relay>>, host: FromHost, Path(id): Path<String>) -> Result<StatusCode, Error> {
+pub async fn delete(
+    State(relay): State<Arc<Relay>>,
+    host: FromHost,
+    Path(id): Path<String>,
+) -> Result<StatusCode, Error> {
     let id = read_id(&id)?;
     let was_alive = relay.writer.withdraw(host.id(), id).await?;
     tracing::debug!(%id, host = %host.id(), was_alive, "push withdrawn");

@@ -72,7 +72,10 @@ fn with_headers(mut response: Response, tls: bool) -> Response {
     let headers = response.headers_mut();
     headers.extend(HEADERS);
     if tls {
-        headers.insert(header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=63072000"));
+        headers.insert(
+            header::STRICT_TRANSPORT_SECURITY,
+            HeaderValue::from_static("max-age=63072000"),
+        );
     }
     response
 }

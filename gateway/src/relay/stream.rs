@@ -65,7 +65,13 @@ struct Reader {
 }
 
 impl Reader {
-    async fn start(relay: Arc<Relay>, mailbox: Id, kind: Kind, listener: Listener, resumes: Option<i64>) -> Result<Self, Error> {
+    async fn start(
+        relay: Arc<Relay>,
+        mailbox: Id,
+        kind: Kind,
+        listener: Listener,
+        resumes: Option<i64>,
+    ) -> Result<Self, Error> {
         let every = Duration::from_secs(KEEP_ALIVE);
         let mut reader = Self {
             keep_alive: tokio::time::interval_at(tokio::time::Instant::now() + every, every),
@@ -120,7 +126,8 @@ impl Reader {
         self.ready.push_back(comment());
         let mut conn = self.relay.readers.acquire().await?;
         let ended = rows::ended_upto(&mut conn, self.mailbox, last, ENDED).await?;
-        self.ready.extend(ended.into_iter().filter_map(|(id, why)| event::withdrawn(id, why)));
+        self.ready
+            .extend(ended.into_iter().filter_map(|(id, why)| event::withdrawn(id, why)));
         Ok(())
     }
 
@@ -149,7 +156,10 @@ impl Reader {
         let page = rows::waiting_after(conn, self.mailbox, self.said, now, PAGE).await?;
         let event = |p: rows::Waiting| {
             let left = u32::try_from((p.ends_at.0 - now.0).max(0) / 1000).unwrap_or(u32::MAX);
-            (p.seq, event::push(&self.relay.epoch, p.seq, p.id, p.expiry, left, &p.blob))
+            (
+                p.seq,
+                event::push(&self.relay.epoch, p.seq, p.id, p.expiry, left, &p.blob),
+            )
         };
         Ok(page.into_iter().map(event).collect())
     }

@@ -44,7 +44,13 @@ pub async fn next_index(conn: &mut SqliteConnection) -> Result<u64, StoreError> 
 }
 
 /// Adds row `index`, which must be the next one.
-pub async fn append(conn: &mut SqliteConnection, index: u64, at: UnixTime, entry: Entry, document: &str) -> Result<(), StoreError> {
+pub async fn append(
+    conn: &mut SqliteConnection,
+    index: u64,
+    at: UnixTime,
+    entry: Entry,
+    document: &str,
+) -> Result<(), StoreError> {
     let index = i64::try_from(index).map_err(|_| StoreError::Row("log"))?;
     let prev = last_hash(conn, index - 1).await?;
     sqlx::query("INSERT INTO log (idx, at, kind, document, prev, hash) VALUES (?, ?, ?, ?, ?, ?)")
@@ -60,7 +66,10 @@ pub async fn append(conn: &mut SqliteConnection, index: u64, at: UnixTime, entry
 }
 
 async fn last_hash(conn: &mut SqliteConnection, index: i64) -> Result<Digest, StoreError> {
-    let row: Option<Vec<u8>> = sqlx::query_scalar("SELECT hash FROM log WHERE idx = ?").bind(index).fetch_optional(conn).await?;
+    let row: Option<Vec<u8>> = sqlx::query_scalar("SELECT hash FROM log WHERE idx = ?")
+        .bind(index)
+        .fetch_optional(conn)
+        .await?;
     match row {
         Some(hash) => digest_of(&hash, "log"),
         None if index < 0 => Ok(Digest { 0: [0; 32] }),
@@ -87,5 +96,11 @@ pub async fn check(conn: &mut SqliteConnection) -> Result<Chain, StoreError> {
 /// Every part has a fixed length but the last, so no two rows have the same bytes.
 fn hash(prev: &Digest, index: i64, at: i64, kind: &str, document: &str) -> Digest {
     let kind = sha256(&[kind.as_bytes()]);
-    sha256(&[&prev.0, &index.to_be_bytes(), &at.to_be_bytes(), &kind.0, document.as_bytes()])
+    sha256(&[
+        &prev.0,
+        &index.to_be_bytes(),
+        &at.to_be_bytes(),
+        &kind.0,
+        document.as_bytes(),
+    ])
 }

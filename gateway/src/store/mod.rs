@@ -70,7 +70,12 @@ fn options(file: &Path, durability: Durability) -> SqliteConnectOptions {
 }
 
 /// Opens a data base, brings its tables up to date.
-pub async fn open(file: &Path, durability: Durability, connections: u32, tables: &Migrator) -> Result<SqlitePool, StoreError> {
+pub async fn open(
+    file: &Path,
+    durability: Durability,
+    connections: u32,
+    tables: &Migrator,
+) -> Result<SqlitePool, StoreError> {
     let pool = SqlitePoolOptions::new()
         .max_connections(connections)
         .acquire_timeout(Duration::from_secs(5))

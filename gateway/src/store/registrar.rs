@@ -51,7 +51,9 @@ pub struct HostToken {
 
 /// A value as JSON text in a column.
 pub(super) fn to_json<T: Serialize>(value: &T) -> Result<Zeroizing<String>, StoreError> {
-    serde_json::to_string(value).map(Zeroizing::new).map_err(|_| StoreError::Row("registrar.db"))
+    serde_json::to_string(value)
+        .map(Zeroizing::new)
+        .map_err(|_| StoreError::Row("registrar.db"))
 }
 
 /// A value from JSON text in a column.
@@ -78,13 +80,17 @@ fn certified(row: &SqliteRow) -> Result<Certified, StoreError> {
 
 /// Every host, oldest first.
 pub async fn hosts(conn: &mut SqliteConnection) -> Result<Vec<Certified>, StoreError> {
-    let rows = sqlx::query("SELECT *, display AS name, '' AS label FROM host ORDER BY nbf, id").fetch_all(conn).await?;
+    let rows = sqlx::query("SELECT *, display AS name, '' AS label FROM host ORDER BY nbf, id")
+        .fetch_all(conn)
+        .await?;
     rows.iter().map(certified).collect()
 }
 
 /// Every device, oldest first.
 pub async fn devices(conn: &mut SqliteConnection) -> Result<Vec<Certified>, StoreError> {
-    let rows = sqlx::query("SELECT * FROM device ORDER BY nbf, id").fetch_all(conn).await?;
+    let rows = sqlx::query("SELECT * FROM device ORDER BY nbf, id")
+        .fetch_all(conn)
+        .await?;
     rows.iter().map(certified).collect()
 }
 
@@ -108,18 +114,28 @@ pub async fn host(conn: &mut SqliteConnection, id: Id) -> Result<Option<Certifie
 
 /// The device of this id.
 pub async fn device(conn: &mut SqliteConnection, id: Id) -> Result<Option<Certified>, StoreError> {
-    let row = sqlx::query("SELECT * FROM device WHERE id = ?").bind(id.0.as_slice()).fetch_optional(conn).await?;
+    let row = sqlx::query("SELECT * FROM device WHERE id = ?")
+        .bind(id.0.as_slice())
+        .fetch_optional(conn)
+        .await?;
     row.as_ref().map(certified).transpose()
 }
 
 /// Whether a device has, or ever had, this key.
 pub async fn device_has_key(conn: &mut SqliteConnection, key: &KeyId) -> Result<bool, StoreError> {
-    let row = sqlx::query("SELECT 1 FROM device WHERE key_id = ?").bind(key.0.as_slice()).fetch_optional(conn).await?;
+    let row = sqlx::query("SELECT 1 FROM device WHERE key_id = ?")
+        .bind(key.0.as_slice())
+        .fetch_optional(conn)
+        .await?;
     Ok(row.is_some())
 }
 
 /// The certificates of every device that can approve for `identity` now, newest first.
-pub async fn active_devices(conn: &mut SqliteConnection, identity: &Identity, now: UnixTime) -> Result<Vec<String>, StoreError> {
+pub async fn active_devices(
+    conn: &mut SqliteConnection,
+    identity: &Identity,
+    now: UnixTime,
+) -> Result<Vec<String>, StoreError> {
     let rows = sqlx::query(
         "SELECT d.document FROM device d JOIN device_identity i ON i.device = d.id \
          WHERE i.realm = ? AND i.id = ? AND d.revoked IS NULL AND d.exp > ? ORDER BY d.nbf DESC, d.id",
@@ -161,17 +177,19 @@ pub async fn put_host(conn: &mut SqliteConnection, claims: &HostClaims, document
 
 /// Keeps a new device.
 pub async fn put_device(conn: &mut SqliteConnection, claims: &DeviceClaims, document: &str) -> Result<(), StoreError> {
-    sqlx::query("INSERT INTO device (id, key_id, key, name, label, document, nbf, exp) VALUES (?, ?, ?, ?, ?, ?, ?, ?)")
-        .bind(claims.device_id.0.as_slice())
-        .bind(claims.sign.id().0.as_slice())
-        .bind(to_json(&claims.sign)?.as_str())
-        .bind(claims.name.as_str())
-        .bind(claims.label.as_str())
-        .bind(document)
-        .bind(seconds(claims.nbf))
-        .bind(seconds(claims.exp))
-        .execute(&mut *conn)
-        .await?;
+    sqlx::query(
+        "INSERT INTO device (id, key_id, key, name, label, document, nbf, exp) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+    )
+    .bind(claims.device_id.0.as_slice())
+    .bind(claims.sign.id().0.as_slice())
+    .bind(to_json(&claims.sign)?.as_str())
+    .bind(claims.name.as_str())
+    .bind(claims.label.as_str())
+    .bind(document)
+    .bind(seconds(claims.nbf))
+    .bind(seconds(claims.exp))
+    .execute(&mut *conn)
+    .await?;
     for identity in &claims.identities {
         sqlx::query("INSERT OR IGNORE INTO device_identity (device, realm, id) VALUES (?, ?, ?)")
             .bind(claims.device_id.0.as_slice())
@@ -205,18 +223,28 @@ pub async fn revoke_device(conn: &mut SqliteConnection, id: Id, now: UnixTime) -
 
 /// How often devices were added or removed.
 pub async fn generation(conn: &mut SqliteConnection) -> Result<u64, StoreError> {
-    let generation: i64 = sqlx::query_scalar("SELECT generation FROM meta").fetch_one(conn).await?;
+    let generation: i64 = sqlx::query_scalar("SELECT generation FROM meta")
+        .fetch_one(conn)
+        .await?;
     u64::try_from(generation).map_err(|_| StoreError::Row("meta"))
 }
 
 /// Devices were added or removed; the new generation.
 pub async fn next_generation(conn: &mut SqliteConnection) -> Result<u64, StoreError> {
-    sqlx::query("UPDATE meta SET generation = generation + 1").execute(&mut *conn).await?;
+    sqlx::query("UPDATE meta SET generation = generation + 1")
+        .execute(&mut *conn)
+        .await?;
     generation(conn).await
 }
 
 /// Keeps a new join token.
-pub async fn put_host_token(conn: &mut SqliteConnection, id: Id, name: &str, secret: &OneTimeSecret, ends_at: UnixTime) -> Result<(), StoreError> {
+pub async fn put_host_token(
+    conn: &mut SqliteConnection,
+    id: Id,
+    name: &str,
+    secret: &OneTimeSecret,
+    ends_at: UnixTime,
+) -> Result<(), StoreError> {
     sqlx::query("INSERT INTO host_token (id, name, secret, ends_at, tries) VALUES (?, ?, ?, ?, 0)")
         .bind(id.0.as_slice())
         .bind(name)
@@ -277,8 +305,17 @@ pub async fn use_nonce(conn: &mut SqliteConnection, key: &KeyId, n: Id, until: U
 
 /// Forgets nonces and tokens that nobody can use any more.
 pub async fn forget_old(conn: &mut SqliteConnection, now: UnixTime, day_ago: UnixTime) -> Result<(), StoreError> {
-    sqlx::query("DELETE FROM nonce WHERE until < ?").bind(seconds(now)).execute(&mut *conn).await?;
-    sqlx::query("DELETE FROM host_token WHERE ends_at < ?").bind(seconds(day_ago)).execute(&mut *conn).await?;
-    sqlx::query("DELETE FROM enrolment WHERE ends_at < ?").bind(seconds(day_ago)).execute(&mut *conn).await?;
+    sqlx::query("DELETE FROM nonce WHERE until < ?")
+        .bind(seconds(now))
+        .execute(&mut *conn)
+        .await?;
+    sqlx::query("DELETE FROM host_token WHERE ends_at < ?")
+        .bind(seconds(day_ago))
+        .execute(&mut *conn)
+        .await?;
+    sqlx::query("DELETE FROM enrolment WHERE ends_at < ?")
+        .bind(seconds(day_ago))
+        .execute(&mut *conn)
+        .await?;
     Ok(())
 }

@@ -156,7 +156,10 @@ fn why_number(why: Withdrawn) -> i64 {
 
 /// The file's own random name.
 pub async fn epoch(conn: &mut SqliteConnection) -> Result<Vec<u8>, StoreError> {
-    Ok(sqlx::query("SELECT epoch FROM meta").fetch_one(conn).await?.try_get(0)?)
+    Ok(sqlx::query("SELECT epoch FROM meta")
+        .fetch_one(conn)
+        .await?
+        .try_get(0)?)
 }
 
 /// Every mailbox.
@@ -198,7 +201,10 @@ pub async fn add_mailbox(conn: &mut SqliteConnection, mailbox: &Mailbox) -> Resu
 
 /// Removes a mailbox and takes its pushes from it.
 pub async fn remove_mailbox(conn: &mut SqliteConnection, id: Id) -> Result<(), StoreError> {
-    sqlx::query("DELETE FROM mailbox WHERE id = ?").bind(id.0.as_slice()).execute(&mut *conn).await?;
+    sqlx::query("DELETE FROM mailbox WHERE id = ?")
+        .bind(id.0.as_slice())
+        .execute(&mut *conn)
+        .await?;
     sqlx::query("UPDATE item SET open = 0, blob = x'' WHERE device = ? AND open = 1")
         .bind(id.0.as_slice())
         .execute(conn)
@@ -208,7 +214,12 @@ pub async fn remove_mailbox(conn: &mut SqliteConnection, id: Id) -> Result<(), S
 
 /// Takes a push in.
 pub async fn push(conn: &mut SqliteConnection, new: &NewPush, now: Millis) -> Result<Pushed, StoreError> {
-    let NewPush { host, push, digest, most_waiting } = new;
+    let NewPush {
+        host,
+        push,
+        digest,
+        most_waiting,
+    } = new;
     let known = sqlx::query("SELECT host, digest, ended IS NOT NULL OR ends_at <= ? FROM push WHERE id = ?")
         .bind(now.0)
         .bind(push.id.0.as_slice())
@@ -292,22 +303,33 @@ async fn end(conn: &mut SqliteConnection, seq: i64, id: Id, why: Withdrawn, now:
         .bind(seq)
         .fetch_all(conn)
         .await?;
-    let devices = rows.iter().map(|row| id_of(row.try_get(0)?, "item")).collect::<Result<_, _>>()?;
+    let devices = rows
+        .iter()
+        .map(|row| id_of(row.try_get(0)?, "item"))
+        .collect::<Result<_, _>>()?;
     Ok(Ended { id, devices })
 }
 
 /// Forgets pushes that ended long ago, at most [`SWEEP_ROWS`]; says how many.
 pub async fn forget(conn: &mut SqliteConnection, now: Millis) -> Result<u64, StoreError> {
-    let done = sqlx::query("DELETE FROM push WHERE seq IN (SELECT seq FROM push WHERE ended IS NOT NULL AND ended <= ? LIMIT ?)")
-        .bind(now.plus(-KEEP_ENDED).0)
-        .bind(SWEEP_ROWS)
-        .execute(conn)
-        .await?;
+    let done = sqlx::query(
+        "DELETE FROM push WHERE seq IN (SELECT seq FROM push WHERE ended IS NOT NULL AND ended <= ? LIMIT ?)",
+    )
+    .bind(now.plus(-KEEP_ENDED).0)
+    .bind(SWEEP_ROWS)
+    .execute(conn)
+    .await?;
     Ok(done.rows_affected())
 }
 
 /// Takes an answer in.
-pub async fn answer(conn: &mut SqliteConnection, device: Id, id: Id, blob: &Bytes, now: Millis) -> Result<Answered, StoreError> {
+pub async fn answer(
+    conn: &mut SqliteConnection,
+    device: Id,
+    id: Id,
+    blob: &Bytes,
+    now: Millis,
+) -> Result<Answered, StoreError> {
     let row = sqlx::query(
         "SELECT p.seq, p.host, i.answers FROM push p JOIN item i ON i.push = p.seq AND i.device = ? \
          WHERE p.id = ? AND p.ended IS NULL AND p.ends_at > ?",
@@ -346,7 +368,12 @@ pub async fn answer(conn: &mut SqliteConnection, device: Id, id: Id, blob: &Byte
     Ok(Answered::New { seq, host })
 }
 
-async fn answer_is_known(conn: &mut SqliteConnection, push: i64, device: Id, digest: &Digest) -> Result<bool, StoreError> {
+async fn answer_is_known(
+    conn: &mut SqliteConnection,
+    push: i64,
+    device: Id,
+    digest: &Digest,
+) -> Result<bool, StoreError> {
     let known: Option<i64> = sqlx::query_scalar("SELECT seq FROM answer WHERE push = ? AND device = ? AND digest = ?")
         .bind(push)
         .bind(device.0.as_slice())
@@ -357,7 +384,13 @@ async fn answer_is_known(conn: &mut SqliteConnection, push: i64, device: Id, dig
 }
 
 /// The next answers for a host after number `after`; of ended pushes too if it resumes.
-pub async fn answers_after(conn: &mut SqliteConnection, host: Id, after: i64, ended_too: bool, most: i64) -> Result<Vec<WaitingAnswer>, StoreError> {
+pub async fn answers_after(
+    conn: &mut SqliteConnection,
+    host: Id,
+    after: i64,
+    ended_too: bool,
+    most: i64,
+) -> Result<Vec<WaitingAnswer>, StoreError> {
     let rows = sqlx::query(
         "SELECT a.seq, p.id, a.device, a.blob FROM answer a JOIN push p ON p.seq = a.push \
          WHERE a.host = ? AND a.seq > ? AND (? OR p.ended IS NULL) ORDER BY a.seq LIMIT ?",
@@ -381,7 +414,13 @@ pub async fn answers_after(conn: &mut SqliteConnection, host: Id, after: i64, en
 }
 
 /// The next live pushes that wait for a device's first answer, after number `after`.
-pub async fn waiting_after(conn: &mut SqliteConnection, device: Id, after: i64, now: Millis, most: i64) -> Result<Vec<Waiting>, StoreError> {
+pub async fn waiting_after(
+    conn: &mut SqliteConnection,
+    device: Id,
+    after: i64,
+    now: Millis,
+    most: i64,
+) -> Result<Vec<Waiting>, StoreError> {
     let rows = sqlx::query(
         "SELECT p.seq, p.id, p.expiry, p.ends_at, i.blob FROM item i JOIN push p ON p.seq = i.push \
          WHERE i.device = ? AND i.open = 1 AND p.seq > ? AND p.ends_at > ? ORDER BY p.seq LIMIT ?",
@@ -406,7 +445,12 @@ pub async fn waiting_after(conn: &mut SqliteConnection, device: Id, after: i64, 
 }
 
 /// Pushes up to number `upto` that have ended, newest first: what a device that resumes may still show.
-pub async fn ended_upto(conn: &mut SqliteConnection, device: Id, upto: i64, most: i64) -> Result<Vec<(Id, Withdrawn)>, StoreError> {
+pub async fn ended_upto(
+    conn: &mut SqliteConnection,
+    device: Id,
+    upto: i64,
+    most: i64,
+) -> Result<Vec<(Id, Withdrawn)>, StoreError> {
     let rows = sqlx::query(
         "SELECT p.id, p.why FROM item i JOIN push p ON p.seq = i.push \
          WHERE i.device = ? AND i.open = 0 AND i.push <= ? AND p.ended IS NOT NULL ORDER BY i.push DESC LIMIT ?",

@@ -156,7 +156,12 @@ fn take_close(group: &mut Vec<Op>) -> Option<oneshot::Sender<()>> {
     let at = group.iter().position(|op| matches!(op, Op::Close(_)))?;
     match group.swap_remove(at) {
         Op::Close(reply) => Some(reply),
-        Op::Push(..) | Op::Withdraw(..) | Op::Answer(..) | Op::Sweep(_) | Op::AddMailbox(..) | Op::RemoveMailbox(..) => None,
+        Op::Push(..)
+        | Op::Withdraw(..)
+        | Op::Answer(..)
+        | Op::Sweep(_)
+        | Op::AddMailbox(..)
+        | Op::RemoveMailbox(..) => None,
     }
 }
 
@@ -187,13 +192,22 @@ async fn apply(conn: &mut SqliteConnection, op: Op) -> Result<Option<Applied>, S
         Op::Withdraw(host, id, reply) => {
             let ended = relay::withdraw(conn, host, id, now).await?;
             let was_alive = ended.is_some();
-            let notices = ended.into_iter().map(|ended| Notice::Ended { ended, why: Withdrawn::Host });
+            let notices = ended.into_iter().map(|ended| Notice::Ended {
+                ended,
+                why: Withdrawn::Host,
+            });
             Applied::new(reply, was_alive, notices.collect())
         }
         Op::Answer(device, id, blob, reply) => {
             let answered = relay::answer(conn, device, id, &blob, now).await?;
             let notices = match answered {
-                Answered::New { seq, host } => vec![Notice::Answered { seq, host, id, device, blob }],
+                Answered::New { seq, host } => vec![Notice::Answered {
+                    seq,
+                    host,
+                    id,
+                    device,
+                    blob,
+                }],
                 Answered::Same | Answered::Gone | Answered::Full => Vec::new(),
             };
             Applied::new(reply, answered, notices)
@@ -203,7 +217,10 @@ async fn apply(conn: &mut SqliteConnection, op: Op) -> Result<Option<Applied>, S
             let forgotten = relay::forget(conn, now).await?;
             let rows = u64::try_from(relay::SWEEP_ROWS).unwrap_or(u64::MAX);
             let more = ended.len() as u64 >= rows || forgotten >= rows;
-            let notices = ended.into_iter().map(|ended| Notice::Ended { ended, why: Withdrawn::Expired });
+            let notices = ended.into_iter().map(|ended| Notice::Ended {
+                ended,
+                why: Withdrawn::Expired,
+            });
             Applied::new(reply, more, notices.collect())
         }
         Op::AddMailbox(mailbox, reply) => {

@@ -1,7 +1,8 @@
 //! Who may sign what (R20 to R22), and what a device demands before it draws anything (R29).
 
 use crate::stage::{
-    Ask, Keys, NOW, Stage, TTL, alice, base64, details, device_document, grant, host_document, id, identity, issuer_document, payload, text, token,
+    Ask, Keys, NOW, Stage, TTL, alice, base64, details, device_document, grant, host_document, id, identity,
+    issuer_document, payload, text, token,
 };
 use assent_proto::answer::Decision;
 use assent_proto::cert::{CertError, IssuerRequest, Level, MAX_CERTIFICATE, MAX_IDENTITIES, MAX_LABEL, Trust};
@@ -47,9 +48,24 @@ fn kinds(stage: &Stage) -> Vec<Kind<'_>> {
         accepts,
     };
     vec![
-        kind("assent-issuer+jws", stage.issuer.document(), "root", Box::new(|d| stage.trust.verify_issuer(d, NOW).is_ok())),
-        kind("assent-host+jws", stage.server.host.document(), "issuer", Box::new(|d| stage.issuer.verify_host(d, NOW).is_ok())),
-        kind("assent-dev+jws", stage.phone.device.document(), "issuer", Box::new(|d| stage.issuer.verify_device(d, NOW).is_ok())),
+        kind(
+            "assent-issuer+jws",
+            stage.issuer.document(),
+            "root",
+            Box::new(|d| stage.trust.verify_issuer(d, NOW).is_ok()),
+        ),
+        kind(
+            "assent-host+jws",
+            stage.server.host.document(),
+            "issuer",
+            Box::new(|d| stage.issuer.verify_host(d, NOW).is_ok()),
+        ),
+        kind(
+            "assent-dev+jws",
+            stage.phone.device.document(),
+            "issuer",
+            Box::new(|d| stage.issuer.verify_device(d, NOW).is_ok()),
+        ),
         kind(
             "assent-req+jws",
             &request,
@@ -60,23 +76,57 @@ fn kinds(stage: &Stage) -> Vec<Kind<'_>> {
             "assent-res+jws",
             &answer,
             "phone",
-            Box::new(move |d| matches!(ask.judge(stage.phone.id(), &ask.seal(stage.phone.id(), d.into())), Received::Approved(_))),
+            Box::new(move |d| {
+                matches!(
+                    ask.judge(stage.phone.id(), &ask.seal(stage.phone.id(), d.into())),
+                    Received::Approved(_)
+                )
+            }),
         ),
-        kind("assent-issuer-req+jws", &wish, "issuer", Box::new(|d| IssuerRequest::verify(d).is_ok())),
+        kind(
+            "assent-issuer-req+jws",
+            &wish,
+            "issuer",
+            Box::new(|d| IssuerRequest::verify(d).is_ok()),
+        ),
         kind(
             "assent-host-req+jws",
             &join.request.clone(),
             "web01",
-            Box::new(move |d| HostJoin { request: d.into(), ..join.clone() }.token_id().is_ok()),
+            Box::new(move |d| {
+                HostJoin {
+                    request: d.into(),
+                    ..join.clone()
+                }
+                .token_id()
+                .is_ok()
+            }),
         ),
         kind(
             "assent-dev-req+jws",
             &enrolment.request.clone(),
             "phone",
-            Box::new(move |d| Enrolment { request: d.into(), ..enrolment.clone() }.token_id().is_ok()),
+            Box::new(move |d| {
+                Enrolment {
+                    request: d.into(),
+                    ..enrolment.clone()
+                }
+                .token_id()
+                .is_ok()
+            }),
         ),
-        kind("assent-host-ask+jws", &host_ask, "web01", Box::new(|d| HostAsk::verify(d, &stage.server.host).is_ok())),
-        kind("assent-dev-ask+jws", &device_ask, "phone", Box::new(|d| DeviceAsk::verify(d, &stage.phone.keys.public()).is_ok())),
+        kind(
+            "assent-host-ask+jws",
+            &host_ask,
+            "web01",
+            Box::new(|d| HostAsk::verify(d, &stage.server.host).is_ok()),
+        ),
+        kind(
+            "assent-dev-ask+jws",
+            &device_ask,
+            "phone",
+            Box::new(|d| DeviceAsk::verify(d, &stage.phone.keys.public()).is_ok()),
+        ),
         kind(
             "assent-relay-auth+jws",
             &claim,
@@ -99,7 +149,10 @@ fn r21_no_document_passes_for_another_whoever_signed_it() {
     let stage = Stage::new();
     let kinds = kinds(&stage);
     let signers = ["root", "issuer", "web01", "phone", "tablet", "mallory"].map(|name| (name, Keys::of(name)));
-    let typs = kinds.iter().map(|kind| kind.typ).chain(["assent-reg-reply+jws", "assent-root+jws", "JWT"]);
+    let typs = kinds
+        .iter()
+        .map(|kind| kind.typ)
+        .chain(["assent-reg-reply+jws", "assent-root+jws", "JWT"]);
     let (mut tried, mut passed) = (0, 0);
     for typ in typs {
         for content in &kinds {
@@ -108,7 +161,13 @@ fn r21_no_document_passes_for_another_whoever_signed_it() {
                 for slot in &kinds {
                     tried += 1;
                     let right = slot.typ == typ && content.typ == typ && *signer == slot.signer;
-                    assert_eq!((slot.accepts)(&document), right, "{typ} holding {} by {signer} as {}", content.typ, slot.typ);
+                    assert_eq!(
+                        (slot.accepts)(&document),
+                        right,
+                        "{typ} holding {} by {signer} as {}",
+                        content.typ,
+                        slot.typ
+                    );
                     passed += u32::from(right);
                 }
             }
@@ -126,12 +185,25 @@ fn r21_no_certificate_takes_another_ones_place_in_a_request() {
     let second = issuer_document(&stage.issuer_keys, "web01", grant(&["*"], &["*"]));
     let by_host = stage.server.keys.value("assent-host+jws", &payload(&good.host));
     let by_device = stage.phone.keys.value("assent-host+jws", &payload(&good.host));
-    let documents = [&good.req, &good.host, &good.issuer, stage.phone.device.document(), &second, &by_host, &by_device, ""];
+    let documents = [
+        &good.req,
+        &good.host,
+        &good.issuer,
+        stage.phone.device.document(),
+        &second,
+        &by_host,
+        &by_device,
+        "",
+    ];
     let mut passed = 0;
     for req in documents {
         for host in documents {
             for issuer in documents {
-                let envelope = Envelope { req: req.into(), host: host.into(), issuer: issuer.into() };
+                let envelope = Envelope {
+                    req: req.into(),
+                    host: host.into(),
+                    issuer: issuer.into(),
+                };
                 let verified = request::verify(&envelope, ask.statement.id, ask.statement.expiry(), &stage.trust, NOW);
                 assert_eq!(verified.is_ok(), envelope == good);
                 passed += u32::from(verified.is_ok());
@@ -149,7 +221,9 @@ fn r21_nobody_signs_above_their_place() {
     let device_claims = payload(stage.phone.device.document());
     // An issuer that an issuer, a host or a device signed.
     for keys in [&stage.issuer_keys, &stage.server.keys, &stage.phone.keys] {
-        let refused = stage.trust.verify_issuer(&keys.value("assent-issuer+jws", &issuer_claims), NOW);
+        let refused = stage
+            .trust
+            .verify_issuer(&keys.value("assent-issuer+jws", &issuer_claims), NOW);
         assert_eq!(refused.unwrap_err(), CertError::UnknownRoot(keys.public().id()));
     }
     // A host or a device that the root, a host or a device signed, in its own name or in the issuer's.
@@ -161,7 +235,11 @@ fn r21_nobody_signs_above_their_place() {
                 let expected = CertError::Document(expected);
                 let as_host = stage.issuer.verify_host(&document, NOW).unwrap_err();
                 let as_device = stage.issuer.verify_device(&document, NOW).unwrap_err();
-                let (as_itself, as_other) = if typ == "assent-host+jws" { (as_host, as_device) } else { (as_device, as_host) };
+                let (as_itself, as_other) = if typ == "assent-host+jws" {
+                    (as_host, as_device)
+                } else {
+                    (as_device, as_host)
+                };
                 assert_eq!(as_itself, expected);
                 assert_eq!(as_other, CertError::Document(JwsError::Header));
             }
@@ -176,21 +254,37 @@ fn r23_only_a_pinned_root_counts() {
     let stage = Stage::new();
     let evil = Keys::of("evil root");
     let document = issuer_document(&evil, "issuer", grant(&["*"], &["*"]));
-    assert_eq!(stage.trust.verify_issuer(&document, NOW).unwrap_err(), CertError::UnknownRoot(evil.public().id()));
-    assert_eq!(Trust::new(Vec::new()).verify_issuer(&document, NOW).unwrap_err(), CertError::UnknownRoot(evil.public().id()));
+    assert_eq!(
+        stage.trust.verify_issuer(&document, NOW).unwrap_err(),
+        CertError::UnknownRoot(evil.public().id())
+    );
+    assert_eq!(
+        Trust::new(Vec::new()).verify_issuer(&document, NOW).unwrap_err(),
+        CertError::UnknownRoot(evil.public().id())
+    );
     // Under the pinned root's name.
     let claims = payload(&document).to_string();
     let pretending = evil.jws(&stage.root.header("assent-issuer+jws"), claims.as_bytes());
-    assert_eq!(stage.trust.verify_issuer(&pretending, NOW).unwrap_err(), CertError::Document(JwsError::Signature));
+    assert_eq!(
+        stage.trust.verify_issuer(&pretending, NOW).unwrap_err(),
+        CertError::Document(JwsError::Signature)
+    );
     let both = Trust::new(vec![stage.root.public(), evil.public()]);
     assert!(both.verify_issuer(&document, NOW).is_ok());
-    assert_eq!(both.verify_issuer(&document, NOW).unwrap().root(&both), Some(&evil.public()));
+    assert_eq!(
+        both.verify_issuer(&document, NOW).unwrap().root(&both),
+        Some(&evil.public())
+    );
 
     // A whole company of the evil root: its issuer, its host, its request.
     let theirs = both.verify_issuer(&document, NOW).unwrap();
     let host = host_document(&theirs, &stage.issuer_keys, "web01").unwrap();
     let ask = Ask::tap(&stage, "push");
-    let envelope = Envelope { req: ask.request.clone(), host, issuer: document };
+    let envelope = Envelope {
+        req: ask.request.clone(),
+        host,
+        issuer: document,
+    };
     let refused = request::verify(&envelope, ask.statement.id, ask.statement.expiry(), &stage.trust, NOW).unwrap_err();
     assert_eq!(refused, RequestError::Chain(CertError::UnknownRoot(evil.public().id())));
 }
@@ -204,15 +298,25 @@ fn r21_what_another_issuer_signed_is_not_this_ones() {
     let host = host_document(&other, &other_keys, "web01").unwrap();
     let device = device_document(&other, &other_keys, "phone", vec![alice()]).unwrap();
     assert!(other.verify_host(&host, NOW).is_ok());
-    assert_eq!(stage.issuer.verify_host(&host, NOW).unwrap_err(), CertError::Document(JwsError::Signer));
-    assert_eq!(stage.issuer.verify_device(&device, NOW).unwrap_err(), CertError::Document(JwsError::Signer));
+    assert_eq!(
+        stage.issuer.verify_host(&host, NOW).unwrap_err(),
+        CertError::Document(JwsError::Signer)
+    );
+    assert_eq!(
+        stage.issuer.verify_device(&device, NOW).unwrap_err(),
+        CertError::Document(JwsError::Signer)
+    );
 }
 
 #[test]
 fn r21_an_issuer_stays_in_its_name_space() {
     let stage = Stage::new();
     let keys = Keys::of("narrow");
-    let document = issuer_document(&stage.root, "narrow", grant(&["example.org", "nss@*"], &["web*", "*.example.org"]));
+    let document = issuer_document(
+        &stage.root,
+        "narrow",
+        grant(&["example.org", "nss@*"], &["web*", "*.example.org"]),
+    );
     let narrow = stage.trust.verify_issuer(&document, NOW).unwrap();
     let refused = |error: CertError| matches!(error, CertError::NameSpace(_));
     for (name, allowed) in [
@@ -266,19 +370,30 @@ fn r21_an_issuer_stays_in_its_name_space() {
 #[test]
 fn a_device_has_one_to_eight_identities_that_are_somebody() {
     let stage = Stage::new();
-    for (count, allowed) in [(0, false), (1, true), (MAX_IDENTITIES, true), (MAX_IDENTITIES + 1, false)] {
-        let identities: Vec<_> = (0..count).map(|n| identity("example.org", &format!("id {n}"))).collect();
+    for (count, allowed) in [
+        (0, false),
+        (1, true),
+        (MAX_IDENTITIES, true),
+        (MAX_IDENTITIES + 1, false),
+    ] {
+        let identities: Vec<_> = (0..count)
+            .map(|n| identity("example.org", &format!("id {n}")))
+            .collect();
         let signed = device_document(&stage.issuer, &stage.issuer_keys, "phone", identities.clone());
         assert_eq!(signed.is_ok(), allowed, "{count}");
         let mut claims = payload(stage.phone.device.document());
         claims["identities"] = serde_json::to_value(&identities).unwrap();
-        let verified = stage.issuer.verify_device(&stage.issuer_keys.value("assent-dev+jws", &claims), NOW);
+        let verified = stage
+            .issuer
+            .verify_device(&stage.issuer_keys.value("assent-dev+jws", &claims), NOW);
         assert_eq!(verified.err(), (!allowed).then_some(CertError::Identities), "{count}");
     }
     for nobody in [identity("", "x"), identity("example.org", ""), identity("", "")] {
         let mut claims = payload(stage.phone.device.document());
         claims["identities"] = json!([alice(), nobody]);
-        let verified = stage.issuer.verify_device(&stage.issuer_keys.value("assent-dev+jws", &claims), NOW);
+        let verified = stage
+            .issuer
+            .verify_device(&stage.issuer_keys.value("assent-dev+jws", &claims), NOW);
         assert!(matches!(verified, Err(CertError::NameSpace(_))), "{nobody:?}");
     }
 }
@@ -292,14 +407,26 @@ fn a_certificate_stays_small_whatever_its_holder_calls_it() {
     let enrolment = Enrolment::new(&token, &keys.pair, long.clone(), long.clone(), NOW).unwrap();
     let wish = enrolment.verify(token.id, &token.secret).unwrap();
     let owner = |identities, name| assent_proto::cert::DeviceOwner { identities, name };
-    let sign = |owner| assent_proto::cert::sign_device(&stage.issuer, &stage.issuer_keys.pair.sign, id("phone"), owner, &wish, crate::stage::issuance());
+    let sign = |owner| {
+        assent_proto::cert::sign_device(
+            &stage.issuer,
+            &stage.issuer_keys.pair.sign,
+            id("phone"),
+            owner,
+            &wish,
+            crate::stage::issuance(),
+        )
+    };
     let document = sign(owner(vec![alice()], long.clone())).unwrap();
     let device = stage.issuer.verify_device(&document, NOW).unwrap();
     assert_eq!(device.claims().label.as_str(), "ä".repeat(MAX_LABEL / 2));
     assert_eq!(device.claims().name.as_str(), "ä".repeat(MAX_LABEL / 2));
     assert!(document.len() < MAX_CERTIFICATE);
     let too_much = vec![identity("example.org", long.as_str()); 2];
-    assert_eq!(sign(owner(too_much, text("alice"))).unwrap_err(), CertError::Document(JwsError::TooLong));
+    assert_eq!(
+        sign(owner(too_much, text("alice"))).unwrap_err(),
+        CertError::Document(JwsError::TooLong)
+    );
 }
 
 // --- Time ----------------------------------------------------------------------------------------------------------
@@ -312,9 +439,15 @@ fn certificates_count_in_their_life_and_two_minutes_around_it() {
         claims["exp"] = (NOW.0 + 2_000).into();
         claims
     };
-    let issuer = stage.root.value("assent-issuer+jws", &life(payload(stage.issuer.document())));
-    let host = stage.issuer_keys.value("assent-host+jws", &life(payload(stage.server.host.document())));
-    let device = stage.issuer_keys.value("assent-dev+jws", &life(payload(stage.phone.device.document())));
+    let issuer = stage
+        .root
+        .value("assent-issuer+jws", &life(payload(stage.issuer.document())));
+    let host = stage
+        .issuer_keys
+        .value("assent-host+jws", &life(payload(stage.server.host.document())));
+    let device = stage
+        .issuer_keys
+        .value("assent-dev+jws", &life(payload(stage.phone.device.document())));
     for (at, valid) in [
         (1_000, true),
         (1_000 - 120, true),
@@ -336,7 +469,10 @@ fn certificates_count_in_their_life_and_two_minutes_around_it() {
         }
     }
     for now in [UnixTime(0), UnixTime(u64::MAX)] {
-        assert!(matches!(stage.issuer.verify_device(&device, now), Err(CertError::Time { .. })), "R81: a clock at {now:?}");
+        assert!(
+            matches!(stage.issuer.verify_device(&device, now), Err(CertError::Time { .. })),
+            "R81: a clock at {now:?}"
+        );
     }
 }
 
@@ -354,7 +490,15 @@ fn r21_an_issuer_that_has_ended_vouches_for_nobody_any_more() {
     assert!(stage.issuer.verify_device(&device, end).is_ok());
     assert!(stage.issuer.verify_host(&host, end).is_ok());
     for late in [end.plus(1), end.plus(100 * 86_400)] {
-        let is_issuer = |error| matches!(error, CertError::Time { what: "issuer certificate", .. });
+        let is_issuer = |error| {
+            matches!(
+                error,
+                CertError::Time {
+                    what: "issuer certificate",
+                    ..
+                }
+            )
+        };
         assert!(stage.issuer.verify_device(&device, late).is_err_and(is_issuer));
         assert!(stage.issuer.verify_host(&host, late).is_err_and(is_issuer));
     }
@@ -363,7 +507,13 @@ fn r21_an_issuer_that_has_ended_vouches_for_nobody_any_more() {
 // --- Requests, at the device ---------------------------------------------------------------------------------------
 
 fn verify(ask: &Ask<'_>, delivered: Id, expiry: UnixTime, now: UnixTime) -> Result<VerifiedRequest, RequestError> {
-    request::verify(&envelope(ask.stage, &ask.request), delivered, expiry, &ask.stage.trust, now)
+    request::verify(
+        &envelope(ask.stage, &ask.request),
+        delivered,
+        expiry,
+        &ask.stage.trust,
+        now,
+    )
 }
 
 #[test]
@@ -381,7 +531,10 @@ fn r29_a_request_that_came_as_another_one_is_not_drawn() {
     let stage = Stage::new();
     let ask = Ask::tap(&stage, "push");
     let (push, expiry) = (ask.statement.id, ask.statement.expiry());
-    assert_eq!(verify(&ask, id("other"), expiry, NOW).unwrap_err(), RequestError::Delivered);
+    assert_eq!(
+        verify(&ask, id("other"), expiry, NOW).unwrap_err(),
+        RequestError::Delivered
+    );
     for wrong in [expiry.plus(1), UnixTime(expiry.0 - 1), UnixTime(0), UnixTime(u64::MAX)] {
         assert_eq!(verify(&ask, push, wrong, NOW).unwrap_err(), RequestError::Bounds);
     }
@@ -402,7 +555,13 @@ fn t17_a_host_asks_only_in_its_own_name() {
         let mut statement = payload(&ask.request);
         statement["host"][key] = value;
         let req = stage.server.keys.value("assent-req+jws", &statement);
-        let refused = request::verify(&envelope(&stage, &req), ask.statement.id, ask.statement.expiry(), &stage.trust, NOW);
+        let refused = request::verify(
+            &envelope(&stage, &req),
+            ask.statement.id,
+            ask.statement.expiry(),
+            &stage.trust,
+            NOW,
+        );
         assert_eq!(refused.unwrap_err(), RequestError::Host, "{key}");
     }
     // With another host's certificate the signature does not fit, even if the statement names that host.
@@ -450,7 +609,11 @@ fn r1_r5_a_request_out_of_bounds_is_not_drawn() {
         });
         let ask = Ask::with(&stage, "push", details, None);
         let verified = verify(&ask, ask.statement.id, ask.statement.expiry(), NOW);
-        assert_eq!(verified.err(), (!fits).then_some(RequestError::Bounds), "{level:?} {digits} {ttl} {args}");
+        assert_eq!(
+            verified.err(),
+            (!fits).then_some(RequestError::Bounds),
+            "{level:?} {digits} {ttl} {args}"
+        );
     }
 }
 
@@ -459,22 +622,72 @@ fn r30_a_sealed_request_opens_only_as_its_push_on_its_device_until_its_end() {
     let stage = Stage::new();
     let ask = Ask::tap(&stage, "push");
     let devices = [stage.phone.device.clone(), stage.tablet.device.clone()];
-    let sealed = seal_to_devices(&ask.statement, &ask.request, &stage.server.host, &stage.issuer, &devices).unwrap();
+    let sealed = seal_to_devices(
+        &ask.statement,
+        &ask.request,
+        &stage.server.host,
+        &stage.issuer,
+        &devices,
+    )
+    .unwrap();
     let (phone, tablet) = (stage.phone.id(), stage.tablet.id());
-    assert_eq!(sealed.iter().map(|(device, _)| *device).collect::<Vec<_>>(), [phone, tablet]);
+    assert_eq!(
+        sealed.iter().map(|(device, _)| *device).collect::<Vec<_>>(),
+        [phone, tablet]
+    );
     let (push, expiry) = (ask.statement.id, ask.statement.expiry());
     let open = |keys: &Keys, push, device, expiry, blob| {
-        seal::open::<Envelope>(&keys.pair.kem, Purpose::Request, &request::seal_context(&push, &device, expiry), blob)
+        seal::open::<Envelope>(
+            &keys.pair.kem,
+            Purpose::Request,
+            &request::seal_context(&push, &device, expiry),
+            blob,
+        )
     };
-    assert_eq!(open(&stage.phone.keys, push, phone, expiry, &sealed[0].1).unwrap(), envelope(&stage, &ask.request));
+    assert_eq!(
+        open(&stage.phone.keys, push, phone, expiry, &sealed[0].1).unwrap(),
+        envelope(&stage, &ask.request)
+    );
     for (what, keys, push, device, expiry, blob) in [
         ("the tablet's box", &stage.phone.keys, push, phone, expiry, &sealed[1].1),
-        ("the tablet's box as its own", &stage.phone.keys, push, tablet, expiry, &sealed[1].1),
-        ("as another push", &stage.phone.keys, id("x"), phone, expiry, &sealed[0].1),
-        ("as another device", &stage.phone.keys, push, tablet, expiry, &sealed[0].1),
-        ("with another end", &stage.phone.keys, push, phone, expiry.plus(1), &sealed[0].1),
+        (
+            "the tablet's box as its own",
+            &stage.phone.keys,
+            push,
+            tablet,
+            expiry,
+            &sealed[1].1,
+        ),
+        (
+            "as another push",
+            &stage.phone.keys,
+            id("x"),
+            phone,
+            expiry,
+            &sealed[0].1,
+        ),
+        (
+            "as another device",
+            &stage.phone.keys,
+            push,
+            tablet,
+            expiry,
+            &sealed[0].1,
+        ),
+        (
+            "with another end",
+            &stage.phone.keys,
+            push,
+            phone,
+            expiry.plus(1),
+            &sealed[0].1,
+        ),
     ] {
-        assert_eq!(open(keys, push, device, expiry, blob).err(), Some(seal::SealError::Open), "{what}");
+        assert_eq!(
+            open(keys, push, device, expiry, blob).err(),
+            Some(seal::SealError::Open),
+            "{what}"
+        );
     }
 }
 
@@ -514,7 +727,18 @@ fn r20_a_certificate_with_a_key_off_the_curve_is_no_certificate() {
     // x beyond the field, and a point of the curve's quadratic twist (x without a y).
     let beyond = [&[4][..], &[0xff; 64]].concat();
     let zero = [&[4][..], &[0; 64]].concat();
-    for bad in [compressed, off, hybrid, beyond, zero, vec![0], vec![0; 65], good[..64].to_vec(), [&good[..], &[0]].concat(), vec![]] {
+    for bad in [
+        compressed,
+        off,
+        hybrid,
+        beyond,
+        zero,
+        vec![0],
+        vec![0; 65],
+        good[..64].to_vec(),
+        [&good[..], &[0]].concat(),
+        vec![],
+    ] {
         assert!(VerifyingKey::from_point(&bad).is_err());
         assert!(KemPublic::from_point(&bad).is_err());
         for key in ["sign", "kem"] {
@@ -522,12 +746,20 @@ fn r20_a_certificate_with_a_key_off_the_curve_is_no_certificate() {
             claims[key] = base64(&bad).into();
             let document = stage.issuer_keys.value("assent-dev+jws", &claims);
             let refused = stage.issuer.verify_device(&document, NOW).unwrap_err();
-            assert!(matches!(refused, CertError::Document(JwsError::Content(_))), "{key}: {refused}");
+            assert!(
+                matches!(refused, CertError::Document(JwsError::Content(_))),
+                "{key}: {refused}"
+            );
         }
     }
     let mut claims = payload(stage.phone.device.document());
     claims["sign"] = base64(&good).into();
-    assert!(stage.issuer.verify_device(&stage.issuer_keys.value("assent-dev+jws", &claims), NOW).is_ok());
+    assert!(
+        stage
+            .issuer
+            .verify_device(&stage.issuer_keys.value("assent-dev+jws", &claims), NOW)
+            .is_ok()
+    );
 }
 
 #[test]

@@ -93,7 +93,13 @@ fn slots(stage: &Stage) -> Vec<Slot<'_>> {
             valid: stage.phone.device.document().to_owned(),
             words: "label",
             optional: &[],
-            verify: Box::new(|doc| stage.issuer.verify_device(doc, NOW).map(drop).map_err(|e| cert_kind(&e))),
+            verify: Box::new(|doc| {
+                stage
+                    .issuer
+                    .verify_device(doc, NOW)
+                    .map(drop)
+                    .map_err(|e| cert_kind(&e))
+            }),
         },
         Slot {
             typ: "assent-req+jws",
@@ -128,7 +134,11 @@ fn slots(stage: &Stage) -> Vec<Slot<'_>> {
             valid: DeviceAsk::sign(&stage.phone.keys.pair.sign, id("token"), id("n"), NOW).unwrap(),
             words: "",
             optional: &[],
-            verify: Box::new(|doc| DeviceAsk::verify(doc, &stage.phone.keys.public()).map(drop).map_err(|e| kind(&e))),
+            verify: Box::new(|doc| {
+                DeviceAsk::verify(doc, &stage.phone.keys.public())
+                    .map(drop)
+                    .map_err(|e| kind(&e))
+            }),
         },
     ]
 }
@@ -139,7 +149,13 @@ struct Raw(Vec<(String, String)>);
 
 impl Raw {
     fn of(json: &serde_json::Value) -> Self {
-        Self(json.as_object().unwrap().iter().map(|(key, value)| (key.clone(), value.to_string())).collect())
+        Self(
+            json.as_object()
+                .unwrap()
+                .iter()
+                .map(|(key, value)| (key.clone(), value.to_string()))
+                .collect(),
+        )
     }
 
     fn text(&self) -> String {
@@ -171,7 +187,14 @@ impl Raw {
 type Case = (String, String, Kind);
 
 fn cases(slot: &Slot<'_>) -> Vec<Case> {
-    [headers(slot), signatures(slot), forms(slot), payloads(slot), fields(slot)].concat()
+    [
+        headers(slot),
+        signatures(slot),
+        forms(slot),
+        payloads(slot),
+        fields(slot),
+    ]
+    .concat()
 }
 
 fn body(slot: &Slot<'_>) -> Vec<u8> {
@@ -185,13 +208,24 @@ fn headers(slot: &Slot<'_>) -> Vec<Case> {
     let header = Raw::of(&serde_json::from_str(&keys.header(slot.typ)).unwrap());
     let kid = keys.public().id().encode();
     let mut bad: Vec<String> = Vec::new();
-    for alg in ["none", "None", "NONE", "HS256", "HS384", "EdDSA", "ES384", "ES512", "ES256K", "RS256", "PS256", "es256", "ES256 ", ""] {
+    for alg in [
+        "none", "None", "NONE", "HS256", "HS384", "EdDSA", "ES384", "ES512", "ES256K", "RS256", "PS256", "es256",
+        "ES256 ", "",
+    ] {
         bad.push(header.with("alg", &format!("\"{alg}\"")));
     }
     for value in ["null", "256", "[\"ES256\"]", "{}", "true", "\"\\u0045S256\""] {
         bad.push(header.with("alg", value));
     }
-    for typ in ["JWT", "jws", "", "assent", "assent-cs+jws", "assent-code+jws", "application/jose"] {
+    for typ in [
+        "JWT",
+        "jws",
+        "",
+        "assent",
+        "assent-cs+jws",
+        "assent-code+jws",
+        "application/jose",
+    ] {
         bad.push(header.with("typ", &format!("\"{typ}\"")));
     }
     bad.push(header.with("typ", &format!("\"{}\"", slot.typ.to_uppercase())));
@@ -240,37 +274,74 @@ fn headers(slot: &Slot<'_>) -> Vec<Case> {
         header.text().replace('"', "'"),
         header.text().replace('}', ",}"),
     ]);
-    let mut out: Vec<Case> = bad.into_iter().map(|h| (format!("header {h}"), keys.jws(&h, &body), Kind::Header)).collect();
+    let mut out: Vec<Case> = bad
+        .into_iter()
+        .map(|h| (format!("header {h}"), keys.jws(&h, &body), Kind::Header))
+        .collect();
 
-    let not_utf8 = header.text().into_bytes().into_iter().chain([0xff]).collect::<Vec<u8>>();
-    out.push(("header not UTF-8".into(), keys.signed(format!("{}.{}", base64(&not_utf8), base64(&body))), Kind::Header));
+    let not_utf8 = header
+        .text()
+        .into_bytes()
+        .into_iter()
+        .chain([0xff])
+        .collect::<Vec<u8>>();
+    out.push((
+        "header not UTF-8".into(),
+        keys.signed(format!("{}.{}", base64(&not_utf8), base64(&body))),
+        Kind::Header,
+    ));
     out.extend(unsigned_and_hmac(slot, &header));
     let other = Keys::of("mallory");
     out.push(("another signer".into(), other.document(slot.typ, &body), Kind::Signer));
-    out.push(("another kid".into(), keys.jws(&other.header(slot.typ), &body), Kind::Signer));
-    out.push(("another key under this kid".into(), other.jws(&keys.header(slot.typ), &body), Kind::Signature));
+    out.push((
+        "another kid".into(),
+        keys.jws(&other.header(slot.typ), &body),
+        Kind::Signer,
+    ));
+    out.push((
+        "another key under this kid".into(),
+        other.jws(&keys.header(slot.typ), &body),
+        Kind::Signature,
+    ));
     out
 }
 
 /// The classic confusions: no signature, and the public key as a shared secret.
 fn unsigned_and_hmac(slot: &Slot<'_>, header: &Raw) -> Vec<Case> {
     let body = base64(&body(slot));
-    let head = |alg: &str| format!("{}.{body}", base64(header.with("alg", &format!("\"{alg}\"")).as_bytes()));
+    let head = |alg: &str| {
+        format!(
+            "{}.{body}",
+            base64(header.with("alg", &format!("\"{alg}\"")).as_bytes())
+        )
+    };
     let none = head("none");
     let mut out: Vec<Case> = vec![
         ("alg none, unsigned".into(), format!("{none}."), Kind::Header),
-        ("alg none, zero signature".into(), format!("{none}.{}", base64(&[0; 64])), Kind::Header),
+        (
+            "alg none, zero signature".into(),
+            format!("{none}.{}", base64(&[0; 64])),
+            Kind::Header,
+        ),
         ("ES256, unsigned".into(), format!("{}.", head("ES256")), Kind::Signature),
     ];
     let public = slot.keys.public();
     let pem = public.to_pem().unwrap();
-    for (what, key) in [("point", slot.keys.point()), ("PEM", pem.into_bytes()), ("kid", public.id().encode().into_bytes())] {
+    for (what, key) in [
+        ("point", slot.keys.point()),
+        ("PEM", pem.into_bytes()),
+        ("kid", public.id().encode().into_bytes()),
+    ] {
         for (alg, kind) in [("HS256", Kind::Header), ("ES256", Kind::Signature)] {
             let head = head(alg);
             let mut mac = Hmac::<Sha256>::new_from_slice(&key).unwrap();
             mac.update(head.as_bytes());
             let tag = mac.finalize().into_bytes();
-            out.push((format!("{alg} with the public {what} as secret"), format!("{head}.{}", base64(&tag)), kind));
+            out.push((
+                format!("{alg} with the public {what} as secret"),
+                format!("{head}.{}", base64(&tag)),
+                kind,
+            ));
         }
     }
     out
@@ -278,8 +349,8 @@ fn unsigned_and_hmac(slot: &Slot<'_>, header: &Raw) -> Vec<Case> {
 
 /// The order of P-256.
 const N: [u8; 32] = [
-    0xff, 0xff, 0xff, 0xff, 0x00, 0x00, 0x00, 0x00, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xbc, 0xe6, 0xfa, 0xad,
-    0xa7, 0x17, 0x9e, 0x84, 0xf3, 0xb9, 0xca, 0xc2, 0xfc, 0x63, 0x25, 0x51,
+    0xff, 0xff, 0xff, 0xff, 0x00, 0x00, 0x00, 0x00, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xbc, 0xe6, 0xfa,
+    0xad, 0xa7, 0x17, 0x9e, 0x84, 0xf3, 0xb9, 0xca, 0xc2, 0xfc, 0x63, 0x25, 0x51,
 ];
 
 fn signatures(slot: &Slot<'_>) -> Vec<Case> {
@@ -321,11 +392,25 @@ fn signatures(slot: &Slot<'_>) -> Vec<Case> {
         ("96 bytes, as ES384", vec![1; 96]),
         ("of another message", other),
         ("of the payload alone", payload_alone),
-        ("a bit off in r", { let mut x = good.clone(); x[31] ^= 1; x }),
-        ("a bit off in s", { let mut x = good.clone(); x[63] ^= 1; x }),
+        ("a bit off in r", {
+            let mut x = good.clone();
+            x[31] ^= 1;
+            x
+        }),
+        ("a bit off in s", {
+            let mut x = good.clone();
+            x[63] ^= 1;
+            x
+        }),
     ];
     list.into_iter()
-        .map(|(what, bytes)| (format!("signature: {what}"), format!("{head}.{}", base64(&bytes)), Kind::Signature))
+        .map(|(what, bytes)| {
+            (
+                format!("signature: {what}"),
+                format!("{head}.{}", base64(&bytes)),
+                Kind::Signature,
+            )
+        })
         .collect()
 }
 
@@ -344,14 +429,26 @@ fn forms(slot: &Slot<'_>) -> Vec<Case> {
         ("trailing dot".into(), format!("{valid}.")),
         ("leading dot".into(), format!(".{valid}")),
         ("double dot".into(), valid.replacen('.', "..", 1)),
-        ("flattened JSON".into(), format!(r#"{{"protected":"{header}","payload":"{body}","signature":"{signature}"}}"#)),
+        (
+            "flattened JSON".into(),
+            format!(r#"{{"protected":"{header}","payload":"{body}","signature":"{signature}"}}"#),
+        ),
         ("blank in front".into(), format!(" {valid}")),
         ("blank behind".into(), format!("{valid} ")),
         ("newline behind".into(), format!("{valid}\n")),
         ("zero byte behind".into(), format!("{valid}\0")),
-        ("newline in the header, signed".into(), signed(&format!("{}\n{}", &header[..8], &header[8..]), body)),
-        ("blank in the payload, signed".into(), signed(header, &format!("{} {}", &body[..8], &body[8..]))),
-        ("newline in the signature".into(), format!("{header}.{body}.{}\n{}", &signature[..8], &signature[8..])),
+        (
+            "newline in the header, signed".into(),
+            signed(&format!("{}\n{}", &header[..8], &header[8..]), body),
+        ),
+        (
+            "blank in the payload, signed".into(),
+            signed(header, &format!("{} {}", &body[..8], &body[8..])),
+        ),
+        (
+            "newline in the signature".into(),
+            format!("{header}.{body}.{}\n{}", &signature[..8], &signature[8..]),
+        ),
         ("padded header, signed".into(), signed(&format!("{header}="), body)),
         ("padded payload, signed".into(), signed(header, &format!("{body}="))),
         ("padded signature".into(), format!("{valid}==")),
@@ -365,7 +462,10 @@ fn forms(slot: &Slot<'_>) -> Vec<Case> {
         let last = signature.bytes().last().unwrap();
         let value = u8::try_from(alphabet.iter().position(|c| *c == last).unwrap()).unwrap();
         let other = char::from(alphabet[usize::from((value & 0x30) | unused)]);
-        out.push((format!("unused bits {unused}"), format!("{}{other}", &valid[..valid.len() - 1])));
+        out.push((
+            format!("unused bits {unused}"),
+            format!("{}{other}", &valid[..valid.len() - 1]),
+        ));
     }
     // A payload whose length leaves bits over, and one whose text has both special characters.
     let raw = unbase64(body);
@@ -375,7 +475,10 @@ fn forms(slot: &Slot<'_>) -> Vec<Case> {
             let mut spelled = base64(&padded);
             let last = spelled.pop().unwrap();
             spelled.push(char::from(last as u8 + 1));
-            out.push((format!("payload with unused bits, {blanks} blanks, signed"), signed(header, &spelled)));
+            out.push((
+                format!("payload with unused bits, {blanks} blanks, signed"),
+                signed(header, &spelled),
+            ));
         }
     }
     // Standard alphabet: sign with other blanks until the text holds such a character.
@@ -384,16 +487,37 @@ fn forms(slot: &Slot<'_>) -> Vec<Case> {
         .find(|text| text.contains('-') || text.contains('_'))
         .unwrap();
     let standard = special.replace('-', "+").replace('_', "/");
-    out.push(("standard alphabet in the payload, signed".into(), signed(header, &standard)));
-    out.push(("standard alphabet in the signature".into(), format!("{header}.{body}.{}+/{}", &signature[..20], &signature[22..])));
-    out.push(("standard alphabet in the header, signed".into(), signed(&format!("{}+{}", &header[..8], &header[9..]), body)));
+    out.push((
+        "standard alphabet in the payload, signed".into(),
+        signed(header, &standard),
+    ));
+    out.push((
+        "standard alphabet in the signature".into(),
+        format!("{header}.{body}.{}+/{}", &signature[..20], &signature[22..]),
+    ));
+    out.push((
+        "standard alphabet in the header, signed".into(),
+        signed(&format!("{}+{}", &header[..8], &header[9..]), body),
+    ));
 
     let mut out: Vec<Case> = out.into_iter().map(|(what, doc)| (what, doc, Kind::Form)).collect();
     let keys = slot.keys;
     let fill = |to: usize| [&raw[..], &vec![b' '; to - raw.len()]].concat();
-    out.push(("a payload over 16 KiB, signed".into(), keys.document(slot.typ, &fill(16 * 1024 + 1)), Kind::TooLong));
-    out.push(("over 24 KiB, signed".into(), keys.document(slot.typ, &fill(30_000)), Kind::TooLong));
-    out.push(("over 24 KiB of nothing".into(), ".".repeat(24 * 1024 + 1), Kind::TooLong));
+    out.push((
+        "a payload over 16 KiB, signed".into(),
+        keys.document(slot.typ, &fill(16 * 1024 + 1)),
+        Kind::TooLong,
+    ));
+    out.push((
+        "over 24 KiB, signed".into(),
+        keys.document(slot.typ, &fill(30_000)),
+        Kind::TooLong,
+    ));
+    out.push((
+        "over 24 KiB of nothing".into(),
+        ".".repeat(24 * 1024 + 1),
+        Kind::TooLong,
+    ));
     out.push(("24 KiB of dots".into(), ".".repeat(24 * 1024), Kind::Form));
     out
 }
@@ -449,7 +573,15 @@ fn payloads(slot: &Slot<'_>) -> Vec<Case> {
     .collect();
     bad.push([whole.as_bytes(), &[0xff]].concat());
     if !slot.words.is_empty() {
-        for value in ["1".to_owned(), "[\"a\"]".into(), "\"\\ud800\"".into(), "\"a\nb\"".into(), "\"\\x41\"".into(), format!("\"{}\"", "x".repeat(4097)), format!("\"{}\"", "ä".repeat(2049))] {
+        for value in [
+            "1".to_owned(),
+            "[\"a\"]".into(),
+            "\"\\ud800\"".into(),
+            "\"a\nb\"".into(),
+            "\"\\x41\"".into(),
+            format!("\"{}\"", "x".repeat(4097)),
+            format!("\"{}\"", "ä".repeat(2049)),
+        ] {
             bad.push(fields.with(slot.words, &value).into_bytes());
         }
         let mut broken = fields.with(slot.words, "\"?\"").into_bytes();
@@ -460,7 +592,11 @@ fn payloads(slot: &Slot<'_>) -> Vec<Case> {
     bad.into_iter()
         .map(|body| {
             let what: String = String::from_utf8_lossy(&body).chars().take(300).collect();
-            (format!("payload {what}"), slot.keys.document(slot.typ, &body), Kind::Content)
+            (
+                format!("payload {what}"),
+                slot.keys.document(slot.typ, &body),
+                Kind::Content,
+            )
         })
         .collect()
 }
@@ -480,13 +616,33 @@ fn fields(slot: &Slot<'_>) -> Vec<Case> {
             bad.push(fields.with(key, wrong));
         }
         if let Some(number) = value.as_u64() {
-            for wrong in [format!("{number}.0"), format!("{number}.5"), format!("{number}e0"), format!("-{number}.0"), "-1".into(), "-0".into(), format!("\"{number}\""), "18446744073709551616".into(), "1e400".into(), "Infinity".into()] {
+            for wrong in [
+                format!("{number}.0"),
+                format!("{number}.5"),
+                format!("{number}e0"),
+                format!("-{number}.0"),
+                "-1".into(),
+                "-0".into(),
+                format!("\"{number}\""),
+                "18446744073709551616".into(),
+                "1e400".into(),
+                "Infinity".into(),
+            ] {
                 bad.push(fields.with(key, &wrong));
             }
         }
         let opaque = value.as_str().filter(|text| matches!(text.len(), 22 | 43 | 87));
         if let Some(text) = opaque {
-            for wrong in [format!("{text}="), format!("{text}=="), format!("{text}A"), format!(" {text}"), text[1..].to_owned(), String::new(), format!("{}+", &text[1..]), format!("{}/", &text[1..])] {
+            for wrong in [
+                format!("{text}="),
+                format!("{text}=="),
+                format!("{text}A"),
+                format!(" {text}"),
+                text[1..].to_owned(),
+                String::new(),
+                format!("{}+", &text[1..]),
+                format!("{}/", &text[1..]),
+            ] {
                 bad.push(fields.with(key, &format!("\"{wrong}\"")));
             }
         }
@@ -525,17 +681,49 @@ fn r19_a_malformed_answer_is_rubbish() {
         optional: &["num"],
         verify: Box::new(|_| Ok(())),
     };
-    assert!(matches!(ask.judge(phone, &ask.seal(phone, slot.valid.clone())), Received::Approved(_)));
+    assert!(matches!(
+        ask.judge(phone, &ask.seal(phone, slot.valid.clone())),
+        Received::Approved(_)
+    ));
     for (what, document, _) in cases(&slot) {
         let received = ask.judge(phone, &ask.seal(phone, document));
-        assert!(matches!(received, Received::Ignored { why: Rubbish::Signature, .. }), "{what}");
+        assert!(
+            matches!(
+                received,
+                Received::Ignored {
+                    why: Rubbish::Signature,
+                    ..
+                }
+            ),
+            "{what}"
+        );
     }
     // A decision is one of three words.
     let fields = Raw::of(&payload(&slot.valid));
-    for decision in ["\"Approve\"", "\"APPROVE\"", "\"yes\"", "\"\"", "1", "true", "[\"approve\"]", "\"approve \""] {
-        let document = slot.keys.document(slot.typ, fields.with("decision", decision).as_bytes());
+    for decision in [
+        "\"Approve\"",
+        "\"APPROVE\"",
+        "\"yes\"",
+        "\"\"",
+        "1",
+        "true",
+        "[\"approve\"]",
+        "\"approve \"",
+    ] {
+        let document = slot
+            .keys
+            .document(slot.typ, fields.with("decision", decision).as_bytes());
         let received = ask.judge(phone, &ask.seal(phone, document));
-        assert!(matches!(received, Received::Ignored { why: Rubbish::Signature, .. }), "{decision}");
+        assert!(
+            matches!(
+                received,
+                Received::Ignored {
+                    why: Rubbish::Signature,
+                    ..
+                }
+            ),
+            "{decision}"
+        );
     }
 }
 
@@ -558,7 +746,10 @@ fn r19_malformed_certificate_requests_are_refused() {
             join.request.clone(),
             "display",
             Box::new(|doc| {
-                let join = HostJoin { request: doc.to_owned(), ..join.clone() };
+                let join = HostJoin {
+                    request: doc.to_owned(),
+                    ..join.clone()
+                };
                 join.token_id().is_ok()
             }),
         ),
@@ -567,14 +758,24 @@ fn r19_malformed_certificate_requests_are_refused() {
             enrolment.request.clone(),
             "label",
             Box::new(|doc| {
-                let enrolment = Enrolment { request: doc.to_owned(), ..enrolment.clone() };
+                let enrolment = Enrolment {
+                    request: doc.to_owned(),
+                    ..enrolment.clone()
+                };
                 enrolment.token_id().is_ok()
             }),
         ),
     ];
     for (typ, valid, words, accepts) in places {
         assert!(accepts(&valid), "{typ}");
-        let slot = Slot { typ, keys, valid, words, optional: &[], verify: Box::new(|_| Ok(())) };
+        let slot = Slot {
+            typ,
+            keys,
+            valid,
+            words,
+            optional: &[],
+            verify: Box::new(|_| Ok(())),
+        };
         for (what, document, _) in cases(&slot) {
             assert!(!accepts(&document), "{typ}: {what}");
         }
@@ -589,18 +790,28 @@ fn r19_the_order_of_fields_blanks_and_high_s_do_not_matter() {
         let keys = slot.keys;
         let body = body(&slot);
         let kid = keys.public().id();
-        let parts = [r#""alg":"ES256""#.to_owned(), format!(r#""typ":"{}""#, slot.typ), format!(r#""kid":"{kid}""#)];
+        let parts = [
+            r#""alg":"ES256""#.to_owned(),
+            format!(r#""typ":"{}""#, slot.typ),
+            format!(r#""kid":"{kid}""#),
+        ];
         for order in [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]] {
             let header = format!("{{{},\n {} , {}}}", parts[order[0]], parts[order[1]], parts[order[2]]);
             assert_eq!((slot.verify)(&keys.jws(&header, &body)), Ok(()), "{order:?}");
         }
         let mut fields = Raw::of(&payload(&slot.valid));
         fields.0.reverse();
-        assert_eq!((slot.verify)(&keys.document(slot.typ, format!(" {}\n", fields.text()).as_bytes())), Ok(()));
+        assert_eq!(
+            (slot.verify)(&keys.document(slot.typ, format!(" {}\n", fields.text()).as_bytes())),
+            Ok(())
+        );
         let full = [&body[..], &vec![b' '; 16 * 1024 - body.len()]].concat();
         assert_eq!((slot.verify)(&keys.document(slot.typ, &full)), Ok(()), "16 KiB");
         for optional in slot.optional {
-            assert_eq!((slot.verify)(&keys.document(slot.typ, fields.without(optional).as_bytes())), Ok(()));
+            assert_eq!(
+                (slot.verify)(&keys.document(slot.typ, fields.without(optional).as_bytes())),
+                Ok(())
+            );
         }
         // Some WebCrypto give high s, so both are taken: nothing may be keyed on a signature's bytes.
         let (head, signature) = slot.valid.rsplit_once('.').unwrap();

@@ -1,7 +1,9 @@
 //! A small company with fixed keys: root, issuer, hosts, devices, and the pushes between them.
 
 use assent_proto::answer::{self, Answer, Decision};
-use assent_proto::cert::{self, DAY, Device, DeviceOwner, Host, Identity, Issuance, Issuer, IssuerGrant, IssuerRequest, Level, Trust};
+use assent_proto::cert::{
+    self, DAY, Device, DeviceOwner, Host, Identity, Issuance, Issuer, IssuerGrant, IssuerRequest, Level, Trust,
+};
 use assent_proto::enrol::{Enrolment, Token};
 use assent_proto::keys::{KeyPair, VerifyingKey};
 use assent_proto::registrar::HostJoin;
@@ -218,7 +220,12 @@ fn phone_of(issuer: &Issuer, keys: &Keys, name: &str) -> Phone {
 }
 
 pub fn token() -> Token {
-    let text = format!("1.{}.{}.{}", id("token"), id("token secret"), assent_proto::enrol::short_fingerprint(&Keys::of("root").public()));
+    let text = format!(
+        "1.{}.{}.{}",
+        id("token"),
+        id("token secret"),
+        assent_proto::enrol::short_fingerprint(&Keys::of("root").public())
+    );
     Token::from_text(&text).unwrap()
 }
 
@@ -246,7 +253,12 @@ pub fn phone(issuer: &Issuer, issuer_keys: &Keys, name: &str, identities: Vec<Id
     }
 }
 
-pub fn device_document(issuer: &Issuer, issuer_keys: &Keys, name: &str, identities: Vec<Identity>) -> Result<String, cert::CertError> {
+pub fn device_document(
+    issuer: &Issuer,
+    issuer_keys: &Keys,
+    name: &str,
+    identities: Vec<Identity>,
+) -> Result<String, cert::CertError> {
     let token = token();
     let enrolment = Enrolment::new(&token, &Keys::of(name).pair, text("My phone"), text("test"), NOW).unwrap();
     let wish = enrolment.verify(token.id, &token.secret).unwrap();
@@ -323,10 +335,24 @@ impl<'a> Ask<'a> {
     /// What `phone` sees, through sealing, opening and all the checks of a device.
     pub fn seen_by(&self, phone: &Phone) -> VerifiedRequest {
         let devices = [phone.device.clone()];
-        let sealed = seal_to_devices(&self.statement, &self.request, &self.stage.server.host, &self.stage.issuer, &devices).unwrap();
+        let sealed = seal_to_devices(
+            &self.statement,
+            &self.request,
+            &self.stage.server.host,
+            &self.stage.issuer,
+            &devices,
+        )
+        .unwrap();
         let context = request::seal_context(&self.statement.id, &phone.id(), self.statement.expiry());
         let envelope: Envelope = seal::open(&phone.keys.pair.kem, Purpose::Request, &context, &sealed[0].1).unwrap();
-        request::verify(&envelope, self.statement.id, self.statement.expiry(), &self.stage.trust, NOW).unwrap()
+        request::verify(
+            &envelope,
+            self.statement.id,
+            self.statement.expiry(),
+            &self.stage.trust,
+            NOW,
+        )
+        .unwrap()
     }
 
     pub fn answer(&self, phone: &Phone, decision: Decision, num: Option<&str>) -> Answer {
@@ -346,7 +372,13 @@ impl<'a> Ask<'a> {
     /// Any text, sealed to the host as `device`'s answer to this push.
     pub fn seal(&self, device: Id, res: String) -> Bytes {
         let context = answer::seal_context(&self.statement.id, &device);
-        seal::seal(&self.stage.server.host.claims().kem, Purpose::Answer, &context, &answer::Envelope { res }).unwrap()
+        seal::seal(
+            &self.stage.server.host.claims().kem,
+            Purpose::Answer,
+            &context,
+            &answer::Envelope { res },
+        )
+        .unwrap()
     }
 
     pub fn approve(&self, phone: &Phone) -> Bytes {

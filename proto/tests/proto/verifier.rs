@@ -1,6 +1,8 @@
 //! The host's rules for answers: what approves, and that nothing else does.
 
-use crate::stage::{Ask, ISSUED, NOW, Phone, Stage, TTL, after, alice, base64, ctx, details, identity, in_days, nonce, payload, text};
+use crate::stage::{
+    Ask, ISSUED, NOW, Phone, Stage, TTL, after, alice, base64, ctx, details, identity, in_days, nonce, payload, text,
+};
 use assent_proto::answer::Decision;
 use assent_proto::cert::{DAY, Level};
 use assent_proto::seal::{self, Purpose};
@@ -56,7 +58,10 @@ fn the_right_answer_approves_and_says_what_for() {
     let signed = ask.signed(&stage.tablet, Decision::Approve, None);
     let approved = approved(ask.judge(stage.tablet.id(), &ask.seal(stage.tablet.id(), signed.clone())));
     assert!(approved.is_for(&ctx()));
-    assert!(!approved.is_for(&sha256(&[b"another transaction"])), "R3: for no other transaction");
+    assert!(
+        !approved.is_for(&sha256(&[b"another transaction"])),
+        "R3: for no other transaction"
+    );
     assert_eq!(approved.device(), stage.tablet.id());
     assert_eq!(approved.serial(), stage.tablet.device.claims().serial);
     assert_eq!(approved.level(), Level::Tap);
@@ -71,11 +76,17 @@ fn r3_an_enrolled_device_that_was_not_addressed_is_ignored() {
     assert_eq!(ignored(ask.judge(watch.id(), &ask.approve(&watch))), Rubbish::Device);
     // Nor does its answer count when it comes under the name of one that was asked.
     let claims_to_be_the_phone = ask.seal(stage.phone.id(), ask.signed(&watch, Decision::Approve, None));
-    assert_eq!(ignored(ask.judge(stage.phone.id(), &claims_to_be_the_phone)), Rubbish::Signature);
+    assert_eq!(
+        ignored(ask.judge(stage.phone.id(), &claims_to_be_the_phone)),
+        Rubbish::Signature
+    );
     let mut forged = ask.answer(&watch, Decision::Approve, None);
     forged.device_id = stage.phone.id();
     let forged = forged.sign(&watch.keys.pair.sign).unwrap();
-    assert_eq!(ignored(ask.judge(stage.phone.id(), &ask.seal(stage.phone.id(), forged))), Rubbish::Signature);
+    assert_eq!(
+        ignored(ask.judge(stage.phone.id(), &ask.seal(stage.phone.id(), forged))),
+        Rubbish::Signature
+    );
     // Addressed, it approves: the refusals above had their reason in that alone.
     ask.devices.push(watch.device.clone());
     let _ = approved(ask.judge(watch.id(), &ask.approve(&watch)));
@@ -88,8 +99,14 @@ fn an_answer_that_names_another_device_than_signed_it_is_ignored() {
     let mut answer = ask.answer(&stage.phone, Decision::Approve, None);
     answer.device_id = stage.tablet.id();
     let signed = answer.sign(&stage.phone.keys.pair.sign).unwrap();
-    assert_eq!(ignored(ask.judge(stage.phone.id(), &ask.seal(stage.phone.id(), signed.clone()))), Rubbish::Request);
-    assert_eq!(ignored(ask.judge(stage.tablet.id(), &ask.seal(stage.tablet.id(), signed))), Rubbish::Signature);
+    assert_eq!(
+        ignored(ask.judge(stage.phone.id(), &ask.seal(stage.phone.id(), signed.clone()))),
+        Rubbish::Request
+    );
+    assert_eq!(
+        ignored(ask.judge(stage.tablet.id(), &ask.seal(stage.tablet.id(), signed))),
+        Rubbish::Signature
+    );
 }
 
 #[test]
@@ -107,7 +124,11 @@ fn r22_a_device_of_another_identity_is_ignored_even_if_it_was_addressed() {
         let stranger = stage.phone_for(&format!("stranger {n}"), identities.clone());
         let mut ask = Ask::tap(&stage, "push");
         ask.devices = vec![stranger.device.clone()];
-        assert_eq!(ignored(ask.judge(stranger.id(), &ask.approve(&stranger))), Rubbish::Certificate, "{identities:?}");
+        assert_eq!(
+            ignored(ask.judge(stranger.id(), &ask.approve(&stranger))),
+            Rubbish::Certificate,
+            "{identities:?}"
+        );
     }
     let both = stage.phone_for("both", vec![identity("other.example", "x"), alice()]);
     let mut ask = Ask::tap(&stage, "push");
@@ -171,7 +192,10 @@ fn r2_an_answer_counts_once() {
     for _ in 0..100 {
         assert_eq!(ignored(ask.receive(&mut pending, phone, &yes)), Rubbish::Answered);
     }
-    assert_eq!(ignored(ask.receive(&mut pending, stage.tablet.id(), &ask.approve(&stage.tablet))), Rubbish::Answered);
+    assert_eq!(
+        ignored(ask.receive(&mut pending, stage.tablet.id(), &ask.approve(&stage.tablet))),
+        Rubbish::Answered
+    );
 }
 
 #[test]
@@ -183,12 +207,25 @@ fn r9_a_deny_or_report_of_any_addressed_device_ends_the_push() {
         let mut pending = ask.pending();
         let no = ask.sealed(&stage.tablet, decision, None);
         let received = ask.receive(&mut pending, stage.tablet.id(), &no);
-        let Received::Refused { why: said, device, record } = received else { panic!("not refused") };
+        let Received::Refused {
+            why: said,
+            device,
+            record,
+        } = received
+        else {
+            panic!("not refused")
+        };
         assert_eq!((said, device), (why, stage.tablet.id()));
         assert_eq!(payload(&record)["device_id"], device.encode());
         for _ in 0..2 {
-            assert_eq!(ignored(ask.receive(&mut pending, stage.phone.id(), &yes)), Rubbish::Answered);
-            assert_eq!(ignored(ask.receive(&mut pending, stage.tablet.id(), &no)), Rubbish::Answered);
+            assert_eq!(
+                ignored(ask.receive(&mut pending, stage.phone.id(), &yes)),
+                Rubbish::Answered
+            );
+            assert_eq!(
+                ignored(ask.receive(&mut pending, stage.tablet.id(), &no)),
+                Rubbish::Answered
+            );
         }
     }
 }
@@ -196,7 +233,11 @@ fn r9_a_deny_or_report_of_any_addressed_device_ends_the_push() {
 #[test]
 fn r9_a_deny_counts_at_every_level_without_a_number_and_also_too_late() {
     let stage = Stage::new();
-    for ask in [Ask::tap(&stage, "push"), Ask::number(&stage, "482"), Ask::with(&stage, "push", details(Level::Passkey, 0), None)] {
+    for ask in [
+        Ask::tap(&stage, "push"),
+        Ask::number(&stage, "482"),
+        Ask::with(&stage, "push", details(Level::Passkey, 0), None),
+    ] {
         for seconds in [1, u64::from(TTL) + 100] {
             let mut pending = ask.pending();
             let no = ask.sealed(&stage.phone, Decision::Report, None);
@@ -211,16 +252,30 @@ fn r1_an_answer_counts_until_the_life_ends_and_not_at_its_end() {
     let stage = Stage::new();
     let ask = Ask::tap(&stage, "push");
     let yes = ask.approve(&stage.phone);
-    let at = |now| ask.pending().receive(&stage.server.keys.pair.kem, stage.phone.id(), &yes, now, NOW);
+    let at = |now| {
+        ask.pending()
+            .receive(&stage.server.keys.pair.kem, stage.phone.id(), &yes, now, NOW)
+    };
     let _ = approved(at(ISSUED));
     let _ = approved(at(after(u64::from(TTL) - 1)));
-    let _ = approved(at(assent_proto::time::BootTime(after(u64::from(TTL)).0 - Duration::from_nanos(1))));
+    let _ = approved(at(assent_proto::time::BootTime(
+        after(u64::from(TTL)).0 - Duration::from_nanos(1),
+    )));
     assert_eq!(refused(at(after(u64::from(TTL)))), Refusal::Expired);
     assert_eq!(refused(at(after(u64::from(TTL) + 1))), Refusal::Expired);
     // R2: the late answer was the device's answer; it is used up.
     let mut pending = ask.pending();
-    let _ = refused(pending.receive(&stage.server.keys.pair.kem, stage.phone.id(), &yes, after(u64::from(TTL)), NOW));
-    assert_eq!(ignored(ask.receive(&mut pending, stage.phone.id(), &yes)), Rubbish::Answered);
+    let _ = refused(pending.receive(
+        &stage.server.keys.pair.kem,
+        stage.phone.id(),
+        &yes,
+        after(u64::from(TTL)),
+        NOW,
+    ));
+    assert_eq!(
+        ignored(ask.receive(&mut pending, stage.phone.id(), &yes)),
+        Rubbish::Answered
+    );
 }
 
 #[test]
@@ -242,7 +297,13 @@ fn r81_the_wall_clock_does_not_decide_over_the_life_of_a_push() {
     let ask = Ask::tap(&stage, "push");
     let yes = ask.approve(&stage.phone);
     let mut pending = ask.pending();
-    let received = pending.receive(&stage.server.keys.pair.kem, stage.phone.id(), &yes, after(1), in_days(30));
+    let received = pending.receive(
+        &stage.server.keys.pair.kem,
+        stage.phone.id(),
+        &yes,
+        after(1),
+        in_days(30),
+    );
     let _ = approved(received);
 }
 
@@ -265,7 +326,11 @@ fn r30_a_sealed_answer_with_any_byte_altered_is_ignored() {
         assert_eq!(ignored(ask.judge(phone, &altered)), Rubbish::Seal, "first byte {first}");
     }
     for cut in [0, 1, 64, 65, 66, 80, yes.0.len() - 1] {
-        assert_eq!(ignored(ask.judge(phone, &Bytes(yes.0[..cut].to_vec()))), Rubbish::Seal, "cut to {cut}");
+        assert_eq!(
+            ignored(ask.judge(phone, &Bytes(yes.0[..cut].to_vec()))),
+            Rubbish::Seal,
+            "cut to {cut}"
+        );
     }
     let mut longer = yes.clone();
     longer.0.push(0);
@@ -286,7 +351,11 @@ fn r19_a_signed_answer_with_any_byte_altered_is_ignored() {
             let mut altered = signed.clone().into_bytes();
             altered[at] ^= by;
             let altered = String::from_utf8(altered).unwrap();
-            assert_eq!(ignored(ask.judge(phone, &ask.seal(phone, altered))), Rubbish::Signature, "byte {at} by {by}");
+            assert_eq!(
+                ignored(ask.judge(phone, &ask.seal(phone, altered))),
+                Rubbish::Signature,
+                "byte {at} by {by}"
+            );
             tried += 1;
         }
     }
@@ -309,10 +378,26 @@ fn r30_an_answer_sealed_for_another_place_does_not_open() {
     let other_host = stage.server("db01");
     let push = ask.statement.id;
     for (what, blob) in [
-        ("another host", seal(&other_host.host.claims().kem, Purpose::Answer, &context)),
-        ("another device", seal(kem, Purpose::Answer, &answer::seal_context(&push, &tablet))),
-        ("another push", seal(kem, Purpose::Answer, &answer::seal_context(&crate::stage::id("x"), &phone))),
-        ("swapped parts", seal(kem, Purpose::Answer, &answer::seal_context(&phone, &push))),
+        (
+            "another host",
+            seal(&other_host.host.claims().kem, Purpose::Answer, &context),
+        ),
+        (
+            "another device",
+            seal(kem, Purpose::Answer, &answer::seal_context(&push, &tablet)),
+        ),
+        (
+            "another push",
+            seal(
+                kem,
+                Purpose::Answer,
+                &answer::seal_context(&crate::stage::id("x"), &phone),
+            ),
+        ),
+        (
+            "swapped parts",
+            seal(kem, Purpose::Answer, &answer::seal_context(&phone, &push)),
+        ),
         ("no context", seal(kem, Purpose::Answer, "")),
         ("another purpose", seal(kem, Purpose::Request, &context)),
         ("the registrar's purpose", seal(kem, Purpose::RegistrarReply, &context)),
@@ -320,7 +405,11 @@ fn r30_an_answer_sealed_for_another_place_does_not_open() {
         assert_eq!(ignored(ask.judge(phone, &blob)), Rubbish::Seal, "{what}");
     }
     let right = seal(kem, Purpose::Answer, &context);
-    assert_eq!(ignored(ask.judge(tablet, &right)), Rubbish::Seal, "delivered as the tablet's");
+    assert_eq!(
+        ignored(ask.judge(tablet, &right)),
+        Rubbish::Seal,
+        "delivered as the tablet's"
+    );
     let mut pending = ask.pending();
     let received = pending.receive(&other_host.keys.pair.kem, phone, &right, after(1), NOW);
     assert_eq!(ignored(received), Rubbish::Seal, "T17: opened by another host");
@@ -346,7 +435,12 @@ fn a_box_that_opens_to_something_else_is_ignored() {
         let blob = seal::seal(kem, Purpose::Answer, &context, &content).unwrap();
         assert_eq!(ignored(ask.judge(phone, &blob)), Rubbish::Seal, "{content}");
     }
-    for res in [String::new(), "..".into(), ask.request.clone(), stage.phone.device.document().into()] {
+    for res in [
+        String::new(),
+        "..".into(),
+        ask.request.clone(),
+        stage.phone.device.document().into(),
+    ] {
         assert_eq!(ignored(ask.judge(phone, &ask.seal(phone, res))), Rubbish::Signature);
     }
 }
@@ -361,19 +455,25 @@ fn r2_rubbish_does_not_spoil_a_push_until_it_is_too_much_and_then_it_is_over() {
 
     let mut pending = ask.pending();
     for _ in 1..MAX_RUBBISH {
-        let Received::Ignored { why, last } = ask.receive(&mut pending, phone, &rubbish) else { panic!() };
+        let Received::Ignored { why, last } = ask.receive(&mut pending, phone, &rubbish) else {
+            panic!()
+        };
         assert_eq!((why, last), (Rubbish::Seal, false));
     }
     let _ = approved(ask.receive(&mut pending, phone, &yes));
 
     let mut pending = ask.pending();
     for n in 1..=MAX_RUBBISH {
-        let Received::Ignored { why, last } = ask.receive(&mut pending, phone, &rubbish) else { panic!() };
+        let Received::Ignored { why, last } = ask.receive(&mut pending, phone, &rubbish) else {
+            panic!()
+        };
         assert_eq!((why, last), (Rubbish::Seal, n == MAX_RUBBISH));
     }
     // Whether or not the caller heeds `last`.
     for _ in 0..300 {
-        let Received::Ignored { why, last } = ask.receive(&mut pending, phone, &yes) else { panic!("not ignored") };
+        let Received::Ignored { why, last } = ask.receive(&mut pending, phone, &yes) else {
+            panic!("not ignored")
+        };
         assert_eq!((why, last), (Rubbish::Answered, true));
     }
 }
@@ -412,7 +512,10 @@ fn r4_the_number_must_be_the_one_on_the_terminal_in_one_try() {
         }
         // One try, from whichever device.
         let right = ask.sealed(&stage.tablet, Decision::Approve, Some(shown));
-        assert_eq!(ignored(ask.receive(&mut pending, stage.tablet.id(), &right)), Rubbish::Answered);
+        assert_eq!(
+            ignored(ask.receive(&mut pending, stage.tablet.id(), &right)),
+            Rubbish::Answered
+        );
     }
 }
 
@@ -432,15 +535,28 @@ fn r4_a_number_that_is_none_never_matches() {
     ] {
         let ask = Ask::with(&stage, "push", details(Level::Number, 3), number);
         let blob = ask.sealed(&stage.phone, Decision::Approve, typed);
-        assert_eq!(refused(ask.judge(stage.phone.id(), &blob)), Refusal::Number, "{number:?} {typed:?}");
+        assert_eq!(
+            refused(ask.judge(stage.phone.id(), &blob)),
+            Refusal::Number,
+            "{number:?} {typed:?}"
+        );
     }
     let statement = Ask::number(&stage, "482");
     let mut no_digits = statement.statement.clone();
     no_digits.digits = 0;
     let number = Some(Zeroizing::new(String::new()));
-    let mut pending = PendingPush::new(&no_digits, &statement.request, statement.devices.clone(), number, ISSUED);
+    let mut pending = PendingPush::new(
+        &no_digits,
+        &statement.request,
+        statement.devices.clone(),
+        number,
+        ISSUED,
+    );
     let blob = statement.sealed(&stage.phone, Decision::Approve, Some(""));
-    assert_eq!(refused(statement.receive(&mut pending, stage.phone.id(), &blob)), Refusal::Number);
+    assert_eq!(
+        refused(statement.receive(&mut pending, stage.phone.id(), &blob)),
+        Refusal::Number
+    );
 }
 
 #[test]
@@ -487,12 +603,18 @@ fn a_certificate_that_ends_between_push_and_answer_ends_the_right_to_answer() {
     let mut ask = Ask::tap(&stage, "push");
     ask.devices = vec![short.device.clone()];
     let yes = ask.approve(&short);
-    let at = |wall| ask.pending().receive(&stage.server.keys.pair.kem, short.id(), &yes, after(1), wall);
+    let at = |wall| {
+        ask.pending()
+            .receive(&stage.server.keys.pair.kem, short.id(), &yes, after(1), wall)
+    };
     let _ = approved(at(NOW.plus(10 + 120)));
     assert_eq!(ignored(at(NOW.plus(10 + 121))), Rubbish::Certificate);
     // A clock that jumped back before its beginning.
     let _ = approved(at(assent_proto::time::UnixTime(NOW.0 - 120)));
-    assert_eq!(ignored(at(assent_proto::time::UnixTime(NOW.0 - 121))), Rubbish::Certificate);
+    assert_eq!(
+        ignored(at(assent_proto::time::UnixTime(NOW.0 - 121))),
+        Rubbish::Certificate
+    );
     assert_eq!(ignored(at(assent_proto::time::UnixTime(0))), Rubbish::Certificate);
     assert_eq!(ignored(at(NOW.plus(91 * DAY))), Rubbish::Certificate);
 }
@@ -510,7 +632,10 @@ fn r30_approve_deny_report_and_numbers_have_the_same_size_on_the_wire() {
     .iter()
     .map(|blob| blob.0.len())
     .collect();
-    assert!(sizes.iter().all(|size| *size == sizes[0]), "the relay would tell them apart: {sizes:?}");
+    assert!(
+        sizes.iter().all(|size| *size == sizes[0]),
+        "the relay would tell them apart: {sizes:?}"
+    );
 }
 
 #[test]
@@ -552,7 +677,10 @@ fn messages() -> &'static [Message] {
     static MESSAGES: OnceLock<Vec<Message>> = OnceLock::new();
     MESSAGES.get_or_init(|| {
         let stage = stage();
-        let (ask, other) = (push(stage), Ask::with(stage, "other", details(Level::Number, 3), Some("482")));
+        let (ask, other) = (
+            push(stage),
+            Ask::with(stage, "other", details(Level::Number, 3), Some("482")),
+        );
         let watch = stage.phone_for("watch", vec![alice()]);
         let bob = stage.phone_for("bob", vec![identity("example.org", "2a77-bob")]);
         let (phone, tablet) = (&stage.phone, &stage.tablet);
@@ -568,24 +696,85 @@ fn messages() -> &'static [Message] {
         let mut nonce_changed = ask.answer(phone, Decision::Approve, Some("482"));
         nonce_changed.n = nonce("other");
         let nonce_changed = nonce_changed.sign(&phone.keys.pair.sign).unwrap();
-        let unsigned = format!("{}.", ask.signed(phone, Decision::Approve, Some("482")).rsplit_once('.').unwrap().0);
+        let unsigned = format!(
+            "{}.",
+            ask.signed(phone, Decision::Approve, Some("482"))
+                .rsplit_once('.')
+                .unwrap()
+                .0
+        );
         let zero = format!("{unsigned}{}", base64(&[0; 64]));
         vec![
-            message("approve of the phone", phone, sealed(phone, Decision::Approve, Some("482")), Worth::Approves),
-            message("approve of the tablet", tablet, sealed(tablet, Decision::Approve, Some("482")), Worth::Approves),
-            message("wrong number", phone, sealed(phone, Decision::Approve, Some("483")), Worth::Refuses),
-            message("no number", tablet, sealed(tablet, Decision::Approve, None), Worth::Refuses),
+            message(
+                "approve of the phone",
+                phone,
+                sealed(phone, Decision::Approve, Some("482")),
+                Worth::Approves,
+            ),
+            message(
+                "approve of the tablet",
+                tablet,
+                sealed(tablet, Decision::Approve, Some("482")),
+                Worth::Approves,
+            ),
+            message(
+                "wrong number",
+                phone,
+                sealed(phone, Decision::Approve, Some("483")),
+                Worth::Refuses,
+            ),
+            message(
+                "no number",
+                tablet,
+                sealed(tablet, Decision::Approve, None),
+                Worth::Refuses,
+            ),
             message("deny", tablet, sealed(tablet, Decision::Deny, None), Worth::Refuses),
             message("report", phone, sealed(phone, Decision::Report, None), Worth::Refuses),
             message("other push", phone, other.approve(phone), Worth::Rubbish),
-            message("other push, resealed", phone, ask.seal(phone.id(), other.signed(phone, Decision::Approve, Some("482"))), Worth::Rubbish),
-            message("under another name", tablet, sealed(phone, Decision::Approve, Some("482")), Worth::Rubbish),
-            message("resealed under another name", tablet, ask.seal(tablet.id(), ask.signed(phone, Decision::Approve, Some("482"))), Worth::Rubbish),
-            message("not addressed", &watch, sealed(&watch, Decision::Approve, Some("482")), Worth::Rubbish),
-            message("addressed by mistake", &bob, sealed(&bob, Decision::Approve, Some("482")), Worth::Rubbish),
-            message("deny of one not addressed", &watch, sealed(&watch, Decision::Deny, None), Worth::Rubbish),
+            message(
+                "other push, resealed",
+                phone,
+                ask.seal(phone.id(), other.signed(phone, Decision::Approve, Some("482"))),
+                Worth::Rubbish,
+            ),
+            message(
+                "under another name",
+                tablet,
+                sealed(phone, Decision::Approve, Some("482")),
+                Worth::Rubbish,
+            ),
+            message(
+                "resealed under another name",
+                tablet,
+                ask.seal(tablet.id(), ask.signed(phone, Decision::Approve, Some("482"))),
+                Worth::Rubbish,
+            ),
+            message(
+                "not addressed",
+                &watch,
+                sealed(&watch, Decision::Approve, Some("482")),
+                Worth::Rubbish,
+            ),
+            message(
+                "addressed by mistake",
+                &bob,
+                sealed(&bob, Decision::Approve, Some("482")),
+                Worth::Rubbish,
+            ),
+            message(
+                "deny of one not addressed",
+                &watch,
+                sealed(&watch, Decision::Deny, None),
+                Worth::Rubbish,
+            ),
             message("altered", phone, flipped, Worth::Rubbish),
-            message("another nonce", phone, ask.seal(phone.id(), nonce_changed), Worth::Rubbish),
+            message(
+                "another nonce",
+                phone,
+                ask.seal(phone.id(), nonce_changed),
+                Worth::Rubbish,
+            ),
             message("no signature", phone, ask.seal(phone.id(), unsigned), Worth::Rubbish),
             message("a zero signature", phone, ask.seal(phone.id(), zero), Worth::Rubbish),
             message("nothing", phone, Bytes(Vec::new()), Worth::Rubbish),

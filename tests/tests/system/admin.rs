@@ -33,10 +33,18 @@ fn status_tells_what_works() {
 fn a_broken_configuration_is_refused_at_reload_and_the_old_one_stays() {
     let site = Site::open();
     let usual = site.configuration();
-    let reload = site.agent.reload_with(&usual.replace("assurance = \"tap\"", "assurance = \"number\""));
+    let reload = site
+        .agent
+        .reload_with(&usual.replace("assurance = \"tap\"", "assurance = \"number\""));
     assert!(!reload.status.success());
-    assert!(reload.err.contains("not there yet") && reload.err.contains("agentd.toml:"), "{}", reload.err);
-    let reload = site.agent.reload_with(&usual.replace("name = \"ssh-alone\"", "name = \"renamed\""));
+    assert!(
+        reload.err.contains("not there yet") && reload.err.contains("agentd.toml:"),
+        "{}",
+        reload.err
+    );
+    let reload = site
+        .agent
+        .reload_with(&usual.replace("name = \"ssh-alone\"", "name = \"renamed\""));
     reload.expect_success();
 }
 
@@ -49,7 +57,12 @@ fn an_agent_that_starts_with_a_broken_configuration_denies_with_a_clear_word_unt
     site.agent.resume();
     let test = assentctl(["test", "alice"]);
     assert!(!test.status.success());
-    assert!(format!("{}{}", test.out, test.err).contains("configuration is broken"), "{}{}", test.out, test.err);
+    assert!(
+        format!("{}{}", test.out, test.err).contains("configuration is broken"),
+        "{}{}",
+        test.out,
+        test.err
+    );
     site.agent.reload_with(&usual).expect_success();
     assert_eq!(site.agent.audit().len(), 0);
     let mut test = Terminal::open(&program("assentctl").args(["test", "alice"]));
@@ -62,23 +75,41 @@ fn an_agent_that_starts_with_a_broken_configuration_denies_with_a_clear_word_unt
 fn check_names_file_line_and_mend() {
     let site = Site::open();
     assentctl(["check"]).expect_success();
-    let broken = site.configuration().replace("fallback_auth_profiles = [\"corp\", \"local\"]", "fallback_auth_profiles = [\"crop\"]");
+    let broken = site.configuration().replace(
+        "fallback_auth_profiles = [\"corp\", \"local\"]",
+        "fallback_auth_profiles = [\"crop\"]",
+    );
     assent_tests::scratch::write("/tmp/broken.toml", &broken);
     let check = assentctl(["check", "--config", "/tmp/broken.toml"]);
     assert!(!check.status.success());
     let said = format!("{}{}", check.out, check.err);
-    assert!(said.contains("/tmp/broken.toml:") && said.contains("\"crop\"") && said.contains("mend: known are: corp, local"), "{said}");
+    assert!(
+        said.contains("/tmp/broken.toml:")
+            && said.contains("\"crop\"")
+            && said.contains("mend: known are: corp, local"),
+        "{said}"
+    );
 }
 
 fn explain_says_which_policy_matched_and_why_not() {
     let site = Site::open();
     let explain = assentctl(["explain", "alice", "--service", "sshd"]).expect_success();
-    for part in ["application: ssh", "department=IT", "yes: IT", "method: staff-push (by this policy)", "=> would be asked"] {
+    for part in [
+        "application: ssh",
+        "department=IT",
+        "yes: IT",
+        "method: staff-push (by this policy)",
+        "=> would be asked",
+    ] {
         assert!(explain.out.contains(part), "{part} in:\n{}", explain.out);
     }
     let explain = assentctl(["explain", "bob", "--service", "sshd"]);
     assert!(!explain.status.success());
-    assert!(explain.out.contains("no: no value matches") && explain.out.contains("=> would be denied"), "{}", explain.out);
+    assert!(
+        explain.out.contains("no: no value matches") && explain.out.contains("=> would be denied"),
+        "{}",
+        explain.out
+    );
     let json = assentctl(["explain", "alice", "--service", "sudo", "--json"]).expect_success();
     let json: serde_json::Value = serde_json::from_str(&json.out).expect("JSON");
     assert_eq!(json["application"], "sudo");
@@ -109,7 +140,12 @@ fn r57_on_the_system_bus_only_root_changes_something() {
     site.agent.service().wait_for_log("on the system bus", SOON);
     let call = |user: &str, member: &str| {
         Program::new("/usr/bin/dbus-send")
-            .args(["--system", "--print-reply", "--dest=org.assent.Agent1", "/org/assent/Agent1"])
+            .args([
+                "--system",
+                "--print-reply",
+                "--dest=org.assent.Agent1",
+                "/org/assent/Agent1",
+            ])
             .arg(format!("org.assent.Agent1.{member}"))
             .env("DBUS_SYSTEM_BUS_ADDRESS", bus.address())
             .as_user(user)
@@ -117,7 +153,10 @@ fn r57_on_the_system_bus_only_root_changes_something() {
     };
     assert!(call("root", "Status").expect_success().out.contains("open_pushes"));
     call("root", "Reload").expect_success();
-    assert!(call("bob", "Status").expect_success().out.contains("open_pushes"), "assent-view may read");
+    assert!(
+        call("bob", "Status").expect_success().out.contains("open_pushes"),
+        "assent-view may read"
+    );
     assert!(!call("bob", "Reload").status.success(), "assent-view may not change");
     assert!(!call("alice", "Status").status.success(), "others may not even read");
     assert!(!call("alice", "Reload").status.success());
@@ -140,7 +179,15 @@ fn enrolment_refuses_unknown_users_wrong_digits_and_a_second_device() {
     let shown = admin.expect(fits(r"https://\S+/e#\S+"), PATIENCE);
     let link = shown.split_whitespace().last().expect("a link").to_owned();
     let ca = site.gateway.ca_certificate();
-    let device = program("assentctl").args(["authenticator", "enroll", &link, "--dir", "/tmp/dave", "--ca-file", &ca.to_string_lossy()]);
+    let device = program("assentctl").args([
+        "authenticator",
+        "enroll",
+        &link,
+        "--dir",
+        "/tmp/dave",
+        "--ca-file",
+        &ca.to_string_lossy(),
+    ]);
     let mut device = Terminal::open(&device);
     let digits = device.expect(fits(r"\b\d{3} ?\d{3}\b"), PATIENCE);
     let wrong = if digits.ends_with('0') { "111111" } else { "000000" };
@@ -163,6 +210,8 @@ fn r25_no_log_holds_an_enrolment_secret() {
     for text in [site.agent.log(), site.gateway.log(), site.syslog.lines().join("\n")] {
         assert!(!text.contains(&secret));
     }
-    let in_state = Program::new("/usr/bin/grep").args(["-rlaF", &secret, "/var/lib/assent"]).finish(SOON);
+    let in_state = Program::new("/usr/bin/grep")
+        .args(["-rlaF", &secret, "/var/lib/assent"])
+        .finish(SOON);
     assert_eq!(in_state.out, "", "the agent keeps no enrolment secret");
 }

@@ -83,9 +83,19 @@ fn m10_a_password_and_a_tap_open_a_shell() {
 
     // One id on the terminal, the device and in the logs.
     let id = &prompt[prompt.len() - 9..prompt.len() - 3];
-    assert!(phone.transcript().contains(id), "{id} on the device:\n{}", phone.transcript());
-    let line = ssh.site.syslog.wait_for_text(&format!("login={id} verdict=approved"), PATIENCE);
-    assert!(line.contains("user=\"alice\"") && line.contains("method=\"staff-push\"") && line.contains("source=127.0.0.1"), "{line}");
+    assert!(
+        phone.transcript().contains(id),
+        "{id} on the device:\n{}",
+        phone.transcript()
+    );
+    let line = ssh
+        .site
+        .syslog
+        .wait_for_text(&format!("login={id} verdict=approved"), PATIENCE);
+    assert!(
+        line.contains("user=\"alice\"") && line.contains("method=\"staff-push\"") && line.contains("source=127.0.0.1"),
+        "{line}"
+    );
     let decision = ssh.site.agent.decision(0);
     assert_eq!(decision["login"], id);
     assert_eq!(count(&decision, "effect", "push"), 1);
@@ -116,7 +126,10 @@ fn p17_a_denial_on_the_device_ends_the_login_at_once() {
         login
     });
     let shown = refused(login);
-    assert!(shown.contains("Denied on the phone.") && !shown.contains("never"), "{shown}");
+    assert!(
+        shown.contains("Denied on the phone.") && !shown.contains("never"),
+        "{shown}"
+    );
     assert_eq!(decision["cause"], "denied_on_device");
 }
 
@@ -187,7 +200,11 @@ fn a_user_without_a_device_is_told_so_after_the_password() {
 
 fn m11_a_key_and_one_tap_in_the_account_phase_serve_scripts() {
     let site = Site::open();
-    let sshd = Sshd::builder().service("sshd-key").stack(&stack("sshd-key")).methods("publickey").start();
+    let sshd = Sshd::builder()
+        .service("sshd-key")
+        .stack(&stack("sshd-key"))
+        .methods("publickey")
+        .start();
     let mut phone = site.enrol("alice").listen();
     let key = Key::authorised_for("alice");
     let client = sshd.client("alice").with_key(&key).option("BatchMode=yes");
@@ -198,7 +215,10 @@ fn m11_a_key_and_one_tap_in_the_account_phase_serve_scripts() {
     assert!(shown.contains("key or password accepted by sshd"), "{shown}");
     phone.send_line("a");
     copy.wait_for_success();
-    assert_eq!(std::fs::read_to_string("/home/alice/report.txt").expect("the copy"), "quarterly");
+    assert_eq!(
+        std::fs::read_to_string("/home/alice/report.txt").expect("the copy"),
+        "quarterly"
+    );
     // Nothing of ours stands in the session's output (P12).
     let mut run = client.run("cat /home/alice/report.txt");
     phone.expect("[a]pprove", PATIENCE);
@@ -209,10 +229,18 @@ fn m11_a_key_and_one_tap_in_the_account_phase_serve_scripts() {
 
 fn a_denial_in_the_account_phase_tells_the_client_why() {
     let site = Site::open();
-    let sshd = Sshd::builder().service("sshd-key").stack(&stack("sshd-key")).methods("publickey").start();
+    let sshd = Sshd::builder()
+        .service("sshd-key")
+        .stack(&stack("sshd-key"))
+        .methods("publickey")
+        .start();
     let mut phone = site.enrol("alice").listen();
     let key = Key::authorised_for("alice");
-    let mut login = sshd.client("alice").with_key(&key).option("BatchMode=yes").run("echo never");
+    let mut login = sshd
+        .client("alice")
+        .with_key(&key)
+        .option("BatchMode=yes")
+        .run("echo never");
     phone.expect("[a]pprove", PATIENCE);
     phone.send_line("d");
     login.expect("Denied on the phone.", PATIENCE);
@@ -222,10 +250,17 @@ fn a_denial_in_the_account_phase_tells_the_client_why() {
 fn r16_a_push_alone_never_reaches_the_phone_of_a_user_whom_sshd_refuses() {
     let site = Site::open();
     let lines = stack("sshd-assent-password");
-    let sshd = Sshd::builder().service("sshd-alone").stack(&lines).config("DenyUsers alice").start();
+    let sshd = Sshd::builder()
+        .service("sshd-alone")
+        .stack(&lines)
+        .config("DenyUsers alice")
+        .start();
     let mut phone = site.enrol("alice").listen();
     let before = site.agent.audit().len();
-    let mut login = sshd.client("alice").option("NumberOfPasswordPrompts=1").run("echo never");
+    let mut login = sshd
+        .client("alice")
+        .option("NumberOfPasswordPrompts=1")
+        .run("echo never");
     login.expect("Type p to send a request", PATIENCE);
     login.send_line("p");
     assert!(!login.wait(PATIENCE).success());
@@ -261,7 +296,10 @@ fn r86_password_login_with_an_account_line_sends_one_push() {
 fn p7_public_key_and_password_together_send_one_push() {
     let site = Site::open();
     let lines = stack("sshd-assent-password");
-    let sshd = Sshd::builder().stack(&lines).methods("publickey,keyboard-interactive").start();
+    let sshd = Sshd::builder()
+        .stack(&lines)
+        .methods("publickey,keyboard-interactive")
+        .start();
     let mut phone = site.enrol("alice").listen();
     let key = Key::authorised_for("alice");
     let mut login = sshd.client("alice").with_key(&key).run("true");
@@ -270,13 +308,21 @@ fn p7_public_key_and_password_together_send_one_push() {
     phone.expect("[a]pprove", PATIENCE);
     phone.send_line("a");
     login.wait_for_success();
-    let pushes: usize = site.agent.audit().iter().map(|decision| count(decision, "effect", "push")).sum();
+    let pushes: usize = site
+        .agent
+        .audit()
+        .iter()
+        .map(|decision| count(decision, "effect", "push"))
+        .sum();
     assert_eq!(pushes, 1);
 }
 
 fn local_users_log_in_by_the_stack_and_a_tap() {
     let site = Site::open();
-    let sshd = Sshd::builder().service("sshd-stack").stack(&stack("sshd-password")).start();
+    let sshd = Sshd::builder()
+        .service("sshd-stack")
+        .stack(&stack("sshd-password"))
+        .start();
     let mut phone = site.enrol("localjoe").listen();
     let mut login = sshd.client("localjoe").run("id -un");
     login.expect("Password", PATIENCE);
@@ -287,7 +333,10 @@ fn local_users_log_in_by_the_stack_and_a_tap() {
     login.wait_for_success();
     // A wrong one ends the stack before ours.
     let before = site.agent.audit().len();
-    let mut login = sshd.client("localjoe").option("NumberOfPasswordPrompts=1").run("echo never");
+    let mut login = sshd
+        .client("localjoe")
+        .option("NumberOfPasswordPrompts=1")
+        .run("echo never");
     login.expect("Password", PATIENCE);
     login.send_line("wrong");
     assert!(!login.wait(PATIENCE).success());
@@ -303,5 +352,11 @@ fn nobody_answers_and_the_login_ends_by_itself() {
     // The device is told the truth about a late tap.
     phone.expect(fits("(?i)(expired|withdrew|withdrawn|too late)"), PATIENCE);
     let status = assentctl(["status"]).expect_success();
-    assert!(!status.out.contains(&decision["login"].as_str().expect("an id").to_owned()), "{}", status.out);
+    assert!(
+        !status
+            .out
+            .contains(&decision["login"].as_str().expect("an id").to_owned()),
+        "{}",
+        status.out
+    );
 }

@@ -143,7 +143,9 @@ fn a_command_too_long_to_show_is_refused_without_a_push() {
 fn r42_a_host_name_given_to_sudo_changes_nothing() {
     let site = site();
     let mut phone = site.enrol("alice").listen();
-    let mut sudo = Sudo::by("alice").option("--host=other.example.org").run(["/usr/bin/id"]);
+    let mut sudo = Sudo::by("alice")
+        .option("--host=other.example.org")
+        .run(["/usr/bin/id"]);
     // sudo itself refuses -h for commands on most versions; if it asks, the device names this host.
     if sudo.wait(PATIENCE).success() {
         panic!("sudo ran a command for another host:\n{}", sudo.transcript());

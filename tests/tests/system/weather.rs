@@ -54,14 +54,22 @@ fn an_absent_agent_refuses_every_login_and_root_is_told() {
     site.agent.stop();
     // The sockets stay, nobody answers: the module gives up after three seconds.
     let began = Instant::now();
-    ends_refused(sshd.client("alice").option("NumberOfPasswordPrompts=1").run("echo never"));
+    ends_refused(
+        sshd.client("alice")
+            .option("NumberOfPasswordPrompts=1")
+            .run("echo never"),
+    );
     assert!(began.elapsed() < Duration::from_secs(15), "{:?}", began.elapsed());
     let status = assentctl(["status"]);
     assert!(!status.status.success());
     assert!(status.err.to_lowercase().contains("agent"), "{}", status.err);
     // Without the socket at all it is the same, at once.
     std::fs::remove_file(AGENT).expect("the socket");
-    ends_refused(sshd.client("alice").option("NumberOfPasswordPrompts=1").run("echo never"));
+    ends_refused(
+        sshd.client("alice")
+            .option("NumberOfPasswordPrompts=1")
+            .run("echo never"),
+    );
 }
 
 fn r53_an_agent_that_is_killed_in_the_wait_denies_within_a_second() {
@@ -88,7 +96,11 @@ fn r50_restarts_of_the_agent_leave_the_sockets_as_they_are() {
     };
     let before = look();
     for round in 0..5 {
-        if round % 2 == 0 { site.agent.stop() } else { site.agent.kill() }
+        if round % 2 == 0 {
+            site.agent.stop()
+        } else {
+            site.agent.kill()
+        }
         assert_eq!(look(), before);
         site.agent.resume();
     }
@@ -149,7 +161,9 @@ fn a_directory_that_is_down_denies_and_comes_back_without_a_restart() {
         // A back-off may still keep the agent from asking; then the login is refused at once.
         let answered = patience::until(Duration::from_secs(3), || {
             let shown = phone.transcript().matches("[a]pprove").count();
-            (shown > 0).then_some(()).or_else(|| (!login.is_running()).then_some(()))
+            (shown > 0)
+                .then_some(())
+                .or_else(|| (!login.is_running()).then_some(()))
         });
         assert!(answered.is_some(), "neither a request nor a refusal");
         if phone.transcript().contains("[a]pprove") {
@@ -159,7 +173,11 @@ fn a_directory_that_is_down_denies_and_comes_back_without_a_restart() {
         }
         None
     });
-    assert!(passed.is_some(), "the agent never asked the directory again:\n{}", site.agent.log());
+    assert!(
+        passed.is_some(),
+        "the agent never asked the directory again:\n{}",
+        site.agent.log()
+    );
 }
 
 fn r55_a_client_that_hangs_up_withdraws_the_push_within_a_second_or_two() {
@@ -223,7 +241,11 @@ fn r49_only_root_may_speak_to_the_agent() {
     assert_eq!(as_alice().expect_success().out.trim(), "refused by the kernel");
     std::fs::set_permissions(AGENT, std::fs::Permissions::from_mode(0o666)).expect("a mode");
     assert_eq!(as_alice().expect_success().out.trim(), "closed");
-    assert!(site.agent.log().contains("a connection of uid 5001 was refused"), "{}", site.agent.log());
+    assert!(
+        site.agent.log().contains("a connection of uid 5001 was refused"),
+        "{}",
+        site.agent.log()
+    );
 }
 
 fn r51_hostile_frames_end_their_own_connection_alone() {
@@ -264,8 +286,12 @@ fn r51_hostile_frames_end_their_own_connection_alone() {
 
 fn contains_approval(mut bytes: &[u8]) -> bool {
     while let Some((prefix, rest)) = bytes.split_first_chunk::<4>() {
-        let Ok(len) = assent_wire::body_len(*prefix) else { return false };
-        let Some((body, rest)) = rest.split_at_checked(len) else { return false };
+        let Ok(len) = assent_wire::body_len(*prefix) else {
+            return false;
+        };
+        let Some((body, rest)) = rest.split_at_checked(len) else {
+            return false;
+        };
         if let Ok(ToModule::Verdict(verdict)) = ToModule::decode(body)
             && verdict.code == VerdictCode::Approved
         {
@@ -281,7 +307,9 @@ fn r54_many_logins_wait_at_once_and_each_gets_its_own_verdict() {
     let mut waiting: Vec<UnixStream> = (0..300)
         .map(|_| {
             let mut stream = connect();
-            stream.write_all(&begin("alice").encode().expect("a frame")).expect("the agent reads");
+            stream
+                .write_all(&begin("alice").encode().expect("a frame"))
+                .expect("the agent reads");
             stream
         })
         .collect();
@@ -292,10 +320,14 @@ fn r54_many_logins_wait_at_once_and_each_gets_its_own_verdict() {
     let memory = resident(site.agent.service().pid());
     assert!(memory < 64 * 1024, "{memory} KiB");
     for stream in &mut waiting {
-        stream.write_all(&ToAgent::Gone.encode().expect("a frame")).expect("the agent reads");
+        stream
+            .write_all(&ToAgent::Gone.encode().expect("a frame"))
+            .expect("the agent reads");
     }
     for stream in &mut waiting {
-        let Some(ToModule::Verdict(verdict)) = next(stream) else { panic!("no verdict") };
+        let Some(ToModule::Verdict(verdict)) = next(stream) else {
+            panic!("no verdict")
+        };
         assert_eq!(verdict.code, VerdictCode::Denied);
     }
     assert_eq!(site.agent.audit().len(), 300);
@@ -304,7 +336,10 @@ fn r54_many_logins_wait_at_once_and_each_gets_its_own_verdict() {
 fn resident(pid: u32) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("the agent's status");
     let line = status.lines().find(|line| line.starts_with("VmRSS:")).expect("VmRSS");
-    line.split_whitespace().nth(1).and_then(|kib| kib.parse().ok()).expect("a number")
+    line.split_whitespace()
+        .nth(1)
+        .and_then(|kib| kib.parse().ok())
+        .expect("a number")
 }
 
 fn r44_no_password_stays_in_the_agents_memory() {
@@ -318,9 +353,16 @@ fn r44_no_password_stays_in_the_agents_memory() {
     let pid = site.agent.service().pid();
     // The search itself must be able to find something: a text that is surely there.
     assert!(in_memory(pid, b"org.assent.Agent1"), "the search does not work");
-    let clean = patience::until(Duration::from_secs(3), || (!in_memory(pid, canary.as_bytes())).then_some(()));
+    let clean = patience::until(Duration::from_secs(3), || {
+        (!in_memory(pid, canary.as_bytes())).then_some(())
+    });
     assert!(clean.is_some(), "the password is still in the agent's memory");
-    for text in [site.agent.log(), site.gateway.log(), site.syslog.lines().join("\n"), format!("{:?}", site.agent.audit())] {
+    for text in [
+        site.agent.log(),
+        site.gateway.log(),
+        site.syslog.lines().join("\n"),
+        format!("{:?}", site.agent.audit()),
+    ] {
         assert!(!text.contains(canary));
     }
 }
@@ -332,9 +374,15 @@ fn in_memory(pid: u32, needle: &[u8]) -> bool {
     let memory = std::fs::File::open(format!("/proc/{pid}/mem")).expect("the agent's memory");
     maps.lines().any(|line| {
         let mut words = line.split_whitespace();
-        let (Some(range), Some(mode)) = (words.next(), words.next()) else { return false };
-        let Some((start, end)) = range.split_once('-') else { return false };
-        let (Ok(start), Ok(end)) = (u64::from_str_radix(start, 16), u64::from_str_radix(end, 16)) else { return false };
+        let (Some(range), Some(mode)) = (words.next(), words.next()) else {
+            return false;
+        };
+        let Some((start, end)) = range.split_once('-') else {
+            return false;
+        };
+        let (Ok(start), Ok(end)) = (u64::from_str_radix(start, 16), u64::from_str_radix(end, 16)) else {
+            return false;
+        };
         if !mode.starts_with('r') || line.contains("[v") {
             return false;
         }
@@ -349,8 +397,20 @@ fn r35_every_factor_line_denies_when_the_module_is_missing() {
     let key = Key::authorised_for("alice");
     for name in ["sshd-assent-password", "sshd-key"] {
         let lines = stack(name).replace("libpam_assent.so", "absent.so");
-        let sshd = Sshd::builder().stack(&lines).methods(if name == "sshd-key" { "publickey" } else { "keyboard-interactive" }).start();
-        ends_refused(sshd.client("alice").with_key(&key).option("NumberOfPasswordPrompts=1").run("echo never"));
+        let sshd = Sshd::builder()
+            .stack(&lines)
+            .methods(if name == "sshd-key" {
+                "publickey"
+            } else {
+                "keyboard-interactive"
+            })
+            .start();
+        ends_refused(
+            sshd.client("alice")
+                .with_key(&key)
+                .option("NumberOfPasswordPrompts=1")
+                .run("echo never"),
+        );
     }
     assert!(site.agent.audit().is_empty());
 }

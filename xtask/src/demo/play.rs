@@ -23,7 +23,10 @@ const STEPS: [Step; 8] = [
     ("alice enrols an authenticator", enrol),
     ("ssh: password, then approved on the device", approved),
     ("ssh: password, then denied on the device", denied),
-    ("ssh: a wrong password is refused, and no request is sent", wrong_password),
+    (
+        "ssh: a wrong password is refused, and no request is sent",
+        wrong_password,
+    ),
     ("ssh: bob is in no policy and refused", no_policy),
     ("sudo: approved, with its command line on the device", sudo),
     ("scp: public key, then a tap in the account phase", scp),
@@ -59,7 +62,11 @@ fn ms(began: Instant) -> f64 {
 fn set() -> Stage {
     let site = Site::open();
     let sshd = Sshd::builder().stack(&product::stack("sshd-assent-password")).start();
-    let keys = Sshd::builder().service("sshd-key").stack(&product::stack("sshd-key")).methods("publickey").start();
+    let keys = Sshd::builder()
+        .service("sshd-key")
+        .stack(&product::stack("sshd-key"))
+        .methods("publickey")
+        .start();
     sudoers::allow("alice");
     sudoers::stack(&product::stack("sudo"));
     Stage {
@@ -91,7 +98,10 @@ fn approved(stage: &mut Stage) {
     let mut phone = stage.phone();
     let mut ssh = stage.password("alice", product::password("alice"), "echo the shell of $(id -un)");
     let shown = phone.expect(fits(r"(?s)sshd.*alice.*127\.0\.0\.1.*\[a\]pprove"), PATIENCE);
-    assert!(shown.contains(assent_tests::namespace::HOST_NAME), "the device names the host:\n{shown}");
+    assert!(
+        shown.contains(assent_tests::namespace::HOST_NAME),
+        "the device names the host:\n{shown}"
+    );
     phone.send_line("a");
     ssh.expect("the shell of alice", PATIENCE);
     ssh.wait_for_success();
@@ -111,7 +121,10 @@ fn wrong_password(stage: &mut Stage) {
     let _ssh = stage.password("alice", "wrong", "echo never");
     let decision = stage.site.agent.decision(before);
     assert_eq!(decision["cause"], "wrong_password");
-    assert!(!decision["trace"].to_string().contains("\"push\""), "no request was made");
+    assert!(
+        !decision["trace"].to_string().contains("\"push\""),
+        "no request was made"
+    );
 }
 
 fn no_policy(stage: &mut Stage) {
@@ -135,17 +148,33 @@ fn scp(stage: &mut Stage) {
     let key = Key::authorised_for("alice");
     let file = Path::new("/tmp/report.txt");
     std::fs::write(file, "quarterly").expect("a file to copy");
-    let mut scp = stage.keys.client("alice").with_key(&key).option("BatchMode=yes").copy(file, "/home/alice/report.txt");
+    let mut scp = stage
+        .keys
+        .client("alice")
+        .with_key(&key)
+        .option("BatchMode=yes")
+        .copy(file, "/home/alice/report.txt");
     phone.expect("[a]pprove", PATIENCE);
     phone.send_line("a");
     scp.wait_for_success();
-    assert_eq!(std::fs::read_to_string("/home/alice/report.txt").expect("the copy"), "quarterly");
+    assert_eq!(
+        std::fs::read_to_string("/home/alice/report.txt").expect("the copy"),
+        "quarterly"
+    );
 }
 
 fn agent_stopped(stage: &mut Stage) {
     stage.site.agent.stop();
-    let mut ssh = stage.sshd.client("alice").option("NumberOfPasswordPrompts=1").run("echo never");
+    let mut ssh = stage
+        .sshd
+        .client("alice")
+        .option("NumberOfPasswordPrompts=1")
+        .run("echo never");
     let status = ssh.wait(PATIENCE);
-    assert!(!status.success() && !ssh.transcript().contains("never"), "{}", ssh.transcript());
+    assert!(
+        !status.success() && !ssh.transcript().contains("never"),
+        "{}",
+        ssh.transcript()
+    );
     stage.site.agent.resume();
 }

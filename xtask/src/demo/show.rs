@@ -52,4 +52,3 @@ pub fn site() -> Result<()> {
     drop((sshd, site));
     Ok(())
 }
-

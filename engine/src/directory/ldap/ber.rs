@@ -55,7 +55,11 @@ pub fn take<'a>(bytes: &mut &'a [u8]) -> Option<Element<'a>> {
         return None;
     };
     let whole = bytes.get(..length)?;
-    let skip = if whole[1] < 0x80 { 2 } else { 2 + usize::from(whole[1] & 0x7f) };
+    let skip = if whole[1] < 0x80 {
+        2
+    } else {
+        2 + usize::from(whole[1] & 0x7f)
+    };
     *bytes = &bytes[length..];
     Some(Element {
         tag: whole[0],
@@ -85,7 +89,11 @@ impl<'a> Element<'a> {
     }
 
     fn parts(self) -> Option<Vec<Element<'a>>> {
-        if self.is_constructed() { elements(self.body) } else { None }
+        if self.is_constructed() {
+            elements(self.body)
+        } else {
+            None
+        }
     }
 }
 
@@ -129,7 +137,11 @@ pub fn extended_result(message: &[u8]) -> Option<(u32, &str)> {
         return None;
     }
     let parts = operation.parts()?;
-    let code = parts.first()?.body.iter().fold(0, |sum, byte| (sum << 8) | u32::from(*byte));
+    let code = parts
+        .first()?
+        .body
+        .iter()
+        .fold(0, |sum, byte| (sum << 8) | u32::from(*byte));
     Some((code, parts.get(2)?.text()?))
 }
 
@@ -217,12 +229,21 @@ mod tests {
             0x64,
             &[
                 element(4, b"uid=a"),
-                element(0x30, &element(0x30, &[element(4, b"uid"), element(0x31, &element(4, b"a"))].concat())),
+                element(
+                    0x30,
+                    &element(0x30, &[element(4, b"uid"), element(0x31, &element(4, b"a"))].concat()),
+                ),
             ]
             .concat(),
         );
         assert_eq!(check_message(&message(&entry, &[])), Ok(()));
-        let control = element(0xa0, &element(0x30, &[element(4, b"1.2.3"), element(1, &[255]), element(4, b"x")].concat()));
+        let control = element(
+            0xa0,
+            &element(
+                0x30,
+                &[element(4, b"1.2.3"), element(1, &[255]), element(4, b"x")].concat(),
+            ),
+        );
         assert_eq!(check_message(&message(&result(0x61), &control)), Ok(()));
         let referral = element(
             0x65,
@@ -239,7 +260,10 @@ mod tests {
 
     #[test]
     fn r88_messages_that_would_harm_the_parser_are_refused() {
-        let text_that_is_none = element(0x61, &[element(10, &[0]), element(4, b"\xff"), element(4, b"")].concat());
+        let text_that_is_none = element(
+            0x61,
+            &[element(10, &[0]), element(4, b"\xff"), element(4, b"")].concat(),
+        );
         let no_code = element(0x61, &[element(4, b""), element(4, b"")].concat());
         let bad_control = element(0xa0, &element(0x30, &element(0x30, b"")));
         let empty_critical = element(0xa0, &element(0x30, &[element(4, b"1.2"), element(1, b"")].concat()));

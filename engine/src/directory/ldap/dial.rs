@@ -96,7 +96,10 @@ pub async fn open(target: &Target, tls: &Arc<rustls::ClientConfig>) -> Result<Co
         LdapSecurity::PlainLoopback => {
             let peer = tcp.peer_addr().map_err(|e| Failure::new("connect", e))?;
             if !peer.ip().is_loopback() {
-                return Err(Failure(format!("{} is not on loopback, and the connection not protected", peer.ip())));
+                return Err(Failure(format!(
+                    "{} is not on loopback, and the connection not protected",
+                    peer.ip()
+                )));
             }
             attach(tcp).await
         }
@@ -127,7 +130,10 @@ async fn protect(
     tls: &Arc<rustls::ClientConfig>,
 ) -> Result<tokio_rustls::client::TlsStream<TcpStream>, Failure> {
     let name = ServerName::try_from(target.host.clone()).map_err(|e| Failure::new("TLS", e))?;
-    TlsConnector::from(tls.clone()).connect(name, tcp).await.map_err(|e| Failure::new("TLS", e))
+    TlsConnector::from(tls.clone())
+        .connect(name, tcp)
+        .await
+        .map_err(|e| Failure::new("TLS", e))
 }
 
 /// Asks for TLS. An answer other than yes, or anything sent along with it, ends the connection: an attacker in between

@@ -73,7 +73,11 @@ fn value(text: &str) -> Option<(String, Option<char>, &str)> {
     let stop = bytes.iter().rposition(|byte| !blank(byte)).map_or(start, |at| at + 1);
     let plain: Vec<u8> = bytes[start..stop].iter().map(|(byte, _)| *byte).collect();
     let text = String::from_utf8(plain).ok()?;
-    let folded: Vec<String> = text.split(' ').filter(|word| !word.is_empty()).map(str::to_lowercase).collect();
+    let folded: Vec<String> = text
+        .split(' ')
+        .filter(|word| !word.is_empty())
+        .map(str::to_lowercase)
+        .collect();
     Some((folded.join(" "), end, rest))
 }
 
@@ -121,7 +125,9 @@ mod tests {
         ] {
             assert!(!under(dn, base), "{dn} | {base}");
         }
-        for bad in ["alice", "uid=a,", "=x", "u id=x", "uid=\\", "uid=\\c", "uid=\\ff", "uid=\"x", ",dc=x", "é=x"] {
+        for bad in [
+            "alice", "uid=a,", "=x", "u id=x", "uid=\\", "uid=\\c", "uid=\\ff", "uid=\"x", ",dc=x", "é=x",
+        ] {
             assert_eq!(Dn::parse(bad), None, "{bad}");
         }
     }

@@ -31,19 +31,39 @@ impl Entry {
     pub fn new(raw: ResultEntry) -> Result<Self, String> {
         let mut parts = raw.0.expect_constructed().ok_or("a malformed entry")?.into_iter();
         let dn = parts.next().and_then(text).ok_or("an entry without a readable name")?;
-        let list = parts.next().and_then(|list| list.expect_constructed()).ok_or("a malformed entry")?;
+        let list = parts
+            .next()
+            .and_then(|list| list.expect_constructed())
+            .ok_or("a malformed entry")?;
         let mut attributes = BTreeMap::new();
         for attribute in list {
-            let mut parts = attribute.expect_constructed().ok_or("a malformed attribute")?.into_iter();
-            let name = parts.next().and_then(text).ok_or("an attribute without a readable name")?;
-            let values = parts.next().and_then(|set| set.expect_constructed()).ok_or("a malformed attribute")?;
+            let mut parts = attribute
+                .expect_constructed()
+                .ok_or("a malformed attribute")?
+                .into_iter();
+            let name = parts
+                .next()
+                .and_then(text)
+                .ok_or("an attribute without a readable name")?;
+            let values = parts
+                .next()
+                .and_then(|set| set.expect_constructed())
+                .ok_or("a malformed attribute")?;
             if values.len() > MAX_VALUES {
-                return Err(format!("{} values of {}, more than {MAX_VALUES}", values.len(), visible(&name)));
+                return Err(format!(
+                    "{} values of {}, more than {MAX_VALUES}",
+                    values.len(),
+                    visible(&name)
+                ));
             }
             let values: Option<Vec<Vec<u8>>> = values.into_iter().map(|value| value.expect_primitive()).collect();
             let values = values.ok_or("a malformed attribute")?;
             if let Some(value) = values.iter().find(|value| value.len() > MAX_VALUE) {
-                return Err(format!("a value of {} with {} bytes, more than {MAX_VALUE}", visible(&name), value.len()));
+                return Err(format!(
+                    "a value of {} with {} bytes, more than {MAX_VALUE}",
+                    visible(&name),
+                    value.len()
+                ));
             }
             if attributes.insert(name.to_ascii_lowercase(), values).is_some() {
                 return Err(format!("the attribute {} twice", visible(&name)));
@@ -67,7 +87,9 @@ impl Entry {
 
     /// The values of an attribute.
     pub fn values(&self, name: &str) -> &[Vec<u8>] {
-        self.attributes.get(&name.to_ascii_lowercase()).map_or(&[], Vec::as_slice)
+        self.attributes
+            .get(&name.to_ascii_lowercase())
+            .map_or(&[], Vec::as_slice)
     }
 
     /// The one value of an attribute as text. An attribute that is not there has none; one with several, or that is no
@@ -75,7 +97,9 @@ impl Entry {
     pub fn single(&self, name: &str) -> Result<Option<&str>, String> {
         match self.values(name) {
             [] => Ok(None),
-            [value] => std::str::from_utf8(value).map(Some).map_err(|_| format!("{name} is no text")),
+            [value] => std::str::from_utf8(value)
+                .map(Some)
+                .map_err(|_| format!("{name} is no text")),
             _ => Err(format!("{name} has several values")),
         }
     }
@@ -93,10 +117,13 @@ impl Entry {
             let values = self.values(name);
             if !values.is_empty() {
                 let values = values.iter().map(|value| Outside::new(value.as_slice())).collect();
-                attributes.insert(name, Values {
-                    syntax: syntax(name),
-                    values,
-                });
+                attributes.insert(
+                    name,
+                    Values {
+                        syntax: syntax(name),
+                        values,
+                    },
+                );
             }
         }
         Ok(Person {
@@ -110,7 +137,12 @@ impl Entry {
         let name = profile.id_attribute.as_str();
         let value = match self.values(name) {
             [value] => value,
-            [] => return Err(format!("the entry has no readable {} to tell users apart by", visible(name))),
+            [] => {
+                return Err(format!(
+                    "the entry has no readable {} to tell users apart by",
+                    visible(name)
+                ));
+            }
             _ => return Err(format!("the entry has several values of {}", visible(name))),
         };
         id_text(name, value)
@@ -145,7 +177,11 @@ fn id_text(name: &str, value: &[u8]) -> Option<String> {
     if text.is_empty() || text.len() > MAX_ID || text.trim() != text || text.chars().any(char::is_control) {
         return None;
     }
-    Some(if is_uuid(text) { text.to_ascii_lowercase() } else { text.to_owned() })
+    Some(if is_uuid(text) {
+        text.to_ascii_lowercase()
+    } else {
+        text.to_owned()
+    })
 }
 
 /// Active Directory's `objectGUID` as people know it: its first three groups are stored last byte first.
@@ -186,7 +222,10 @@ mod tests {
         assert_eq!(id_text("entryUUID", ID).as_deref(), Some(lower));
         assert_eq!(id_text("ipaUniqueID", b"a-b").as_deref(), Some("a-b"));
         // 389's nsUniqueId is no UUID in the usual form; its case is kept.
-        assert_eq!(id_text("nsUniqueId", b"66446001-1DD211B2-66225011-2EE211DB").as_deref(), Some("66446001-1DD211B2-66225011-2EE211DB"));
+        assert_eq!(
+            id_text("nsUniqueId", b"66446001-1DD211B2-66225011-2EE211DB").as_deref(),
+            Some("66446001-1DD211B2-66225011-2EE211DB")
+        );
         for bad in [b"".as_slice(), b" a", b"a ", b"a\nb", b"\xff", &[b'x'; 257]] {
             assert_eq!(id_text("entryUUID", bad), None, "{bad:?}");
         }
@@ -194,28 +233,53 @@ mod tests {
 
     #[test]
     fn r58_an_object_guid_is_shown_as_people_know_it() {
-        let bytes = [0x33, 0x22, 0x11, 0x00, 0x55, 0x44, 0x77, 0x66, 0x88, 0x99, 0xaa, 0xbb, 0xcc, 0xdd, 0xee, 0xff];
-        assert_eq!(id_text("objectguid", &bytes).as_deref(), Some("00112233-4455-6677-8899-aabbccddeeff"));
+        let bytes = [
+            0x33, 0x22, 0x11, 0x00, 0x55, 0x44, 0x77, 0x66, 0x88, 0x99, 0xaa, 0xbb, 0xcc, 0xdd, 0xee, 0xff,
+        ];
+        assert_eq!(
+            id_text("objectguid", &bytes).as_deref(),
+            Some("00112233-4455-6677-8899-aabbccddeeff")
+        );
         assert_eq!(id_text("objectGUID", &bytes[..15]), None);
     }
 
     #[test]
     fn r58_without_exactly_one_id_nothing_can_be_told() {
-        let good = Entry::of("uid=a", &[("entryUUID", &[ID]), ("uid", &[b"a"]), ("department", &[b"IT", b"HR"])]);
+        let good = Entry::of(
+            "uid=a",
+            &[("entryUUID", &[ID]), ("uid", &[b"a"]), ("department", &[b"IT", b"HR"])],
+        );
         let person = good.person(&profile(), 0, false).unwrap();
-        assert_eq!(person.identity.to_string(), "lab.test#597ae2f6-16a6-1027-98f4-d28b5365dc14");
+        assert_eq!(
+            person.identity.to_string(),
+            "lab.test#597ae2f6-16a6-1027-98f4-d28b5365dc14"
+        );
         let department = person.attributes.find("Department").unwrap();
         assert_eq!((department.syntax, department.values.len()), (Syntax::Text, 2));
         let none = Entry::of("uid=a", &[("uid", &[b"a"])]);
-        assert!(none.person(&profile(), 0, false).unwrap_err().contains("no readable entryUUID"));
+        assert!(
+            none.person(&profile(), 0, false)
+                .unwrap_err()
+                .contains("no readable entryUUID")
+        );
         let two = Entry::of("uid=a", &[("entryUUID", &[ID, b"x"])]);
         assert!(two.person(&profile(), 0, false).unwrap_err().contains("several values"));
     }
 
     #[test]
     fn r66_a_list_that_the_server_cut_decides_nothing() {
-        let cut = Entry::of("uid=a", &[("entryUUID", &[ID]), ("memberOf", &[]), ("memberOf;range=0-1499", &[b"cn=x"])]);
-        assert_eq!(cut.person(&profile(), 0, false), Err("the server sent only a part of memberOf".to_owned()));
+        let cut = Entry::of(
+            "uid=a",
+            &[
+                ("entryUUID", &[ID]),
+                ("memberOf", &[]),
+                ("memberOf;range=0-1499", &[b"cn=x"]),
+            ],
+        );
+        assert_eq!(
+            cut.person(&profile(), 0, false),
+            Err("the server sent only a part of memberOf".to_owned())
+        );
         // Another attribute's parts do not matter.
         let other = Entry::of("uid=a", &[("entryUUID", &[ID]), ("member;range=0-1499", &[b"cn=x"])]);
         assert!(other.person(&profile(), 0, false).is_ok());

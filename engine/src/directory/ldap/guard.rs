@@ -84,7 +84,9 @@ async fn replies(
             Ok(count) if answers.fetch_add(count, Ordering::Relaxed) + count > MAX_ANSWERS => {
                 return Err(format!("the server sent more than {MAX_ANSWERS} bytes for one request"));
             }
-            Ok(_) => pass_on(&mut pending, &mut to_parser).await.map_err(|why| format!("the server sent {why}"))?,
+            Ok(_) => pass_on(&mut pending, &mut to_parser)
+                .await
+                .map_err(|why| format!("the server sent {why}"))?,
             Err(e) => return Err(format!("the connection broke: {e}")),
         }
     }
@@ -100,7 +102,10 @@ async fn pass_on(pending: &mut Vec<u8>, to_parser: &mut (impl AsyncWrite + Unpin
             Header::Length(length) if pending.len() - done >= length => {
                 let message = &pending[done..done + length];
                 check_message(message)?;
-                to_parser.write_all(message).await.map_err(|_| "more than was asked for".to_owned())?;
+                to_parser
+                    .write_all(message)
+                    .await
+                    .map_err(|_| "more than was asked for".to_owned())?;
                 done += length;
             }
             Header::Length(_) | Header::Incomplete => break,
@@ -127,7 +132,10 @@ mod tests {
             let _ = theirs.write_all(&bytes).await;
         });
         let mut passed = Vec::new();
-        tokio::time::timeout(Duration::from_secs(10), got.read_to_end(&mut passed)).await.unwrap().unwrap();
+        tokio::time::timeout(Duration::from_secs(10), got.read_to_end(&mut passed))
+            .await
+            .unwrap()
+            .unwrap();
         guard.await.unwrap();
         feeding.await.unwrap();
         (passed, reason.get())

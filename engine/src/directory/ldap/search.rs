@@ -36,13 +36,19 @@ pub fn filter(profile: &LdapProfile, user: &UserName) -> String {
 
 fn in_brackets(filter: &str) -> String {
     let filter = filter.trim();
-    if filter.starts_with('(') { filter.to_owned() } else { format!("({filter})") }
+    if filter.starts_with('(') {
+        filter.to_owned()
+    } else {
+        format!("({filter})")
+    }
 }
 
 /// What is asked for, each once.
 pub fn attributes(profile: &LdapProfile) -> Vec<String> {
     let mut all: Vec<String> = Vec::new();
-    let wanted = [&profile.id_attribute, &profile.user_attribute].into_iter().chain(&profile.attributes);
+    let wanted = [&profile.id_attribute, &profile.user_attribute]
+        .into_iter()
+        .chain(&profile.attributes);
     for name in wanted.map(String::as_str).chain(account::ATTRIBUTES) {
         if !all.iter().any(|known| known.eq_ignore_ascii_case(name)) {
             all.push(name.to_owned());
@@ -76,7 +82,9 @@ pub async fn search(
         count += 1;
         first = first.or(Some(raw));
         if count > MAX_DRAINED {
-            return Err(Failure(format!("search: more than {MAX_DRAINED} entries of one user name")));
+            return Err(Failure(format!(
+                "search: more than {MAX_DRAINED} entries of one user name"
+            )));
         }
     }
     let result = stream.finish().await;
@@ -121,14 +129,26 @@ mod tests {
     fn r61_a_user_name_is_never_more_than_a_value_in_the_filter() {
         assert_eq!(of("alice", None), "(uid=alice)");
         assert_eq!(of("*)(uid=*", None), r"(uid=\2a\29\28uid=\2a)");
-        assert_eq!(of("alice)(|(uid=*", Some("(objectClass=person)")), r"(&(uid=alice\29\28|\28uid=\2a)(objectClass=person))");
-        assert_eq!(of(r"a\2a", Some("objectClass=person")), r"(&(uid=a\5c2a)(objectClass=person))");
+        assert_eq!(
+            of("alice)(|(uid=*", Some("(objectClass=person)")),
+            r"(&(uid=alice\29\28|\28uid=\2a)(objectClass=person))"
+        );
+        assert_eq!(
+            of(r"a\2a", Some("objectClass=person")),
+            r"(&(uid=a\5c2a)(objectClass=person))"
+        );
         assert_eq!(of("Zoë", None), "(uid=Zoë)");
-        for odd in ["*", "(", ")", "\\", "&", "|", "!", "=", "~=", ">=", "ä*ö", "a)(&", "\\)"] {
+        for odd in [
+            "*", "(", ")", "\\", "&", "|", "!", "=", "~=", ">=", "ä*ö", "a)(&", "\\)",
+        ] {
             let filter = of(odd, Some("(objectClass=person)"));
             assert!(ldap3::parse_filter(&filter).is_ok(), "{filter}");
             let brackets = filter.matches('(').count();
-            assert_eq!((brackets, filter.matches(')').count(), filter.matches('*').count()), (3, 3, 0), "{filter}");
+            assert_eq!(
+                (brackets, filter.matches(')').count(), filter.matches('*').count()),
+                (3, 3, 0),
+                "{filter}"
+            );
         }
     }
 

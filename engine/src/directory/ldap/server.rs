@@ -78,7 +78,12 @@ impl Server {
         health.failures = health.failures.saturating_add(1);
         health.until = Some(now + rest);
         drop(health);
-        tracing::warn!(server = self.name(), rest_seconds = rest.as_secs(), why = failure.0, "LDAP server failed");
+        tracing::warn!(
+            server = self.name(),
+            rest_seconds = rest.as_secs(),
+            why = failure.0,
+            "LDAP server failed"
+        );
     }
 
     /// Remembers that it works.
@@ -90,7 +95,10 @@ impl Server {
     pub async fn within<T>(&self, what: &str, step: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
         match tokio::time::timeout(self.step, step).await {
             Ok(done) => done,
-            Err(_) => Err(Failure(format!("{what}: no answer within {} s", self.step.as_secs_f32()))),
+            Err(_) => Err(Failure(format!(
+                "{what}: no answer within {} s",
+                self.step.as_secs_f32()
+            ))),
         }
     }
 
@@ -160,7 +168,9 @@ impl Server {
         let rests = health.until.is_some_and(|until| until > Instant::now());
         if rests && health.refused == Some(stamp) {
             let file = assent_proto::text::visible(&account.password_file.to_string_lossy());
-            return Err(Failure(format!("service bind: refused a moment ago; tried again when {file} changes, or soon")));
+            return Err(Failure(format!(
+                "service bind: refused a moment ago; tried again when {file} changes, or soon"
+            )));
         }
         Ok(())
     }

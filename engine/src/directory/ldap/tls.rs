@@ -75,11 +75,17 @@ mod tests {
 
     #[test]
     fn r64_a_ca_file_that_is_absent_or_holds_none_is_refused_by_name() {
-        let absent = tls_config(Some(Path::new("/nonexistent/ca.pem"))).unwrap_err().to_string();
+        let absent = tls_config(Some(Path::new("/nonexistent/ca.pem")))
+            .unwrap_err()
+            .to_string();
         assert!(absent.contains("/nonexistent/ca.pem"), "{absent}");
         let dir = std::env::temp_dir().join(format!("assent-tls-{}", std::process::id()));
         std::fs::create_dir_all(&dir).unwrap();
-        for content in ["", "hello", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"] {
+        for content in [
+            "",
+            "hello",
+            "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
+        ] {
             let path = dir.join("ca.pem");
             std::fs::write(&path, content).unwrap();
             assert!(tls_config(Some(&path)).is_err(), "{content}");

@@ -131,11 +131,14 @@ mod tests {
 
     fn result(rc: u32, text: &str, controls: &[(&str, &[u8])]) -> LdapResult {
         let control = |(oid, value): &(&str, &[u8])| {
-            Control(None, RawControl {
-                ctype: (*oid).to_owned(),
-                crit: false,
-                val: Some(value.to_vec()),
-            })
+            Control(
+                None,
+                RawControl {
+                    ctype: (*oid).to_owned(),
+                    crit: false,
+                    val: Some(value.to_vec()),
+                },
+            )
         };
         LdapResult {
             rc,
@@ -152,7 +155,10 @@ mod tests {
 
     #[test]
     fn only_result_0_passes() {
-        assert_eq!(bound(0, "", &[]), PasswordCheck::Passed(Box::new(person(Account::Active))));
+        assert_eq!(
+            bound(0, "", &[]),
+            PasswordCheck::Passed(Box::new(person(Account::Active)))
+        );
         for code in 1..130 {
             assert!(!matches!(bound(code, "", &[]), PasswordCheck::Passed(_)), "{code}");
         }
@@ -183,7 +189,10 @@ mod tests {
 
     #[test]
     fn server_389_tells_why_and_a_bind_that_must_be_followed_by_a_change_is_seen() {
-        assert_eq!(bound(19, "Exceed password retry limit. Please try later.", &[]), PasswordCheck::Blocked(Account::Locked));
+        assert_eq!(
+            bound(19, "Exceed password retry limit. Please try later.", &[]),
+            PasswordCheck::Blocked(Account::Locked)
+        );
         assert_eq!(
             bound(53, "Account inactivated. Contact system administrator.", &[]),
             PasswordCheck::Blocked(Account::Disabled)
@@ -208,11 +217,23 @@ mod tests {
         let expired: &[u8] = &[0x30, 3, 0x81, 1, 0];
         let grace: &[u8] = &[0x30, 5, 0xa0, 3, 0x81, 1, 3];
         let passed = |account| PasswordCheck::Passed(Box::new(person(account)));
-        assert_eq!(bound(0, "", &[(POLICY_CONTROL, after_reset)]), passed(Account::MustChangePassword));
+        assert_eq!(
+            bound(0, "", &[(POLICY_CONTROL, after_reset)]),
+            passed(Account::MustChangePassword)
+        );
         assert_eq!(bound(0, "", &[(POLICY_CONTROL, grace)]), passed(Account::Active));
-        assert_eq!(bound(49, "", &[(POLICY_CONTROL, locked)]), PasswordCheck::Blocked(Account::Locked));
-        assert_eq!(bound(49, "", &[(POLICY_CONTROL, expired)]), PasswordCheck::Blocked(Account::MustChangePassword));
-        assert_eq!(bound(53, "", &[(POLICY_CONTROL, locked)]), PasswordCheck::Blocked(Account::Locked));
+        assert_eq!(
+            bound(49, "", &[(POLICY_CONTROL, locked)]),
+            PasswordCheck::Blocked(Account::Locked)
+        );
+        assert_eq!(
+            bound(49, "", &[(POLICY_CONTROL, expired)]),
+            PasswordCheck::Blocked(Account::MustChangePassword)
+        );
+        assert_eq!(
+            bound(53, "", &[(POLICY_CONTROL, locked)]),
+            PasswordCheck::Blocked(Account::Locked)
+        );
         for odd in [b"".as_slice(), b"\x30", b"\x30\x03\x81\x02\x01", b"\x04\x01x"] {
             assert_eq!(bound(49, "", &[(POLICY_CONTROL, odd)]), PasswordCheck::Wrong);
         }

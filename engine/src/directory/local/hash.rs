@@ -29,7 +29,8 @@ pub struct Hash {
 impl Hash {
     /// Reads `$argon2id$v=19$m=…,t=…,p=…$salt$hash`. The text says what is wrong, without the hash.
     pub fn parse(text: &str) -> Result<Self, &'static str> {
-        let phc = PasswordHash::new(text).map_err(|_| "password_hash is no PHC string: make one with `argon2 -id -e`")?;
+        let phc =
+            PasswordHash::new(text).map_err(|_| "password_hash is no PHC string: make one with `argon2 -id -e`")?;
         if phc.algorithm.as_str() != "argon2id" || phc.version != Some(19) {
             return Err("password_hash must be argon2id, version 19");
         }
@@ -105,7 +106,12 @@ impl Hashing {
         let place = tokio::time::timeout(self.deadline, self.running.clone().acquire_owned()).await;
         let place = match place {
             Ok(Ok(place)) => place,
-            _ => return Err(format!("passwords to check queue for more than {} s", self.deadline.as_secs_f32())),
+            _ => {
+                return Err(format!(
+                    "passwords to check queue for more than {} s",
+                    self.deadline.as_secs_f32()
+                ));
+            }
         };
         let password = Zeroizing::new(password.expose().to_vec());
         let checked = tokio::task::spawn_blocking(move || {
@@ -161,7 +167,11 @@ pub mod tests {
         let hash = Arc::new(Hash::parse(CHEAP).unwrap());
         assert_eq!(hashing.check(hash.clone(), &password("hunter2")).await, Ok(true));
         for wrong in ["hunter", "hunter22", "Hunter2", " hunter2"] {
-            assert_eq!(hashing.check(hash.clone(), &password(wrong)).await, Ok(false), "{wrong}");
+            assert_eq!(
+                hashing.check(hash.clone(), &password(wrong)).await,
+                Ok(false),
+                "{wrong}"
+            );
         }
         let decoy = Arc::new(Hash::decoy(Some(&hash)));
         assert_eq!(decoy.params, hash.params);

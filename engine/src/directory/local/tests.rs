@@ -95,7 +95,9 @@ fn found(lookup: Lookup) -> Person {
 
 fn values(person: &Person, name: &str) -> Vec<String> {
     let found = person.attributes.find(name);
-    found.map(|found| found.values.iter().map(|value| value.shown(100)).collect()).unwrap_or_default()
+    found
+        .map(|found| found.values.iter().map(|value| value.shown(100)).collect())
+        .unwrap_or_default()
 }
 
 fn alice(more: &str) -> String {
@@ -108,9 +110,15 @@ fn hashed() -> String {
 
 #[tokio::test]
 async fn r58_listed_users_are_their_uuid_and_others_their_uid() {
-    let rig = Rig::new("identity", &alice("groups = [\"vip\", \"staff\"]\nemail = \"a@lab.test\"\nfirst_name = \"Al\"\n"));
+    let rig = Rig::new(
+        "identity",
+        &alice("groups = [\"vip\", \"staff\"]\nemail = \"a@lab.test\"\nfirst_name = \"Al\"\n"),
+    );
     let alice = found(rig.look_up("alice").await);
-    assert_eq!(alice.identity.to_string(), "local@host1#1b4e28ba-2fa1-11d2-883f-b9a761bde3fb");
+    assert_eq!(
+        alice.identity.to_string(),
+        "local@host1#1b4e28ba-2fa1-11d2-883f-b9a761bde3fb"
+    );
     assert_eq!(values(&alice, "group_name"), ["staff", "users", "vip"]);
     assert_eq!(values(&alice, "email"), ["a@lab.test"]);
     assert_eq!(values(&alice, "first_name"), ["Al"]);
@@ -118,7 +126,10 @@ async fn r58_listed_users_are_their_uuid_and_others_their_uid() {
     assert_eq!(alice.attributes.find("username").unwrap().syntax, Syntax::ExactText);
     let bob = found(rig.look_up("bob").await);
     assert_eq!(bob.identity.to_string(), "nss@host1#1002");
-    assert_eq!((values(&bob, "uid"), values(&bob, "shell")), (vec!["1002".to_owned()], vec!["/bin/sh".to_owned()]));
+    assert_eq!(
+        (values(&bob, "uid"), values(&bob, "shell")),
+        (vec!["1002".to_owned()], vec!["/bin/sh".to_owned()])
+    );
     assert_eq!(values(&bob, "email"), Vec::<String>::new());
     // Another spelling that NSS takes for the same user is the same identity.
     assert_eq!(found(rig.look_up("ALICE").await), alice);
@@ -146,7 +157,10 @@ async fn a_user_that_nss_does_not_know_is_unknown_even_if_listed() {
 async fn r33_nss_that_cannot_say_is_not_taken_for_no() {
     let rig = Rig::new("broken", "");
     assert!(matches!(rig.look_up("broken").await, Lookup::Unreachable(_)));
-    assert!(matches!(rig.look_up("root").await, Lookup::Unreachable(_)), "its groups cannot be told");
+    assert!(
+        matches!(rig.look_up("root").await, Lookup::Unreachable(_)),
+        "its groups cannot be told"
+    );
     assert!(matches!(rig.check("broken", "x").await, PasswordCheck::Unreachable(_)));
 }
 
@@ -183,7 +197,9 @@ async fn blocked_and_expired_accounts_are_told() {
         assert_eq!(rig.check("alice", "wrong").await, PasswordCheck::Wrong, "{more}");
     }
     let day = 20_849;
-    let users = Users::parse(alice("expires = \"2027-01-31\"\n").as_bytes()).ok().unwrap();
+    let users = Users::parse(alice("expires = \"2027-01-31\"\n").as_bytes())
+        .ok()
+        .unwrap();
     assert_eq!(account(users.find("alice"), day * date::DAY - 1), Account::Active);
     assert_eq!(account(users.find("alice"), day * date::DAY), Account::Expired);
 }
@@ -197,7 +213,10 @@ async fn a_file_that_is_bad_open_or_gone_makes_everybody_unreachable_until_it_is
                 panic!("{what}: {name} was answered");
             };
             assert!(why.contains("users.toml") && why.contains(what), "{what}: {why}");
-            assert!(matches!(rig.check(name, "hunter2").await, PasswordCheck::Unreachable(_)), "{what}");
+            assert!(
+                matches!(rig.check(name, "hunter2").await, PasswordCheck::Unreachable(_)),
+                "{what}"
+            );
         }
     };
     let good = async |when: &str| assert!(matches!(rig.look_up("alice").await, Lookup::Found(_)), "{when}");
@@ -264,7 +283,14 @@ async fn r31_unknown_users_wrong_passwords_and_users_without_one_cost_one_hash_e
             times.push((at, start.elapsed()));
         }
     }
-    let best = |which: usize| times.iter().filter(|(at, _)| *at == which).map(|(_, time)| *time).min().unwrap();
+    let best = |which: usize| {
+        times
+            .iter()
+            .filter(|(at, _)| *at == which)
+            .map(|(_, time)| *time)
+            .min()
+            .unwrap()
+    };
     let wrong = best(0);
     for (at, what) in [(1, "without a password"), (2, "unknown")] {
         let ratio = best(at).as_secs_f64() / wrong.as_secs_f64();

@@ -83,7 +83,10 @@ impl Problems<'_> {
         let value = value?;
         let text = value.get_ref();
         if text.is_empty() || text.len() > MAX_TEXT || text.chars().any(char::is_control) {
-            self.add(&value, format!("{key} must have 1 to {MAX_TEXT} bytes and no control characters"));
+            self.add(
+                &value,
+                format!("{key} must have 1 to {MAX_TEXT} bytes and no control characters"),
+            );
         }
         Some(value.into_inner())
     }
@@ -104,7 +107,10 @@ impl Users {
             let line = e.span().map_or(1, |span| line(text, span.start));
             format!("line {line}: {}", without_values(e.message()))
         })?;
-        let mut problems = Problems { text, found: Vec::new() };
+        let mut problems = Problems {
+            text,
+            found: Vec::new(),
+        };
         let mut by_name: HashMap<String, User> = HashMap::new();
         let mut ids: HashMap<String, String> = HashMap::new();
         let mut first_hash = None;
@@ -116,7 +122,13 @@ impl Users {
                 first_hash.get_or_insert(hash.clone());
             }
             if let Some(other) = ids.insert(user.id.clone(), name.get_ref().clone()) {
-                problems.add(&id, format!("the id is {}'s already: give each user one of their own", visible(&other)));
+                problems.add(
+                    &id,
+                    format!(
+                        "the id is {}'s already: give each user one of their own",
+                        visible(&other)
+                    ),
+                );
             }
             if by_name.insert(name.get_ref().clone(), user).is_some() {
                 problems.add(&name, format!("{} stands here twice", visible(name.get_ref())));
@@ -129,7 +141,11 @@ impl Users {
             });
         }
         problems.found.sort();
-        let lines: Vec<String> = problems.found.into_iter().map(|(line, what)| format!("line {line}: {what}")).collect();
+        let lines: Vec<String> = problems
+            .found
+            .into_iter()
+            .map(|(line, what)| format!("line {line}: {what}"))
+            .collect();
         Err(lines.join("; "))
     }
 
@@ -169,7 +185,11 @@ fn user(raw: RawUser, problems: &mut Problems<'_>) -> User {
         last_name: problems.text("last_name", raw.last_name),
         email: problems.text("email", raw.email),
         mobile: problems.text("mobile", raw.mobile),
-        groups: raw.groups.into_iter().filter_map(|group| problems.text("group", Some(group))).collect(),
+        groups: raw
+            .groups
+            .into_iter()
+            .filter_map(|group| problems.text("group", Some(group)))
+            .collect(),
         hash,
         expires,
         blocked: raw.blocked,
@@ -193,16 +213,23 @@ mod tests {
     const BOB: &str = "[[user]]\nname = \"bob\"\nid = \"00000000-0000-0000-0000-00000000000b\"\n";
 
     fn problem(text: &str) -> String {
-        Users::parse(text.as_bytes()).err().unwrap_or_else(|| panic!("no problem: {text}"))
+        Users::parse(text.as_bytes())
+            .err()
+            .unwrap_or_else(|| panic!("no problem: {text}"))
     }
 
     #[test]
     fn a_good_file_is_read() {
         let more = "first_name = \"Al\"\nemail = \"a@lab.test\"\ngroups = [\"vip\"]\nexpires = \"2027-01-31\"\nblocked = true\n";
-        let users = Users::parse(format!("# ours\n{ALICE}{more}\n{BOB}").as_bytes()).ok().unwrap();
+        let users = Users::parse(format!("# ours\n{ALICE}{more}\n{BOB}").as_bytes())
+            .ok()
+            .unwrap();
         let alice = users.find("alice").unwrap();
         assert_eq!(alice.id, "1b4e28ba-2fa1-11d2-883f-b9a761bde3fb");
-        assert_eq!((alice.expires, alice.blocked, alice.groups.len()), (Some(20_849), true, 1));
+        assert_eq!(
+            (alice.expires, alice.blocked, alice.groups.len()),
+            (Some(20_849), true, 1)
+        );
         assert!(users.find("Alice").is_none() && users.find("bob").is_some());
         assert!(Users::parse(b"").is_ok());
     }
@@ -214,14 +241,20 @@ mod tests {
             ("expires = \"2027-02-30\"\n", "line 4: expires must be a day"),
             ("expires = 2027-01-30\n", "line 4: "),
             ("blocked = \"yes\"\n", "line 4: "),
-            ("password_hash = \"hunter2\"\n", "line 4: password_hash is no PHC string"),
+            (
+                "password_hash = \"hunter2\"\n",
+                "line 4: password_hash is no PHC string",
+            ),
             ("email = \"\"\n", "line 4: email must have"),
             ("mobile = \"1\\n2\"\n", "line 4: mobile must have"),
             ("groups = [\"\"]\n", "line 4: group must have"),
             ("name = \"al\"\n", "line 4: "),
             ("= 3\n", "line 4: "),
             (BOB.replace("bob", "alice").as_str(), "line 5: alice stands here twice"),
-            (ALICE.replace("alice", "eve").to_lowercase().as_str(), "line 6: the id is alice's already"),
+            (
+                ALICE.replace("alice", "eve").to_lowercase().as_str(),
+                "line 6: the id is alice's already",
+            ),
             (BOB.replace("0b\"", "00\"").as_str(), "line 6: id must be a UUID"),
             (BOB.replace("bob", "-rf").as_str(), "line 5: name: "),
             (BOB.replace("bob", "a/b").as_str(), "line 5: name: "),

@@ -67,7 +67,10 @@ async fn r58_the_name_is_the_one_that_nss_returned() {
         panic!("not found");
     };
     assert_eq!(entry.name, "alice");
-    assert_eq!(*nss.groups(&entry).await.unwrap(), ["alice".to_owned(), "staff".to_owned()]);
+    assert_eq!(
+        *nss.groups(&entry).await.unwrap(),
+        ["alice".to_owned(), "staff".to_owned()]
+    );
 }
 
 #[tokio::test]
@@ -85,7 +88,11 @@ async fn answers_are_kept_for_their_time_and_troubles_are_not() {
     tokio::time::sleep(Duration::from_millis(200)).await;
     nss.user(&name("alice")).await;
     nss.user(&name("bob")).await;
-    assert_eq!(source.calls.load(Ordering::SeqCst), 6, "only the unknown one is asked for again");
+    assert_eq!(
+        source.calls.load(Ordering::SeqCst),
+        6,
+        "only the unknown one is asked for again"
+    );
     tokio::time::sleep(Duration::from_millis(300)).await;
     nss.user(&name("alice")).await;
     assert_eq!(source.calls.load(Ordering::SeqCst), 7);
@@ -100,7 +107,10 @@ async fn r90_calls_that_hang_hold_up_nobody_else_and_are_bounded() {
     };
     let hanging: Vec<_> = (0..RUNNING).map(hang).collect();
     for task in hanging {
-        assert_eq!(task.await.unwrap(), NssUser::Unreachable("no answer within 0.15 s".to_owned()));
+        assert_eq!(
+            task.await.unwrap(),
+            NssUser::Unreachable("no answer within 0.15 s".to_owned())
+        );
     }
     // All four are still stuck, and their places free.
     assert_eq!(nss.pool.stuck.load(Ordering::SeqCst), RUNNING);
@@ -121,7 +131,13 @@ async fn r90_calls_that_hang_hold_up_nobody_else_and_are_bounded() {
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    assert_eq!((nss.pool.running.available_permits(), nss.pool.stuck.load(Ordering::SeqCst)), (RUNNING, 0));
+    assert_eq!(
+        (
+            nss.pool.running.available_permits(),
+            nss.pool.stuck.load(Ordering::SeqCst)
+        ),
+        (RUNNING, 0)
+    );
     assert!(matches!(nss.user(&name("abel")).await, NssUser::Found(_)));
 }
 
