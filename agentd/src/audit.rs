@@ -39,7 +39,7 @@ impl Audit {
                 tracing::error!(
                     "{} cannot be opened: {e}; decisions go to syslog alone",
                     log.audit_file.display()
-                )
+                );
             })
             .ok();
         Self {

@@ -86,11 +86,11 @@ impl Enroll {
                     ("", "")
                 };
                 for line in lines {
-                    text.push_str(&format!("{on}{line}{off}\n"));
+                    text.extend([on, line.as_ref(), off, "\n"]);
                 }
             }
             None if !self.no_qr && charset == Charset::Ascii => {
-                text.push_str("(No QR code: this terminal's locale is not UTF-8.)\n")
+                text.push_str("(No QR code: this terminal's locale is not UTF-8.)\n");
             }
             None if !self.no_qr => text.push_str("(No QR code: the link is too long for 80x24.)\n"),
             None => {}

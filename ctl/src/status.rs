@@ -31,7 +31,7 @@ impl Ask {
     /// Has the agent read its configuration anew; a bad one leaves the old in force.
     pub async fn reload(&self) -> Done {
         let text: String = Agent::at(&self.socket).await?.call("Reload", &()).await?;
-        let value = serde_json::from_str(&text).unwrap_or_else(|_| Value::String(text));
+        let value = serde_json::from_str(&text).unwrap_or(Value::String(text));
         report(self.json, &value, || readable(&value));
         Ok(())
     }

@@ -50,7 +50,7 @@ impl Charset {
                 '<' => out.push_str("<U+003C>"),
                 c if c.is_ascii() => out.push(c),
                 '…' => out.push_str("..."),
-                c => out.push_str(&format!("<U+{:04X}>", u32::from(c))),
+                c => out.extend(["<U+", &format!("{:04X}", u32::from(c)), ">"]),
             }
         }
         out

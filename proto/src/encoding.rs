@@ -11,6 +11,8 @@ use subtle::ConstantTimeEq;
 pub struct Bytes(pub Vec<u8>);
 
 /// `N` opaque bytes. Equality takes the same time whatever differs.
+// Equality is the usual one, only computed in constant time: hashing and order agree with it.
+#[allow(clippy::derived_hash_with_manual_eq, clippy::derive_ord_xor_partial_ord)]
 #[derive(Clone, Copy, Eq, Hash, PartialOrd, Ord)]
 pub struct Fixed<const N: usize>(pub [u8; N]);
 

@@ -61,9 +61,9 @@ pub enum SealError {
     Seal,
 }
 
-/// Seals `content` to `to`. `context` must be the same at opening.
-pub fn seal<T: Serialize>(to: &KemPublic, purpose: Purpose, context: &str, content: &T) -> Result<Bytes, SealError> {
-    let mut plain = Zeroizing::new(serde_json::to_vec(content).map_err(|e| SealError::Content(e.to_string()))?);
+/// Seals `message` to `to`. `context` must be the same at opening.
+pub fn seal<T: Serialize>(to: &KemPublic, purpose: Purpose, context: &str, message: &T) -> Result<Bytes, SealError> {
+    let mut plain = Zeroizing::new(serde_json::to_vec(message).map_err(|e| SealError::Content(e.to_string()))?);
     let padded = plain.len().next_multiple_of(purpose.step());
     plain.resize(padded, b' ');
     if ENC_LEN + padded + TAG_LEN > MAX_SEALED {

@@ -28,7 +28,7 @@ enum Task {
     Check(checks::Options),
     /// The one-way rule between the crates.
     CheckHouse,
-    /// What the built pam_assent.so needs and exports.
+    /// What the built `pam_assent.so` needs and exports.
     CheckModule,
 }
 

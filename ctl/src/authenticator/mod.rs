@@ -29,7 +29,7 @@ pub enum Authenticator {
 /// Where a registration is kept.
 #[derive(Debug, Args)]
 struct DirArg {
-    /// Where the registration is kept [default: $XDG_DATA_HOME/assent/authenticator]
+    /// Where the registration is kept [default: $`XDG_DATA_HOME/assent/authenticator`]
     #[arg(long, value_name = "DIR")]
     dir: Option<PathBuf>,
 }

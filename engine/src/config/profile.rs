@@ -45,7 +45,7 @@ pub struct LdapServer {
 pub enum LdapSecurity {
     /// TLS from the first byte.
     Ldaps,
-    /// StartTLS before anything else, never without it.
+    /// `StartTLS` before anything else, never without it.
     StartTls,
     /// Nothing; the checked configuration allows it for loopback addresses alone.
     PlainLoopback,

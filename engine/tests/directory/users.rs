@@ -149,7 +149,7 @@ async fn r63_an_entry_outside_the_base_or_the_filter_is_nobody() {
     assert_eq!(directory.look_up(&user("mallory")).await, Lookup::Unknown);
     assert_eq!(check(&directory, "mallory", "mallorypw").await, PasswordCheck::Unknown);
     let narrow = rig_with(&slapd, |profile| {
-        profile.user_filter = Some("departmentNumber=IT".to_owned())
+        profile.user_filter = Some("departmentNumber=IT".to_owned());
     });
     assert!(matches!(narrow.look_up(&user("alice")).await, Lookup::Found(_)));
     assert_eq!(narrow.look_up(&user("bob")).await, Lookup::Unknown);
@@ -167,13 +167,13 @@ async fn r33_a_search_that_cannot_be_made_is_not_taken_for_no() {
     let slapd = Slapd::start();
     let changes: [(&str, fn(&mut LdapProfile)); 5] = [
         ("result 32", |profile| {
-            profile.base = "ou=nowhere,dc=lab,dc=test".to_owned()
+            profile.base = "ou=nowhere,dc=lab,dc=test".to_owned();
         }),
         ("no readable departmentNumber", |profile| {
-            profile.id_attribute = "departmentNumber".to_owned()
+            profile.id_attribute = "departmentNumber".to_owned();
         }),
         ("several values of memberOf", |profile| {
-            profile.id_attribute = "memberOf".to_owned()
+            profile.id_attribute = "memberOf".to_owned();
         }),
         ("filter", |profile| profile.user_filter = Some("(uid=".to_owned())),
         ("result", |profile| profile.base = "dc=example,dc=org".to_owned()),
@@ -283,9 +283,9 @@ async fn r31_r65_unknown_and_wrong_take_the_same_steps_and_the_users_bind_has_a_
         check(&directory, name, typed).await;
         tokio::time::sleep(std::time::Duration::from_millis(200)).await;
         let mut operations = operations(&slapd.log(), mark);
-        operations
-            .iter_mut()
-            .for_each(|operations| operations.retain(|operation| operation != "STARTTLS"));
+        for operations in &mut operations {
+            operations.retain(|operation| operation != "STARTTLS");
+        }
         operations.sort();
         seen.insert(operations);
     }

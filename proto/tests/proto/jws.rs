@@ -483,7 +483,7 @@ fn forms(slot: &Slot<'_>) -> Vec<Case> {
     }
     // Standard alphabet: sign with other blanks until the text holds such a character.
     let special = (0..2000usize)
-        .map(|n| base64(&[format!("{}\u{3}\u{3fff}", n).as_bytes(), &[0xfb, 0xff, 0xfe]].concat()))
+        .map(|n| base64(&[format!("{n}\u{3}\u{3fff}").as_bytes(), &[0xfb, 0xff, 0xfe]].concat()))
         .find(|text| text.contains('-') || text.contains('_'))
         .unwrap();
     let standard = special.replace('-', "+").replace('_', "/");

@@ -165,7 +165,7 @@ fn t3_a_reply_counts_only_under_the_issuers_signature_and_for_its_call() {
         |content| content["reply"] = json!({ "devices": { "devices": [], "more": 1 } }),
         |content| content["reply"] = json!({ "approved": {} }),
         |content| {
-            content["reply"] = json!({ "devices": { "devices": [] }, "refused": { "code": "token", "text": "" } })
+            content["reply"] = json!({ "devices": { "devices": [] }, "refused": { "code": "token", "text": "" } });
         },
         |content| content["reply"] = json!({ "enrolment": { "digits": { "label": "x", "tries": 256 } } }),
     ];
@@ -372,7 +372,7 @@ fn a_token_is_read_in_its_one_form() {
         (format!("1.{name}.{}.{root}", base64(&[1; 32])), false),
         (format!("1.{name}.{}!.{root}", &secret[1..]), false),
         // The same bytes spelled with an unused bit.
-        (format!("1.{name}.{}.{root}", format!("{}B", "A".repeat(21))), false),
+        (format!("1.{name}.{}B.{root}", "A".repeat(21)), false),
         (format!("1.{name}.{}.{root}", "A".repeat(22)), true),
         (good.replace('.', ","), false),
         (good.to_uppercase(), false),

@@ -259,7 +259,7 @@ fn r1_an_answer_counts_until_the_life_ends_and_not_at_its_end() {
     let _ = approved(at(ISSUED));
     let _ = approved(at(after(u64::from(TTL) - 1)));
     let _ = approved(at(assent_proto::time::BootTime(
-        after(u64::from(TTL)).0 - Duration::from_nanos(1),
+        after(u64::from(TTL)).0.checked_sub(Duration::from_nanos(1)).unwrap(),
     )));
     assert_eq!(refused(at(after(u64::from(TTL)))), Refusal::Expired);
     assert_eq!(refused(at(after(u64::from(TTL) + 1))), Refusal::Expired);

@@ -147,9 +147,8 @@ fn r42_a_host_name_given_to_sudo_changes_nothing() {
         .option("--host=other.example.org")
         .run(["/usr/bin/id"]);
     // sudo itself refuses -h for commands on most versions; if it asks, the device names this host.
-    if sudo.wait(PATIENCE).success() {
-        panic!("sudo ran a command for another host:\n{}", sudo.transcript());
-    }
+    let passed = sudo.wait(PATIENCE).success();
+    assert!(!passed, "sudo ran a command for another host:\n{}", sudo.transcript());
     for decision in site.agent.audit() {
         assert_eq!(count(&decision, "effect", "push"), 0, "{decision}");
     }

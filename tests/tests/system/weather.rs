@@ -97,9 +97,9 @@ fn r50_restarts_of_the_agent_leave_the_sockets_as_they_are() {
     let before = look();
     for round in 0..5 {
         if round % 2 == 0 {
-            site.agent.stop()
+            site.agent.stop();
         } else {
-            site.agent.kill()
+            site.agent.kill();
         }
         assert_eq!(look(), before);
         site.agent.resume();
@@ -258,7 +258,7 @@ fn r51_hostile_frames_end_their_own_connection_alone() {
         vec![0xff; 4],
         vec![0, 0, 0, 0],
         vec![0, 0, 0, 1, 1],
-        [&[0, 1, 0, 1, 1, 1][..], &[0; 70_000]].concat(),
+        [&[0, 1, 0, 1, 1, 1][..], &vec![0; 70_000]].concat(),
         b"GET / HTTP/1.1\r\n\r\n".to_vec(),
         good[..good.len() / 2].to_vec(),
         ToAgent::Gone.encode().expect("a frame").to_vec(),

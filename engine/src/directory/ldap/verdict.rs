@@ -4,7 +4,7 @@ use super::ber;
 use crate::directory::{Account, PasswordCheck, Person};
 use ldap3::LdapResult;
 
-/// The password policy control of OpenLDAP, 389 and others.
+/// The password policy control of `OpenLDAP`, 389 and others.
 pub const POLICY_CONTROL: &str = "1.3.6.1.4.1.42.2.27.8.5.1";
 /// 389's "password expired, or must be changed", which comes with a *success* when it must be changed.
 const EXPIRED_CONTROL: &str = "2.16.840.1.113730.3.4.4";
