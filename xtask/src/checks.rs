@@ -65,7 +65,7 @@ fn scripts() -> Result<()> {
 /// The units as systemd reads them, and how much they deny themselves (lower is tighter).
 fn units() -> Result<()> {
     let dir = run::root().join("packaging/systemd");
-    for (unit, threshold) in [("assent-agentd.service", "15"), ("assent-gateway.service", "20")] {
+    for (unit, threshold) in [("assent-agentd.service", "13"), ("assent-gateway.service", "14")] {
         let path = dir.join(unit);
         let path = path.to_str().context("a path that is no text")?;
         let threshold = format!("--threshold={threshold}");

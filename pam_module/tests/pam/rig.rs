@@ -106,7 +106,7 @@ impl Rig {
     /// alone, answers with a code that we never use ([`pam::IGNORED`]).
     pub fn line(&self, arguments: &str) {
         let module = self.built.module.display();
-        let behind = "auth=maxtries acct=maxtries open_session=maxtries close_session=maxtries prechauthtok=maxtries";
+        let behind = "auth=maxtries acct=maxtries open_session=maxtries close_session=maxtries prechauthtok=maxtries cred=maxtries";
         let lines = ["auth", "account", "session", "password"].map(|phase| {
             format!(
                 "{phase} [success=1 ignore=ignore default=die] {module} {arguments}\n\
