@@ -58,15 +58,12 @@ pub async fn serve(agent: Arc<Agent>, stream: UnixStream, pid: i32) {
     match agent.setup() {
         Ok(setup) => Task::run(agent, setup, reader, writer, *begin, pid, login_id).await,
         Err(_) => {
-            tracing::warn!(
-                "login={} verdict=unavailable cause=broken_configuration",
-                login_id.as_str()
-            );
+            tracing::warn!("login={} verdict=denied cause=broken_configuration", login_id.as_str());
             let text = format!(
                 "Assent's configuration is broken; the server's log says how. [{}]",
                 login_id.as_str()
             );
-            let verdict = verdict(VerdictCode::Unavailable, text, &login_id);
+            let verdict = verdict(VerdictCode::Denied, text, &login_id);
             let _ = frames::write(&mut writer, &ToModule::Verdict(verdict)).await;
         }
     }
@@ -410,7 +407,7 @@ impl Task {
                 self.login_id.as_str()
             );
             verdict(
-                VerdictCode::Unavailable,
+                VerdictCode::Denied,
                 format!("The decision could not be recorded. [{}]", self.login_id.as_str()),
                 &self.login_id,
             )
@@ -441,7 +438,6 @@ impl Task {
                 use assent_engine::login::Cause;
                 let code = match cause {
                     Cause::Blocked(_) => VerdictCode::Blocked,
-                    Cause::Internal(_) => VerdictCode::Unavailable,
                     _ => VerdictCode::Denied,
                 };
                 verdict(code, text, &self.login_id)

@@ -29,10 +29,17 @@ const GATEWAY_CONFIG: &str = "/etc/assent/gateway.toml";
 const GATEWAY_STATE: &str = "/var/lib/assent-gateway";
 const AUDIT: &str = "/var/lib/assent/audit.jsonl";
 
-/// The directory of the built product: where this very program was built, or `ASSENT_BUILT`.
+static BUILT: std::sync::OnceLock<PathBuf> = std::sync::OnceLock::new();
+
+/// Has the rigs run the product in this directory instead of the one beside this very program.
+pub fn use_build(directory: PathBuf) {
+    BUILT.set(directory).expect("chosen once");
+}
+
+/// The directory of the built product: where this very program was built, or what [`use_build`] chose.
 pub fn built() -> PathBuf {
-    if let Some(path) = std::env::var_os("ASSENT_BUILT") {
-        return path.into();
+    if let Some(path) = BUILT.get() {
+        return path.clone();
     }
     let this = std::env::current_exe().expect("the path of this program");
     let mut dir = this.parent().expect("a directory").to_owned();

@@ -4,6 +4,7 @@
 mod checks;
 mod demo;
 mod house;
+mod measure;
 mod module;
 mod run;
 mod suite;
@@ -26,6 +27,8 @@ enum Task {
     Test(suite::Options),
     /// Formatting, lints, licences, the house rule, shell scripts, unit files.
     Check(checks::Options),
+    /// Figures beside their targets. Needs root.
+    Bench(measure::Options),
     /// The one-way rule between the crates.
     CheckHouse,
     /// What the built `pam_assent.so` needs and exports.
@@ -37,6 +40,7 @@ fn main() -> ExitCode {
         Task::Demo(options) => demo::run(&options),
         Task::Test(options) => suite::run(&options),
         Task::Check(options) => checks::run(&options),
+        Task::Bench(options) => measure::run(&options),
         Task::CheckHouse => house::check(),
         Task::CheckModule => module::check(),
     };

@@ -130,9 +130,21 @@ impl Slapd {
         nix::sys::signal::kill(pid, signal).unwrap();
     }
 
+    fn is_stopped(&self) -> bool {
+        let tasks = std::fs::read_dir(format!("/proc/{}/task", self.child.id())).unwrap();
+        tasks.flatten().all(|task| {
+            let stat = std::fs::read_to_string(task.path().join("stat")).unwrap_or_default();
+            stat.rsplit_once(") ").is_none_or(|(_, rest)| rest.starts_with('T'))
+        })
+    }
+
     /// Makes it stop answering, with its connections open.
     pub fn pause(&self) {
         self.signal(nix::sys::signal::Signal::SIGSTOP);
+        // A busy machine may take its time until the last thread has heard of it.
+        while !self.is_stopped() {
+            std::thread::yield_now();
+        }
     }
 
     pub fn resume(&self) {

@@ -48,7 +48,7 @@ fn r46_a_session_waits_for_nobody_and_ignores_whatever_happens() {
     assert_eq!(rig.run(&["start", "open"]).code("open"), pam::IGNORED);
     rig.options("nonsense");
     assert_eq!(rig.run(&["start", "open"]).code("open"), pam::IGNORED);
-    assert!(start.elapsed() < Duration::from_secs(2));
+    assert!(start.elapsed() < Duration::from_secs(10));
 }
 
 #[test]
