@@ -19,9 +19,16 @@ pub enum StripMode {
     Close,
 }
 
-type Heard = Arc<Mutex<Vec<Vec<u8>>>>;
+/// The requests heard on each connection.
+type Heard = Arc<Mutex<Vec<Vec<Request>>>>;
 
-/// A running stand-in. It notes the operation tags that it hears on each connection.
+#[derive(Debug, Clone)]
+struct Request {
+    tag: u8,
+    bytes: Vec<u8>,
+}
+
+/// A running stand-in. It notes what it hears on each connection.
 pub struct Fake {
     pub port: u16,
     heard: Heard,
@@ -94,12 +101,21 @@ impl Fake {
 
     /// The tags of all operations heard.
     pub fn heard(&self) -> Vec<u8> {
-        self.heard.lock().unwrap().concat()
+        self.connections().concat()
     }
 
     /// The tags of the operations heard on each connection.
     pub fn connections(&self) -> Vec<Vec<u8>> {
-        self.heard.lock().unwrap().clone()
+        let heard = self.heard.lock().unwrap();
+        let tags = |requests: &Vec<Request>| requests.iter().map(|request| request.tag).collect();
+        heard.iter().map(tags).collect()
+    }
+
+    /// Whether these bytes stood in any request.
+    pub fn was_told(&self, bytes: &[u8]) -> bool {
+        let heard = self.heard.lock().unwrap();
+        let told = |request: &Request| request.bytes.windows(bytes.len()).any(|window| window == bytes);
+        heard.iter().flatten().any(told)
     }
 
     /// How many have connected.
@@ -114,8 +130,8 @@ fn serve(mut stream: TcpStream, answer: &Answer, heard: &Heard, at: usize) {
     loop {
         // Our own requests are short.
         while let Some((id, tag, length)) = request(&pending) {
-            heard.lock().unwrap()[at].push(tag);
-            pending.drain(..length);
+            let bytes = pending.drain(..length).collect();
+            heard.lock().unwrap()[at].push(Request { tag, bytes });
             match answer(&id, tag) {
                 Some(bytes) if stream.write_all(&bytes).is_ok() => (),
                 _ => return,

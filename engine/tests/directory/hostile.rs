@@ -221,3 +221,18 @@ async fn r65_the_bind_of_a_user_is_the_first_and_only_operation_on_its_connectio
         ]
     );
 }
+
+#[tokio::test]
+async fn r31_what_is_typed_for_a_user_that_is_unknown_or_ambiguous_is_not_told_to_the_directory() {
+    let typed = "s3cret-canary";
+    for entries in [vec![], vec![entry("uid=a"), entry("uid=b")]] {
+        let answers = entries.into_iter().chain([fake::done(0)]).collect();
+        let fake = Fake::answering(answers, fake::bound(49));
+        check(&on(&fake), "alice", typed).await;
+        assert!(fake.was_told(b"cn=assent-unknown-user,ou=people,dc=lab,dc=test"));
+        assert!(!fake.was_told(typed.as_bytes()));
+    }
+    let fake = Fake::answering(vec![entry(&dn()), fake::done(0)], fake::bound(49));
+    assert_eq!(check(&on(&fake), "alice", typed).await, PasswordCheck::Wrong);
+    assert!(fake.was_told(typed.as_bytes()));
+}

@@ -57,6 +57,7 @@ fn ssh_refuses_a_wrong_password() {
     screen.expect(fits("Permission denied|Too many authentication failures"), SOON);
     assert_eq!(screen.wait(SOON).code(), Some(255));
     assert!(!screen.transcript().contains("got in"));
+    sshd.wait_for_log("PAM: Authentication failure for localjoe", SOON);
     // Someone with an account but without a local password gets no further.
     let mut screen = sshd.client("alice").run("echo got in");
     screen.expect("Password:", SOON);
