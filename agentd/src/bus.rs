@@ -81,7 +81,23 @@ impl Interface {
         Ok((opened.token_id.to_string(), opened.link, opened.until))
     }
 
-    /// How an enrolment stands: `waiting`, `digits`, `certified`, `over`; a detail; tries left.
+    /// Vouches for a user, who signs in once at the Register Panel: the link, the end in Unix seconds. It lives `ttl`
+    /// seconds.
+    async fn open_panel_link(
+        &self,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] bus: &Connection,
+        user: String,
+        ttl: u32,
+    ) -> fdo::Result<(String, u64)> {
+        self.demand_root(&header, bus).await?;
+        let setup = self.agent.setup().map_err(fdo::Error::Failed)?;
+        let opened = enrolment::open_link(&setup, &user, ttl).await.map_err(failed)?;
+        tracing::info!("a panel link was opened by root on this host");
+        Ok((opened.link, opened.until))
+    }
+
+    /// How an enrolment stands: `waiting`, `digits`, `approval`, `certified`, `over`; a detail; tries left.
     async fn enrolment_state(
         &self,
         #[zbus(header)] header: Header<'_>,
@@ -158,6 +174,7 @@ fn state_words(state: &EnrolmentState) -> (String, String, u32) {
             assent_proto::text::visible(label.as_str()),
             u32::from(*tries),
         ),
+        EnrolmentState::Approval { until } => ("approval".into(), until.0.to_string(), 0),
         EnrolmentState::Certified { device } => (
             "certified".into(),
             assent_proto::cert::fingerprint(device).to_string(),

@@ -29,16 +29,11 @@ pub struct Opened {
 /// identity.
 pub async fn open(setup: &Setup, user: &str) -> Result<Opened, Refused> {
     let gateway = setup.gateway.as_ref().map_err(|why| Refused(why.clone()))?;
-    let name = UserName::new(&Outside::new(user.as_bytes())).map_err(|e| Refused(e.to_string()))?;
-    let identities = identities(setup, &name).await?;
-    let token = Token::random(&gateway.root).map_err(|e| Refused(e.to_string()))?;
+    let (owner, token) = (owner(setup, user).await?, new_token(gateway)?);
     let want = HostWant::OpenEnrolment {
         token_id: token.id,
         secret: token.secret.clone(),
-        owner: DeviceOwner {
-            identities,
-            name: ShortText::cut(name.as_str().to_owned()),
-        },
+        owner,
     };
     match ask(gateway, want).await? {
         Reply::EnrolmentOpen { until } => Ok(Opened {
@@ -48,6 +43,46 @@ pub async fn open(setup: &Setup, user: &str) -> Result<Opened, Refused> {
         }),
         other => Err(unexpected(&other)),
     }
+}
+
+/// A one-time link to the Register Panel.
+pub struct PanelLink {
+    /// What the user opens.
+    pub link: String,
+    /// Until when.
+    pub until: u64,
+}
+
+/// Vouches for `user`, who signs in at the panel with the link: every profile that a method falls back on and that
+/// knows the user vouches for an identity.
+pub async fn open_link(setup: &Setup, user: &str, ttl: u32) -> Result<PanelLink, Refused> {
+    let gateway = setup.gateway.as_ref().map_err(|why| Refused(why.clone()))?;
+    let (owner, token) = (owner(setup, user).await?, new_token(gateway)?);
+    let want = HostWant::OpenLink {
+        token_id: token.id,
+        secret: token.secret.clone(),
+        owner,
+        ttl,
+    };
+    match ask(gateway, want).await? {
+        Reply::LinkOpen { until, panel } => Ok(PanelLink {
+            link: format!("{}l#{}", panel.as_str(), token.to_text().as_str()),
+            until: until.0,
+        }),
+        other => Err(unexpected(&other)),
+    }
+}
+
+fn new_token(gateway: &Gateway) -> Result<Token, Refused> {
+    Token::random(&gateway.root).map_err(|e| Refused(e.to_string()))
+}
+
+async fn owner(setup: &Setup, user: &str) -> Result<DeviceOwner, Refused> {
+    let name = UserName::new(&Outside::new(user.as_bytes())).map_err(|e| Refused(e.to_string()))?;
+    Ok(DeviceOwner {
+        identities: identities(setup, &name).await?,
+        name: ShortText::cut(name.as_str().to_owned()),
+    })
 }
 
 /// How an enrolment stands.

@@ -7,6 +7,7 @@ use crate::qr;
 use crate::report::report;
 use crate::seconds::moment;
 use crate::terminal::{self, Charset};
+use assent_proto::registrar::LINK_TTL;
 use assent_proto::text::visible;
 use assent_proto::time::UnixTime;
 use clap::Args;
@@ -26,9 +27,16 @@ pub struct Enroll {
     /// The agent's admin socket
     #[arg(long, value_name = "PATH", default_value = SOCKET)]
     socket: PathBuf,
-    /// Draw no QR code
-    #[arg(long)]
+    /// Draw no QR code, and do not ask
+    #[arg(long, conflicts_with = "link")]
     no_qr: bool,
+    /// Make a one-time link to the Register Panel instead, to be sent to the user
+    #[arg(long)]
+    link: bool,
+    /// How long that link is good, in seconds (at most 24 hours)
+    #[arg(long, value_name = "SECONDS", default_value_t = 3600, requires = "link",
+          value_parser = clap::value_parser!(u32).range(1..=i64::from(LINK_TTL)))]
+    ttl: u32,
     /// Report who was registered as JSON; link and questions go to standard error
     #[arg(long)]
     json: bool,
@@ -41,9 +49,13 @@ impl Enroll {
     /// Runs it.
     pub async fn run(&self) -> Done {
         let agent = Agent::at(&self.socket).await?;
+        if self.link {
+            return self.link(&agent).await;
+        }
+        let draw = self.may_draw().await?;
         let (token, link, until): (String, String, u64) = agent.call("OpenEnrolment", &self.user.as_str()).await?;
         let link = Zeroizing::new(link);
-        self.show(&link, until);
+        self.show(&link, until, draw);
         let device = Enrolment { agent: &agent, token }.finish().await?;
         let value = json!({"user": self.user, "device_id": device});
         report(self.json, &value, || {
@@ -56,9 +68,44 @@ impl Enroll {
         Ok(())
     }
 
-    fn show(&self, link: &str, until: u64) {
+    async fn link(&self, agent: &Agent) -> Done {
+        let (link, until): (String, u64) = agent.call("OpenPanelLink", &(self.user.as_str(), self.ttl)).await?;
+        let link = Zeroizing::new(link);
+        let value = json!({"user": self.user, "link": link.as_str(), "until": until});
+        report(self.json, &value, || {
+            format!(
+                "Link to the Register Panel for {user}, good once and until {end}:\n  {link}\nSend it to {user} alone: whoever opens it first registers a device in that name.",
+                user = visible(&self.user),
+                end = moment(UnixTime(until)),
+                link = visible(&link),
+            )
+        });
+        Ok(())
+    }
+
+    /// A code on a shared screen is a key on a shared screen: asked before it is made.
+    async fn may_draw(&self) -> Done<bool> {
+        if self.no_qr || self.json || Charset::of_locale() == Charset::Ascii || !std::io::stdin().is_terminal() {
+            return Ok(!self.no_qr);
+        }
+        eprint!(
+            "Whoever photographs the code can register a device for {} in the next ten minutes. Draw it here? [Y/n] ",
+            visible(&self.user)
+        );
+        let _ = std::io::stderr().flush();
+        let typed = tokio::task::spawn_blocking(terminal::read_line).await.ok().flatten();
+        match typed.as_ref().map(|typed| typed.trim()) {
+            Some("" | "y" | "Y" | "yes") => Ok(true),
+            Some("n" | "N" | "no") => Ok(false),
+            Some(_) | None => Err(Failure::Refused(
+                "nothing was made: the answer was neither yes nor no".into(),
+            )),
+        }
+    }
+
+    fn show(&self, link: &str, until: u64, draw: bool) {
         let charset = Charset::of_locale();
-        let drawn = if self.no_qr || charset == Charset::Ascii {
+        let drawn = if !draw || charset == Charset::Ascii {
             None
         } else {
             qr::lines(link)
@@ -72,7 +119,8 @@ impl Enroll {
                 moment(UnixTime(until))
             ),
             format!("  {}", visible(link)),
-            "Give it to nobody else. With a terminal: assentctl authenticator enroll 'LINK'".into(),
+            "Without a camera, open the address before the # and type the code behind it.".into(),
+            "With a terminal: assentctl authenticator enroll 'LINK'. Give it to nobody else.".into(),
         ] {
             text.push_str(&charset.fit(&line));
             text.push('\n');
@@ -89,10 +137,10 @@ impl Enroll {
                     text.extend([on, line.as_ref(), off, "\n"]);
                 }
             }
-            None if !self.no_qr && charset == Charset::Ascii => {
+            None if draw && charset == Charset::Ascii => {
                 text.push_str("(No QR code: this terminal's locale is not UTF-8.)\n");
             }
-            None if !self.no_qr => text.push_str("(No QR code: the link is too long for 80x24.)\n"),
+            None if draw => text.push_str("(No QR code: the link is too long for 80x24.)\n"),
             None => {}
         }
         self.print(&text);
@@ -125,6 +173,7 @@ struct Enrolment<'a> {
 impl Enrolment<'_> {
     /// Waits for the device, asks for its digits, and gives the device's id.
     async fn finish(&self) -> Done<String> {
+        let mut told = false;
         loop {
             let (state, detail, tries) = self.state().await?;
             match state.as_str() {
@@ -133,6 +182,15 @@ impl Enrolment<'_> {
                     if let Some(device) = self.ask(&detail, tries).await? {
                         return Ok(device);
                     }
+                }
+                "approval" => {
+                    if !told {
+                        eprintln!(
+                            "The digits are right. Now approve the new device on one that is registered already."
+                        );
+                        told = true;
+                    }
+                    tokio::time::sleep(POLL).await;
                 }
                 "certified" => return Ok(detail),
                 "over" => return Err(over()),
@@ -174,7 +232,7 @@ impl Enrolment<'_> {
                 );
                 Ok(None)
             }
-            "waiting" => Ok(None),
+            "waiting" | "approval" => Ok(None),
             "over" => Err(over()),
             other => Err(unknown(other)),
         }
@@ -182,7 +240,7 @@ impl Enrolment<'_> {
 }
 
 fn over() -> Failure {
-    Failure::Refused("this enrolment is over (too late, or wrong digits three times); nothing was registered. Run it again for a new link".into())
+    Failure::Refused("this enrolment is over (too late, wrong digits three times, or refused on another device); nothing was registered. Run it again for a new link".into())
 }
 
 fn unknown(state: &str) -> Failure {

@@ -139,7 +139,7 @@ async fn host_token(State(desk): State<Desk>, body: Body) -> Result<Json<MadeTok
     let want: WantToken = body::json(body, MAX_BODY).await?;
     let made = desk.registrar.host_token(&want.name, want.ttl).await;
     let token = made.map_err(|error| match error {
-        TokenError::Name(_) | TokenError::Ttl => Error::Malformed(error.to_string()),
+        TokenError::Name(_) | TokenError::Reserved | TokenError::Ttl => Error::Malformed(error.to_string()),
         TokenError::Store(error) => Error::Store(error),
     })?;
     Ok(Json(MadeToken {

@@ -1,7 +1,10 @@
 //! The one place that reads clocks. The relay's wall clock only says when a push is swept away: whether an answer
-//! still counts is decided by the host, on its own monotonic clock.
+//! still counts is decided by the host (here: the registrar, where it asks a person's devices), on its own monotonic
+//! clock.
 
-use assent_proto::time::UnixTime;
+use assent_proto::time::{BootTime, UnixTime};
+use nix::time::{ClockId, clock_gettime};
+use std::time::Duration;
 
 /// Milliseconds since 1970.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -24,4 +27,11 @@ impl Millis {
 /// Seconds since 1970, for certificates and claims.
 pub fn now() -> UnixTime {
     UnixTime::now()
+}
+
+/// Time since boot, suspended time included: the life of the registrar's own pushes.
+pub fn boot_now() -> BootTime {
+    // CLOCK_BOOTTIME exists since Linux 2.6.39; were it missing, zero makes every push live no longer than its entry.
+    let now = clock_gettime(ClockId::CLOCK_BOOTTIME).map(Duration::from);
+    BootTime(now.unwrap_or_default())
 }

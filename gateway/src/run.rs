@@ -3,6 +3,7 @@
 use crate::config::Config;
 use crate::registrar::Registrar;
 use crate::registrar::keys::IssuingKeys;
+use crate::registrar::self_service::{FirstDevice, Rules};
 use crate::relay::{Relay, routes};
 use crate::tls::Certificates;
 use crate::{admin, server};
@@ -53,9 +54,18 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let keys = IssuingKeys::load(&config.state_dir)?;
     let _lock = lock(&config.state_dir)?;
     let tls = config.tls.clone().map(Certificates::load).transpose()?;
+    let rules = Rules {
+        first_device: FirstDevice::Admin,
+        max_devices: 8,
+        panel_url: format!("{}/panel/", config.public_url),
+    };
     let relay = Relay::open(&config.state_dir, &config.public_url, &config.limits).await?;
-    let registrar = Arc::new(Registrar::open(&config.state_dir, keys, config.registrar, Arc::clone(&relay)).await?);
+    let registrar =
+        Arc::new(Registrar::open(&config.state_dir, keys, config.registrar, rules, Arc::clone(&relay)).await?);
     registrar.start().await?;
+    if let Some(answers) = registrar.answers() {
+        tokio::spawn(Arc::clone(&registrar).hear_devices(answers));
+    }
 
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let hangup = signal(SignalKind::hangup())?;

@@ -25,6 +25,11 @@ impl OneTimeSecret {
         Fixed::random().map(Self)
     }
 
+    /// Whether `other` is the same, in constant time.
+    pub fn is(&self, other: &Self) -> bool {
+        self.0 == other.0
+    }
+
     /// A MAC that only who knows the secret can make. `purpose` keeps one use from standing in for another.
     fn mac(&self, purpose: &[u8], message: &[u8]) -> Digest {
         Fixed(self.keyed(purpose, message).finalize().into_bytes().into())

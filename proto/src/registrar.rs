@@ -1,7 +1,7 @@
 //! Calls to the registrar. Each is sealed to the issuing key and answered under the issuer's signature, sealed to the
 //! caller: the relay that carries them reads nothing and can forge nothing. The registrar itself needs no HTTP.
 
-use crate::cert::{DeviceOwner, Host, Identity, Issuer};
+use crate::cert::{Device, DeviceOwner, Host, Identity, Issuer};
 use crate::encoding::{Bytes, Digest, Fixed, Id, ShortText, sha256};
 use crate::enrol::{Enrolment, OneTimeSecret, Token, host_mac};
 use crate::jws::{self, JwsError, Typ, V1};
@@ -14,6 +14,8 @@ use serde::{Deserialize, Serialize};
 pub const CALL_WINDOW: u64 = 300;
 /// Longest life of an enrolment token in seconds.
 pub const ENROL_TTL: u64 = 600;
+/// Longest life of a panel link in seconds.
+pub const LINK_TTL: u32 = 86_400;
 /// Guesses at the six digits before an enrolment ends.
 pub const DIGIT_TRIES: u8 = 3;
 /// Device requests that one enrolment token bears.
@@ -58,6 +60,11 @@ pub enum Ask {
     /// A device asks how its enrolment stands; a signed [`DeviceAsk`].
     Device {
         /// The signed [`DeviceAsk`].
+        signed: String,
+    },
+    /// A certified device asks; a signed [`DeviceCall`].
+    DeviceCall {
+        /// The signed [`DeviceCall`].
         signed: String,
     },
 }
@@ -166,6 +173,17 @@ pub enum HostWant {
         /// As typed.
         digits: ShortText,
     },
+    /// The host vouches for a user, who signs in to the Register Panel once with this token.
+    OpenLink {
+        /// Names the token.
+        token_id: Id,
+        /// The one-time secret.
+        secret: OneTimeSecret,
+        /// Who it signs in.
+        owner: DeviceOwner,
+        /// Seconds that it lives, at most [`LINK_TTL`].
+        ttl: u32,
+    },
 }
 
 impl HostAsk {
@@ -232,6 +250,64 @@ impl DeviceAsk {
     }
 }
 
+/// A certified device's call, signed by its key. Used once: the registrar remembers `n` for [`CALL_WINDOW`].
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DeviceCall {
+    v: V1,
+    /// Who asks.
+    pub device_id: Id,
+    /// Used once.
+    pub n: Id,
+    /// When, by the device's clock.
+    pub iat: UnixTime,
+    /// What it wants.
+    pub what: DeviceWant,
+}
+
+/// What a certified device may ask.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum DeviceWant {
+    /// Every device that can approve for one of its identities.
+    Devices,
+    /// Another label for itself.
+    Rename {
+        /// What the user calls it now.
+        label: ShortText,
+    },
+    /// It is to be removed.
+    Leave,
+}
+
+impl DeviceCall {
+    /// Signs a call of `device_id`.
+    pub fn sign(key: &SigningKey, device_id: Id, n: Id, iat: UnixTime, what: DeviceWant) -> Result<String, JwsError> {
+        let call = Self {
+            v: V1,
+            device_id,
+            n,
+            iat,
+            what,
+        };
+        jws::sign(Typ::DeviceCall, key, &call)
+    }
+
+    /// The call, if `device` signed it in its own name.
+    pub fn verify(signed: &str, device: &Device) -> Result<Self, JwsError> {
+        let call: Self = jws::verify(signed, Typ::DeviceCall, &device.claims().sign)?;
+        if call.device_id != device.claims().device_id {
+            return Err(JwsError::Signer);
+        }
+        Ok(call)
+    }
+
+    /// Which key a call claims to be signed by, to find the device with.
+    pub fn claimed_key(signed: &str) -> Result<KeyId, JwsError> {
+        jws::claimed_signer(signed)
+    }
+}
+
 /// The registrar's reply, signed by the issuing key.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -271,6 +347,20 @@ pub enum Reply {
     },
     /// How an enrolment stands.
     Enrolment(EnrolmentState),
+    /// The panel's one-time link is open.
+    LinkOpen {
+        /// Until when, by the registrar's clock.
+        until: UnixTime,
+        /// The Register Panel's address, with a slash at its end.
+        panel: ShortText,
+    },
+    /// Every device that can approve for one of the caller's identities.
+    MyDevices {
+        /// The devices, newest first.
+        devices: Vec<MyDevice>,
+    },
+    /// The device is removed.
+    Left,
     /// The call was understood and refused.
     Refused {
         /// Why.
@@ -278,6 +368,16 @@ pub enum Reply {
         /// For people.
         text: ShortText,
     },
+}
+
+/// A device of the caller's user.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MyDevice {
+    /// Its certificate.
+    pub device: String,
+    /// What the user calls it now.
+    pub label: ShortText,
 }
 
 /// How an enrolment stands.
@@ -292,6 +392,11 @@ pub enum EnrolmentState {
         label: ShortText,
         /// Tries left.
         tries: u8,
+    },
+    /// The digits were right; one of the user's devices must approve the new one.
+    Approval {
+        /// Until when, by the registrar's clock.
+        until: UnixTime,
     },
     /// Certified.
     Certified {
@@ -314,8 +419,12 @@ pub enum Refused {
     Clock,
     /// The same call came before.
     Replay,
-    /// The user has a device; a further one needs its approval.
+    /// The user has devices, and none of them can approve a further one for all of the user's identities.
     HasDevice,
+    /// The user has as many devices as one may have.
+    TooManyDevices,
+    /// The mode for first devices does not admit this way.
+    NotThisWay,
     /// Outside the issuer's name space.
     NameSpace,
     /// The call is malformed.

@@ -124,6 +124,8 @@ pub enum DeviceEvent {
         /// Why, as far as the relay knows.
         why: Withdrawn,
     },
+    /// The list of the user's devices has changed: the registrar tells which there are. Not kept for later.
+    Devices {},
 }
 
 /// Why a push ended.

@@ -1,13 +1,15 @@
 //! The request: what a host asks a person to approve, signed by the host key and verified by the device before it
 //! draws anything.
 
-use crate::cert::{CertError, Host, Identity, Level, Trust};
+use crate::cert::{CertError, Host, Identity, Level, REGISTRAR_NAME, Trust};
 use crate::encoding::{Digest, Id, Nonce, ShortText};
 use crate::jws::{self, JwsError, Typ, V1};
 use crate::keys::SigningKey;
 use crate::time::UnixTime;
 use serde::{Deserialize, Serialize};
 
+/// The service of a request that the registrar itself makes: whether a device may be added or removed.
+pub const ENROL_SERVICE: &str = "enrol";
 /// Most arguments of a command that a statement holds.
 pub const MAX_ARGS: usize = 64;
 /// Longest life of a request in seconds (NIST SP 800-63B section 3.1.3: 10 minutes).
@@ -219,6 +221,9 @@ pub enum RequestError {
     /// The statement names another host than the certificate.
     #[error("the request names another host than the certificate that signed it")]
     Host,
+    /// Only the registrar asks about devices, and about nothing else.
+    #[error("the request is about devices, or comes from the registrar, and not both")]
+    Registrar,
     /// It travelled as another push than it says.
     #[error("the request was delivered as another one")]
     Delivered,
@@ -251,6 +256,10 @@ pub fn verify(
     let statement: Statement = jws::verify(&envelope.req, Typ::Request, &host.claims().sign)?;
     if statement.host.id != host.claims().host_id || statement.host.display != host.claims().display {
         return Err(RequestError::Host);
+    }
+    // Otherwise an application named "enrol" on any host could have a device added by what looks like a login.
+    if (statement.svc.as_str() == ENROL_SERVICE) != (statement.host.display.as_str() == REGISTRAR_NAME) {
+        return Err(RequestError::Registrar);
     }
     if statement.id != delivered {
         return Err(RequestError::Delivered);

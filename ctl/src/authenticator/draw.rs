@@ -5,7 +5,7 @@ use super::wrap::{WIDTH, hang};
 use crate::seconds::moment;
 use crate::terminal::Charset;
 use assent_proto::cert::Level;
-use assent_proto::request::{Command, Source, Statement, VerifiedRequest};
+use assent_proto::request::{Command, ENROL_SERVICE, Source, Statement, VerifiedRequest};
 use assent_proto::text::{cut_in_the_middle, visible};
 
 /// The request's details. `left`: seconds until it ends; `waiting`: how many wait, this one included.
@@ -78,11 +78,18 @@ impl Drawing {
 
     fn command(&mut self, statement: &Statement) {
         match &statement.cmd {
+            Some(command) if statement.svc.as_str() == ENROL_SERVICE => self.device_in_question(command),
             Some(command) => self.whole_command(command),
             None => self.shown("Command", "none is part of this request"),
         }
         self.optional("Directory", statement.cwd.as_ref().map(assent_proto::ShortText::as_str));
         self.optional("Terminal", statement.tty.as_ref().map(assent_proto::ShortText::as_str));
+    }
+
+    /// The registrar asks whether a device may be added or removed.
+    fn device_in_question(&mut self, command: &Command) {
+        self.optional("To do", command.resolved.as_ref().map(assent_proto::ShortText::as_str));
+        self.optional("Its name", command.args.first().map(assent_proto::ShortText::as_str));
     }
 
     fn whole_command(&mut self, command: &Command) {

@@ -79,7 +79,10 @@ impl Enroll {
         let digits = enrolment.digits();
         let reply = gateway.call(issuer, &keys.kem, Ask::EnrolDevice(enrolment)).await?;
         match state(reply)? {
-            EnrolmentState::Waiting | EnrolmentState::Digits { .. } | EnrolmentState::Certified { .. } => {
+            EnrolmentState::Waiting
+            | EnrolmentState::Digits { .. }
+            | EnrolmentState::Approval { .. }
+            | EnrolmentState::Certified { .. } => {
                 eprintln!("Six digits of this device: {} {}", &digits[..3], &digits[3..]);
                 eprintln!("Type them where the link was shown. Waiting …");
                 Ok(())
@@ -112,7 +115,7 @@ impl Enroll {
 
 async fn wait(gateway: &Gateway, issuer: &Issuer, keys: &KeyPair, token_id: Id, clock: &Clock) -> Done<Device> {
     let give_up = Instant::now() + Duration::from_secs(ENROL_TTL + CALL_WINDOW);
-    let mut told = false;
+    let (mut told, mut asked) = (false, false);
     loop {
         tokio::time::sleep(POLL).await;
         let n = Id::random().map_err(no_randomness)?;
@@ -123,6 +126,11 @@ async fn wait(gateway: &Gateway, issuer: &Issuer, keys: &KeyPair, token_id: Id, 
                 EnrolmentState::Certified { device } => return own(issuer, keys, &device),
                 EnrolmentState::Over => return Err(over()),
                 EnrolmentState::Waiting | EnrolmentState::Digits { .. } => {}
+                EnrolmentState::Approval { .. } if asked => {}
+                EnrolmentState::Approval { .. } => {
+                    eprintln!("Now approve this device on one that is registered already. Waiting …");
+                    asked = true;
+                }
             },
             Err(Failure::Unreachable(why)) if Instant::now() < give_up => {
                 if !told {
@@ -160,7 +168,12 @@ fn state(reply: Reply) -> Done<EnrolmentState> {
             "the registrar refuses: {}. Nothing was registered; ask for a new link",
             visible(text.as_str())
         ))),
-        Reply::HostCertified { .. } | Reply::Devices { .. } | Reply::EnrolmentOpen { .. } => Err(Failure::Refused(
+        Reply::HostCertified { .. }
+        | Reply::Devices { .. }
+        | Reply::EnrolmentOpen { .. }
+        | Reply::LinkOpen { .. }
+        | Reply::MyDevices { .. }
+        | Reply::Left => Err(Failure::Refused(
             "the registrar replied to something else; nothing was registered".into(),
         )),
     }
@@ -168,7 +181,7 @@ fn state(reply: Reply) -> Done<EnrolmentState> {
 
 fn over() -> Failure {
     Failure::Refused(
-        "this enrolment is over (too late, or wrong digits three times); nothing was registered. Ask for a new link"
+        "this enrolment is over (too late, wrong digits three times, or refused on another device); nothing was registered. Ask for a new link"
             .into(),
     )
 }

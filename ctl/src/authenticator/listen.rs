@@ -149,6 +149,9 @@ impl Session<'_> {
             Heard::Event(DeviceEvent::Withdrawn { id, why }) => {
                 return Ok(self.desk.step(boot_now(), Input::Withdrawn(id, why)));
             }
+            Heard::Event(DeviceEvent::Devices {}) => self.remark(
+                "The list of your devices has changed; `assentctl authenticator devices` shows it. If that was not you, tell your administrator.",
+            ),
             Heard::Event(DeviceEvent::Push { id, expiry, left, blob }) => match self.verified(id, expiry, &blob) {
                 Ok(request) => return Ok(self.desk.step(boot_now(), Input::Push(Box::new(request), left))),
                 Err(why) if self.args.verbose => self.remark(&format!("Ignored request {id}: {}", visible(&why))),

@@ -2,6 +2,7 @@
 //! verified who asks, and asks a person; there is no way to let it approve by itself.
 
 mod desk;
+mod devices;
 mod draw;
 mod enroll;
 mod events;
@@ -24,6 +25,8 @@ pub enum Authenticator {
     Listen(listen::Listen),
     /// Show what is registered here
     Show(show::Show),
+    /// List every device that approves for you; rename or remove this one
+    Devices(devices::Devices),
 }
 
 /// Where a registration is kept.
@@ -57,6 +60,7 @@ impl Authenticator {
             Self::Enroll(args) => args.run().await,
             Self::Listen(args) => args.run().await,
             Self::Show(args) => args.run(),
+            Self::Devices(args) => args.run().await,
         }
     }
 }

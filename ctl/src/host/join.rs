@@ -130,7 +130,12 @@ impl Join {
                     visible(text.as_str())
                 )));
             }
-            Reply::Devices { .. } | Reply::EnrolmentOpen { .. } | Reply::Enrolment(_) => {
+            Reply::Devices { .. }
+            | Reply::EnrolmentOpen { .. }
+            | Reply::Enrolment(_)
+            | Reply::LinkOpen { .. }
+            | Reply::MyDevices { .. }
+            | Reply::Left => {
                 return Err(Failure::Refused(
                     "the registrar replied to something else; nothing was written".into(),
                 ));

@@ -1,5 +1,6 @@
 DROP TABLE log;
 DROP TABLE nonce;
+DROP TABLE link;
 DROP TABLE enrolment_identity;
 DROP TABLE enrolment;
 DROP TABLE host_token;

@@ -22,11 +22,14 @@ CREATE TABLE device (
     key_id   BLOB NOT NULL UNIQUE,
     key      TEXT NOT NULL,
     name     TEXT NOT NULL,
+    -- As the user calls it now; the certificate keeps the first label.
     label    TEXT NOT NULL,
     document TEXT NOT NULL,
     nbf      INTEGER NOT NULL,
     exp      INTEGER NOT NULL,
-    revoked  INTEGER
+    revoked  INTEGER,
+    -- 1: its user removed it. Whoever removed their last device is no newcomer to the mode "directory".
+    left     INTEGER NOT NULL DEFAULT 0
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE device_identity (
@@ -57,8 +60,8 @@ CREATE TABLE enrolment (
     secret   TEXT,
     opened   INTEGER NOT NULL,
     ends_at  INTEGER NOT NULL,
-    -- 0 waiting, 1 digits, 2 certified, 3 over
-    state    INTEGER NOT NULL CHECK (state BETWEEN 0 AND 3),
+    -- 0 waiting, 1 digits, 2 certified, 3 over, 4 waits for the approval of another device
+    state    INTEGER NOT NULL CHECK (state BETWEEN 0 AND 4),
     tries    INTEGER NOT NULL,
     digit_tries INTEGER NOT NULL,
     -- The bound request as JSON text, its key as JSON text, and that key's id.
@@ -74,6 +77,18 @@ CREATE TABLE enrolment_identity (
     realm    TEXT NOT NULL,
     id       TEXT NOT NULL,
     PRIMARY KEY (realm, id, token_id)
+) STRICT, WITHOUT ROWID;
+
+-- One-time links to the Register Panel.
+CREATE TABLE link (
+    id       BLOB PRIMARY KEY,
+    host     BLOB NOT NULL,
+    owner    TEXT NOT NULL,
+    -- Gone once the link is redeemed or dead.
+    secret   TEXT,
+    ends_at  INTEGER NOT NULL,
+    tries    INTEGER NOT NULL,
+    redeemed INTEGER
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE nonce (

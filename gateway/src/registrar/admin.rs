@@ -1,13 +1,14 @@
 //! What an admin of the gateway may ask of the registrar.
 
+use super::notice::Change;
 use super::{News, Registrar};
 use crate::clock;
 use crate::store::log::{self, Chain, Entry};
 use crate::store::registrar::{self as rows, Certified};
 use crate::store::{SqliteConnection, StoreError};
-use assent_proto::Id;
-use assent_proto::cert::CertError;
+use assent_proto::cert::{CertError, DeviceOwner, Identity, REGISTRAR_NAME};
 use assent_proto::enrol::Token;
+use assent_proto::{Id, ShortText};
 use serde::Serialize;
 
 /// Longest life of a join token in seconds.
@@ -21,6 +22,9 @@ pub enum TokenError {
     /// The name.
     #[error(transparent)]
     Name(#[from] CertError),
+    /// The registrar's own name.
+    #[error("\"{REGISTRAR_NAME}\" is the registrar's own name; give the host another one")]
+    Reserved,
     /// The life.
     #[error("a token lives between 1 and {MAX_TOKEN_TTL} seconds")]
     Ttl,
@@ -82,6 +86,9 @@ impl Registrar {
     /// Makes a join token for a host of this name.
     pub async fn host_token(&self, name: &str, ttl: u64) -> Result<Token, TokenError> {
         self.keys.issuer.allows_host(name)?;
+        if name == REGISTRAR_NAME {
+            return Err(TokenError::Reserved);
+        }
         if ttl == 0 || ttl > MAX_TOKEN_TTL {
             return Err(TokenError::Ttl);
         }
@@ -122,19 +129,31 @@ impl Registrar {
     /// the certificates anew. `false`: there is no such device that is not revoked already.
     pub async fn revoke_device(&self, id: Id) -> Result<bool, StoreError> {
         let turn = self.turn.lock().await;
-        let mut tx = self.pool.begin_with("BEGIN IMMEDIATE").await?;
+        let mut tx = self.begin().await?;
         let now = clock::now();
         if !rows::revoke_device(&mut tx, id, now).await? {
             return Ok(false);
         }
         record(&mut tx, "device", id, now.0).await?;
-        let news = News {
+        let mut news = News {
             closed: vec![id],
             generation: Some(rows::next_generation(&mut tx).await?),
             ..News::default()
         };
-        tx.commit().await?;
-        self.tell(news, &turn).await?;
+        if let Some(device) = rows::device(&mut tx, id).await? {
+            let identities = rows::identities(&mut tx, id).await?.into_iter();
+            let owner = DeviceOwner {
+                identities: identities
+                    .map(|(realm, id)| Identity {
+                        realm: ShortText::cut(realm),
+                        id: ShortText::cut(id),
+                    })
+                    .collect(),
+                name: ShortText::cut(device.name),
+            };
+            news.change(Change::Removed, &owner, Some(id), &ShortText::cut(device.label));
+        }
+        self.finish(tx, news, turn).await?;
         tracing::info!(device = %id, "a device was revoked");
         Ok(true)
     }
@@ -142,18 +161,20 @@ impl Registrar {
     /// Revokes a host: its mailbox is closed and its calls are refused.
     pub async fn revoke_host(&self, id: Id) -> Result<bool, StoreError> {
         let turn = self.turn.lock().await;
-        let mut tx = self.pool.begin_with("BEGIN IMMEDIATE").await?;
+        let mut tx = self.begin().await?;
         let now = clock::now();
+        if self.own_host().is_some_and(|own| own.claims().host_id == id) {
+            return Ok(false);
+        }
         if !rows::revoke_host(&mut tx, id, now).await? {
             return Ok(false);
         }
         record(&mut tx, "host", id, now.0).await?;
-        tx.commit().await?;
         let news = News {
             closed: vec![id],
             ..News::default()
         };
-        self.tell(news, &turn).await?;
+        self.finish(tx, news, turn).await?;
         tracing::info!(host = %id, "a host was revoked");
         Ok(true)
     }
@@ -190,7 +211,12 @@ fn listed(one: Certified, identities: Vec<String>) -> Listed {
     }
 }
 
-async fn record(conn: &mut SqliteConnection, kind: &'static str, revoked: Id, at: u64) -> Result<(), StoreError> {
+pub(super) async fn record(
+    conn: &mut SqliteConnection,
+    kind: &'static str,
+    revoked: Id,
+    at: u64,
+) -> Result<(), StoreError> {
     let revocation = Revocation {
         v: 1,
         revoked,

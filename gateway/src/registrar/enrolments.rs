@@ -1,17 +1,19 @@
-//! Enrolments of devices. A host vouches for a user and opens one; a device that knows the one-time secret binds its
-//! keys to it; the six digits that the user carries from the device to the terminal close it. A user who has a device
-//! gets no second one this way.
+//! Enrolments of devices. A host vouches for a user, or the panel has signed one in, and opens one; a device that knows
+//! the one-time secret binds its keys to it; the six digits that the user carries from the device to the terminal or
+//! page close it. For a user who has a device, that device must approve besides ([`super::approvals`]).
 
+use super::approvals::{APPROVAL_TTL, Ask, Purpose, Wish};
 use super::issue::Issued;
+use super::notice::Change;
 use super::{News, Registrar, first_time, near, refuse, refuse_clock, refuse_token};
 use crate::store::enrolments::{self, Row, Stage};
 use crate::store::registrar as rows;
 use crate::store::{SqliteConnection, StoreError};
-use assent_proto::cert::{DeviceOwner, Identity, MAX_LABEL};
+use assent_proto::cert::{DeviceOwner, Identity, MAX_LABEL, REGISTRAR_NAME};
 use assent_proto::enrol::{DeviceRequest, Enrolment, OneTimeSecret};
 use assent_proto::registrar::{DIGIT_TRIES, DeviceAsk, ENROL_TRIES, ENROL_TTL, EnrolmentState, Refused, Reply};
 use assent_proto::time::UnixTime;
-use assent_proto::{Id, ShortText, sha256};
+use assent_proto::{Digest, Id, ShortText, sha256};
 
 impl Registrar {
     /// A host vouches for a user.
@@ -24,20 +26,27 @@ impl Registrar {
         owner: DeviceOwner,
         now: UnixTime,
     ) -> Result<Reply, StoreError> {
-        if let Err(error) = self.keys.issuer.allows_identities(&owner.identities) {
-            let text = error.to_string();
-            tracing::warn!(%host, error = text, "an enrolment outside the name space was refused");
-            return Ok(refuse(Refused::NameSpace, &text));
+        if let Some(refusal) = self.not_vouched(host, &owner) {
+            return Ok(refusal);
         }
-        if let Some(identity) = owner.identities.iter().find(|identity| !may_vouch(host, identity)) {
-            tracing::warn!(%host, %identity, "a host vouched for another host's user");
-            return Ok(refuse(
-                Refused::NameSpace,
-                "a host vouches for its own local users alone",
-            ));
+        self.open_for(conn, host, token_id, secret, owner, now).await
+    }
+
+    /// Opens an enrolment for somebody whom `host` (or the panel, as the registrar's own host) has proven.
+    pub(super) async fn open_for(
+        &self,
+        conn: &mut SqliteConnection,
+        host: Id,
+        token_id: Id,
+        secret: OneTimeSecret,
+        owner: DeviceOwner,
+        now: UnixTime,
+    ) -> Result<Reply, StoreError> {
+        if let Some(refusal) = self.no_room(conn, &owner, now).await? {
+            return Ok(refusal);
         }
-        if has_device(conn, &owner.identities, now).await? {
-            tracing::warn!(%host, name = ?owner.name, "an enrolment for a user who has a device was refused");
+        if let Ask::None = self.ask_whom(conn, &owner, now).await? {
+            tracing::warn!(%host, name = ?owner.name, "an enrolment was refused: no device approves for all of the user's identities");
             return Ok(refuse_second());
         }
         if enrolments::find(conn, token_id, now).await?.is_some() {
@@ -151,22 +160,125 @@ impl Registrar {
         let Some(request) = bound.verify(token_id, secret) else {
             return Err(StoreError::Row("enrolment"));
         };
-        // Another enrolment may have been confirmed since this one was opened.
-        if has_device(conn, &row.owner.identities, now).await? {
+        // Another device may have been added, or removed, since this enrolment was opened.
+        if let Some(refusal) = self.no_room(conn, &row.owner, now).await? {
             row.end(Stage::Over);
             enrolments::save(conn, &row).await?;
-            return Ok(refuse_second());
+            return Ok(refusal);
         }
-        let document = match self.issue_device(conn, news, &row.owner, &request, now).await? {
+        match self.ask_whom(conn, &row.owner, now).await? {
+            Ask::Nobody => self.certify(conn, news, row, &request, now).await,
+            Ask::None => {
+                row.end(Stage::Over);
+                enrolments::save(conn, &row).await?;
+                Ok(refuse_second())
+            }
+            Ask::These(approvers) => {
+                news.wish = Some(Wish {
+                    purpose: Purpose::Add {
+                        token_id,
+                        request: sha256(&[bound.request.as_bytes()]),
+                    },
+                    owner: row.owner.clone(),
+                    approvers,
+                    label: request.label,
+                    digits: Some(bound.digits()),
+                    proven: proven_by(conn, host).await?,
+                });
+                row.stage = Stage::Approval;
+                row.ends_at = now.plus(u64::from(APPROVAL_TTL));
+                enrolments::save(conn, &row).await?;
+                Ok(Reply::Enrolment(state(conn, &row).await?))
+            }
+        }
+    }
+
+    /// A device of the user approved: the certificate, if all still holds.
+    pub(super) async fn certify_approved(
+        &self,
+        conn: &mut SqliteConnection,
+        news: &mut News,
+        token_id: Id,
+        digest: Digest,
+        now: UnixTime,
+    ) -> Result<(), StoreError> {
+        let Some(mut row) = enrolments::find(conn, token_id, now).await? else {
+            return Ok(());
+        };
+        let (Stage::Approval, Some((bound, _)), Some(secret)) = (row.stage, &row.bound, &row.secret) else {
+            tracing::warn!(%token_id, "an approval came for an enrolment that is over");
+            return Ok(());
+        };
+        if sha256(&[bound.request.as_bytes()]) != digest {
+            return Err(StoreError::Row("enrolment"));
+        }
+        let Some(request) = bound.verify(token_id, secret) else {
+            return Err(StoreError::Row("enrolment"));
+        };
+        if self.no_room(conn, &row.owner, now).await?.is_some() {
+            row.end(Stage::Over);
+            return enrolments::save(conn, &row).await;
+        }
+        self.certify(conn, news, row, &request, now).await.map(drop)
+    }
+
+    /// Signs the certificate that ends an enrolment well.
+    async fn certify(
+        &self,
+        conn: &mut SqliteConnection,
+        news: &mut News,
+        mut row: Row,
+        request: &DeviceRequest,
+        now: UnixTime,
+    ) -> Result<Reply, StoreError> {
+        let document = match self.issue_device(conn, news, &row.owner, request, now).await? {
             Issued::Yes(document) => document,
-            Issued::No(refusal) => return Ok(refusal),
+            Issued::No(refusal) => {
+                row.end(Stage::Over);
+                enrolments::save(conn, &row).await?;
+                return Ok(refusal);
+            }
         };
         let device = news.opened.last().map(|mailbox| mailbox.id);
         row.end(Stage::Certified);
         row.device = device;
         enrolments::save(conn, &row).await?;
-        tracing::info!(%host, device = ?device, name = ?row.owner.name, label = ?request.label, "a device was certified");
+        news.change(Change::Added, &row.owner, device, &request.label);
+        tracing::info!(host = %row.host, device = ?device, name = ?row.owner.name, label = ?request.label, "a device was certified");
         Ok(Reply::Enrolment(EnrolmentState::Certified { device: document }))
+    }
+
+    /// Ends an enrolment that waits for an approval.
+    pub(super) async fn end_enrolment(
+        conn: &mut SqliteConnection,
+        token_id: Id,
+        now: UnixTime,
+    ) -> Result<(), StoreError> {
+        if let Some(mut row) = enrolments::find(conn, token_id, now).await?
+            && row.stage == Stage::Approval
+        {
+            row.end(Stage::Over);
+            enrolments::save(conn, &row).await?;
+        }
+        Ok(())
+    }
+
+    /// The refusal for a user who has as many devices as one may have.
+    async fn no_room(
+        &self,
+        conn: &mut SqliteConnection,
+        owner: &DeviceOwner,
+        now: UnixTime,
+    ) -> Result<Option<Reply>, StoreError> {
+        let devices = rows::active_of(conn, &owner.identities, now).await?.len();
+        if devices < usize::from(self.rules.max_devices) {
+            return Ok(None);
+        }
+        tracing::warn!(name = ?owner.name, devices, "an enrolment was refused: no further device is allowed");
+        Ok(Some(refuse(
+            Refused::TooManyDevices,
+            "this user has as many devices as one may have; one must be removed first",
+        )))
     }
 
     /// A device asks how its enrolment stands.
@@ -200,26 +312,27 @@ impl Registrar {
 }
 
 /// Realms that end in a host's id belong to that host: nobody else vouches for them (R28).
-fn may_vouch(host: Id, identity: &Identity) -> bool {
+pub(super) fn may_vouch(host: Id, identity: &Identity) -> bool {
     match identity.realm.as_str().split_once('@') {
         Some(("nss" | "local", owner)) => owner == host.encode(),
         Some(_) | None => true,
     }
 }
 
-async fn has_device(conn: &mut SqliteConnection, identities: &[Identity], now: UnixTime) -> Result<bool, StoreError> {
-    for identity in identities {
-        if !rows::active_devices(conn, identity, now).await?.is_empty() {
-            return Ok(true);
-        }
-    }
-    Ok(false)
+/// How the person was proven, in words for their devices.
+async fn proven_by(conn: &mut SqliteConnection, host: Id) -> Result<ShortText, StoreError> {
+    let text = match rows::host(conn, host).await? {
+        Some(known) if known.name == REGISTRAR_NAME => "signed in at the Register Panel".to_owned(),
+        Some(known) => format!("vouched for by root on {}", known.name),
+        None => "vouched for by a host that is no more".to_owned(),
+    };
+    Ok(ShortText::cut(text))
 }
 
 fn refuse_second() -> Reply {
     refuse(
         Refused::HasDevice,
-        "this user has a device; an admin can revoke it first",
+        "this user has devices, and none of them can approve a further one; an admin can revoke them first",
     )
 }
 
@@ -242,7 +355,7 @@ async fn unfit(conn: &mut SqliteConnection, request: &DeviceRequest) -> Result<O
     Ok(used.then(|| refuse(Refused::Malformed, "this key is in use already; make a new one")))
 }
 
-async fn state(conn: &mut SqliteConnection, row: &Row) -> Result<EnrolmentState, StoreError> {
+pub(super) async fn state(conn: &mut SqliteConnection, row: &Row) -> Result<EnrolmentState, StoreError> {
     Ok(match row.stage {
         Stage::Waiting => EnrolmentState::Waiting,
         Stage::Over => EnrolmentState::Over,
@@ -250,6 +363,7 @@ async fn state(conn: &mut SqliteConnection, row: &Row) -> Result<EnrolmentState,
             label: label_of(row).ok_or(StoreError::Row("enrolment"))?,
             tries: u8::try_from(i64::from(DIGIT_TRIES) - row.digit_tries).unwrap_or(0),
         },
+        Stage::Approval => EnrolmentState::Approval { until: row.ends_at },
         Stage::Certified => match row.device {
             None => return Err(StoreError::Row("enrolment")),
             Some(device) => match rows::device(conn, device).await? {

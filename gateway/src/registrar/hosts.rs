@@ -99,6 +99,12 @@ impl Registrar {
                 self.confirm_enrolment(conn, news, host_id, token_id, digits.as_str(), now)
                     .await
             }
+            HostWant::OpenLink {
+                token_id,
+                secret,
+                owner,
+                ttl,
+            } => self.open_link(conn, host_id, (token_id, secret), owner, ttl, now).await,
         }
     }
 

@@ -1,34 +1,47 @@
 //! The registrar: certifies hosts and devices. It trusts nothing but signatures, MACs and its own tables; whoever
 //! carries a call reads nothing of it and cannot change it.
 //!
-//! [`Registrar::handle`]: open the sealed call → [`hosts`] or [`enrolments`] decide inside one transaction → commit →
-//! tell the relay which mailboxes open or close → sign and seal the reply. A failure in between is a refusal
-//! ([`Refused::Internal`]), never a success. No HTTP here.
+//! [`Registrar::handle`]: open the sealed call → [`hosts`], [`enrolments`] or [`device_calls`] decide inside one
+//! transaction → commit → tell the relay which mailboxes open or close → sign and seal the reply. A failure in between
+//! is a refusal ([`Refused::Internal`]), never a success. The panel comes by [`self_service`]; what needs a person's own
+//! device goes out by [`approvals`]. No HTTP here.
 
 pub mod admin;
+mod approvals;
+mod device_calls;
 mod enrolments;
 mod hosts;
 mod issue;
 pub mod keys;
+pub mod notice;
+mod own_host;
+pub mod self_service;
 
 use crate::clock;
 use crate::config::Lives;
 use crate::error::Error;
 use crate::relay::Relay;
+use crate::relay::in_process::Delivered;
+use crate::store::enrolments as enrolments_store;
 use crate::store::log::{self, Chain};
 use crate::store::registrar as rows;
 use crate::store::relay::{Kind, Mailbox};
 use crate::store::{self, Durability, SqliteConnection, SqlitePool, StoreError};
-use assent_proto::cert::DAY;
+use approvals::{Approvals, Wish};
+use assent_proto::cert::{DAY, Host, Identity};
+use assent_proto::keys::KeyPair;
 use assent_proto::registrar::{Ask, Refused, Reply, Sealed, receive};
 use assent_proto::relay::TrustInfo;
 use assent_proto::time::{SKEW, UnixTime};
 use assent_proto::{Id, ShortText};
 use keys::IssuingKeys;
+use notice::Notice;
+use self_service::Rules;
+use sqlx::{Sqlite, Transaction};
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use tokio::sync::{Mutex, MutexGuard};
+use std::sync::{Arc, PoisonError, RwLock};
+use tokio::sync::{Mutex, MutexGuard, broadcast, mpsc};
 
 /// The registrar.
 pub struct Registrar {
@@ -40,6 +53,12 @@ pub struct Registrar {
     /// Nothing is issued on top of a log that was changed.
     log_is_whole: AtomicBool,
     relay: Arc<Relay>,
+    rules: Rules,
+    /// With which the registrar asks people's devices, as a host.
+    own_keys: KeyPair,
+    own_host: RwLock<Option<Host>>,
+    approvals: Approvals,
+    notices: broadcast::Sender<Notice>,
 }
 
 /// What the relay must hear once a decision is committed.
@@ -48,6 +67,11 @@ struct News {
     opened: Vec<Mailbox>,
     closed: Vec<Id>,
     generation: Option<u64>,
+    /// What is to be asked of a person's devices.
+    wish: Option<Wish>,
+    notices: Vec<Notice>,
+    /// Whose list of devices has changed in another way.
+    changed: Vec<Identity>,
 }
 
 impl Registrar {
@@ -56,8 +80,10 @@ impl Registrar {
         state_dir: &Path,
         keys: IssuingKeys,
         lives: Lives,
+        rules: Rules,
         relay: Arc<Relay>,
-    ) -> Result<Self, StoreError> {
+    ) -> anyhow::Result<Self> {
+        let own_keys = own_host::keys(state_dir)?;
         let file = state_dir.join("registrar.db");
         let pool = store::open(&file, Durability::Power, 2, &store::REGISTRAR_MIGRATIONS).await?;
         let registrar = Self {
@@ -67,16 +93,33 @@ impl Registrar {
             turn: Mutex::new(()),
             log_is_whole: AtomicBool::new(false),
             relay,
+            rules,
+            own_keys,
+            own_host: RwLock::new(None),
+            approvals: Approvals::default(),
+            notices: broadcast::channel(notice::BACKLOG).0,
         };
         registrar.check_log().await?;
+        let mut conn = registrar.pool.acquire().await?;
+        let ended = enrolments_store::end_approvals(&mut conn).await?;
+        if ended > 0 {
+            tracing::info!(ended, "enrolments that waited for an approval ended with the restart");
+        }
+        drop(conn);
         Ok(registrar)
     }
 
-    /// Tells the relay who has a mailbox.
+    /// Certifies itself where that is due, and tells the relay who has a mailbox.
     pub async fn start(&self) -> Result<(), StoreError> {
+        let turn = self.turn.lock().await;
+        let now = clock::now();
+        let mut tx = self.begin().await?;
+        let mut news = News::default();
+        let host = self.certify_itself(&mut tx, &mut news, now).await?;
+        *self.own_host.write().unwrap_or_else(PoisonError::into_inner) = host;
+        self.finish(tx, news, turn).await?;
         let _turn = self.turn.lock().await;
         let mut conn = self.pool.acquire().await?;
-        let now = clock::now();
         let mut mailboxes = Vec::new();
         for (kind, all) in [
             (Kind::Host, rows::hosts(&mut conn).await?),
@@ -94,6 +137,15 @@ impl Registrar {
         self.relay.sync_mailboxes(mailboxes).await?;
         self.relay.set_generation(rows::generation(&mut conn).await?);
         Ok(())
+    }
+
+    /// The answers of people's devices, for [`Self::hear_devices`]. `None`: it has no certificate, and asks nobody.
+    pub fn answers(&self) -> Option<mpsc::Receiver<Delivered>> {
+        Some(self.relay.answers_to(self.own_host()?.claims().host_id))
+    }
+
+    fn own_host(&self) -> Option<Host> {
+        self.own_host.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// What anyone may know.
@@ -131,20 +183,48 @@ impl Registrar {
 
     async fn decide(&self, ask: &Ask, now: UnixTime) -> Result<Reply, StoreError> {
         let turn = self.turn.lock().await;
-        let mut tx = self.pool.begin_with("BEGIN IMMEDIATE").await?;
+        let mut tx = self.begin().await?;
         let mut news = News::default();
         let reply = match ask {
             Ask::JoinHost(join) => self.join_host(&mut tx, &mut news, join, now).await?,
             Ask::Host { signed } => self.host_asks(&mut tx, &mut news, signed, now).await?,
             Ask::EnrolDevice(enrolment) => Self::enrol_device(&mut tx, enrolment, now).await?,
             Ask::Device { signed } => Self::device_asks(&mut tx, signed, now).await?,
+            Ask::DeviceCall { signed } => self.device_calls(&mut tx, &mut news, signed, now).await?,
         };
-        tx.commit().await?;
-        self.tell(news, &turn).await?;
+        self.finish(tx, news, turn).await?;
         Ok(reply)
     }
 
-    /// Tells the relay, in the order of the commits.
+    async fn begin(&self) -> Result<Transaction<'static, Sqlite>, StoreError> {
+        Ok(self.pool.begin_with("BEGIN IMMEDIATE").await?)
+    }
+
+    /// Commits, and tells whoever must hear of it, in the order of the commits.
+    async fn finish(
+        &self,
+        tx: Transaction<'static, Sqlite>,
+        mut news: News,
+        turn: MutexGuard<'_, ()>,
+    ) -> Result<(), StoreError> {
+        tx.commit().await?;
+        let wish = news.wish.take();
+        let mut changed = std::mem::take(&mut news.changed);
+        for notice in std::mem::take(&mut news.notices) {
+            changed.extend(notice.identities.iter().cloned());
+            // Nobody need listen.
+            let _ = self.notices.send(notice);
+        }
+        self.tell(news, &turn).await?;
+        // Asking takes its own turn where it fails.
+        drop(turn);
+        self.tell_people(&changed, clock::now()).await?;
+        match wish {
+            Some(wish) => self.ask_devices(wish).await,
+            None => Ok(()),
+        }
+    }
+
     async fn tell(&self, news: News, _turn: &MutexGuard<'_, ()>) -> Result<(), StoreError> {
         for mailbox in news.opened {
             self.relay.add_mailbox(mailbox).await?;

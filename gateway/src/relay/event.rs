@@ -36,6 +36,11 @@ pub fn withdrawn(id: Id, why: Withdrawn) -> Option<Event> {
     text("withdrawn", None, &DeviceEvent::Withdrawn { id, why })
 }
 
+/// A device's user has other devices than before.
+pub fn devices() -> Option<Event> {
+    text("devices", None, &DeviceEvent::Devices {})
+}
+
 /// The number in an event id of this epoch.
 pub fn seq_of(event_id: &str, epoch: &str) -> Option<i64> {
     let number = event_id.strip_prefix(epoch)?.strip_prefix('-')?;

@@ -8,6 +8,7 @@ pub mod auth;
 pub mod body;
 pub mod bus;
 pub mod event;
+pub mod in_process;
 pub mod limits;
 pub mod push;
 pub mod routes;
@@ -36,6 +37,7 @@ pub struct Relay {
     writer: Writer,
     readers: SqlitePool,
     bus: Arc<Bus>,
+    in_process: Arc<in_process::Hosts>,
     mailboxes: RwLock<Mailboxes>,
     generation: AtomicU64,
     /// The store's own name, in every event id.
@@ -65,11 +67,13 @@ impl Relay {
         let epoch = epoch
             .iter()
             .fold(String::new(), |text, byte| format!("{text}{byte:02x}"));
-        let publish = publisher(Arc::clone(&bus), epoch.clone());
+        let in_process = Arc::<in_process::Hosts>::default();
+        let publish = publisher(Arc::clone(&bus), Arc::clone(&in_process), epoch.clone());
         let relay = Arc::new(Self {
             writer: Writer::start(conn, publish),
             readers,
             bus,
+            in_process,
             mailboxes: RwLock::default(),
             generation: AtomicU64::new(0),
             epoch,
@@ -222,7 +226,7 @@ impl Relay {
     }
 }
 
-fn publisher(bus: Arc<Bus>, epoch: String) -> impl Fn(Notice) + Send + 'static {
+fn publisher(bus: Arc<Bus>, in_process: Arc<in_process::Hosts>, epoch: String) -> impl Fn(Notice) + Send + 'static {
     move |notice| match notice {
         Notice::Pushed { seq, push } => {
             for item in &push.to {
@@ -240,6 +244,11 @@ fn publisher(bus: Arc<Bus>, epoch: String) -> impl Fn(Notice) + Send + 'static {
             device,
             blob,
         } => {
+            in_process.deliver(host, || in_process::Delivered {
+                id,
+                device,
+                blob: blob.clone(),
+            });
             if bus.listens(&host)
                 && let Some(event) = event::answer(&epoch, seq, id, device, blob)
             {

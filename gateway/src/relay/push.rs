@@ -23,30 +23,35 @@ const MAX_PUSH: usize = MAX_DEVICES * MAX_BLOB_TEXT + 1024;
 /// `POST /v1/push`.
 pub async fn post(State(relay): State<Arc<Relay>>, host: FromHost, body: Body) -> Result<Json<PushTaken>, Error> {
     let push: Push = body::json(body, MAX_PUSH).await?;
+    Ok(Json(accept(&relay, host.id(), push).await?))
+}
+
+/// Takes a push of `host`.
+pub(super) async fn accept(relay: &Relay, host: Id, push: Push) -> Result<PushTaken, Error> {
     check(&push)?;
     let devices: Vec<Id> = push.to.iter().map(|item| item.device).collect();
     let id = push.id;
-    let new = NewPush::new(host.id(), push, relay.most_waiting).map_err(|_| Error::Internal("a push is no JSON"))?;
+    let new = NewPush::new(host, push, relay.most_waiting).map_err(|_| Error::Internal("a push is no JSON"))?;
     match relay.writer.push(new).await? {
-        Pushed::New { .. } => tracing::debug!(%id, host = %host.id(), devices = devices.len(), "push"),
-        Pushed::Same => tracing::debug!(%id, host = %host.id(), "push, once more"),
+        Pushed::New { .. } => tracing::debug!(%id, %host, devices = devices.len(), "push"),
+        Pushed::Same => tracing::debug!(%id, %host, "push, once more"),
         Pushed::Ended => return Err(Error::Gone),
         Pushed::Conflict => {
-            tracing::warn!(%id, host = %host.id(), "a push was posted with the id of another");
+            tracing::warn!(%id, %host, "a push was posted with the id of another");
             return Err(Error::Conflict);
         }
         Pushed::Full { device } => {
-            tracing::warn!(%id, host = %host.id(), %device, "too many pushes wait at a device");
+            tracing::warn!(%id, %host, %device, "too many pushes wait at a device");
             return Err(Error::TooMany("pushes of this host that wait at one device"));
         }
     }
-    Ok(Json(PushTaken {
+    Ok(PushTaken {
         listening: u32::try_from(devices.iter().filter(|device| relay.bus.listens(device)).count()).unwrap_or(u32::MAX),
         unknown: devices
             .into_iter()
             .filter(|device| !relay.knows_device(device))
             .collect(),
-    }))
+    })
 }
 
 fn check(push: &Push) -> Result<(), Error> {

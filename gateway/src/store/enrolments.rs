@@ -20,6 +20,18 @@ pub enum Stage {
     Certified,
     /// Over without a certificate.
     Over,
+    /// The digits were right; another device of the user must approve.
+    Approval,
+}
+
+impl Stage {
+    /// Whether it may still come to a certificate.
+    pub fn is_open(self) -> bool {
+        match self {
+            Self::Waiting | Self::Digits | Self::Approval => true,
+            Self::Certified | Self::Over => false,
+        }
+    }
 }
 
 /// One enrolment.
@@ -63,6 +75,7 @@ fn stage_number(stage: Stage) -> i64 {
         Stage::Digits => 1,
         Stage::Certified => 2,
         Stage::Over => 3,
+        Stage::Approval => 4,
     }
 }
 
@@ -72,6 +85,7 @@ fn stage_of(number: i64) -> Result<Stage, StoreError> {
         1 => Ok(Stage::Digits),
         2 => Ok(Stage::Certified),
         3 => Ok(Stage::Over),
+        4 => Ok(Stage::Approval),
         _ => Err(StoreError::Row("enrolment")),
     }
 }
@@ -104,7 +118,7 @@ pub async fn find(conn: &mut SqliteConnection, token_id: Id, now: UnixTime) -> R
         },
         device: device.map(|device| id_of(device, "enrolment")).transpose()?,
     };
-    if now > found.ends_at && matches!(found.stage, Stage::Waiting | Stage::Digits) {
+    if now > found.ends_at && found.stage.is_open() {
         found.end(Stage::Over);
     }
     Ok(Some(found))
@@ -152,10 +166,11 @@ pub async fn save(conn: &mut SqliteConnection, row: &Row) -> Result<(), StoreErr
     let key = row.bound.as_ref().map(|(_, key)| to_json(key)).transpose()?;
     let key_id = row.bound.as_ref().map(|(_, key)| key.id());
     sqlx::query(
-        "UPDATE enrolment SET secret = ?, state = ?, tries = ?, digit_tries = ?, request = ?, key = ?, key_id = ?, device = ? \
-         WHERE token_id = ?",
+        "UPDATE enrolment SET secret = ?, ends_at = ?, state = ?, tries = ?, digit_tries = ?, request = ?, key = ?, key_id = ?, \
+         device = ? WHERE token_id = ?",
     )
     .bind(secret.as_ref().map(|secret| secret.as_str()))
+    .bind(seconds(row.ends_at))
     .bind(stage_number(row.stage))
     .bind(row.tries)
     .bind(row.digit_tries)
@@ -172,12 +187,20 @@ pub async fn save(conn: &mut SqliteConnection, row: &Row) -> Result<(), StoreErr
 /// Ends every open enrolment for this identity.
 pub async fn end_open(conn: &mut SqliteConnection, identity: &Identity) -> Result<u64, StoreError> {
     let done = sqlx::query(
-        "UPDATE enrolment SET state = 3, secret = NULL WHERE state IN (0, 1) AND token_id IN \
+        "UPDATE enrolment SET state = 3, secret = NULL WHERE state IN (0, 1, 4) AND token_id IN \
          (SELECT token_id FROM enrolment_identity WHERE realm = ? AND id = ?)",
     )
     .bind(identity.realm.as_str())
     .bind(identity.id.as_str())
     .execute(conn)
     .await?;
+    Ok(done.rows_affected())
+}
+
+/// Ends the enrolments that wait for an approval: whoever was to hear it is gone.
+pub async fn end_approvals(conn: &mut SqliteConnection) -> Result<u64, StoreError> {
+    let done = sqlx::query("UPDATE enrolment SET state = 3, secret = NULL WHERE state = 4")
+        .execute(conn)
+        .await?;
     Ok(done.rows_affected())
 }

@@ -1,13 +1,14 @@
 //! All SQL of the gateway, and nothing but SQL: two files, so that relay and registrar can later run apart.
 //!
 //! * `relay.db` ([`relay`], [`writer`]): mailboxes, pushes, answers. Ids and sealed blobs, no names.
-//! * `registrar.db` ([`registrar`], [`enrolments`]): hosts, devices, enrolments, the log ([`log`]).
+//! * `registrar.db` ([`registrar`], [`enrolments`], [`links`]): hosts, devices, enrolments, the log ([`log`]).
 //!
 //! Durability: WAL with `synchronous=NORMAL` in `relay.db`: what was acknowledged survives a crash or `kill -9` of the
 //! process; a power cut may take the last moments, which costs a retry. `registrar.db` uses `synchronous=FULL`: a
 //! certificate that was given out is on the disk.
 
 pub mod enrolments;
+pub mod links;
 pub mod log;
 pub mod registrar;
 pub mod relay;

@@ -148,6 +148,81 @@ pub async fn active_devices(
     rows.iter().map(|row| Ok(row.try_get(0)?)).collect()
 }
 
+/// The devices that can approve for one of these identities now, newest first.
+pub async fn active_of(
+    conn: &mut SqliteConnection,
+    identities: &[Identity],
+    now: UnixTime,
+) -> Result<Vec<Certified>, StoreError> {
+    let mut found: Vec<Certified> = Vec::new();
+    for identity in identities {
+        let rows = sqlx::query(
+            "SELECT d.* FROM device d JOIN device_identity i ON i.device = d.id \
+             WHERE i.realm = ? AND i.id = ? AND d.revoked IS NULL AND d.exp > ?",
+        )
+        .bind(identity.realm.as_str())
+        .bind(identity.id.as_str())
+        .bind(seconds(now))
+        .fetch_all(&mut *conn)
+        .await?;
+        for row in &rows {
+            let device = certified(row)?;
+            if found.iter().all(|known| known.id != device.id) {
+                found.push(device);
+            }
+        }
+    }
+    found.sort_by_key(|device| (std::cmp::Reverse(device.nbf), device.id));
+    Ok(found)
+}
+
+/// Whether a user of these identities removed a device whose certificate would still hold.
+pub async fn has_left(conn: &mut SqliteConnection, identities: &[Identity], now: UnixTime) -> Result<bool, StoreError> {
+    for identity in identities {
+        let row = sqlx::query(
+            "SELECT 1 FROM device d JOIN device_identity i ON i.device = d.id \
+             WHERE i.realm = ? AND i.id = ? AND d.left = 1 AND d.exp > ? LIMIT 1",
+        )
+        .bind(identity.realm.as_str())
+        .bind(identity.id.as_str())
+        .bind(seconds(now))
+        .fetch_optional(&mut *conn)
+        .await?;
+        if row.is_some() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// The device of this key, unless it is revoked.
+pub async fn device_by_key(conn: &mut SqliteConnection, key: &KeyId) -> Result<Option<Certified>, StoreError> {
+    let row = sqlx::query("SELECT * FROM device WHERE key_id = ? AND revoked IS NULL")
+        .bind(key.0.as_slice())
+        .fetch_optional(conn)
+        .await?;
+    row.as_ref().map(certified).transpose()
+}
+
+/// Gives a device another label.
+pub async fn rename_device(conn: &mut SqliteConnection, id: Id, label: &str) -> Result<(), StoreError> {
+    sqlx::query("UPDATE device SET label = ? WHERE id = ?")
+        .bind(label)
+        .bind(id.0.as_slice())
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
+/// Marks that its own user removed a device.
+pub async fn mark_left(conn: &mut SqliteConnection, id: Id) -> Result<(), StoreError> {
+    sqlx::query("UPDATE device SET left = 1 WHERE id = ?")
+        .bind(id.0.as_slice())
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
 /// The identities of a device.
 pub async fn identities(conn: &mut SqliteConnection, device: Id) -> Result<Vec<(String, String)>, StoreError> {
     let rows = sqlx::query("SELECT realm, id FROM device_identity WHERE device = ?")
@@ -314,6 +389,10 @@ pub async fn forget_old(conn: &mut SqliteConnection, now: UnixTime, day_ago: Uni
         .execute(&mut *conn)
         .await?;
     sqlx::query("DELETE FROM enrolment WHERE ends_at < ?")
+        .bind(seconds(day_ago))
+        .execute(&mut *conn)
+        .await?;
+    sqlx::query("DELETE FROM link WHERE ends_at < ?")
         .bind(seconds(day_ago))
         .execute(&mut *conn)
         .await?;

@@ -2,13 +2,13 @@
 
 use crate::stage::{
     Ask, Keys, NOW, Stage, TTL, alice, base64, details, device_document, grant, host_document, id, identity,
-    issuer_document, payload, text, token,
+    issuer_document, nonce, payload, text, token,
 };
 use assent_proto::answer::Decision;
 use assent_proto::cert::{CertError, IssuerRequest, Level, MAX_CERTIFICATE, MAX_IDENTITIES, MAX_LABEL, Trust};
 use assent_proto::enrol::Enrolment;
 use assent_proto::keys::{KemPublic, VerifyingKey};
-use assent_proto::registrar::{DeviceAsk, HostAsk, HostJoin, HostWant};
+use assent_proto::registrar::{DeviceAsk, DeviceCall, DeviceWant, HostAsk, HostJoin, HostWant};
 use assent_proto::relay::Claim;
 use assent_proto::request::{self, Command, Envelope, MAX_ARGS, RequestError, VerifiedRequest};
 use assent_proto::seal::{self, Purpose};
@@ -40,6 +40,7 @@ fn kinds(stage: &Stage) -> Vec<Kind<'_>> {
     let want = HostWant::Enrolment { token_id: id("token") };
     let host_ask = HostAsk::sign(&host.sign, id("web01"), id("n"), NOW, want).unwrap();
     let device_ask = DeviceAsk::sign(&phone.sign, id("token"), id("n"), NOW).unwrap();
+    let device_call = DeviceCall::sign(&phone.sign, stage.phone.id(), id("n"), NOW, DeviceWant::Devices).unwrap();
     let claim = Claim::sign(&host.sign, "https://relay.example.org", id("web01"), NOW).unwrap();
     let kind = |typ, document: &str, signer, accepts| Kind {
         typ,
@@ -128,6 +129,12 @@ fn kinds(stage: &Stage) -> Vec<Kind<'_>> {
             Box::new(|d| DeviceAsk::verify(d, &stage.phone.keys.public()).is_ok()),
         ),
         kind(
+            "assent-dev-call+jws",
+            &device_call,
+            "phone",
+            Box::new(|d| DeviceCall::verify(d, &stage.phone.device).is_ok()),
+        ),
+        kind(
             "assent-relay-auth+jws",
             &claim,
             "web01",
@@ -173,7 +180,7 @@ fn r21_no_document_passes_for_another_whoever_signed_it() {
             }
         }
     }
-    assert_eq!((tried, passed), (14 * 11 * 6 * 11, 11));
+    assert_eq!((tried, passed), (15 * 12 * 6 * 12, 12));
 }
 
 /// The same documents as their own makers would sign them, in each other's places inside an envelope.
@@ -779,4 +786,29 @@ fn a_text_is_cut_at_a_character_and_never_over_its_limit() {
     assert_eq!(ShortText::cut_to("aäö".into(), 2).as_str(), "a");
     assert_eq!(ShortText::cut_to("aäö".into(), 3).as_str(), "aä");
     assert_eq!(ShortText::cut_to("x".repeat(9000), 9000).as_str().len(), ShortText::MAX);
+}
+
+/// A PAM service of that name on any host must not look like the registrar, nor the registrar ask for logins.
+#[test]
+fn r28_only_the_registrar_asks_about_devices_and_about_nothing_else() {
+    let stage = Stage::new();
+    let registrar = stage.server(assent_proto::cert::REGISTRAR_NAME);
+    for (server, service, drawn) in [
+        (&stage.server, "sshd", true),
+        (&stage.server, request::ENROL_SERVICE, false),
+        (&registrar, request::ENROL_SERVICE, true),
+        (&registrar, "sshd", false),
+    ] {
+        let mut details = crate::stage::details(Level::Tap, 0);
+        details.svc = text(service);
+        let statement = request::Statement::new(id("push"), nonce("n"), &server.host, NOW, details);
+        let envelope = Envelope {
+            req: statement.sign(&server.keys.pair.sign).unwrap(),
+            host: server.host.document().to_owned(),
+            issuer: stage.issuer.document().to_owned(),
+        };
+        let seen = request::verify(&envelope, id("push"), statement.expiry(), &stage.trust, NOW).map(drop);
+        let expected = if drawn { Ok(()) } else { Err(RequestError::Registrar) };
+        assert_eq!(seen, expected, "{service}");
+    }
 }

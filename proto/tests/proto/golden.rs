@@ -14,7 +14,9 @@ use crate::stage::{Ask, ISSUED, Keys, NOW, Stage, TTL, after, base64, details, i
 use assent_proto::answer::{self, Answer, Decision};
 use assent_proto::cert::{IssuerRequest, Level, fingerprint};
 use assent_proto::enrol::{Enrolment, Token, short_fingerprint};
-use assent_proto::registrar::{self, Ask as RegistrarAsk, DeviceAsk, HostAsk, HostJoin, HostWant, Reply, Sealed};
+use assent_proto::registrar::{
+    self, Ask as RegistrarAsk, DeviceAsk, DeviceCall, DeviceWant, HostAsk, HostJoin, HostWant, Reply, Sealed,
+};
 use assent_proto::relay::Claim;
 use assent_proto::request::{self, Command, Envelope};
 use assent_proto::seal::{self, Purpose};
@@ -106,13 +108,14 @@ fn golden_documents_of_every_type() {
     let (host, phone) = (&stage.server.keys.pair, &stage.phone.keys.pair);
     let (tap, full) = (Ask::tap(&stage, "push"), full(&stage));
     let token = token();
+    let owner = assent_proto::cert::DeviceOwner {
+        identities: vec![crate::stage::alice()],
+        name: text("alice"),
+    };
     let open = HostWant::OpenEnrolment {
         token_id: id("token"),
         secret: token.secret.clone(),
-        owner: assent_proto::cert::DeviceOwner {
-            identities: vec![crate::stage::alice()],
-            name: text("alice"),
-        },
+        owner: owner.clone(),
     };
     let devices = HostWant::Devices {
         identity: crate::stage::alice(),
@@ -121,7 +124,14 @@ fn golden_documents_of_every_type() {
         token_id: id("token"),
         digits: text("048291"),
     };
+    let link = HostWant::OpenLink {
+        token_id: id("token"),
+        secret: token.secret.clone(),
+        owner,
+        ttl: 600,
+    };
     let ask = |want| HostAsk::sign(&host.sign, id("web01"), id("n"), NOW, want).unwrap();
+    let device_call = |what| DeviceCall::sign(&phone.sign, stage.phone.id(), id("n"), NOW, what).unwrap();
     let documents = [
         (
             "issuer request",
@@ -156,10 +166,19 @@ fn golden_documents_of_every_type() {
             ask(HostWant::Enrolment { token_id: id("token") }),
         ),
         ("host ask, confirm enrolment", ask(confirm)),
+        ("host ask, open link", ask(link)),
         (
             "device ask",
             DeviceAsk::sign(&phone.sign, id("token"), id("n"), NOW).unwrap(),
         ),
+        ("device call, devices", device_call(DeviceWant::Devices)),
+        (
+            "device call, rename",
+            device_call(DeviceWant::Rename {
+                label: text("Old phone"),
+            }),
+        ),
+        ("device call, leave", device_call(DeviceWant::Leave)),
         ("relay claim", Claim::sign(&host.sign, RELAY, id("web01"), NOW).unwrap()),
     ];
     let mut out = Map::new();
@@ -187,10 +206,19 @@ fn golden_documents_are_read_by_the_public_verifiers() {
     let host = issuer.verify_host(&compact("host"), NOW).unwrap();
     let device = issuer.verify_device(&compact("device"), NOW).unwrap();
     assert!(IssuerRequest::verify(&compact("issuer request")).is_ok());
-    for name in ["devices", "open enrolment", "enrolment", "confirm enrolment"] {
+    for name in [
+        "devices",
+        "open enrolment",
+        "enrolment",
+        "confirm enrolment",
+        "open link",
+    ] {
         assert!(HostAsk::verify(&compact(&format!("host ask, {name}")), &host).is_ok());
     }
     assert!(DeviceAsk::verify(&compact("device ask"), &device.claims().sign).is_ok());
+    for name in ["devices", "rename", "leave"] {
+        assert!(DeviceCall::verify(&compact(&format!("device call, {name}")), &device).is_ok());
+    }
     assert!(Claim::verify(&compact("relay claim"), &host.claims().sign, RELAY).is_ok());
 
     for (name, number, answer) in [

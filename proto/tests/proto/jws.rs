@@ -5,7 +5,7 @@ use assent_proto::JwsError;
 use assent_proto::answer::Decision;
 use assent_proto::cert::{CertError, IssuerRequest};
 use assent_proto::enrol::Enrolment;
-use assent_proto::registrar::{DeviceAsk, HostAsk, HostJoin, HostWant};
+use assent_proto::registrar::{DeviceAsk, DeviceCall, DeviceWant, HostAsk, HostJoin, HostWant};
 use assent_proto::relay::Claim;
 use assent_proto::request::{self, Envelope, RequestError};
 use assent_proto::verdict::{Received, Rubbish};
@@ -136,6 +136,25 @@ fn slots(stage: &Stage) -> Vec<Slot<'_>> {
             optional: &[],
             verify: Box::new(|doc| {
                 DeviceAsk::verify(doc, &stage.phone.keys.public())
+                    .map(drop)
+                    .map_err(|e| kind(&e))
+            }),
+        },
+        Slot {
+            typ: "assent-dev-call+jws",
+            keys: &stage.phone.keys,
+            valid: DeviceCall::sign(
+                &stage.phone.keys.pair.sign,
+                stage.phone.id(),
+                id("n"),
+                NOW,
+                DeviceWant::Leave,
+            )
+            .unwrap(),
+            words: "",
+            optional: &[],
+            verify: Box::new(|doc| {
+                DeviceCall::verify(doc, &stage.phone.device)
                     .map(drop)
                     .map_err(|e| kind(&e))
             }),

@@ -5,8 +5,8 @@ use assent_proto::cert::{self, DeviceOwner};
 use assent_proto::enrol::{Enrolment, OneTimeSecret, Token, short_fingerprint};
 use assent_proto::keys::KeyPair;
 use assent_proto::registrar::{
-    Ask, CallError, DeviceAsk, EnrolmentState, HostAsk, HostJoin, HostWant, OpenCall, ReceivedCall, Refused, Reply,
-    Sealed, call, receive,
+    Ask, CallError, DeviceAsk, DeviceCall, DeviceWant, EnrolmentState, HostAsk, HostJoin, HostWant, MyDevice, OpenCall,
+    ReceivedCall, Refused, Reply, Sealed, call, receive,
 };
 use assent_proto::relay::{CLAIM_SKEW, CLAIM_TTL, Claim};
 use assent_proto::seal::{self, Purpose, SealError};
@@ -223,8 +223,20 @@ fn every_reply_survives_the_way() {
         Reply::EnrolmentOpen { until: NOW },
         Reply::Enrolment(EnrolmentState::Waiting),
         Reply::Enrolment(digits),
-        Reply::Enrolment(EnrolmentState::Certified { device }),
+        Reply::Enrolment(EnrolmentState::Approval { until: NOW }),
+        Reply::Enrolment(EnrolmentState::Certified { device: device.clone() }),
         Reply::Enrolment(EnrolmentState::Over),
+        Reply::LinkOpen {
+            until: NOW,
+            panel: text("https://push.example.org/panel/"),
+        },
+        Reply::MyDevices {
+            devices: vec![MyDevice {
+                device,
+                label: text("Old phone"),
+            }],
+        },
+        Reply::Left,
         Reply::Refused {
             code: Refused::HasDevice,
             text: text("no"),
@@ -603,4 +615,45 @@ fn the_six_digits_come_from_the_request_and_differ_from_phone_to_phone() {
     distinct.sort();
     distinct.dedup();
     assert_eq!(distinct.len(), digits.len());
+}
+
+#[test]
+fn r79_a_certified_device_asks_only_as_itself() {
+    let stage = Stage::new();
+    let sign =
+        |keys: &Keys, device| DeviceCall::sign(&keys.pair.sign, device, id("n"), NOW, DeviceWant::Leave).unwrap();
+    let own = sign(&stage.phone.keys, stage.phone.id());
+    assert_eq!(
+        DeviceCall::verify(&own, &stage.phone.device).unwrap().what,
+        DeviceWant::Leave
+    );
+    assert_eq!(DeviceCall::claimed_key(&own).unwrap(), stage.phone.keys.public().id());
+    let as_tablet = sign(&stage.phone.keys, stage.tablet.id());
+    for (signed, device) in [
+        (&as_tablet, &stage.phone.device),
+        (&as_tablet, &stage.tablet.device),
+        (&own, &stage.tablet.device),
+    ] {
+        assert_eq!(DeviceCall::verify(signed, device).err(), Some(JwsError::Signer));
+    }
+}
+
+/// The registrar asks a person's devices in its own name, whatever an issuer's hosts are called; nothing like it passes.
+#[test]
+fn r21_the_registrars_name_is_in_every_name_space_and_no_name_like_it() {
+    let stage = Stage::new();
+    let document =
+        crate::stage::issuer_document(&stage.root, "narrow", crate::stage::grant(&["example.org"], &["web*"]));
+    let issuer = stage.trust.verify_issuer(&document, NOW).unwrap();
+    assert!(issuer.allows_host(cert::REGISTRAR_NAME).is_ok());
+    for name in [
+        "Registrar",
+        "registrar ",
+        "registrar1",
+        "regis\u{200b}trar",
+        "registrar.example.com",
+        "",
+    ] {
+        assert!(issuer.allows_host(name).is_err(), "{name:?}");
+    }
 }

@@ -1,0 +1,114 @@
+//! What a certified device may ask: which devices its user has, another label, to be removed.
+
+use super::notice::Change;
+use super::{News, Registrar, first_time, near, refuse, refuse_clock};
+use crate::store::registrar::{self as rows, Certified};
+use crate::store::{SqliteConnection, StoreError};
+use assent_proto::cert::{DeviceOwner, Identity, MAX_LABEL};
+use assent_proto::registrar::{DeviceCall, DeviceWant, MyDevice, Refused, Reply};
+use assent_proto::time::UnixTime;
+use assent_proto::{Id, ShortText};
+
+impl Registrar {
+    /// A certified device asks.
+    pub(super) async fn device_calls(
+        &self,
+        conn: &mut SqliteConnection,
+        news: &mut News,
+        signed: &str,
+        now: UnixTime,
+    ) -> Result<Reply, StoreError> {
+        let unknown = || {
+            refuse(
+                Refused::Caller,
+                "the registrar does not know this device, or not any more",
+            )
+        };
+        let Ok(key) = DeviceCall::claimed_key(signed) else {
+            return Ok(refuse(Refused::Malformed, "the call is no signed document"));
+        };
+        let Some(known) = rows::device_by_key(conn, &key).await? else {
+            return Ok(unknown());
+        };
+        let Ok(device) = self.keys.issuer.verify_device(&known.document, now) else {
+            return Ok(unknown());
+        };
+        let Ok(call) = DeviceCall::verify(signed, &device) else {
+            return Ok(unknown());
+        };
+        if !near(call.iat, now) {
+            return Ok(refuse_clock(call.iat, now));
+        }
+        if !first_time(conn, &key, call.n, call.iat).await? {
+            return Ok(refuse(Refused::Replay, "this very call came before"));
+        }
+        let owner = DeviceOwner {
+            identities: device.claims().identities.clone(),
+            name: device.claims().name.clone(),
+        };
+        match call.what {
+            DeviceWant::Devices => {}
+            DeviceWant::Rename { label } => {
+                if !fits(&label) {
+                    return Ok(refuse(Refused::Malformed, "a label has between 1 and 128 bytes"));
+                }
+                rows::rename_device(conn, known.id, label.as_str()).await?;
+                news.changed.extend(owner.identities.iter().cloned());
+            }
+            DeviceWant::Leave => {
+                self.remove_device(conn, news, &owner, known.id, now).await?;
+                return Ok(Reply::Left);
+            }
+        }
+        let devices = rows::active_of(conn, &owner.identities, now).await?;
+        Ok(Reply::MyDevices {
+            devices: devices.into_iter().map(mine).collect(),
+        })
+    }
+
+    /// Removes a device in its user's own name.
+    pub(super) async fn remove_device(
+        &self,
+        conn: &mut SqliteConnection,
+        news: &mut News,
+        owner: &DeviceOwner,
+        device: Id,
+        now: UnixTime,
+    ) -> Result<(), StoreError> {
+        let label = rows::device(conn, device).await?.map(|device| device.label);
+        if !rows::revoke_device(conn, device, now).await? {
+            return Ok(());
+        }
+        rows::mark_left(conn, device).await?;
+        super::admin::record(conn, "device", device, now.0).await?;
+        news.closed.push(device);
+        news.generation = Some(rows::next_generation(conn).await?);
+        let label = ShortText::cut(label.unwrap_or_default());
+        news.change(Change::Removed, owner, Some(device), &label);
+        tracing::info!(%device, name = ?owner.name, "a device was removed by its user");
+        Ok(())
+    }
+
+    /// The listening devices of these people are told that their list has changed.
+    pub(super) async fn tell_people(&self, identities: &[Identity], now: UnixTime) -> Result<(), StoreError> {
+        if identities.is_empty() {
+            return Ok(());
+        }
+        let mut conn = self.pool.acquire().await?;
+        let devices = rows::active_of(&mut conn, identities, now).await?;
+        self.relay.tell_devices(devices.into_iter().map(|device| device.id));
+        Ok(())
+    }
+}
+
+/// Whether a label may stand.
+pub(super) fn fits(label: &ShortText) -> bool {
+    (1..=MAX_LABEL).contains(&label.as_str().trim().len()) && label.as_str().len() <= MAX_LABEL
+}
+
+fn mine(device: Certified) -> MyDevice {
+    MyDevice {
+        device: device.document,
+        label: ShortText::cut(device.label),
+    }
+}

@@ -1,0 +1,56 @@
+//! What the registrar tells others once it is committed: a person's own devices (at once, where they listen), and
+//! whoever subscribes in this process (the configured hook program).
+
+use super::{News, Registrar};
+use assent_proto::cert::{DeviceOwner, Identity};
+use assent_proto::{Id, ShortText};
+use serde::Serialize;
+use tokio::sync::broadcast;
+
+/// Notices that a slow subscriber may be behind.
+pub(super) const BACKLOG: usize = 256;
+
+/// What happened to a device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Change {
+    /// It was added.
+    Added,
+    /// It was removed.
+    Removed,
+}
+
+/// A device was added or removed.
+#[derive(Debug, Clone, Serialize)]
+pub struct Notice {
+    /// What happened.
+    pub change: Change,
+    /// Whose device it is.
+    pub name: ShortText,
+    /// Everyone it approves for.
+    pub identities: Vec<Identity>,
+    /// Which.
+    pub device: Option<Id>,
+    /// What the user calls it.
+    pub label: ShortText,
+}
+
+impl News {
+    /// A device was added or removed; told after the commit.
+    pub(super) fn change(&mut self, change: Change, owner: &DeviceOwner, device: Option<Id>, label: &ShortText) {
+        self.notices.push(Notice {
+            change,
+            name: owner.name.clone(),
+            identities: owner.identities.clone(),
+            device,
+            label: label.clone(),
+        });
+    }
+}
+
+impl Registrar {
+    /// Hears of every device that is added or removed from now on.
+    pub fn notices(&self) -> broadcast::Receiver<Notice> {
+        self.notices.subscribe()
+    }
+}
