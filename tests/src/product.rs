@@ -352,6 +352,14 @@ impl Site {
 
     /// Enrols an authenticator for a user, as an admin and the user do it together.
     pub fn enrol(&self, user: &str) -> Authenticator {
+        let mut enrolling = self.begin_enrolment(user);
+        enrolling.admin.wait_for_success();
+        enrolling.device.wait_for_success();
+        enrolling.authenticator
+    }
+
+    /// The same, until the device's digits are typed: for a further device, another one must approve now.
+    pub fn begin_enrolment(&self, user: &str) -> Enrolling {
         let mut admin = Terminal::open(&program("assentctl").args(["enroll", user, "--no-qr"]));
         let shown = admin.expect(fits(r"https://\S+/e#\S+"), PATIENCE);
         let link = shown.split_whitespace().last().expect("a link").to_owned();
@@ -373,10 +381,26 @@ impl Site {
         let digits: String = digits.chars().rev().collect();
         admin.expect(fits(r"(?i)six digits|6 digits|digits"), PATIENCE);
         admin.send_line(&digits);
-        admin.wait_for_success();
-        device.wait_for_success();
-        authenticator
+        Enrolling {
+            admin,
+            device,
+            authenticator,
+            digits,
+        }
     }
+}
+
+/// An enrolment whose digits have just been typed.
+#[derive(Debug)]
+pub struct Enrolling {
+    /// `assentctl enroll`.
+    pub admin: Terminal,
+    /// `assentctl authenticator enroll`.
+    pub device: Terminal,
+    /// What is being enrolled.
+    pub authenticator: Authenticator,
+    /// The digits that the device shows.
+    pub digits: String,
 }
 
 /// `assentctl authenticator` with its own keys, in the hands of a user.
@@ -396,6 +420,15 @@ impl Authenticator {
     fn common(&self) -> [String; 4] {
         let text = |path: &Path| path.to_string_lossy().into_owned();
         ["--dir".into(), text(&self.dir), "--ca-file".into(), text(&self.ca)]
+    }
+
+    /// The devices of its user, as `assentctl authenticator devices` with these further arguments tells them.
+    pub fn devices<const N: usize>(&self, more: [&str; N]) -> Finished {
+        self.command()
+            .arg("devices")
+            .args(self.common())
+            .args(more)
+            .finish(SOON)
     }
 
     /// Opens it, as one opens the app: it waits for requests.

@@ -11,6 +11,7 @@
 use std::process::ExitCode;
 
 mod admin;
+mod devices;
 mod helpers;
 mod rigs;
 mod ssh;
@@ -29,5 +30,6 @@ fn main() -> ExitCode {
         sudo::SCENARIOS,
         weather::SCENARIOS,
         admin::SCENARIOS,
+        devices::SCENARIOS,
     ])
 }
