@@ -4,6 +4,7 @@
 mod claims;
 mod enrolment;
 mod events;
+mod further;
 mod joining;
 mod limits;
 mod people;

@@ -1,11 +1,14 @@
 //! Hosts and devices as `proto` makes them, and what they hear.
 
 use crate::rig::{Gateway, SOON, URL, id, now, text};
-use assent_proto::cert::{DeviceOwner, Identity, MAX_IDENTITIES};
+use assent_proto::answer::{self, Answer, Decision};
+use assent_proto::cert::{DeviceOwner, Identity, MAX_IDENTITIES, Trust};
 use assent_proto::enrol::{Enrolment, OneTimeSecret, Token, short_fingerprint};
 use assent_proto::keys::KeyPair;
-use assent_proto::registrar::{Ask, EnrolmentState, HostAsk, HostJoin, HostWant, Reply};
+use assent_proto::registrar::{Ask, DeviceCall, DeviceWant, EnrolmentState, HostAsk, HostJoin, HostWant, Reply};
 use assent_proto::relay::{Claim, DeviceAnswer, DeviceEvent, HostEvent, Push, PushItem, PushTaken};
+use assent_proto::request::{self, VerifiedRequest};
+use assent_proto::seal::{self, Purpose};
 use assent_proto::{Bytes, Id};
 use reqwest::{Method, Response, StatusCode};
 use serde::de::DeserializeOwned;
@@ -161,6 +164,33 @@ impl TestDevice {
     pub async fn listen(&self, gateway: &Gateway, last: Option<&str>) -> Events {
         Events::open(gateway, &self.claim(), last).await
     }
+
+    /// A call of this device to the registrar.
+    pub async fn calls(&self, gateway: &Gateway, what: DeviceWant) -> Reply {
+        let signed = DeviceCall::sign(&self.keys.sign, self.id, id(), now(), what).unwrap();
+        gateway.ask(&self.keys, Ask::DeviceCall { signed }).await
+    }
+
+    /// Opens and verifies a request, as a device does before it draws it.
+    pub fn opens(&self, gateway: &Gateway, event: DeviceEvent) -> VerifiedRequest {
+        let DeviceEvent::Push { id, expiry, blob, .. } = event else {
+            panic!("no push: {event:?}");
+        };
+        let context = request::seal_context(&id, &self.id, expiry);
+        let envelope: request::Envelope = seal::open(&self.keys.kem, Purpose::Request, &context, &blob).unwrap();
+        request::verify(&envelope, id, expiry, &Trust::new(vec![gateway.root.clone()]), now()).unwrap()
+    }
+
+    /// The sealed answer of this device to a request.
+    pub fn answer_to(&self, request: &VerifiedRequest, decision: Decision) -> Vec<u8> {
+        let res = Answer::new(request, self.id, decision, None, now())
+            .sign(&self.keys.sign)
+            .unwrap();
+        let context = answer::seal_context(&request.statement.id, &self.id);
+        let host = request.host.claims();
+        let sealed = seal::seal(&host.kem, Purpose::Answer, &context, &answer::Envelope { res });
+        sealed.unwrap().0
+    }
 }
 
 /// A push of 60 seconds to these devices.
@@ -258,6 +288,7 @@ impl Events {
         match self.for_device().await {
             DeviceEvent::Push { id, .. } => id,
             DeviceEvent::Withdrawn { id, .. } => panic!("{id} was withdrawn"),
+            DeviceEvent::Devices {} => panic!("the list of devices has changed"),
         }
     }
 

@@ -156,6 +156,17 @@ impl Gateway {
         fs::read_to_string(self.dir.join("log")).unwrap()
     }
 
+    /// Waits until the log has this in it.
+    pub async fn logs(&self, what: &str) {
+        for _ in 0..500 {
+            if self.log().contains(what) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        panic!("not logged: {what}\n{}", self.log());
+    }
+
     pub fn kill(&mut self) {
         let mut process = self.process.take().unwrap();
         process.kill().unwrap();
