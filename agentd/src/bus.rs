@@ -175,11 +175,11 @@ fn state_words(state: &EnrolmentState) -> (String, String, u32) {
             u32::from(*tries),
         ),
         EnrolmentState::Approval { until } => ("approval".into(), until.0.to_string(), 0),
-        EnrolmentState::Certified { device } => (
-            "certified".into(),
-            assent_proto::cert::fingerprint(device).to_string(),
-            0,
-        ),
+        EnrolmentState::Certified { device } => {
+            // The registrar's own signature carries the reply; here only the name is read.
+            let id = assent_proto::cert::claimed_device(device).map(|id| id.to_string());
+            ("certified".into(), id.unwrap_or_default(), 0)
+        }
         EnrolmentState::Over => ("over".into(), String::new(), 0),
     }
 }

@@ -38,7 +38,7 @@ impl Check {
                     .iter()
                     .map(|p| json!({"file": p.file, "line": p.line, "what": p.what, "mend": p.mend}))
                     .collect();
-                println!("{}", json!({"ok": false, "problems": list}));
+                crate::report::say(&json!({"ok": false, "problems": list}).to_string());
                 Err(Failure::Input(format!("{} problems", problems.0.len())))
             }
             Err(problems) => Err(Failure::Input(format!("{} problems:\n{problems}", problems.0.len()))),

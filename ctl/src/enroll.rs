@@ -159,8 +159,7 @@ impl Enroll {
         if self.json {
             eprint!("{text}");
         } else {
-            print!("{text}");
-            let _ = std::io::stdout().flush();
+            crate::report::say(text.trim_end());
         }
     }
 }

@@ -2,14 +2,21 @@
 
 use assent_proto::text::visible;
 use serde_json::Value;
+use std::io::Write as _;
 
 /// Prints `value` as JSON if asked, otherwise what `people` says.
 pub fn report(json: bool, value: &Value, people: impl FnOnce() -> String) {
     if json {
-        println!("{value}");
+        say(&value.to_string());
     } else {
-        println!("{}", people());
+        say(&people());
     }
+}
+
+/// A line on standard output. A reader that has gone (`| head`) is no error of what was done.
+pub fn say(line: &str) {
+    let mut out = std::io::stdout().lock();
+    let _ = writeln!(out, "{line}").and_then(|()| out.flush());
 }
 
 /// A JSON value as indented lines, odd characters made visible.

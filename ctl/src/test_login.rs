@@ -117,7 +117,7 @@ impl Test {
     fn tell(&self, kind: Tell, text: &str) {
         let text = Charset::of_locale().fit(&shown(text));
         match kind {
-            Tell::Info if !self.json => println!("{text}"),
+            Tell::Info if !self.json => crate::report::say(&text),
             Tell::Info | Tell::Error => eprintln!("{text}"),
         }
     }

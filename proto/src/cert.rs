@@ -3,7 +3,7 @@
 //! What `verify_*` returns is proof by type: an [`Issuer`], a [`Host`] or a [`Device`] exists only if its chain leads
 //! to a pinned root, its name lies in the issuer's name space and the time lies in its life.
 
-use crate::encoding::{Digest, Id, ShortText};
+use crate::encoding::{Id, ShortText};
 use crate::jws::{self, JwsError, Typ, V1};
 use crate::keys::{KemPublic, KeyId, KeyPair, SigningKey, VerifyingKey};
 use crate::time::UnixTime;
@@ -462,14 +462,14 @@ fn certificate<T: Serialize>(typ: Typ, key: &SigningKey, claims: &T) -> Result<S
     Ok(document)
 }
 
-/// The SHA-256 of a certificate's compact form, for records.
-pub fn fingerprint(document: &str) -> Digest {
-    jws::digest(document)
-}
-
 /// The host id that a host's certificate claims. Nothing is verified: for naming things on the host itself.
 pub fn claimed_host_id(document: &str) -> Option<Id> {
     jws::claimed::<HostClaims>(document).map(|claims| claims.host_id)
+}
+
+/// The device id that a device's certificate claims. Nothing is verified: for naming a device that was just certified.
+pub fn claimed_device(document: &str) -> Option<Id> {
+    jws::claimed::<DeviceClaims>(document).map(|claims| claims.device_id)
 }
 
 fn in_time(what: &'static str, now: UnixTime, nbf: UnixTime, exp: UnixTime) -> Result<(), CertError> {

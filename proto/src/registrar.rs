@@ -423,8 +423,6 @@ pub enum Refused {
     HasDevice,
     /// The user has as many devices as one may have.
     TooManyDevices,
-    /// The mode for first devices does not admit this way.
-    NotThisWay,
     /// Outside the issuer's name space.
     NameSpace,
     /// The call is malformed.

@@ -5,6 +5,7 @@ mod join;
 use crate::admin_client::{Admin, SOCKET};
 use crate::failure::{Done, Failure};
 use crate::report::{readable, report};
+use assent_proto::Id;
 use clap::{Args, Subcommand};
 use serde_json::json;
 use std::path::PathBuf;
@@ -17,8 +18,25 @@ pub enum Host {
     Token(Token),
     /// On the gateway: list the hosts
     List(List),
+    /// On the gateway: revoke a host; it can ask nobody any more
+    Revoke(Revoke),
     /// On a new server, as root: join with a token
     Join(join::Join),
+}
+
+/// `host revoke`.
+#[derive(Debug, Args)]
+pub struct Revoke {
+    /// The host, by its id
+    // An id is base64url and may begin with a dash.
+    #[arg(allow_hyphen_values = true)]
+    id: String,
+    /// The gateway's admin socket
+    #[arg(long, value_name = "PATH", default_value = SOCKET)]
+    socket: PathBuf,
+    /// Report as JSON
+    #[arg(long)]
+    json: bool,
 }
 
 /// `host token`.
@@ -55,6 +73,7 @@ impl Host {
         match self {
             Self::Token(args) => token(args).await,
             Self::List(args) => list(args).await,
+            Self::Revoke(args) => revoke(args).await,
             Self::Join(args) => args.run().await,
         }
     }
@@ -88,6 +107,16 @@ async fn list(args: &List) -> Done {
             readable(&value)
         }
     });
+    Ok(())
+}
+
+async fn revoke(args: &Revoke) -> Done {
+    let id = Id::decode(&args.id)
+        .ok_or_else(|| Failure::Input("this is no host id; `assentctl host list` shows them (22 characters)".into()))?;
+    Admin::at(&args.socket)?
+        .post("/hosts/revoke", &json!({"host_id": id}))
+        .await?;
+    report(args.json, &json!({"revoked": id}), || format!("Host {id} is revoked."));
     Ok(())
 }
 

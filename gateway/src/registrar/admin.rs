@@ -7,7 +7,7 @@ use crate::store::log::{self, Chain, Entry};
 use crate::store::registrar::{self as rows, Certified};
 use crate::store::{SqliteConnection, StoreError};
 use assent_proto::cert::{CertError, DeviceOwner, Identity, REGISTRAR_NAME};
-use assent_proto::enrol::Token;
+use assent_proto::enrol::{Token, short_fingerprint};
 use assent_proto::{Id, ShortText};
 use serde::Serialize;
 
@@ -46,7 +46,7 @@ pub struct Listed {
     /// Everyone that a device approves for, as `realm#id`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub identities: Vec<String>,
-    /// Its key's fingerprint.
+    /// Its key's short fingerprint, as the host or device itself shows it.
     pub key: String,
     /// Valid from, in seconds since 1970.
     pub nbf: u64,
@@ -204,7 +204,7 @@ fn listed(one: Certified, identities: Vec<String>) -> Listed {
         name: one.name,
         label: one.label,
         identities,
-        key: one.key.id().encode(),
+        key: short_fingerprint(&one.key).encode(),
         nbf: one.nbf.0,
         exp: one.exp.0,
         revoked: one.revoked.map(|at| at.0),

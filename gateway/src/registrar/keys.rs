@@ -67,7 +67,7 @@ fn missing(state_dir: &Path, name: &str) -> String {
     let dir = state_dir.display();
     format!(
         "{dir} holds no {name}: the registrar has no keys yet.\n\
-         For all on one machine: `assentctl registrar init --all-in-one --state-dir {dir}`.\n\
+         For all on one machine: `assentctl registrar init --all-in-one --state-dir {dir} --root-key FILE`, then move FILE away.\n\
          With the root key elsewhere: `assentctl registrar request --state-dir {dir}` here, `assentctl registrar sign` where \
          the root key is, then `assentctl registrar install --state-dir {dir}` here."
     )

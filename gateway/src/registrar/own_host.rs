@@ -55,7 +55,7 @@ impl Registrar {
         let known = rows::host_by_key(conn, &self.own_keys.sign.public().id()).await?;
         if let Some(known) = &known
             && let Ok(host) = self.keys.issuer.verify_host(&known.document, now)
-            && now.0 < (known.nbf.0 + known.exp.0) / 2
+            && now.0 < u64::midpoint(known.nbf.0, known.exp.0)
         {
             return Ok(Some(host));
         }

@@ -60,7 +60,7 @@ async fn asked(gateway: &Gateway, device: &TestDevice, hears: &mut Events) -> Ve
     loop {
         match hears.for_device().await {
             DeviceEvent::Devices {} | DeviceEvent::Withdrawn { .. } => {}
-            event => return device.opens(gateway, event),
+            event @ DeviceEvent::Push { .. } => return device.opens(gateway, event),
         }
     }
 }

@@ -799,7 +799,7 @@ fn r28_only_the_registrar_asks_about_devices_and_about_nothing_else() {
         (&registrar, request::ENROL_SERVICE, true),
         (&registrar, "sshd", false),
     ] {
-        let mut details = crate::stage::details(Level::Tap, 0);
+        let mut details = details(Level::Tap, 0);
         details.svc = text(service);
         let statement = request::Statement::new(id("push"), nonce("n"), &server.host, NOW, details);
         let envelope = Envelope {
