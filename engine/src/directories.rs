@@ -1,5 +1,6 @@
 //! Every authentication profile of a configuration, ready to be asked.
 
+use crate::config::profile::LdapProfile;
 use crate::config::{AuthIndex, AuthSource, Config};
 use crate::directory::Directory;
 use crate::directory::ldap::{self, LdapDirectory};
@@ -24,13 +25,7 @@ impl Directories {
     /// Prepares them; none is connected to yet. `host_id` names the realm of users that this host alone knows.
     pub fn new(config: &Config, nss: &Arc<Nss>, host_id: &str) -> Result<Self, Unprepared> {
         let prepared = config.auth_profiles.iter().map(|profile| match &profile.source {
-            AuthSource::Ldap(ldap) => {
-                let tls = ldap::tls_config(ldap.ca_file.as_deref()).map_err(|e| Unprepared {
-                    profile: ldap.name.clone(),
-                    why: e.to_string(),
-                })?;
-                Ok(Directory::Ldap(LdapDirectory::new(ldap.clone(), tls)))
-            }
+            AuthSource::Ldap(ldap) => ldap_directory(ldap),
             AuthSource::Local(local) => Ok(Directory::Local(LocalDirectory::new(
                 local.clone(),
                 nss.clone(),
@@ -44,4 +39,13 @@ impl Directories {
     pub fn of(&self, profile: AuthIndex) -> &Directory {
         &self.0[profile.0]
     }
+}
+
+/// The directory of an LDAP profile; nothing is connected to yet.
+pub(crate) fn ldap_directory(profile: &LdapProfile) -> Result<Directory, Unprepared> {
+    let tls = ldap::tls_config(profile.ca_file.as_deref()).map_err(|e| Unprepared {
+        profile: profile.name.clone(),
+        why: e.to_string(),
+    })?;
+    Ok(Directory::Ldap(LdapDirectory::new(profile.clone(), tls)))
 }

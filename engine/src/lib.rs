@@ -1,7 +1,8 @@
 //! Who it is and which rule applies. Used by the agent, by the panel's sign-in and by `assentctl`.
 //!
 //! [`config`] turns files into a checked [`config::Config`]; [`directory`] finds users and checks passwords;
-//! [`policy`] chooses the method; [`login`] is the state machine that runs one login. `policy` and `login` do no I/O:
+//! [`policy`] chooses the method; [`login`] is the state machine that runs one login; [`sign_in`] is the panel's way in, by
+//! password alone. `policy` and `login` do no I/O:
 //! facts and events go in, effects come out, so that a login can be explained, replayed and tested without a server.
 #![forbid(unsafe_code)]
 
@@ -9,7 +10,9 @@ pub mod config;
 pub mod directories;
 pub mod directory;
 pub mod explain;
+mod fallback;
 pub mod login;
 pub mod matcher;
 pub mod names;
 pub mod policy;
+pub mod sign_in;

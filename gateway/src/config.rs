@@ -1,7 +1,13 @@
 //! The configuration: what the file says ([`toml::Table`]) → what the gateway runs on ([`Config`]), checked whole,
 //! every problem at once, each with its key and what to do.
 
+mod roles;
+mod section;
+
+pub use roles::{App, Hook, Panel};
+
 use assent_proto::text::visible;
+use section::Section;
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -22,6 +28,12 @@ pub struct Config {
     pub state_dir: PathBuf,
     /// Where admins ask.
     pub admin_socket: PathBuf,
+    /// The authenticator's pages.
+    pub app: App,
+    /// The Register Panel.
+    pub panel: Panel,
+    /// Who is told of changes.
+    pub notify: Option<Hook>,
     /// Lives of certificates.
     pub registrar: Lives,
     /// Limits.
@@ -87,7 +99,7 @@ impl Config {
             lines: vec![line],
         };
         let text = std::fs::read_to_string(file).map_err(|error| one(format!("it cannot be read: {error}")))?;
-        Self::parse(&text).map_err(|lines| Problems {
+        Self::parse_file(file, &text).map_err(|lines| Problems {
             file: file.to_owned(),
             lines,
         })
@@ -95,6 +107,10 @@ impl Config {
 
     /// Checks a configuration's text.
     pub fn parse(text: &str) -> Result<Self, Vec<String>> {
+        Self::parse_file(Path::new(DEFAULT_FILE), text)
+    }
+
+    fn parse_file(file: &Path, text: &str) -> Result<Self, Vec<String>> {
         let table: toml::Table = text
             .parse()
             .map_err(|error: toml::de::Error| vec![syntax(text, &error)])?;
@@ -136,18 +152,26 @@ impl Config {
             ));
         }
         if let Some(url) = &public_url {
-            root.check_url(url, loopback && tls.is_none());
+            root.check_url("public_url", url, loopback && tls.is_none(), false);
         }
-        let mut lines = root.finish();
+        let roles = roles::read(&mut root, file, text, public_url.as_deref(), loopback && tls.is_none());
+        let (roles, mut lines) = match roles {
+            Ok(roles) => (Some(roles), Vec::new()),
+            Err(lines) => (None, lines),
+        };
+        lines.extend(root.finish());
         lines.extend(registrar.finish());
         lines.extend(limits.finish());
-        match (listen, public_url) {
-            (Some(listen), Some(public_url)) if lines.is_empty() => Ok(Self {
+        match (listen, public_url, roles) {
+            (Some(listen), Some(public_url), Some(roles)) if lines.is_empty() => Ok(Self {
                 listen,
                 public_url,
                 tls,
                 state_dir,
                 admin_socket,
+                app: roles.app,
+                panel: roles.panel,
+                notify: roles.notify,
                 registrar: lives,
                 limits: limits_read,
             }),
@@ -161,153 +185,6 @@ fn syntax(text: &str, error: &toml::de::Error) -> String {
         .span()
         .map_or(1, |span| text[..span.start.min(text.len())].matches('\n').count() + 1);
     format!("line {line}: {}", visible(error.message()))
-}
-
-/// A table of the file; keys are taken out of it, and what is left is unknown.
-struct Section {
-    name: &'static str,
-    table: toml::Table,
-    problems: Vec<String>,
-    known: Vec<&'static str>,
-    has_tls_keys: bool,
-}
-
-impl Section {
-    fn new(name: &'static str, table: toml::Table) -> Self {
-        Self {
-            name,
-            has_tls_keys: table.contains_key("tls_certificate") || table.contains_key("tls_key"),
-            table,
-            problems: Vec::new(),
-            known: Vec::new(),
-        }
-    }
-
-    fn problem(&mut self, key: &str, text: &str) {
-        let dot = if self.name.is_empty() { "" } else { "." };
-        self.problems
-            .push(format!("{}{dot}{}: {text}", self.name, visible(key)));
-    }
-
-    fn take(&mut self, key: &'static str) -> Option<toml::Value> {
-        self.known.push(key);
-        self.table.remove(key)
-    }
-
-    fn section(&mut self, key: &'static str) -> Self {
-        let table = match self.take(key) {
-            None => toml::Table::new(),
-            Some(toml::Value::Table(table)) => table,
-            Some(_) => {
-                self.problem(key, &format!("must be a table; write [{key}] on a line of its own"));
-                toml::Table::new()
-            }
-        };
-        Self::new(key, table)
-    }
-
-    fn optional(&mut self, key: &'static str) -> Option<String> {
-        match self.take(key)? {
-            toml::Value::String(text) => Some(text),
-            other => {
-                self.problem(key, &format!("must be text in quotes, not {}", other.type_str()));
-                None
-            }
-        }
-    }
-
-    fn required(&mut self, key: &'static str, mend: &str) -> Option<String> {
-        if !self.table.contains_key(key) {
-            self.problem(key, &format!("is missing; {mend}"));
-        }
-        self.optional(key)
-    }
-
-    fn text(&mut self, key: &'static str, default: &str) -> String {
-        self.optional(key).unwrap_or_else(|| default.to_owned())
-    }
-
-    fn parsed<T: std::str::FromStr>(&mut self, key: &str, text: &str, mend: &str) -> Option<T> {
-        let parsed = text.parse().ok();
-        if parsed.is_none() {
-            self.problem(key, &format!("\"{}\" is not understood; {mend}", visible(text)));
-        }
-        parsed
-    }
-
-    fn path(&mut self, key: &'static str, default: &str) -> PathBuf {
-        let path = PathBuf::from(self.text(key, default));
-        self.absolute(key, path)
-    }
-
-    fn absolute(&mut self, key: &str, path: PathBuf) -> PathBuf {
-        if !path.is_absolute() {
-            self.problem(key, "must be a path that begins with /");
-        }
-        path
-    }
-
-    fn number(&mut self, key: &'static str, default: u32, range: std::ops::RangeInclusive<u32>) -> u32 {
-        let Some(value) = self.take(key) else {
-            return default;
-        };
-        let number = value
-            .as_integer()
-            .and_then(|number| u32::try_from(number).ok())
-            .filter(|number| range.contains(number));
-        if number.is_none() {
-            self.problem(
-                key,
-                &format!("must be a whole number from {} to {}", range.start(), range.end()),
-            );
-        }
-        number.unwrap_or(default)
-    }
-
-    fn tls(&mut self) -> Option<TlsFiles> {
-        match (self.optional("tls_certificate"), self.optional("tls_key")) {
-            (Some(certificate), Some(key)) => Some(TlsFiles {
-                certificate: self.absolute("tls_certificate", certificate.into()),
-                key: self.absolute("tls_key", key.into()),
-            }),
-            (Some(_), None) => {
-                self.problem("tls_key", "is missing; tls_certificate needs it");
-                None
-            }
-            (None, Some(_)) => {
-                self.problem("tls_certificate", "is missing; tls_key needs it");
-                None
-            }
-            (None, None) => None,
-        }
-    }
-
-    fn check_url(&mut self, url: &str, plain_allowed: bool) {
-        let rest = match (url.strip_prefix("https://"), url.strip_prefix("http://")) {
-            (Some(rest), _) => rest,
-            (None, Some(rest)) if plain_allowed => rest,
-            (None, Some(_)) => {
-                return self.problem(
-                    "public_url",
-                    "must begin with https:// (http:// only for a plain loopback listener)",
-                );
-            }
-            (None, None) => return self.problem("public_url", "must begin with https://"),
-        };
-        let odd = |c: char| c.is_whitespace() || c.is_control() || matches!(c, '@' | '?' | '#' | '\\');
-        if rest.is_empty() || rest.starts_with('/') || rest.ends_with('/') || rest.contains(odd) {
-            self.problem("public_url", "must be a host, a port if needed and a path if needed, without a slash at the end, such as \"https://push.example.org\"");
-        }
-    }
-
-    fn finish(mut self) -> Vec<String> {
-        let left: Vec<String> = self.table.keys().cloned().collect();
-        for key in left {
-            let known = self.known.join(", ");
-            self.problem(&key, &format!("is not known here; known are: {known}"));
-        }
-        self.problems
-    }
 }
 
 #[cfg(test)]

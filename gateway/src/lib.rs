@@ -1,7 +1,8 @@
-//! The gateway: relay and registrar in one process, apart in everything else.
+//! The gateway: relay, registrar, authenticator pages and Register Panel in one process, apart in everything else.
 //!
-//! `main` → [`run`] → [`config`] → [`registrar::Registrar::open`], [`relay::Relay::open`] → [`server::serve`] with
-//! [`relay::routes`], and [`admin::serve`] on its own socket. All SQL is in [`store`]; every error a caller can meet
+//! `main` → [`run`] → [`config`] → [`registrar::Registrar::open`], [`relay::Relay::open`], [`panel::Panel::open`] →
+//! [`server::serve`] with [`web::router`] (which finds the role by the request's `Host`), and [`admin::serve`] on its
+//! own socket. [`notify`] tells a configured program of changes. All SQL is in [`store`]; every error a caller can meet
 //! is in [`error`]. The relay knows of the registrar only how to carry sealed calls to it; the registrar knows of the
 //! relay only how to open and close mailboxes.
 #![forbid(unsafe_code)]
@@ -11,11 +12,14 @@ pub mod clock;
 pub mod config;
 pub mod error;
 mod keyfile;
+pub mod notify;
+pub mod panel;
 pub mod registrar;
 pub mod relay;
 mod run;
 pub mod server;
 pub mod store;
 mod tls;
+pub mod web;
 
 pub use run::{check, run};

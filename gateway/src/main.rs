@@ -5,6 +5,10 @@ use clap::Parser;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+/// Freed memory is wiped: passwords typed at the panel pass through buffers of HTTP, JSON and LDAP libraries (R44).
+#[global_allocator]
+static ALLOCATOR: zeroizing_alloc::ZeroAlloc<std::alloc::System> = zeroizing_alloc::ZeroAlloc(std::alloc::System);
+
 /// Assent's gateway: carries sealed pushes and answers, certifies hosts and devices.
 #[derive(Parser)]
 #[command(name = "assent-gateway", version)]

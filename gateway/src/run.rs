@@ -1,11 +1,17 @@
 //! Start and stop. The order of the stop loses nothing: streams end, requests in flight finish, the store closes.
 
 use crate::config::Config;
+use crate::notify::{self, Notifier};
+use crate::panel::{self, Panel};
 use crate::registrar::Registrar;
 use crate::registrar::keys::IssuingKeys;
-use crate::registrar::self_service::{FirstDevice, Rules};
-use crate::relay::{Relay, routes};
+use crate::registrar::self_service::Rules;
+use crate::relay::{self, Relay};
 use crate::tls::Certificates;
+use crate::web::assets::FILES;
+use crate::web::headers::Headers;
+use crate::web::origin::Origin;
+use crate::web::{self, Roles};
 use crate::{admin, server};
 use anyhow::Context as _;
 use std::io::Write as _;
@@ -26,6 +32,9 @@ pub fn check(file: &Path) -> anyhow::Result<()> {
     IssuingKeys::load(&config.state_dir)?;
     if let Some(tls) = config.tls {
         Certificates::load(tls)?.server()?;
+    }
+    if let Some(hook) = &config.notify {
+        notify::check(&hook.program)?;
     }
     println!("{}: good", file.display());
     Ok(())
@@ -55,9 +64,9 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let _lock = lock(&config.state_dir)?;
     let tls = config.tls.clone().map(Certificates::load).transpose()?;
     let rules = Rules {
-        first_device: FirstDevice::Admin,
-        max_devices: 8,
-        panel_url: format!("{}/panel/", config.public_url),
+        first_device: config.panel.first_device,
+        max_devices: config.panel.max_devices,
+        panel_url: config.panel.address(),
     };
     let relay = Relay::open(&config.state_dir, &config.public_url, &config.limits).await?;
     let registrar =
@@ -66,6 +75,10 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     if let Some(answers) = registrar.answers() {
         tokio::spawn(Arc::clone(&registrar).hear_devices(answers));
     }
+    let notifier = Notifier::start(config.notify.as_ref())?;
+    tokio::spawn(notifier.clone().listen(registrar.notices()));
+    let panel = Panel::open(&config, Arc::clone(&registrar), notifier)?;
+    let router = routes(&config, &relay, &registrar, panel)?;
 
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let hangup = signal(SignalKind::hangup())?;
@@ -88,7 +101,6 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         Arc::clone(&relay),
         stopped.clone(),
     ));
-    let router = routes::router(Arc::clone(&relay), Arc::clone(&registrar), tls.is_some());
     let tls = tls.map(|tls| tls.server()).transpose()?;
     let serving = tokio::spawn(server::serve(listener, tls, router, config.limits.connections, stopped));
 
@@ -104,6 +116,32 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     registrar.close().await;
     remove(&config.admin_socket);
     Ok(())
+}
+
+/// Every role at its own origin.
+fn routes(
+    config: &Config,
+    relay: &Arc<Relay>,
+    registrar: &Arc<Registrar>,
+    panel: Arc<Panel>,
+) -> anyhow::Result<axum::Router> {
+    let (app_url, panel_url) = (&config.app.url, &config.panel.url);
+    let relay_url = Origin::of_url(&config.public_url).context("public_url has no origin")?;
+    let tls = config.tls.is_some();
+    let app = web::app::router(
+        FILES,
+        &config.public_url,
+        &config.panel.address(),
+        Headers::app(app_url, &relay_url)?,
+    )?;
+    let panel = panel::router(panel, FILES, Headers::panel(panel_url)?)?;
+    let relay = relay::routes::router(Arc::clone(relay), Arc::clone(registrar), tls);
+    Ok(web::router(Roles {
+        relay: (relay_url, relay),
+        app: (app_url.clone(), app),
+        panel: (panel_url.clone(), panel),
+        tls,
+    }))
 }
 
 fn say_where(listener: &TcpListener) -> anyhow::Result<()> {

@@ -2,12 +2,15 @@
 //! holds ([`Config`], which only [`check`] builds). All problems are found at once, each with file, line, cause and
 //! mend.
 
+mod auth;
 mod check;
+mod checker;
 mod files;
 mod problem;
 pub mod profile;
 mod raw;
 
+pub use auth::load_auth_profiles;
 pub use files::{load, load_str};
 pub use problem::{Problem, Problems};
 

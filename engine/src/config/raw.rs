@@ -42,6 +42,13 @@ pub(super) struct RawPaths {
     pub trust_dir: Option<PathBuf>,
 }
 
+/// The authentication profiles of a file whose other keys are another's.
+#[derive(Debug, Deserialize)]
+pub(super) struct RawAuthProfiles {
+    #[serde(default)]
+    pub auth_profile: Vec<Spanned<RawAuthProfile>>,
+}
+
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawAuthProfile {

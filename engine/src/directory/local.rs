@@ -8,6 +8,9 @@
 //! `nss@<host id>` and their uid, and have no password here: `/etc/shadow` is never read (R45), PAM's own modules
 //! check those (`stack`).
 //!
+//! On a machine that is not the one to log in to (the Register Panel's) NSS says nothing about the users:
+//! [`LocalDirectory::without_nss`] goes by `users.toml` alone, under the realm that the fleet shares.
+//!
 //! A file that is missing, malformed or not protected makes the whole profile unreachable: it may hold a block that
 //! must not get lost. An empty one is fine.
 
@@ -32,7 +35,8 @@ const MAX_FILE: u64 = 4 * 1024 * 1024;
 /// A Local authentication profile at work.
 pub struct LocalDirectory {
     profile: LocalProfile,
-    nss: Arc<Nss>,
+    /// `None`: `users.toml` alone says who there is.
+    nss: Option<Arc<Nss>>,
     listed_realm: ShortText,
     nss_realm: ShortText,
     file: Mutex<Option<Read>>,
@@ -67,7 +71,20 @@ impl LocalDirectory {
             listed_realm: profile.realm.clone().unwrap_or(own),
             nss_realm: ShortText::cut(format!("nss@{host_id}")),
             profile,
-            nss,
+            nss: Some(nss),
+            file: Mutex::default(),
+            hashing: Hashing::default(),
+        }
+    }
+
+    /// A profile whose users are those of `users.toml`, whoever this machine knows. They need a `realm` that other
+    /// machines know them by as well.
+    pub fn without_nss(profile: LocalProfile, realm: ShortText) -> Self {
+        Self {
+            listed_realm: realm.clone(),
+            nss_realm: realm,
+            profile,
+            nss: None,
             file: Mutex::default(),
             hashing: Hashing::default(),
         }
@@ -115,7 +132,10 @@ impl LocalDirectory {
     }
 
     async fn known(&self, users: &Users, user: &UserName) -> Result<Known, Nobody> {
-        let entry = match self.nss.user(user).await {
+        let Some(nss) = &self.nss else {
+            return self.listed(users, user);
+        };
+        let entry = match nss.user(user).await {
             NssUser::Found(entry) => entry,
             NssUser::Unknown => {
                 if users.find(user.as_str()).is_some() {
@@ -128,13 +148,13 @@ impl LocalDirectory {
             }
             NssUser::Unreachable(why) => return Err(Nobody::Unreachable(format!("NSS: {why}"))),
         };
-        let groups = self.nss.groups(&entry).await;
+        let groups = nss.groups(&entry).await;
         let groups = groups.map_err(|why| Nobody::Unreachable(format!("NSS groups: {why}")))?;
         let listed = users.find(&entry.name);
         let person = Person {
             identity: self.identity(&entry, listed),
             account: account(listed, date::now()),
-            attributes: attributes(&entry, &groups, listed),
+            attributes: attributes(Some(&entry), &groups, listed),
         };
         Ok(Known {
             person,
@@ -142,12 +162,29 @@ impl LocalDirectory {
         })
     }
 
+    fn listed(&self, users: &Users, name: &UserName) -> Result<Known, Nobody> {
+        let user = users.find(name.as_str()).ok_or(Nobody::Unknown)?;
+        let person = Person {
+            identity: self.listed_identity(user),
+            account: account(Some(user), date::now()),
+            attributes: attributes(None, &[], Some(user)),
+        };
+        Ok(Known {
+            person,
+            hash: user.hash.clone(),
+        })
+    }
+
+    fn listed_identity(&self, user: &User) -> Identity {
+        Identity {
+            realm: self.listed_realm.clone(),
+            id: ShortText::cut(user.id.clone()),
+        }
+    }
+
     fn identity(&self, entry: &NssEntry, listed: Option<&User>) -> Identity {
         match listed {
-            Some(user) => Identity {
-                realm: self.listed_realm.clone(),
-                id: ShortText::cut(user.id.clone()),
-            },
+            Some(user) => self.listed_identity(user),
             None => Identity {
                 realm: self.nss_realm.clone(),
                 id: ShortText::cut(entry.uid.to_string()),
@@ -201,7 +238,7 @@ fn account(listed: Option<&User>, now: i64) -> Account {
     }
 }
 
-fn attributes(entry: &NssEntry, groups: &[String], listed: Option<&User>) -> Attributes {
+fn attributes(entry: Option<&NssEntry>, groups: &[String], listed: Option<&User>) -> Attributes {
     let mut all = Attributes::default();
     let mut add = |name: &str, syntax: Syntax, values: Vec<Outside>| {
         if !values.is_empty() {
@@ -209,10 +246,12 @@ fn attributes(entry: &NssEntry, groups: &[String], listed: Option<&User>) -> Att
         }
     };
     let text = |text: &str| Outside::new(text.as_bytes());
-    add("username", Syntax::ExactText, vec![text(&entry.name)]);
-    add("uid", Syntax::ExactText, vec![text(&entry.uid.to_string())]);
-    add("home", Syntax::ExactText, vec![entry.home.clone()]);
-    add("shell", Syntax::ExactText, vec![entry.shell.clone()]);
+    if let Some(entry) = entry {
+        add("username", Syntax::ExactText, vec![text(&entry.name)]);
+        add("uid", Syntax::ExactText, vec![text(&entry.uid.to_string())]);
+        add("home", Syntax::ExactText, vec![entry.home.clone()]);
+        add("shell", Syntax::ExactText, vec![entry.shell.clone()]);
+    }
     let mut names: Vec<&str> = groups.iter().map(String::as_str).collect();
     if let Some(user) = listed {
         names.extend(user.groups.iter().map(String::as_str));

@@ -17,6 +17,7 @@ pub use trace::TraceLine;
 
 use crate::config::{AuthIndex, Config, Factor, MethodIndex, Unlisted};
 use crate::directory::{Account, Lookup, PasswordCheck, Person};
+use crate::fallback::{After, after};
 use crate::names::UserName;
 use assent_proto::cert::Identity;
 use assent_proto::time::BootTime;
@@ -309,8 +310,8 @@ impl Login {
         let Some(profile) = self.password_profiles().get(at).copied() else {
             return self.deny(Cause::Internal("a check of no profile".into()));
         };
-        match check {
-            PasswordCheck::Passed(person) => {
+        match after(check, self.config.auth_profile(profile).on_unreachable) {
+            After::Passed(person) => {
                 if let Some(cause) = self.hopeless.take().or_else(|| blocked(&person)) {
                     return self.deny(cause);
                 }
@@ -321,17 +322,8 @@ impl Login {
                 self.passed.push(Passed::Password(profile));
                 self.next_factor()
             }
-            PasswordCheck::Unknown => self.check_password(at + 1),
-            PasswordCheck::Wrong => self.deny(Cause::WrongPassword),
-            PasswordCheck::Ambiguous => self.deny(Cause::Ambiguous),
-            PasswordCheck::Blocked(account) => self.deny(Cause::Blocked(account)),
-            PasswordCheck::NoPassword => self.deny(Cause::PasswordNotHere),
-            PasswordCheck::Unreachable(why) => {
-                if self.config.auth_profile(profile).on_unreachable == crate::config::OnUnreachable::Next {
-                    return self.check_password(at + 1);
-                }
-                self.deny(Cause::DirectoryUnreachable(why))
-            }
+            After::Next => self.check_password(at + 1),
+            After::Denied(cause) => self.deny(cause),
         }
     }
 
@@ -399,7 +391,7 @@ impl Login {
 }
 
 /// Why this person's account may not log in, if so.
-fn blocked(person: &Person) -> Option<Cause> {
+pub(crate) fn blocked(person: &Person) -> Option<Cause> {
     match person.account {
         Account::Active => None,
         other => Some(Cause::Blocked(other)),

@@ -1,0 +1,243 @@
+//! The roles that people meet: the authenticator's pages, the Register Panel, and the hook that hears of changes.
+
+use super::section::Section;
+use crate::registrar::self_service::FirstDevice;
+use crate::web::origin::Origin;
+use assent_engine::config::{AuthProfile, AuthSource, load_auth_profiles};
+use assent_proto::relay::MAX_DEVICES;
+use std::path::{Path, PathBuf};
+
+/// The systemd service whose credentials the authentication profiles may name.
+const UNIT: &str = "assent-gateway.service";
+
+/// The authenticator's pages.
+#[derive(Debug, Clone)]
+pub struct App {
+    /// Where they are.
+    pub url: Origin,
+}
+
+/// The Register Panel.
+#[derive(Debug, Clone)]
+pub struct Panel {
+    /// Where it is; its pages are under `/panel/`.
+    pub url: Origin,
+    /// Who checks passwords, in order. None: people sign in by one-time links alone.
+    pub auth_profiles: Vec<AuthProfile>,
+    /// Who may register a first device without an admin.
+    pub first_device: FirstDevice,
+    /// Most devices of one user.
+    pub max_devices: u8,
+}
+
+impl Panel {
+    /// Its first page.
+    pub fn address(&self) -> String {
+        format!("{}/panel/", self.url)
+    }
+}
+
+/// A program that hears of changes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hook {
+    /// Which.
+    pub program: PathBuf,
+}
+
+/// All of them.
+pub(super) struct Roles {
+    pub app: App,
+    pub panel: Panel,
+    pub notify: Option<Hook>,
+}
+
+/// Takes their sections out of the file.
+pub(super) fn read(
+    root: &mut Section,
+    file: &Path,
+    text: &str,
+    public_url: Option<&str>,
+    plain: bool,
+) -> Result<Roles, Vec<String>> {
+    let (mut app, mut panel, mut notify) = (root.section("app"), root.section("panel"), root.section("notify"));
+    // Their lines are the engine's.
+    root.take("auth_profile");
+    let default = public_url.and_then(Origin::of_url);
+    let app_url = url(&mut app, default.as_ref(), plain);
+    let panel_url = url(&mut panel, default.as_ref(), plain);
+    let first_device = first_device(&mut panel);
+    let most = u32::try_from(MAX_DEVICES).unwrap_or(u32::MAX);
+    let max_devices = u8::try_from(panel.number("max_devices", 8, 1..=most)).unwrap_or(u8::MAX);
+    let mut lines = Vec::new();
+    let auth_profiles = match load_auth_profiles(file, text, UNIT) {
+        Ok(all) => chosen(&mut panel, all),
+        Err(problems) => {
+            panel.take("auth_profiles");
+            lines.extend(problems.0.iter().map(|problem| {
+                let line = problem.line.unwrap_or(1);
+                format!("line {line}: {}; {}", problem.what, problem.mend)
+            }));
+            Vec::new()
+        }
+    };
+    if auth_profiles.is_empty() && first_device == FirstDevice::Directory && lines.is_empty() {
+        panel.problem(
+            "first_device",
+            "\"directory\" lets people sign in with a password, and auth_profiles names nobody who checks one",
+        );
+    }
+    let hook = notify.optional("hook").map(|program| Hook {
+        program: notify.absolute("hook", program.into()),
+    });
+    lines.extend(app.finish());
+    lines.extend(panel.finish());
+    lines.extend(notify.finish());
+    match (app_url, panel_url) {
+        (Some(app_url), Some(panel_url)) if lines.is_empty() => Ok(Roles {
+            app: App { url: app_url },
+            panel: Panel {
+                url: panel_url,
+                auth_profiles,
+                first_device,
+                max_devices,
+            },
+            notify: hook,
+        }),
+        _ => Err(lines),
+    }
+}
+
+/// An origin of its own, or the relay's.
+fn url(section: &mut Section, default: Option<&Origin>, plain: bool) -> Option<Origin> {
+    let Some(url) = section.optional("url") else {
+        return default.cloned();
+    };
+    section.check_url("url", &url, plain, true);
+    Origin::parse(&url)
+}
+
+fn first_device(panel: &mut Section) -> FirstDevice {
+    match panel.text("first_device", "admin").as_str() {
+        "admin" => FirstDevice::Admin,
+        "terminal" => FirstDevice::Terminal,
+        "directory" => FirstDevice::Directory,
+        _ => {
+            panel.problem("first_device", "must be \"admin\", \"terminal\" or \"directory\"");
+            FirstDevice::Admin
+        }
+    }
+}
+
+/// The profiles that the panel lists, in its order.
+fn chosen(panel: &mut Section, all: Vec<AuthProfile>) -> Vec<AuthProfile> {
+    let mut chosen: Vec<AuthProfile> = Vec::new();
+    for name in panel.texts("auth_profiles") {
+        let Some(profile) = all.iter().find(|profile| profile.name() == name) else {
+            let known: Vec<&str> = all.iter().map(AuthProfile::name).collect();
+            panel.problem(
+                "auth_profiles",
+                &format!("there is no [[auth_profile]] {name:?}; known are: {}", known.join(", ")),
+            );
+            continue;
+        };
+        if chosen.contains(profile) {
+            panel.problem("auth_profiles", &format!("{name:?} is listed twice"));
+            continue;
+        }
+        if let AuthSource::Local(local) = &profile.source
+            && local.realm.as_ref().is_none_or(|realm| realm.as_str().is_empty())
+        {
+            panel.problem(
+                "auth_profiles",
+                &format!(
+                    "the local profile {name:?} needs a realm here, the same as on the hosts that share its users"
+                ),
+            );
+        }
+        chosen.push(profile.clone());
+    }
+    chosen
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::super::Config;
+    use super::*;
+
+    const URL: &str = "public_url = \"https://push.example.org:8443/assent\"\n";
+    const CORP: &str = "[[auth_profile]]\nname = \"corp\"\nkind = \"ldap\"\nrealm = \"example.org\"\nuris = [\"ldaps://ldap.example.org\"]\nbase = \"dc=example,dc=org\"\n";
+
+    fn parse(more: &str) -> Result<Config, Vec<String>> {
+        Config::parse(&format!("{URL}{more}"))
+    }
+
+    #[test]
+    fn roles_live_at_the_relays_origin_unless_told_otherwise_and_nobody_registers_alone() {
+        let config = parse("").unwrap();
+        assert_eq!(config.app.url.to_string(), "https://push.example.org:8443");
+        assert_eq!(config.panel.address(), "https://push.example.org:8443/panel/");
+        assert_eq!(config.panel.first_device, FirstDevice::Admin);
+        assert_eq!((config.panel.max_devices, config.panel.auth_profiles.len()), (8, 0));
+        assert_eq!(config.notify, None);
+    }
+
+    #[test]
+    fn roles_take_their_own_origins_profiles_and_hook() {
+        let config = parse(&format!(
+            "[app]\nurl = \"https://app.example.org\"\n[panel]\nurl = \"https://id.example.org\"\nauth_profiles = [\"corp\"]\nfirst_device = \"directory\"\nmax_devices = 3\n[notify]\nhook = \"/usr/local/bin/tell\"\n{CORP}bind_dn = \"cn=x\"\nbind_password_credential = \"corp\"\n"
+        ))
+        .unwrap();
+        assert_eq!(config.app.url.to_string(), "https://app.example.org");
+        assert_eq!(config.panel.address(), "https://id.example.org/panel/");
+        assert_eq!(config.panel.first_device, FirstDevice::Directory);
+        assert_eq!(config.panel.auth_profiles[0].name(), "corp");
+        let AuthSource::Ldap(ldap) = &config.panel.auth_profiles[0].source else {
+            panic!("corp is LDAP");
+        };
+        // Its credentials are the gateway's, not the agent's.
+        let file = &ldap.service.as_ref().unwrap().password_file;
+        assert_eq!(file, Path::new("/run/credentials/assent-gateway.service/corp"));
+    }
+
+    #[test]
+    fn what_is_wrong_with_roles_and_profiles_is_named_at_once() {
+        let lines = parse(
+            "[app]\nurl = \"https://app.example.org/x\"\nx = 1\n[panel]\nurl = \"http://id\"\nauth_profiles = [\"nobody\", 1]\nfirst_device = \"anybody\"\nmax_devices = 17\n[notify]\nhook = \"tell\"\n",
+        )
+        .unwrap_err();
+        for start in [
+            "app.url: must be a host",
+            "app.x: ",
+            "panel.url: must begin with https://",
+            "panel.auth_profiles: must be a list",
+            "panel.auth_profiles: there is no [[auth_profile]] \"nobody\"",
+            "panel.first_device: ",
+            "panel.max_devices: ",
+            "notify.hook: ",
+        ] {
+            assert!(
+                lines.iter().any(|line| line.starts_with(start)),
+                "{start} in {lines:#?}"
+            );
+        }
+        assert_eq!(lines.len(), 8, "{lines:#?}");
+    }
+
+    #[test]
+    fn profiles_are_checked_by_the_engine_with_their_lines() {
+        let lines = parse(&format!("{CORP}starttls = 1\n")).unwrap_err();
+        assert!(lines[0].starts_with("line 8: "), "{lines:#?}");
+        let lines = parse(&CORP.replace("ldaps", "http")).unwrap_err();
+        assert!(lines[0].starts_with("line 2: the uri"), "{lines:#?}");
+    }
+
+    #[test]
+    fn mode_directory_needs_somebody_who_checks_passwords_and_a_local_profile_a_realm() {
+        let lines = parse("[panel]\nfirst_device = \"directory\"").unwrap_err();
+        assert!(lines[0].starts_with("panel.first_device: "), "{lines:#?}");
+        let local = "[panel]\nauth_profiles = [\"l\"]\n[[auth_profile]]\nname = \"l\"\nkind = \"local\"\n";
+        assert!(parse(local).unwrap_err()[0].contains("needs a realm"));
+        assert!(parse(&format!("{local}realm = \"fleet.example.org\"\n")).is_ok());
+    }
+}

@@ -1,0 +1,152 @@
+//! Adding a device: the QR code, the six digits, how it stands. The one-time secret goes to the page that asked and is
+//! kept nowhere; whose enrolment it is, the registrar looks up itself (R25, R28).
+
+use super::devices::read_id;
+use super::error::PanelError;
+use super::guard::{Actor, Visitor};
+use super::{MAX_BODY, Panel};
+use crate::error::Error;
+use crate::relay::body;
+use assent_proto::Id;
+use assent_proto::registrar::EnrolmentState;
+use axum::Json;
+use axum::body::Body;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use qrcode::{Color, EcLevel, QrCode};
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+use zeroize::Zeroizing;
+
+/// A QR code as the page draws it: one text a row, `1` for a dark module, without the quiet zone.
+#[derive(Serialize)]
+struct Matrix {
+    size: usize,
+    rows: Vec<String>,
+}
+
+#[derive(Serialize)]
+pub(super) struct Opened {
+    id: Id,
+    /// What the code says; the secret is in its fragment.
+    link: Zeroizing<String>,
+    until: u64,
+    qr: Matrix,
+}
+
+/// `POST enrolment`.
+pub(super) async fn open(
+    State(panel): State<Arc<Panel>>,
+    actor: Actor,
+) -> Result<(StatusCode, Json<Opened>), PanelError> {
+    let session = &actor.session;
+    let opened = panel
+        .registrar
+        .open_own_enrolment(session.owner.clone(), session.proof)
+        .await?;
+    let opened = opened.map_err(PanelError::Refused)?;
+    let link = Zeroizing::new(format!("{}/e#{}", panel.app_url, opened.token.to_text().as_str()));
+    let qr = matrix(&link)?;
+    Ok((
+        StatusCode::CREATED,
+        Json(Opened {
+            id: opened.token.id,
+            until: opened.until.0,
+            qr,
+            link,
+        }),
+    ))
+}
+
+fn matrix(link: &str) -> Result<Matrix, PanelError> {
+    // Medium correction: a screen has reflections, and there is room.
+    let code = QrCode::with_error_correction_level(link, EcLevel::M)
+        .map_err(|_| Error::Internal("the app's URL is too long for a QR code"))?;
+    let size = code.width();
+    let row = |y: usize| {
+        (0..size)
+            .map(|x| if code[(x, y)] == Color::Dark { '1' } else { '0' })
+            .collect()
+    };
+    Ok(Matrix {
+        size,
+        rows: (0..size).map(row).collect(),
+    })
+}
+
+/// How it stands.
+#[derive(Serialize)]
+#[serde(tag = "state", rename_all = "snake_case")]
+pub(super) enum Standing {
+    Waiting,
+    Digits { label: String, tries: u8 },
+    Approval { until: u64 },
+    Certified,
+    Over,
+}
+
+impl From<EnrolmentState> for Standing {
+    fn from(state: EnrolmentState) -> Self {
+        match state {
+            EnrolmentState::Waiting => Self::Waiting,
+            EnrolmentState::Digits { label, tries } => Self::Digits {
+                label: label.as_str().to_owned(),
+                tries,
+            },
+            EnrolmentState::Approval { until } => Self::Approval { until: until.0 },
+            EnrolmentState::Certified { .. } => Self::Certified,
+            EnrolmentState::Over => Self::Over,
+        }
+    }
+}
+
+/// `GET enrolment/{id}`.
+pub(super) async fn state(
+    State(panel): State<Arc<Panel>>,
+    Visitor(session): Visitor,
+    Path(id): Path<String>,
+) -> Result<Json<Standing>, PanelError> {
+    let id = read_id(&id, "code")?;
+    Ok(Json(panel.registrar.own_enrolment(&session.owner, id).await?.into()))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Digits {
+    digits: String,
+}
+
+/// `POST enrolment/{id}/digits`.
+pub(super) async fn digits(
+    State(panel): State<Arc<Panel>>,
+    actor: Actor,
+    Path(id): Path<String>,
+    body: Body,
+) -> Result<Json<Standing>, PanelError> {
+    let Digits { digits } = body::json(body, MAX_BODY).await?;
+    // What cannot be the digits costs no try.
+    let digits: String = digits.chars().filter(|c| !matches!(c, ' ' | '-' | '\u{a0}')).collect();
+    if digits.len() != 6 || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(PanelError::Digits);
+    }
+    let id = read_id(&id, "code")?;
+    let owner = &actor.session.owner;
+    let state = panel.registrar.confirm_own_enrolment(owner, id, &digits).await?;
+    Ok(Json(state.into()))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_longest_link_makes_a_small_square_code_with_its_three_corners() {
+        let link = format!("https://{}/e#1.{}", "p".repeat(20), "A".repeat(68));
+        let qr = matrix(&link).unwrap();
+        assert!(qr.size <= 41, "{}", qr.size);
+        assert!(qr.rows.len() == qr.size && qr.rows.iter().all(|row| row.len() == qr.size));
+        let corner = |x: usize, y: usize| qr.rows[y][x..x + 7] == *"1111111" && qr.rows[y + 1][x..x + 7] == *"1000001";
+        assert!(corner(0, 0) && corner(qr.size - 7, 0) && corner(0, qr.size - 7));
+    }
+}

@@ -1,0 +1,112 @@
+//! The Register Panel: people sign in, register devices by QR code, list, name and remove them.
+//!
+//! It says who somebody is ([`sign_in`], by the engine's directories or a one-time link) and shows what the registrar
+//! says; what that allows is decided in [`crate::registrar::self_service`], which re-checks everything. It sees the
+//! secrets of the enrolments that it shows, keeps none, and can approve nothing.
+//!
+//! [`router`] → [`guard`] (who asks, from where) → [`sign_in`], [`devices`], [`enrolment`]. Sessions are [`session`]'s,
+//! limits of sign-ins [`throttle`]'s.
+
+mod devices;
+mod enrolment;
+pub mod error;
+mod guard;
+pub mod session;
+mod sign_in;
+pub mod throttle;
+
+use crate::clock;
+use crate::config::{Config, Limits};
+use crate::error::Error;
+use crate::notify::Notifier;
+use crate::registrar::Registrar;
+use crate::relay::limits::Limiter;
+use crate::web::assets::{AssetError, Bundle, Files};
+use crate::web::headers::Headers;
+use crate::web::pages;
+use assent_engine::sign_in::SignIn;
+use axum::Router;
+use axum::middleware::map_response;
+use axum::response::{Redirect, Response};
+use axum::routing::{get, post};
+use error::PanelError;
+use session::Sessions;
+use std::sync::Arc;
+use throttle::Throttle;
+
+/// The session's cookie. The prefix makes browsers refuse it from any other host and without `Secure`.
+const COOKIE: &str = "__Host-assent-panel";
+/// Where a page shows the session's second secret.
+const CSRF_HEADER: &str = "x-csrf-token";
+/// Most bytes of a body.
+const MAX_BODY: usize = 4096;
+
+/// The panel's state.
+pub struct Panel {
+    registrar: Arc<Registrar>,
+    directories: SignIn,
+    sessions: Sessions,
+    throttle: Throttle,
+    limiter: Limiter,
+    notifier: Notifier,
+    /// As browsers write it in `Origin`.
+    origin: String,
+    /// What a device's link begins with.
+    app_url: String,
+}
+
+impl Panel {
+    /// A panel in which nobody is signed in.
+    pub fn open(config: &Config, registrar: Arc<Registrar>, notifier: Notifier) -> anyhow::Result<Arc<Self>> {
+        let limits: &Limits = &config.limits;
+        Ok(Arc::new(Self {
+            registrar,
+            directories: SignIn::new(config.panel.auth_profiles.clone())?,
+            sessions: Sessions::default(),
+            throttle: Throttle::new(clock::boot_now()),
+            limiter: Limiter::new(limits),
+            notifier,
+            origin: config.panel.url.to_string(),
+            app_url: config.app.url.to_string(),
+        }))
+    }
+}
+
+/// Pages, their files, and the API.
+pub fn router(panel: Arc<Panel>, files: Files, headers: Headers) -> Result<Router, AssetError> {
+    let bundle = Bundle::of(files, "panel")?;
+    let mut shown = pages::assets(&bundle);
+    for (path, name) in [
+        ("/panel/", "index.html"),
+        ("/panel/sign-in", "sign-in.html"),
+        ("/panel/l", "link.html"),
+        ("/panel/add", "add.html"),
+    ] {
+        shown = pages::root(shown, path, bundle.roots.get(name));
+    }
+    let api = Router::new()
+        .route("/panel/api/session", get(sign_in::session))
+        .route("/panel/api/sign-in", post(sign_in::by_password))
+        .route("/panel/api/link", post(sign_in::by_link))
+        .route("/panel/api/sign-out", post(sign_in::out))
+        .route("/panel/api/devices", get(devices::list))
+        .route("/panel/api/devices/{id}/rename", post(devices::rename))
+        .route("/panel/api/devices/{id}/remove", post(devices::remove))
+        .route("/panel/api/enrolment", post(enrolment::open))
+        .route("/panel/api/enrolment/{id}", get(enrolment::state))
+        .route("/panel/api/enrolment/{id}/digits", post(enrolment::digits))
+        .route("/panel/api/{*rest}", get(nothing).post(nothing))
+        .method_not_allowed_fallback(|| async { PanelError::Http(Error::NoMethod) })
+        .with_state(panel);
+    Ok(shown
+        .route("/panel", get(|| async { Redirect::permanent("/panel/") }))
+        .merge(api)
+        .layer(map_response(move |mut response: Response| {
+            headers.put(response.headers_mut());
+            std::future::ready(response)
+        })))
+}
+
+async fn nothing() -> PanelError {
+    PanelError::Http(Error::NoRoute)
+}
