@@ -92,8 +92,9 @@ async fn r64_a_server_or_somebody_in_between_that_refuses_starttls_hears_nothing
         );
         let text = why(directory.look_up(&user("alice")).await);
         assert!(text.contains("StartTLS"), "{mode:?}: {text}");
-        let more = matches!(mode, StripMode::SayYesAndMore);
-        assert_eq!(text.contains("sent more than its answer"), more, "{mode:?}: {text}");
+        if matches!(mode, StripMode::SayYesAndMore) {
+            assert!(text.contains("sent more than its answer"), "{text}");
+        }
         assert!(
             matches!(
                 check(&directory, "alice", "alicepw").await,
