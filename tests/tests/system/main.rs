@@ -11,6 +11,7 @@
 use std::process::ExitCode;
 
 mod admin;
+mod evil;
 mod helpers;
 mod rigs;
 mod ssh;
@@ -29,5 +30,8 @@ fn main() -> ExitCode {
         sudo::SCENARIOS,
         weather::SCENARIOS,
         admin::SCENARIOS,
+        evil::SCENARIOS[0],
+        evil::SCENARIOS[1],
+        evil::SCENARIOS[2],
     ])
 }
