@@ -28,6 +28,11 @@ pub fn leave(title: &str, text: impl FnOnce() -> String) {
     LEFT.with_borrow_mut(|left| left.push(format!("── {title}\n{cut}{}\n", text[from..].trim_end())));
 }
 
+/// Keeps a short text now, whatever happens later: the seed of a run, for instance.
+pub fn note(text: &str) {
+    LEFT.with_borrow_mut(|left| left.push(format!("── {text}\n")));
+}
+
 /// Everything left on this thread so far.
 pub fn collect() -> String {
     LEFT.take().concat()

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::bus::Bus;
-use crate::certificates::Authority;
+use crate::certificates::{Authority, ServerCertificate};
 use crate::company::{self, BASE, SERVICE, SERVICE_PASSWORD};
 use crate::program::{Finished, Program};
 use crate::service::Service;
@@ -90,12 +90,22 @@ pub fn assentctl<const N: usize>(arguments: [&str; N]) -> Finished {
 pub struct Gateway {
     authority: Authority,
     url: String,
+    listens: String,
     service: Option<Service>,
 }
 
 impl Gateway {
     /// Makes the registrar's keys and starts it, with TLS, on a free port.
     pub fn start() -> Self {
+        Self::start_known_as(None)
+    }
+
+    /// The same, known to hosts and devices by another port of this machine: what stands between listens there.
+    pub fn start_behind(port: u16) -> Self {
+        Self::start_known_as(Some(port))
+    }
+
+    fn start_known_as(known: Option<u16>) -> Self {
         accounts::add(GATEWAY_USER, None);
         let authority = Authority::create();
         let server = authority.server_certificate("gateway");
@@ -109,8 +119,10 @@ impl Gateway {
             "/root/root.key",
         ])
         .expect_success();
-        let port = crate::ports::free();
-        let url = format!("https://127.0.0.1:{port}");
+        let [one, other] = crate::ports::several();
+        let port = if known == Some(one) { other } else { one };
+        let listens = format!("https://127.0.0.1:{port}");
+        let url = format!("https://127.0.0.1:{}", known.unwrap_or(port));
         let key = "/etc/assent/gateway-tls.key";
         fs::create_dir_all("/etc/assent").expect("a directory for the configuration");
         fs::copy(&server.key, key).expect("the gateway's TLS key");
@@ -131,6 +143,7 @@ impl Gateway {
         let mut gateway = Self {
             authority,
             url,
+            listens,
             service: None,
         };
         gateway.resume();
@@ -140,6 +153,17 @@ impl Gateway {
     /// What hosts and devices use.
     pub fn url(&self) -> &str {
         &self.url
+    }
+
+    /// Where it really listens.
+    pub fn listens(&self) -> &str {
+        &self.listens
+    }
+
+    /// A certificate for another server on this machine, of the authority that vouches for the gateway: what a man in
+    /// the middle has who has won an authority over (T4).
+    pub fn certificate_for(&self, name: &str) -> ServerCertificate {
+        self.authority.server_certificate(name)
     }
 
     /// The authority that vouches for it, PEM.
@@ -329,10 +353,27 @@ impl Site {
         Self::build(|usual| usual, Some(bus))
     }
 
+    /// A site whose hosts and devices find something else at the gateway's address, made by `between` before anyone
+    /// connects.
+    pub fn open_through<T>(
+        between: impl FnOnce(&Gateway, u16) -> T,
+        change: impl FnOnce(String) -> String,
+    ) -> (Self, T) {
+        accounts::birch();
+        accounts::add(AGENT_USER, None);
+        let port = crate::ports::free();
+        let gateway = Gateway::start_behind(port);
+        let between = between(&gateway, port);
+        (Self::around(gateway, change, None), between)
+    }
+
     fn build(change: impl FnOnce(String) -> String, bus: Option<&Bus>) -> Self {
+        Self::around(Gateway::start(), change, bus)
+    }
+
+    fn around(gateway: Gateway, change: impl FnOnce(String) -> String, bus: Option<&Bus>) -> Self {
         let syslog = Syslog::listen();
         let slapd = Slapd::start();
-        let gateway = Gateway::start();
         gateway.join_this_host();
         let usual = configuration(&slapd, &gateway);
         let mut agent = Agent::start(&change(usual), bus);
@@ -433,7 +474,16 @@ impl Authenticator {
 
     /// Opens it, as one opens the app: it waits for requests.
     pub fn listen(&self) -> Terminal {
-        let mut terminal = Terminal::open(&self.command().arg("listen").args(self.common()));
+        self.listen_with(&[])
+    }
+
+    /// The same; it also says what it ignores.
+    pub fn listen_verbosely(&self) -> Terminal {
+        self.listen_with(&["--verbose"])
+    }
+
+    fn listen_with(&self, options: &[&str]) -> Terminal {
+        let mut terminal = Terminal::open(&self.command().arg("listen").args(self.common()).args(options));
         terminal.expect(fits("Listening at .*"), PATIENCE);
         terminal
     }

@@ -1,6 +1,7 @@
 //! The push service behind one interface (MISSION 3): send, withdraw, hear answers. Our relay is the first; others can
 //! be added beside it.
 
+mod bounds;
 mod http;
 
 mod relay;

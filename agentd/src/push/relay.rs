@@ -1,6 +1,6 @@
 //! Our own relay as a push service (`proto::relay`): pushes posted and answers heard on one warm connection.
 
-use super::{Pending, PushError, PushService, Waiting};
+use super::{Pending, PushError, PushService, Waiting, bounds};
 use crate::clock::boot_now;
 use crate::host::Enrolled;
 use assent_proto::Id;
@@ -69,8 +69,7 @@ impl Relay {
             .send()
             .await
             .map_err(unreachable)?;
-        let response = ok(response).await?;
-        let sealed: Sealed = response.json().await.map_err(unreachable)?;
+        let sealed: Sealed = bounds::json(ok(response).await?).await?;
         open.reply(&self.host.keys.kem, &sealed).map_err(refused)
     }
 
@@ -112,7 +111,7 @@ impl Relay {
             .map_err(|_| PushError::Unreachable("no answer in time".into()))?
             .map_err(unreachable)?;
         let response = self.checked(response).await?;
-        let mut events = response.bytes_stream().eventsource();
+        let mut events = std::pin::pin!(bounds::events(response.bytes_stream(), bounds::MAX_EVENT).eventsource());
         loop {
             let next = tokio::time::timeout(SILENCE, events.next()).await;
             let event = match next {
@@ -121,7 +120,8 @@ impl Relay {
                 Ok(None) => return Ok(()),
                 Err(_) => return Err(PushError::Unreachable("silence".into())),
             };
-            if !event.id.is_empty() {
+            // It goes back as a header, so it must be able to.
+            if (1..=256).contains(&event.id.len()) && event.id.bytes().all(|b| b.is_ascii_graphic()) {
                 *last_id = Some(event.id.clone());
             }
             match serde_json::from_str(&event.data) {
@@ -169,7 +169,7 @@ impl Relay {
             return Ok(response);
         }
         let status = response.status();
-        let problem: Option<Problem> = response.json().await.ok();
+        let problem: Option<Problem> = bounds::json(response).await.ok();
         if let Some(problem) = &problem
             && problem.code == ProblemCode::Clock
         {
@@ -199,7 +199,7 @@ impl Relay {
             .timeout(CALL_DEADLINE)
             .json(push);
         let response = request.send().await.map_err(unreachable)?;
-        self.checked(response).await?.json().await.map_err(unreachable)
+        bounds::json(self.checked(response).await?).await
     }
 }
 
@@ -247,7 +247,7 @@ async fn ok(response: Response) -> Result<Response, PushError> {
         return Ok(response);
     }
     let status = response.status();
-    let problem: Option<Problem> = response.json().await.ok();
+    let problem: Option<Problem> = bounds::json(response).await.ok();
     Err(PushError::Unreachable(problem.map_or_else(
         || status.to_string(),
         |p| format!("{status}: {}", p.text),
@@ -256,7 +256,7 @@ async fn ok(response: Response) -> Result<Response, PushError> {
 
 /// An HTTP error with its causes, without the URL (which ids are part of).
 #[allow(clippy::needless_pass_by_value)] // what map_err wants
-fn unreachable(error: reqwest::Error) -> PushError {
+pub(super) fn unreachable(error: reqwest::Error) -> PushError {
     let error = error.without_url();
     let mut text = error.to_string();
     let mut source = std::error::Error::source(&error);

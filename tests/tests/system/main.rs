@@ -12,6 +12,7 @@ use std::process::ExitCode;
 
 mod admin;
 mod devices;
+mod evil;
 mod helpers;
 mod rigs;
 mod ssh;
@@ -31,5 +32,8 @@ fn main() -> ExitCode {
         weather::SCENARIOS,
         admin::SCENARIOS,
         devices::SCENARIOS,
+        evil::SCENARIOS[0],
+        evil::SCENARIOS[1],
+        evil::SCENARIOS[2],
     ])
 }
