@@ -2,6 +2,7 @@
 //! people with authenticators. Everything is the built product, run as its package would run it.
 
 use std::fs;
+use std::net::Ipv4Addr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -94,11 +95,16 @@ pub struct Gateway {
 }
 
 impl Gateway {
-    /// Makes the registrar's keys and starts it, with TLS, on a free port.
+    /// Makes the registrar's keys and starts it, with TLS, on a free port of the loopback.
     pub fn start() -> Self {
+        Self::start_at(Ipv4Addr::LOCALHOST, "")
+    }
+
+    /// The same at another address of this network, with more lines in its configuration.
+    pub fn start_at(address: Ipv4Addr, more_configuration: &str) -> Self {
         accounts::add(GATEWAY_USER, None);
         let authority = Authority::create();
-        let server = authority.server_certificate("gateway");
+        let server = authority.server_certificate_for("gateway", &format!("IP:{address}"));
         assentctl([
             "registrar",
             "init",
@@ -110,7 +116,7 @@ impl Gateway {
         ])
         .expect_success();
         let port = crate::ports::free();
-        let url = format!("https://127.0.0.1:{port}");
+        let url = format!("https://{address}:{port}");
         let key = "/etc/assent/gateway-tls.key";
         fs::create_dir_all("/etc/assent").expect("a directory for the configuration");
         fs::copy(&server.key, key).expect("the gateway's TLS key");
@@ -121,9 +127,9 @@ impl Gateway {
         scratch::write(
             GATEWAY_CONFIG,
             &format!(
-                "listen = \"127.0.0.1:{port}\"\npublic_url = \"{url}\"\nstate_dir = \"{GATEWAY_STATE}\"\n\
+                "listen = \"{address}:{port}\"\npublic_url = \"{url}\"\nstate_dir = \"{GATEWAY_STATE}\"\n\
                  tls_certificate = \"{certificate}\"\ntls_key = \"{key}\"\n\
-                 admin_socket = \"/run/assent-gateway/admin.sock\"\n"
+                 admin_socket = \"/run/assent-gateway/admin.sock\"\n{more_configuration}"
             ),
         );
         fs::create_dir_all("/run/assent-gateway").expect("a directory for the admin socket");
@@ -319,20 +325,25 @@ impl Site {
 
     /// A site whose configuration is made from the usual one.
     pub fn open_with(change: impl FnOnce(String) -> String) -> Self {
+        Self::open_around(Gateway::start, change)
+    }
+
+    /// A site with this gateway, for one that stands elsewhere or has limits of its own.
+    pub fn open_around(gateway: impl FnOnce() -> Gateway, change: impl FnOnce(String) -> String) -> Self {
         accounts::birch();
         accounts::add(AGENT_USER, None);
-        Self::build(change, None)
+        Self::build(gateway, change, None)
     }
 
     /// A site on a system bus. The accounts are there already, as the bus's policy names them.
     pub fn open_on(bus: &Bus) -> Self {
-        Self::build(|usual| usual, Some(bus))
+        Self::build(Gateway::start, |usual| usual, Some(bus))
     }
 
-    fn build(change: impl FnOnce(String) -> String, bus: Option<&Bus>) -> Self {
+    fn build(gateway: impl FnOnce() -> Gateway, change: impl FnOnce(String) -> String, bus: Option<&Bus>) -> Self {
         let syslog = Syslog::listen();
         let slapd = Slapd::start();
-        let gateway = Gateway::start();
+        let gateway = gateway();
         gateway.join_this_host();
         let usual = configuration(&slapd, &gateway);
         let mut agent = Agent::start(&change(usual), bus);
