@@ -91,12 +91,9 @@ fn peer_directory() -> PathBuf {
 fn build(options: &Options) -> Result<()> {
     let release = ["build", "--release", "--quiet"];
     run::cargo(release.into_iter().chain(["--workspace", "--features", "xtask/bench"]))?;
-    // The program that plays sshd for every PAM module that is measured.
-    run::cargo(
-        release
-            .into_iter()
-            .chain(["--package", "pam_assent", "--example", "pamdrive"]),
-    )?;
+    // It plays sshd for every PAM module that is measured. Apart, as an example would draw in what only tests need.
+    let driver = ["--package", "pam_assent", "--example", "pamdrive"];
+    run::cargo(release.into_iter().chain(driver))?;
     if options.dist {
         run::cargo(["build", "--profile", "dist", "--quiet", "--package", "pam_assent"])?;
     }

@@ -58,7 +58,7 @@ fn profile(usual: &str, name: &str, which: usize) -> String {
         }
     }
     format!(
-        "\n{}\n[[application]]\nname = \"{name}\"\nservices = [\"{name}\"]\nfactors = [[\"{name}\"]]\n",
+        "\n{}\n[[application]]\nname = \"{name}-alone\"\nservices = [\"{name}\"]\nfactors = [[\"{name}\"]]\n",
         lines.join("\n")
     )
 }

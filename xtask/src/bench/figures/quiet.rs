@@ -36,12 +36,12 @@ attribute = "department"
 values = ["None of these"]
 
 [[application]]
-name = "quiet-local"
+name = "bench-local"
 services = ["quiet-local"]
 factors = [["stack"], ["quiet-local"]]
 
 [[application]]
-name = "quiet-ldap"
+name = "bench-ldap"
 services = ["quiet-ldap"]
 factors = [["stack"], ["quiet-ldap"]]
 "#;
