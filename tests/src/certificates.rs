@@ -25,13 +25,16 @@ subjectKeyIdentifier = hash
 authorityKeyIdentifier = keyid
 ";
 
+/// Whom [`PROFILES`] certifies.
+const LOOPBACK: &str = "IP:127.0.0.1";
+
 /// A private CA; clients trust it by [`Authority::certificate`].
 #[derive(Debug)]
 pub struct Authority {
     directory: PathBuf,
 }
 
-/// A server's certificate and key, for 127.0.0.1 alone: name "localhost" does not pass, as it should.
+/// A server's certificate and key; for 127.0.0.1 the name "localhost" does not pass, as it should.
 #[derive(Clone, Debug)]
 pub struct ServerCertificate {
     /// The certificate, PEM.
@@ -59,10 +62,16 @@ impl Authority {
 
     /// Issues a certificate for a server on 127.0.0.1; `name` only names the files.
     pub fn server_certificate(&self, name: &str) -> ServerCertificate {
+        self.server_certificate_for(name, LOOPBACK)
+    }
+
+    /// Issues a certificate for a server of these names, as `subjectAltName` writes them.
+    pub fn server_certificate_for(&self, name: &str, alternatives: &str) -> ServerCertificate {
         let issued = ServerCertificate {
             certificate: self.file(&format!("{name}.pem")),
             key: self.file(&format!("{name}.key")),
         };
+        scratch::write(self.file("profiles.cnf"), &PROFILES.replace(LOOPBACK, alternatives));
         let (ca, ca_key) = (self.file("ca.pem"), self.file("ca.key"));
         let signed_by = ["-CA".as_ref(), ca.as_path(), "-CAkey".as_ref(), ca_key.as_path()];
         self.request("/CN=127.0.0.1", "server", &issued.certificate, &issued.key, &signed_by);

@@ -10,6 +10,7 @@
 //!              ├─ slapd · sshd · bus         programs in the background (each is a `service::Service`)
 //!              ├─ sockets                    `LISTEN_FDS`, as systemd would pass them
 //!              ├─ syslog                     /dev/log
+//!              ├─ delay                      a second network, some milliseconds away
 //!              └─ terminal                   what a person types and sees
 //! ```
 //!
@@ -28,6 +29,7 @@ pub mod accounts;
 pub mod bus;
 pub mod certificates;
 pub mod company;
+pub mod delay;
 pub mod evidence;
 pub mod namespace;
 pub mod packages;

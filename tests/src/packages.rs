@@ -68,6 +68,52 @@ pub fn ensure(wanted: &[&str], consent: Consent) -> Result<(), Missing> {
     install(&missing)
 }
 
+/// Fetches packages and unpacks their files into a directory, without installing them: for what would change the
+/// machine by being installed (`libpam-duo` and `libpam-ldapd` run pam-auth-update). Does nothing if that was done before.
+pub fn unpack(packages: &[&str], into: &Path, consent: Consent) -> Result<(), Missing> {
+    let failed = |what: String| Missing::Failed(what);
+    let done = into.join("unpacked");
+    let wanted = packages.join(" ");
+    if fs::read_to_string(&done).is_ok_and(|names| names == wanted) {
+        return Ok(());
+    }
+    let names: Vec<String> = packages.iter().map(|&package| package.to_owned()).collect();
+    if consent == Consent::Ask && !ask_to_unpack(&names, into) {
+        return Err(Missing::Refused(names));
+    }
+    let fetched = into.join("fetched");
+    let _ = fs::remove_dir_all(&fetched);
+    fs::create_dir_all(&fetched).map_err(|e| failed(format!("{} cannot be made: {e}", fetched.display())))?;
+    let fetch = || {
+        let mut command = Command::new("apt-get");
+        command.args(["-q", "download"]).args(packages).current_dir(&fetched);
+        command.status().is_ok_and(|status| status.success())
+    };
+    if !(has_lists() && fetch() || apt_get(&["update"]) && fetch()) {
+        return Err(failed(format!("apt-get download {wanted} failed")));
+    }
+    let archives = fs::read_dir(&fetched).map_err(|e| failed(e.to_string()))?;
+    for archive in archives.flatten() {
+        let unpacking = Command::new("dpkg-deb")
+            .arg("--extract")
+            .arg(archive.path())
+            .arg(into)
+            .status();
+        if !unpacking.is_ok_and(|status| status.success()) {
+            return Err(failed(format!("{} cannot be unpacked", archive.path().display())));
+        }
+    }
+    fs::write(&done, wanted).map_err(|e| failed(format!("{} cannot be written: {e}", done.display())))
+}
+
+fn ask_to_unpack(packages: &[String], into: &Path) -> bool {
+    confirm(&format!(
+        "These Debian packages are needed for comparison: {}\nFetch them with apt-get and unpack them into {} (nothing is installed)? [y/N] ",
+        packages.join(" "),
+        into.display()
+    ))
+}
+
 fn is_installed(package: &str) -> bool {
     let query = Command::new("dpkg-query")
         .args(["-W", "-f=${db:Status-Status}", package])
@@ -76,13 +122,17 @@ fn is_installed(package: &str) -> bool {
 }
 
 fn ask(missing: &[String]) -> bool {
+    confirm(&format!(
+        "These Debian packages are missing: {}\nInstall them with apt-get? [y/N] ",
+        missing.join(" ")
+    ))
+}
+
+fn confirm(question: &str) -> bool {
     if !io::stdin().is_terminal() {
         return false;
     }
-    print!(
-        "These Debian packages are missing: {}\nInstall them with apt-get? [y/N] ",
-        missing.join(" ")
-    );
+    print!("{question}");
     let mut answer = String::new();
     let _ = io::stdout().flush();
     let read = io::stdin().lock().read_line(&mut answer);

@@ -2,6 +2,7 @@
 //! people with authenticators. Everything is the built product, run as its package would run it.
 
 use std::fs;
+use std::net::Ipv4Addr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -95,20 +96,25 @@ pub struct Gateway {
 }
 
 impl Gateway {
-    /// Makes the registrar's keys and starts it, with TLS, on a free port.
+    /// Makes the registrar's keys and starts it, with TLS, on a free port of the loopback.
     pub fn start() -> Self {
-        Self::start_known_as(None)
+        Self::start_as(Ipv4Addr::LOCALHOST, None, "")
     }
 
     /// The same, known to hosts and devices by another port of this machine: what stands between listens there.
     pub fn start_behind(port: u16) -> Self {
-        Self::start_known_as(Some(port))
+        Self::start_as(Ipv4Addr::LOCALHOST, Some(port), "")
     }
 
-    fn start_known_as(known: Option<u16>) -> Self {
+    /// The same at another address of this network, with more lines in its configuration.
+    pub fn start_at(address: Ipv4Addr, more_configuration: &str) -> Self {
+        Self::start_as(address, None, more_configuration)
+    }
+
+    fn start_as(address: Ipv4Addr, known: Option<u16>, more_configuration: &str) -> Self {
         accounts::add(GATEWAY_USER, None);
         let authority = Authority::create();
-        let server = authority.server_certificate("gateway");
+        let server = authority.server_certificate_for("gateway", &format!("IP:{address}"));
         assentctl([
             "registrar",
             "init",
@@ -121,8 +127,8 @@ impl Gateway {
         .expect_success();
         let [one, other] = crate::ports::several();
         let port = if known == Some(one) { other } else { one };
-        let listens = format!("https://127.0.0.1:{port}");
-        let url = format!("https://127.0.0.1:{}", known.unwrap_or(port));
+        let listens = format!("https://{address}:{port}");
+        let url = format!("https://{address}:{}", known.unwrap_or(port));
         let key = "/etc/assent/gateway-tls.key";
         fs::create_dir_all("/etc/assent").expect("a directory for the configuration");
         fs::copy(&server.key, key).expect("the gateway's TLS key");
@@ -133,9 +139,9 @@ impl Gateway {
         scratch::write(
             GATEWAY_CONFIG,
             &format!(
-                "listen = \"127.0.0.1:{port}\"\npublic_url = \"{url}\"\nstate_dir = \"{GATEWAY_STATE}\"\n\
+                "listen = \"{address}:{port}\"\npublic_url = \"{url}\"\nstate_dir = \"{GATEWAY_STATE}\"\n\
                  tls_certificate = \"{certificate}\"\ntls_key = \"{key}\"\n\
-                 admin_socket = \"/run/assent-gateway/admin.sock\"\n"
+                 admin_socket = \"/run/assent-gateway/admin.sock\"\n{more_configuration}"
             ),
         );
         fs::create_dir_all("/run/assent-gateway").expect("a directory for the admin socket");
@@ -343,14 +349,19 @@ impl Site {
 
     /// A site whose configuration is made from the usual one.
     pub fn open_with(change: impl FnOnce(String) -> String) -> Self {
+        Self::open_around(Gateway::start, change)
+    }
+
+    /// A site with this gateway, for one that stands elsewhere or has limits of its own.
+    pub fn open_around(gateway: impl FnOnce() -> Gateway, change: impl FnOnce(String) -> String) -> Self {
         accounts::birch();
         accounts::add(AGENT_USER, None);
-        Self::build(change, None)
+        Self::build(gateway, change, None)
     }
 
     /// A site on a system bus. The accounts are there already, as the bus's policy names them.
     pub fn open_on(bus: &Bus) -> Self {
-        Self::build(|usual| usual, Some(bus))
+        Self::build(Gateway::start, |usual| usual, Some(bus))
     }
 
     /// A site whose hosts and devices find something else at the gateway's address, made by `between` before anyone
@@ -364,16 +375,13 @@ impl Site {
         let port = crate::ports::free();
         let gateway = Gateway::start_behind(port);
         let between = between(&gateway, port);
-        (Self::around(gateway, change, None), between)
+        (Self::build(|| gateway, change, None), between)
     }
 
-    fn build(change: impl FnOnce(String) -> String, bus: Option<&Bus>) -> Self {
-        Self::around(Gateway::start(), change, bus)
-    }
-
-    fn around(gateway: Gateway, change: impl FnOnce(String) -> String, bus: Option<&Bus>) -> Self {
+    fn build(gateway: impl FnOnce() -> Gateway, change: impl FnOnce(String) -> String, bus: Option<&Bus>) -> Self {
         let syslog = Syslog::listen();
         let slapd = Slapd::start();
+        let gateway = gateway();
         gateway.join_this_host();
         let usual = configuration(&slapd, &gateway);
         let mut agent = Agent::start(&change(usual), bus);

@@ -28,6 +28,8 @@ pub fn run(options: &Options) -> Result<()> {
         "clippy",
         "--workspace",
         "--all-targets",
+        "--features",
+        "xtask/bench",
         "--quiet",
         "--",
         "--deny",

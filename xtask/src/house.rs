@@ -16,7 +16,10 @@ const HOUSE: [(&str, &[&str]); 9] = [
     ("assentctl", &["assent-wire", "assent-proto", "assent-engine"]),
     // Rigs build adversaries from the protocol; they are no part of the product.
     ("assent-tests", &["assent-wire", "assent-proto", "assent-engine"]),
-    ("xtask", &["assent-tests", "assent-wire", "assent-proto"]),
+    (
+        "xtask",
+        &["assent-tests", "assent-wire", "assent-proto", "assent-engine"],
+    ),
 ];
 
 /// What `pam_assent.so` must never link: runtimes, TLS, D-Bus (R36).

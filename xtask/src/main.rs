@@ -1,10 +1,10 @@
 //! `cargo xtask`: everything that one does with this tree, in one place. `cargo xtask help` lists it.
 #![forbid(unsafe_code)]
 
+mod bench;
 mod checks;
 mod demo;
 mod house;
-mod measure;
 mod module;
 mod run;
 mod suite;
@@ -28,7 +28,7 @@ enum Task {
     /// Formatting, lints, licences, the house rule, shell scripts, unit files.
     Check(checks::Options),
     /// Figures beside their targets. Needs root.
-    Bench(measure::Options),
+    Bench(bench::Options),
     /// The one-way rule between the crates.
     CheckHouse,
     /// What the built `pam_assent.so` needs and exports.
@@ -40,7 +40,7 @@ fn main() -> ExitCode {
         Task::Demo(options) => demo::run(&options),
         Task::Test(options) => suite::run(&options),
         Task::Check(options) => checks::run(&options),
-        Task::Bench(options) => measure::run(&options),
+        Task::Bench(options) => bench::run(&options),
         Task::CheckHouse => house::check(),
         Task::CheckModule => module::check(),
     };

@@ -1,6 +1,7 @@
 //! A host program for the tests: does its arguments as steps, in their order, through the real libpam, and prints one
 //! line for each thing that happened. A process of its own, with one thread, so that its signals, descriptors and
-//! memory can be looked at. Used by `tests/pam` alone; nothing ships it.
+//! memory can be looked at. Used by `tests/pam`, and by `cargo xtask bench` as the one host of every module that it
+//! measures; nothing ships it.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -134,6 +135,7 @@ impl Host {
             "mark" => drop(unsafe { libc::access(c(&format!("/mark-{value}")).as_ptr(), libc::F_OK) }),
             "setuid" => become_user(value.parse().unwrap()),
             "fork" => self.fork(value),
+            "times" => self.times(value),
             "pause" => std::thread::sleep(Duration::from_millis(value.parse().unwrap())),
             "dlopen" => reload(value),
             "listen" => listen(value),
@@ -149,13 +151,23 @@ impl Host {
     }
 
     fn start(&mut self) {
+        let result = self.begin();
+        println!("start={result}");
+    }
+
+    fn open(&mut self) -> *mut c_void {
+        assert_eq!(self.begin(), 0);
+        self.handle
+    }
+
+    fn begin(&mut self) -> c_int {
         let conv = Conv {
             ask: (self.conv != "none").then_some(ask as Ask),
             data: std::ptr::from_mut(self).cast(),
         };
         let user = self.user.as_ref().map_or(null(), |user| user.as_ptr());
         // SAFETY: strings end in NUL, libpam copies `conv`, and `self` is boxed in `main` until the process ends.
-        let result = unsafe {
+        unsafe {
             pam_start_confdir(
                 self.service.as_ptr(),
                 user,
@@ -163,8 +175,27 @@ impl Host {
                 self.confdir.as_ptr(),
                 &raw mut self.handle,
             )
-        };
-        println!("start={result}");
+        }
+    }
+
+    /// Whole transactions (`N:RESULT`, what the auth phase must return), each with its time in microseconds.
+    fn times(&mut self, value: &str) {
+        let (count, result) = value.split_once(':').unwrap();
+        self.conv = "silent".to_owned();
+        for _ in 0..count.parse::<u32>().unwrap() {
+            let began = std::time::Instant::now();
+            let handle = self.open();
+            // SAFETY: the handle was made a moment ago and is used until it ends, never again.
+            let (auth, account) = unsafe {
+                let auth = pam_authenticate(handle, 0);
+                let account = pam_acct_mgmt(handle, 0);
+                pam_end(handle, 0);
+                (auth, account)
+            };
+            let took = began.elapsed();
+            assert_eq!((auth.to_string().as_str(), account), (result, 0));
+            println!("took={}", took.as_nanos() / 1000);
+        }
     }
 
     fn set_item(&mut self, value: &str) {
@@ -236,7 +267,9 @@ unsafe extern "C" fn ask(
     let (host, message) = unsafe { (&mut *data.cast::<Host>(), &**list) };
     // SAFETY: a message's text ends in NUL.
     let text = unsafe { CStr::from_ptr(message.text) };
-    println!("say {} {:?} {count}", message.style, text.to_string_lossy());
+    if host.conv != "silent" {
+        println!("say {} {:?} {count}", message.style, text.to_string_lossy());
+    }
     let (kind, argument) = host.conv.split_once(':').unwrap_or((&host.conv, ""));
     let (kind, argument) = (kind.to_owned(), argument.to_owned());
     let asked = matches!(message.style, 1 | 2);

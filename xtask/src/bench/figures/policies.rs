@@ -1,0 +1,145 @@
+//! How long the engine takes to choose among 1,000 policies: half literal, a quarter `*`, a quarter regular
+//! expressions, where only the last one matches.
+
+use super::Options;
+use super::row::{Judged, Row, Samples};
+use assent_engine::config::{self, Config, Factor, MethodIndex};
+use assent_engine::directory::{Account, Attributes, Lookup, Person, Syntax, Values};
+use assent_engine::policy::{self, Choice};
+use assent_proto::ShortText;
+use assent_proto::cert::Identity;
+use assent_proto::text::Outside;
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::hint::black_box;
+use std::time::Instant;
+
+const POLICIES: usize = 1000;
+const TARGET_US: f64 = 200.0;
+
+pub fn rows(options: &Options) -> Vec<Row> {
+    let times = if options.quick { 500 } else { 5000 };
+    let department = Case {
+        attribute: "department",
+        syntax: Syntax::Text,
+        values: vec!["Geophysics 0815".to_owned()],
+        shapes: [
+            |n| format!("values = [\"Team {n:04}\"]"),
+            |n| format!("values = [\"Lab {n:04}-*\"]"),
+            |n| format!("regex = [\"(Plant|Works) [0-9]+-{n:04}\"]"),
+        ],
+    };
+    let groups = Case {
+        attribute: "memberOf",
+        syntax: Syntax::Dn,
+        values: (0..8)
+            .map(|n| format!("cn=project-{n},ou=groups,dc=example,dc=org"))
+            .collect(),
+        shapes: [
+            |n| format!("values = [\"cn=team-{n:04},ou=groups,dc=example,dc=org\"]"),
+            |n| format!("values = [\"cn=lab-{n:04}-*,ou=groups,dc=example,dc=org\"]"),
+            |n| format!("regex = [\"cn=(plant|works)-[0-9]+-{n:04},.*\"]"),
+        ],
+    };
+    vec![
+        Row::of(
+            "1,000 policies on a text attribute, the last one matches",
+            "µs",
+            &department.measure(times),
+        )
+        .judged(Judged::AtMost, TARGET_US)
+        .note("half literal, a quarter *, a quarter regex; one value"),
+        Row::of(
+            "1,000 policies on memberOf with 8 groups, the last one matches",
+            "µs",
+            &groups.measure(times / 5),
+        )
+        .note("no target of its own: eight values compared as DNs"),
+    ]
+}
+
+struct Case {
+    attribute: &'static str,
+    syntax: Syntax,
+    values: Vec<String>,
+    /// A literal, a pattern, an expression.
+    shapes: [fn(usize) -> String; 3],
+}
+
+impl Case {
+    fn measure(&self, times: usize) -> Samples {
+        let config = config::load_str("bench", &self.configuration()).unwrap_or_else(|e| panic!("{e}"));
+        let methods = methods(&config);
+        let profile = config.auth_indices().next().expect("a profile");
+        let known = BTreeMap::from([(profile, Lookup::Found(Box::new(self.person())))]);
+        let mut samples = Samples::default();
+        for _ in 0..times {
+            let began = Instant::now();
+            let (choice, considered) = black_box(policy::choose(
+                black_box(&config),
+                black_box(&methods),
+                black_box(&known),
+            ));
+            samples.push(began.elapsed().as_secs_f64() * 1e6);
+            assert_eq!(considered.len(), POLICIES, "every policy was looked at");
+            assert!(matches!(choice, Choice::Method { policy: Some(at), .. } if at + 1 == POLICIES));
+        }
+        samples
+    }
+
+    fn configuration(&self) -> String {
+        let mut text = String::from(
+            "[gateway]\nurl = \"https://127.0.0.1:1\"\n\
+             [[auth_profile]]\nname = \"local\"\nkind = \"local\"\n\
+             [[push_profile]]\nname = \"staff\"\nfallback_auth_profiles = [\"local\"]\nassurance = \"tap\"\n\
+             [[application]]\nname = \"ssh\"\nservices = [\"sshd\"]\nfactors = [[\"stack\"], [\"staff\"]]\n",
+        );
+        for n in 0..POLICIES {
+            let shape = match n % 4 {
+                0 | 1 => self.shapes[0],
+                2 => self.shapes[1],
+                _ => self.shapes[2],
+            };
+            let rule = if n + 1 == POLICIES {
+                "regex = [\".*\"]".to_owned()
+            } else {
+                shape(n)
+            };
+            let _ = write!(
+                text,
+                "[[policy]]\npush_profile = \"staff\"\nauth_profile = \"local\"\nattribute = \"{}\"\n{rule}\n",
+                self.attribute
+            );
+        }
+        text
+    }
+
+    fn person(&self) -> Person {
+        let mut attributes = Attributes::default();
+        attributes.insert(
+            self.attribute,
+            Values {
+                syntax: self.syntax,
+                values: self.values.iter().map(|value| Outside::new(value.as_bytes())).collect(),
+            },
+        );
+        let text = |text: &str| ShortText::new(text).expect("a short text");
+        Person {
+            identity: Identity {
+                realm: text("example.org"),
+                id: text("1"),
+            },
+            account: Account::Active,
+            attributes,
+        }
+    }
+}
+
+fn methods(config: &Config) -> Vec<MethodIndex> {
+    let application = config.application("sshd").expect("the application");
+    let methods = application.factors.iter().find_map(|factor| match factor {
+        Factor::Method(methods) => Some(methods.clone()),
+        Factor::Stack | Factor::Password(_) => None,
+    });
+    methods.expect("a factor with methods")
+}
