@@ -25,6 +25,7 @@
 )]
 
 pub mod accounts;
+pub mod booted;
 pub mod bus;
 pub mod certificates;
 pub mod company;

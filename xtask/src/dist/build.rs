@@ -55,7 +55,9 @@ fn flags() -> Result<Vec<String>> {
 pub fn registry_sources() -> Result<Vec<PathBuf>> {
     let all = cargo_home()?.join("registry/src");
     let entries = std::fs::read_dir(&all).with_context(|| format!("{} cannot be read", all.display()))?;
-    let mut found = entries.map(|entry| Ok(entry?.path())).collect::<Result<Vec<PathBuf>>>()?;
+    let mut found = entries
+        .map(|entry| Ok(entry?.path()))
+        .collect::<Result<Vec<PathBuf>>>()?;
     found.sort_unstable();
     Ok(found)
 }
@@ -82,9 +84,10 @@ fn nothing_of_this_machine(program: &Path) -> Result<()> {
     Ok(())
 }
 
-/// `assentctl`'s pages and completions.
-pub fn manual(directory: &Path) -> Result<()> {
+/// `assentctl`'s pages, which carry the day of this moment, and its completions.
+pub fn manual(directory: &Path, epoch: u64) -> Result<()> {
     fresh(directory)?;
+    let day = run::output("date", ["--utc", &format!("--date=@{epoch}"), "+%Y-%m-%d"])?;
     run::cargo([
         "run",
         "--quiet",
@@ -95,5 +98,6 @@ pub fn manual(directory: &Path) -> Result<()> {
         "manual",
         "--",
         &directory.to_string_lossy(),
+        day.trim(),
     ])
 }

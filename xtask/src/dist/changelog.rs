@@ -69,32 +69,53 @@ impl Release {
 
     /// As Debian keeps it.
     pub fn for_deb(&self) -> String {
-        let entry = |entry: &Entry| {
-            let changes: String = entry.changes.iter().map(|line| format!("  * {line}\n")).collect();
-            format!(
-                "assent ({}-{}) unstable; urgency=medium\n\n{changes}\n -- {}  {}\n",
-                entry.upstream, entry.revision, entry.maintainer, entry.date
-            )
-        };
-        self.entries.iter().map(entry).collect::<Vec<_>>().join("\n")
+        self.entries.iter().map(Entry::for_deb).collect::<Vec<_>>().join("\n")
     }
 
     /// As a spec file keeps it.
     pub fn for_rpm(&self) -> Result<String> {
-        let mut text = String::new();
-        for entry in &self.entries {
-            let [weekday, day, month, year, ..] = &entry.date.split([',', ' ']).filter(|w| !w.is_empty()).collect::<Vec<_>>()[..]
-            else {
-                bail!("the changelog has no date like \"Tue, 24 Nov 2026 12:00:00 +0000\" but {:?}", entry.date);
-            };
-            let changes: String = entry.changes.iter().map(|line| format!("- {line}\n")).collect();
-            text += &format!(
-                "* {weekday} {month} {day} {year} {} - {}-{}\n{changes}\n",
-                entry.maintainer, entry.upstream, entry.revision
-            );
-        }
-        Ok(text)
+        let entries = self
+            .entries
+            .iter()
+            .map(Entry::for_rpm)
+            .collect::<Result<Vec<String>>>()?;
+        Ok(entries.join("\n"))
     }
+}
+
+impl Entry {
+    fn for_rpm(&self) -> Result<String> {
+        let words: Vec<&str> = self.date.split([',', ' ']).filter(|word| !word.is_empty()).collect();
+        let [weekday, day, month, year, ..] = &words[..] else {
+            bail!(
+                "the changelog has no date like \"Tue, 24 Nov 2026 12:00:00 +0000\" but {:?}",
+                self.date
+            );
+        };
+        Ok(format!(
+            "* {weekday} {month} {day} {year} {} - {}-{}\n{}",
+            self.maintainer,
+            self.upstream,
+            self.revision,
+            listed("- ", &self.changes)
+        ))
+    }
+
+    fn for_deb(&self) -> String {
+        format!(
+            "assent ({}-{}) unstable; urgency=medium\n\n{}\n -- {}  {}\n",
+            self.upstream,
+            self.revision,
+            listed("  * ", &self.changes),
+            self.maintainer,
+            self.date
+        )
+    }
+}
+
+/// One line each, behind a bullet.
+fn listed(bullet: &str, changes: &[String]) -> String {
+    changes.iter().flat_map(|change| [bullet, change, "\n"]).collect()
 }
 
 /// `SOURCE_DATE_EPOCH` if the builder gives it, otherwise the commit's time.
@@ -121,11 +142,13 @@ fn entries(text: &str) -> Result<Vec<Entry>> {
         while let Some(line) = lines.next_if(|line| line.starts_with("  ")) {
             match (line.strip_prefix("  * "), changes.last_mut()) {
                 (Some(change), _) => changes.push(change.to_owned()),
-                (None, Some(change)) => *change += &format!(" {}", line.trim()),
+                (None, Some(change)) => change.extend([" ", line.trim()]),
                 (None, None) => bail!("{line:?} continues no change"),
             }
         }
-        let end = lines.next().and_then(|line| line.strip_prefix(" -- ")?.split_once("  "));
+        let end = lines
+            .next()
+            .and_then(|line| line.strip_prefix(" -- ")?.split_once("  "));
         let (maintainer, date) = end.with_context(|| format!("the entry {head:?} is signed by nobody"))?;
         entries.push(Entry {
             upstream: upstream.to_owned(),
@@ -169,7 +192,10 @@ assent (0.1.0-1) unstable; urgency=low
     #[test]
     fn the_newest_entry_names_the_version() {
         assert_eq!(release().version().unwrap(), "0.2.0-3");
-        assert_eq!(release().newest().unwrap().changes, ["A change that is two lines long.", "Another."]);
+        assert_eq!(
+            release().newest().unwrap().changes,
+            ["A change that is two lines long.", "Another."]
+        );
     }
 
     #[test]
@@ -188,7 +214,11 @@ assent (0.1.0-1) unstable; urgency=low
 
     #[test]
     fn what_is_no_changelog_is_refused() {
-        for text in ["assent 1.0", "assent (1.0-1) unstable; urgency=low\n\n  * x\n", "assent (1.0-x) unstable; urgency=low\n -- a  b"] {
+        for text in [
+            "assent 1.0",
+            "assent (1.0-1) unstable; urgency=low\n\n  * x\n",
+            "assent (1.0-x) unstable; urgency=low\n -- a  b",
+        ] {
             assert!(entries(text).is_err(), "{text}");
         }
     }

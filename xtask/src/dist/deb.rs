@@ -26,10 +26,18 @@ fn one(shop: &Shop, package: &Package, places: &Places, architecture: &str, out:
     let version = shop.release.version()?;
     let mut staged = stage::lay_out(shop, package, places, &shop.work.join("deb").join(package.name))?;
     let doc = format!("/usr/share/doc/{}", package.name);
-    staged.put(&format!("{doc}/changelog.Debian.gz"), shop.release.for_deb().as_bytes(), 0o644)?;
+    staged.put(
+        &format!("{doc}/changelog.Debian.gz"),
+        shop.release.for_deb().as_bytes(),
+        0o644,
+    )?;
     staged.put(&format!("{doc}/copyright"), &read(&sources.join("copyright"))?, 0o644)?;
     if let Ok(overrides) = read(&ours.join("lintian-overrides")) {
-        staged.put(&format!("/usr/share/lintian/overrides/{}", package.name), &overrides, 0o644)?;
+        staged.put(
+            &format!("/usr/share/lintian/overrides/{}", package.name),
+            &overrides,
+            0o644,
+        )?;
     }
 
     let control = String::from_utf8(read(&ours.join("control"))?).context("a control file that is no text")?;
@@ -43,7 +51,11 @@ fn one(shop: &Shop, package: &Package, places: &Places, architecture: &str, out:
     write(&meta.join("control"), &control, 0o644)?;
     write(&meta.join("md5sums"), &sums(&staged)?, 0o644)?;
     if !staged.configuration.is_empty() {
-        write(&meta.join("conffiles"), &(staged.configuration.join("\n") + "\n"), 0o644)?;
+        write(
+            &meta.join("conffiles"),
+            &(staged.configuration.join("\n") + "\n"),
+            0o644,
+        )?;
     }
     for name in ["postinst", "prerm", "postrm"] {
         let source = ours.join(name).with_extension("sh");
@@ -80,7 +92,12 @@ fn libraries(shop: &Shop, staged: &Staged) -> Result<String> {
     )?;
     let answer = Command::new("dpkg-shlibdeps")
         .arg("-O")
-        .args(staged.binaries.iter().map(|file| format!("-e{}", staged.path(file).display())))
+        .args(
+            staged
+                .binaries
+                .iter()
+                .map(|file| format!("-e{}", staged.path(file).display())),
+        )
         .current_dir(&source)
         .output()
         .context("dpkg-shlibdeps could not be started")?;
@@ -105,7 +122,7 @@ fn sums(staged: &Staged) -> Result<String> {
     for file in staged.files.iter().filter(|file| !staged.configuration.contains(file)) {
         let sum = run::output("md5sum", [staged.path(file)])?;
         let sum = sum.split_whitespace().next().context("md5sum said nothing")?;
-        text += &format!("{sum}  {}\n", file.trim_start_matches('/'));
+        text.extend([sum, "  ", file.trim_start_matches('/'), "\n"]);
     }
     Ok(text)
 }

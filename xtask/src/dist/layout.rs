@@ -86,10 +86,16 @@ pub const PACKAGES: [Package; 3] = [
             file(From::Tree("packaging/systemd/assent-admin.socket"), UNITS),
             file(From::Tree("packaging/sysusers.d/assent.conf"), SYSUSERS),
             file(From::Tree("packaging/tmpfiles.d/assent.conf"), TMPFILES),
-            file(From::Tree("packaging/dbus/org.assent.Agent1.conf"), "/usr/share/dbus-1/system.d/"),
+            file(
+                From::Tree("packaging/dbus/org.assent.Agent1.conf"),
+                "/usr/share/dbus-1/system.d/",
+            ),
             file(From::Tree("packaging/pam/README.md"), "/usr/share/assent/pam/"),
             file(From::Tree("packaging/pam/sshd-password"), "/usr/share/assent/pam/"),
-            file(From::Tree("packaging/pam/sshd-assent-password"), "/usr/share/assent/pam/"),
+            file(
+                From::Tree("packaging/pam/sshd-assent-password"),
+                "/usr/share/assent/pam/",
+            ),
             file(From::Tree("packaging/pam/sshd-key"), "/usr/share/assent/pam/"),
             file(From::Tree("packaging/pam/sudo"), "/usr/share/assent/pam/"),
             file(From::Tree("packaging/man/pam_assent.8"), "/usr/share/man/man8/"),
@@ -103,7 +109,10 @@ pub const PACKAGES: [Package; 3] = [
         items: &[
             program("assentctl", "/usr/bin/"),
             file(From::ManualPages, "/usr/share/man/man1/"),
-            file(From::Manual("assentctl.bash"), "/usr/share/bash-completion/completions/assentctl"),
+            file(
+                From::Manual("assentctl.bash"),
+                "/usr/share/bash-completion/completions/assentctl",
+            ),
             file(From::Manual("_assentctl"), "{zsh}/"),
             file(From::Manual("assentctl.fish"), "/usr/share/fish/vendor_completions.d/"),
             file(From::Notices("assentctl"), "/usr/share/doc/assentctl/third-party"),
@@ -119,7 +128,10 @@ pub const PACKAGES: [Package; 3] = [
             file(From::Tree("packaging/tmpfiles.d/assent-gateway.conf"), TMPFILES),
             file(From::Tree("packaging/man/assent-gateway.8"), "/usr/share/man/man8/"),
             file(From::Tree("packaging/man/gateway.toml.5"), "/usr/share/man/man5/"),
-            file(From::Notices("assent-gateway"), "/usr/share/doc/assent-gateway/third-party"),
+            file(
+                From::Notices("assent-gateway"),
+                "/usr/share/doc/assent-gateway/third-party",
+            ),
         ],
     },
 ];
@@ -186,14 +198,20 @@ mod tests {
         let debian = Places::of(Family::Debian, "x86_64-linux-gnu");
         let rpm = Places::of(Family::Rpm, "x86_64-linux-gnu");
         let module = "{security}/pam_assent.so";
-        assert_eq!(debian.resolve(module, "x"), "/usr/lib/x86_64-linux-gnu/security/pam_assent.so");
+        assert_eq!(
+            debian.resolve(module, "x"),
+            "/usr/lib/x86_64-linux-gnu/security/pam_assent.so"
+        );
         assert_eq!(rpm.resolve(module, "x"), "/usr/lib64/security/pam_assent.so");
     }
 
     #[test]
     fn pages_are_compressed_and_programs_are_not() {
         let places = Places::of(Family::Debian, "t");
-        assert_eq!(places.resolve("/usr/share/man/man8/", "a.8"), "/usr/share/man/man8/a.8.gz");
+        assert_eq!(
+            places.resolve("/usr/share/man/man8/", "a.8"),
+            "/usr/share/man/man8/a.8.gz"
+        );
         assert_eq!(places.resolve("/usr/sbin/", "a"), "/usr/sbin/a");
     }
 
@@ -203,7 +221,11 @@ mod tests {
         assert!(items().count() > 20);
         for item in items() {
             assert!(!item.to.contains("/etc/pam"), "{}", item.to);
-            assert!(!item.to.contains("pam-configs"), "{}: pam-auth-update would put it into stacks", item.to);
+            assert!(
+                !item.to.contains("pam-configs"),
+                "{}: pam-auth-update would put it into stacks",
+                item.to
+            );
         }
     }
 }

@@ -88,7 +88,7 @@ pub fn run(options: &Options) -> Result<()> {
         built,
         release: Release::of_this_tree()?,
     };
-    build::manual(&shop.manual())?;
+    build::manual(&shop.manual(), shop.release.epoch)?;
     notices::write(&shop.notices())?;
     lint::sources()?;
     let debs = deb::make(&shop, &out)?;

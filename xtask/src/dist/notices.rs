@@ -29,7 +29,17 @@ pub fn write(directory: &Path) -> Result<()> {
 type Crate = (String, String, String);
 
 fn dependencies(name: &str) -> Result<Vec<Crate>> {
-    let arguments = ["tree", "--locked", "--edges", "normal", "--prefix", "none", "--format", "{p}|{l}", "--package"];
+    let arguments = [
+        "tree",
+        "--locked",
+        "--edges",
+        "normal",
+        "--prefix",
+        "none",
+        "--format",
+        "{p}|{l}",
+        "--package",
+    ];
     let tree = run::output("cargo", arguments.into_iter().chain([name]))?;
     Ok(tree.lines().filter_map(parse).collect())
 }
@@ -48,13 +58,12 @@ fn parse(line: &str) -> Option<Crate> {
 }
 
 fn notices(linked: &BTreeSet<Crate>, registry: &[PathBuf]) -> Result<String> {
-    let mut list = String::from(
-        "This program is linked with the Rust standard library (MIT OR Apache-2.0) and these crates:\n\n",
-    );
+    let mut list =
+        String::from("This program is linked with the Rust standard library (MIT OR Apache-2.0) and these crates:\n\n");
     let mut texts: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for (name, version, licence) in linked {
         let id = format!("{name} {version}");
-        list += &format!("  {id}  {licence}\n");
+        list.extend(["  ", &id, "  ", licence, "\n"]);
         let directory = registry
             .iter()
             .map(|sources| sources.join(format!("{name}-{version}")))
@@ -68,7 +77,7 @@ fn notices(linked: &BTreeSet<Crate>, registry: &[PathBuf]) -> Result<String> {
     let mut parts: Vec<(Vec<String>, String)> = texts.into_iter().map(|(text, users)| (users, text)).collect();
     parts.sort_unstable();
     for (users, text) in parts {
-        list += &format!("\n\n======== {}\n\n{text}\n", users.join(", "));
+        list.extend(["\n\n======== ", &users.join(", "), "\n\n", &text, "\n"]);
     }
     Ok(list)
 }
@@ -78,13 +87,23 @@ fn texts_of(directory: &Path) -> Result<Vec<String>> {
     for entry in std::fs::read_dir(directory)? {
         let path = entry?.path();
         let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
-        if path.is_file() && NOTICES.iter().any(|start| name.starts_with(start)) && !name.ends_with(".rs") {
+        if !is_code(&path) && path.is_file() && NOTICES.iter().any(|start| name.starts_with(start)) {
             files.push(path);
         }
     }
     files.sort_unstable();
-    let read = |path: &PathBuf| Ok(String::from_utf8_lossy(&std::fs::read(path)?).replace('\r', "").trim().to_owned());
+    let read = |path: &PathBuf| {
+        Ok(String::from_utf8_lossy(&std::fs::read(path)?)
+            .replace('\r', "")
+            .trim()
+            .to_owned())
+    };
     files.iter().map(read).collect()
+}
+
+/// `license.rs` is a module.
+fn is_code(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "rs")
 }
 
 #[cfg(test)]
@@ -94,7 +113,10 @@ mod tests {
     #[test]
     fn third_parties_are_told_from_our_own_and_from_macros() {
         let found = |line| parse(line).map(|(name, version, licence)| format!("{name}/{version}/{licence}"));
-        assert_eq!(found("ring v0.17.14|Apache-2.0 AND ISC").as_deref(), Some("ring/0.17.14/Apache-2.0 AND ISC"));
+        assert_eq!(
+            found("ring v0.17.14|Apache-2.0 AND ISC").as_deref(),
+            Some("ring/0.17.14/Apache-2.0 AND ISC")
+        );
         assert_eq!(found("syn v2.0.1|MIT (*)").as_deref(), Some("syn/2.0.1/MIT"));
         assert_eq!(found("assent-wire v0.1.0 (/somewhere/wire)|GPL-3.0-or-later"), None);
         assert_eq!(found("serde_derive v1.0.0 (proc-macro)|MIT"), None);

@@ -10,7 +10,12 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Directories that are ours alone; the others belong to the system's packages.
-const OUR_DIRECTORIES: [&str; 4] = ["/etc/assent", "/usr/share/assent", "/usr/share/doc/", "/usr/share/licenses/"];
+const OUR_DIRECTORIES: [&str; 4] = [
+    "/etc/assent",
+    "/usr/share/assent",
+    "/usr/share/doc/",
+    "/usr/share/licenses/",
+];
 
 /// What rpmbuild shall not do on its own: no name or time of the builder's machine, no second strip, no links to
 /// build ids, no debug packages.
@@ -34,8 +39,12 @@ pub fn make(shop: &Shop, out: &Path) -> Result<Vec<PathBuf>> {
     for package in PACKAGES {
         let mut staged = stage::lay_out(shop, &package, &places, &work.join("stage").join(package.name))?;
         let licence = std::fs::read(run::root().join("LICENSE"))?;
-        staged.put(&format!("/usr/share/licenses/{}/LICENSE", package.name), &licence, 0o644)?;
-        spec = spec.replace(&format!("@FILES {}@", package.name), &files(&staged)?);
+        staged.put(
+            &format!("/usr/share/licenses/{}/LICENSE", package.name),
+            &licence,
+            0o644,
+        )?;
+        spec = spec.replace(&format!("@FILES {}@", package.name), &files(&staged));
     }
     let newest = shop.release.newest()?;
     spec = spec
@@ -66,11 +75,14 @@ fn scripts(spec: &str) -> Result<Vec<(String, String)>> {
 }
 
 /// The `%files` of a package: each file and each directory that is ours.
-fn files(staged: &Staged) -> Result<String> {
+fn files(staged: &Staged) -> String {
     let mut directories = BTreeSet::new();
     let mut lines = Vec::new();
     for file in &staged.files {
-        let ancestors = Path::new(file).ancestors().skip(1).map(|path| path.to_string_lossy().into_owned());
+        let ancestors = Path::new(file)
+            .ancestors()
+            .skip(1)
+            .map(|path| path.to_string_lossy().into_owned());
         directories.extend(ancestors.filter(|path| OUR_DIRECTORIES.iter().any(|ours| path.starts_with(ours))));
         let mode = if staged.binaries.contains(file) { "0755" } else { "0644" };
         let kind = if staged.configuration.contains(file) {
@@ -84,8 +96,10 @@ fn files(staged: &Staged) -> Result<String> {
         };
         lines.push(format!("%attr({mode},root,root) {kind}{file}"));
     }
-    let directories = directories.iter().map(|path| format!("%dir %attr(0755,root,root) {path}"));
-    Ok(directories.chain(lines).collect::<Vec<_>>().join("\n"))
+    let directories = directories
+        .iter()
+        .map(|path| format!("%dir %attr(0755,root,root) {path}"));
+    directories.chain(lines).collect::<Vec<_>>().join("\n")
 }
 
 fn build(shop: &Shop, work: &Path, spec: &Path) -> Result<()> {

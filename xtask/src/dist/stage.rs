@@ -54,7 +54,9 @@ fn sources(shop: &Shop, from: From) -> Result<Vec<PathBuf>> {
         From::ManualPages => {
             let directory = shop.manual();
             let entries = std::fs::read_dir(&directory).with_context(|| directory.display().to_string())?;
-            let mut pages = entries.map(|entry| Ok(entry?.path())).collect::<Result<Vec<PathBuf>>>()?;
+            let mut pages = entries
+                .map(|entry| Ok(entry?.path()))
+                .collect::<Result<Vec<PathBuf>>>()?;
             pages.retain(|page| page.extension().is_some_and(|section| section == "1"));
             pages.sort_unstable();
             pages
@@ -73,7 +75,10 @@ impl Staged {
             .mode(0o755)
             .create(parent)
             .with_context(failed)?;
-        for directory in parent.ancestors().take_while(|directory| directory.starts_with(&self.root)) {
+        for directory in parent
+            .ancestors()
+            .take_while(|directory| directory.starts_with(&self.root))
+        {
             std::fs::set_permissions(directory, std::fs::Permissions::from_mode(0o755)).with_context(failed)?;
         }
         if is_compressed(to) {
@@ -103,7 +108,7 @@ pub fn script(path: &Path) -> Result<String> {
     for line in text.lines().filter(|line| !line.starts_with("# shellcheck ")) {
         match line.strip_prefix("#INCLUDE ") {
             Some(part) => whole += &script(&run::root().join(part))?,
-            None => whole += &format!("{line}\n"),
+            None => whole.extend([line, "\n"]),
         }
     }
     Ok(whole)
