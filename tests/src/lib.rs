@@ -26,6 +26,7 @@
 )]
 
 pub mod accounts;
+pub mod booted;
 pub mod bus;
 pub mod certificates;
 pub mod company;

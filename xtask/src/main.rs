@@ -4,6 +4,7 @@
 mod bench;
 mod checks;
 mod demo;
+mod dist;
 mod house;
 mod module;
 mod run;
@@ -29,6 +30,8 @@ enum Task {
     Check(checks::Options),
     /// Figures beside their targets. Needs root.
     Bench(bench::Options),
+    /// Debian and RPM packages, the same bytes from the same commit; `--test` tries them in a booted Debian.
+    Dist(dist::Options),
     /// The one-way rule between the crates.
     CheckHouse,
     /// What the built `pam_assent.so` needs and exports.
@@ -41,6 +44,7 @@ fn main() -> ExitCode {
         Task::Test(options) => suite::run(&options),
         Task::Check(options) => checks::run(&options),
         Task::Bench(options) => bench::run(&options),
+        Task::Dist(options) => dist::run(&options),
         Task::CheckHouse => house::check(),
         Task::CheckModule => module::check(),
     };

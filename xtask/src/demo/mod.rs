@@ -44,7 +44,8 @@ fn show() -> Result<()> {
     show::site()
 }
 
-fn in_a_world(network: Network) -> Result<()> {
+/// Moves this process into a fresh private world.
+pub fn in_a_world(network: Network) -> Result<()> {
     namespace::enter().map_err(|e| anyhow!("{e}"))?;
     namespace::furnish(network).map_err(|e| anyhow!("{e}"))
 }

@@ -1,0 +1,120 @@
+//! `assentctl`: the admin's and the user's command line of Assent.
+//!
+//! One file a subcommand. Whatever a command does, it ends in `Ok` or in a [`failure::Failure`], and only [`main`]
+//! turns that into an exit code: 0 done or approved, 1 refused or denied, 2 wrong usage or input, 3 a part cannot be
+//! reached. A library for one reason: `examples/manual.rs` writes the manual pages from [`command`].
+#![forbid(unsafe_code)]
+
+mod admin_client;
+mod agent_bus;
+mod authenticator;
+mod check;
+mod device;
+mod enroll;
+mod explain;
+mod failure;
+mod files;
+mod gateway_client;
+mod host;
+mod qr;
+mod registrar;
+mod report;
+mod seconds;
+mod status;
+mod terminal;
+mod test_login;
+
+use clap::{CommandFactory as _, Parser, Subcommand};
+use failure::{Done, Failure};
+use std::process::ExitCode;
+
+/// Push approval for SSH and sudo
+#[derive(Debug, Parser)]
+#[command(
+    name = "assentctl",
+    version,
+    after_help = "Exit codes: 0 done or approved, 1 refused or denied, 2 wrong usage or input, 3 a part cannot be reached."
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// The registrar's keys: root, issuing key, signature
+    #[command(subcommand)]
+    Registrar(registrar::Registrar),
+    /// Hosts: tokens, list, join
+    #[command(subcommand)]
+    Host(host::Host),
+    /// Devices: list, revoke
+    #[command(subcommand)]
+    Device(device::Device),
+    /// This machine as an authenticator: enroll, listen, show
+    #[command(subcommand)]
+    Authenticator(authenticator::Authenticator),
+    /// As root on an enrolled host: register a user's device
+    Enroll(enroll::Enroll),
+    /// How the agent of this host is
+    Status(status::Ask),
+    /// Have the agent read its configuration anew
+    Reload(status::Ask),
+    /// Find everything that is wrong with a configuration
+    Check(check::Check),
+    /// What would be decided for a user, and why
+    Explain(explain::Explain),
+    /// Try a login without opening a session
+    Test(test_login::Test),
+}
+
+/// What may be typed, as clap knows it: for manual pages and completions.
+pub fn command() -> clap::Command {
+    Cli::command()
+}
+
+/// The whole program.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Nothing can be said when even this fails.
+            let _ = error.print();
+            return ExitCode::from(if error.use_stderr() { 2 } else { 0 });
+        }
+    };
+    match run(cli.command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!(
+                "assentctl: {}",
+                terminal::Charset::of_locale().fit(&failure.to_string())
+            );
+            failure.exit_code()
+        }
+    }
+}
+
+fn run(command: Command) -> Done {
+    match command {
+        Command::Registrar(registrar) => registrar.run(),
+        Command::Test(test) => test.run(),
+        Command::Check(check) => check.run(),
+        Command::Explain(explain) => wait_for(explain.run()),
+        Command::Host(host) => wait_for(host.run()),
+        Command::Device(device) => wait_for(device.run()),
+        Command::Authenticator(authenticator) => wait_for(authenticator.run()),
+        Command::Enroll(enroll) => wait_for(enroll.run()),
+        Command::Status(ask) => wait_for(ask.status()),
+        Command::Reload(ask) => wait_for(ask.reload()),
+    }
+}
+
+fn wait_for(command: impl Future<Output = Done>) -> Done {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|e| Failure::Refused(format!("this process cannot start its event loop: {e}")))?;
+    let done = runtime.block_on(command);
+    // A thread may still wait for a line that nobody types any more.
+    runtime.shutdown_background();
+    done
+}

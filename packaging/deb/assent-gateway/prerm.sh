@@ -1,0 +1,7 @@
+#!/bin/sh
+# Before removal: stops the gateway.
+set -e
+
+if [ "$1" = remove ] && [ -z "${DPKG_ROOT:-}" ] && [ -d /run/systemd/system ]; then
+    deb-systemd-invoke stop assent-gateway.service >/dev/null || true
+fi

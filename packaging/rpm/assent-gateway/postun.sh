@@ -1,0 +1,8 @@
+#!/bin/sh
+# After removal or, with 1, when an upgrade has put the new files in place. What is in /var/lib/assent-gateway stays.
+if [ -d /run/systemd/system ]; then
+    systemctl daemon-reload || :
+    if [ "$1" -ge 1 ]; then
+        systemctl try-restart assent-gateway.service || :
+    fi
+fi

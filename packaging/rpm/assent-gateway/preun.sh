@@ -1,0 +1,5 @@
+#!/bin/sh
+# Before removal: stops the gateway.
+if [ "$1" -eq 0 ] && [ -d /run/systemd/system ]; then
+    systemctl --no-reload disable --now assent-gateway.service || :
+fi
