@@ -38,14 +38,17 @@ export function request({ waiting, position, account, answer, later }) {
       "div",
       { class: "stack tight" },
       h("h1", { tabindex: -1 }, service(statement)),
-      h("p", { class: "soft" }, enrol ? "Approve only if you asked for this at the Register Panel just now." : "Is this you? Approve only what you started yourself, just now."),
+      h("p", { class: "soft" }, enrol ? "Approve only if you asked for this yourself just now, and the same digits are on that screen." : "Is this you? Approve only what you started yourself, just now."),
     ),
-    h("div", { class: "card" }, enrol ? devices(statement, account, left) : details(statement, account, rows, left)),
-    buttons.node,
-    button("Decide later", "quiet block", later),
+    h(
+      "div",
+      { class: "sides" },
+      h("div", { class: "card" }, enrol ? devices(statement, account, left) : details(statement, account, rows, left)),
+      h("div", { class: "stack" }, buttons.node, button("Decide later", "quiet block", later)),
+    ),
   );
   const tick = () => {
-    left.textContent = `${lasting(waiting.ends.left())} left`;
+    left.textContent = lasting(waiting.ends.left());
   };
   const recount = () => {
     place.textContent = position();
@@ -69,7 +72,7 @@ function details(statement, account, command, left) {
   const { address, place } = origin(src);
   const optional = (/** @type {string} */ name, /** @type {string | undefined} */ value, look = "") =>
     value === undefined ? [] : [fact(name, h("span", { class: look }, outside(value)))];
-  const strong = (/** @type {string} */ text) => h("strong", null, outside(text));
+  const strong = (/** @type {string} */ text) => h("strong", { class: "large" }, outside(text));
   return h(
     "dl",
     { class: "facts request-facts" },
@@ -82,9 +85,9 @@ function details(statement, account, command, left) {
     ...command,
     ...optional("Directory", cwd, "mono"),
     ...optional("Terminal", tty, "mono"),
-    fact("From", h("span", { class: "mono" }, address), h("br"), place),
-    fact("Asked", moment(statement.iat), h("span", { class: "soft small" }, " by the host’s clock")),
-    fact("Time", left),
+    divided(fact("From", h("span", { class: "mono" }, address), h("br"), place)),
+    fact("Asked", moment(statement.iat), h("br"), h("span", { class: "soft small" }, "by the host’s clock")),
+    fact("Time left", left),
     fact("Passed", ...(first.length === 0 ? ["nothing before this"] : [outside(first.join(", "))])),
     fact("Login id", h("strong", { class: "mono" }, outside(login))),
     ...more([
@@ -99,11 +102,19 @@ function details(statement, account, command, left) {
 /** What few people need; still before the buttons. @param {HTMLElement[]} rows */
 function more(rows) {
   for (const row of rows) row.classList.add("minor");
+  rows[0]?.classList.add("divided");
   return rows;
 }
 
+/** A line above a row. @param {HTMLElement} row */
+function divided(row) {
+  row.classList.add("divided");
+  return row;
+}
+
 /** The registrar's own question. @param {Statement} statement @param {string | null} account @param {Node} left */
-function devices({ cmd, user, iat, login, host }, account, left) {
+function devices({ cmd, user, first, iat, login, host }, account, left) {
+  const labels = cmd?.args ?? [];
   return h(
     "dl",
     { class: "facts request-facts" },
@@ -114,10 +125,12 @@ function devices({ cmd, user, iat, login, host }, account, left) {
       h("dt", null, "What is asked"),
       h("dd", { class: "sentence" }, h("strong", null, outside(cmd?.resolved ?? "nothing is said"))),
     ),
-    fact("From", outside(host.display), ", the registrar of this gateway"),
+    ...labels.map((label) => fact("Its name", h("strong", null, outside(label)))),
     fact("User", h("strong", null, outside(user))),
-    fact("Asked", moment(iat), h("span", { class: "soft small" }, " by the registrar’s clock")),
-    fact("Time", left),
+    divided(fact("From", outside(host.display), ", the registrar of this gateway")),
+    fact("Proven", ...(first.length === 0 ? ["nothing is said"] : [outside(first.join(", "))])),
+    fact("Asked", moment(iat), h("br"), h("span", { class: "soft small" }, "by the registrar’s clock")),
+    fact("Time left", left),
     fact("Request id", h("strong", { class: "mono" }, outside(login))),
   );
 }

@@ -44,7 +44,7 @@ worker.addEventListener("fetch", (event) => {
   // The shell is the same for `/` and `/e`; what stands behind `#` is read by the page alone.
   if (request.mode === "navigate" && (url.pathname === "/" || url.pathname === "/e")) {
     event.respondWith(cached(SHELL, request));
-  } else if (url.pathname.startsWith("/assets/") || url.pathname === "/manifest.webmanifest") {
+  } else if (url.pathname.split("/")[1] === "assets" || url.pathname === "/manifest.webmanifest") {
     event.respondWith(cached(request, request));
   }
 });

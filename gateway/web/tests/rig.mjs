@@ -1,10 +1,12 @@
-// A world for browser tests: a real gateway on its own state, the app served as the gateway will serve it, a host of
-// `testhost` whose verifier is the real one, and phones that are real Chromium pages.
+// A world for browser tests: a real gateway on its own state, which serves the app, a host of `testhost` whose verifier
+// is the real one, and phones that are real Chromium pages. With ASSENT_WEB=dev the app comes from dev/serve.mjs, so that
+// a change of it needs no build.
 import assert from "node:assert/strict";
 import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { request } from "node:http";
+import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -33,6 +35,16 @@ async function soon(promise, what) {
   } finally {
     clearTimeout(timer);
   }
+}
+
+/** @returns {Promise<number>} */
+async function freePort() {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = /** @type {import("node:net").AddressInfo} */ (server.address());
+  server.close();
+  await once(server, "close");
+  return port;
 }
 
 /** A host of `testhost`. */
@@ -106,12 +118,12 @@ export class World {
     const world = new World();
     world.dir = mkdtempSync(join(tmpdir(), "assent-web-"));
     execFileSync(TESTHOST, ["keys", world.dir]);
-    world.app = await serve({ port: 0, gateway: () => `http://${world.address}` });
-    world.url = world.app.url;
-    world.configure("127.0.0.1:0");
+    // One port for ever, so that it can be started again.
+    world.address = `127.0.0.1:${await freePort()}`;
+    if (process.env.ASSENT_WEB === "dev") world.app = await serve({ port: 0, gateway: () => `http://${world.address}` });
+    world.url = world.app?.url ?? `http://${world.address}`;
+    world.configure();
     await world.run();
-    // From here on it keeps its port, so that it can be started again.
-    world.configure(world.address);
     const { token } = await world.admin("POST", "/host-token", { name: "web01", ttl: 60 });
     world.host = new Host([world.dir, world.url, world.address, "web01", token]);
     await world.host.hear("ready");
@@ -122,8 +134,8 @@ export class World {
   dir = "";
   url = "";
   address = "";
-  /** @type {Awaited<ReturnType<typeof serve>>} */
-  app = /** @type {any} */ (null);
+  /** @type {Awaited<ReturnType<typeof serve>> | null} */
+  app = null;
   /** @type {Host} */
   host = /** @type {any} */ (null);
   /** @type {import("playwright-core").Browser} */
@@ -133,10 +145,9 @@ export class World {
   /** @type {Context[]} */
   contexts = [];
 
-  /** @param {string} listen */
-  configure(listen) {
+  configure() {
     const lines = [
-      `listen = "${listen}"`,
+      `listen = "${this.address}"`,
       `public_url = "${this.url}"`,
       `state_dir = "${this.dir}"`,
       `admin_socket = "${this.dir}/admin.sock"`,
@@ -150,8 +161,7 @@ export class World {
     let log = "";
     gateway.stderr.on("data", (chunk) => (log += chunk));
     const lines = createInterface({ input: gateway.stdout });
-    const [line] = await soon(once(lines, "line"), () => `the gateway did not start: ${log}`);
-    this.address = String(line).replace("listening on ", "");
+    await soon(once(lines, "line"), () => `the gateway did not start: ${log}`);
   }
 
   /** SIGKILL, as a crash. */
