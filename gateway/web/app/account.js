@@ -1,0 +1,142 @@
+// A registration at work: verified once more when it is loaded, connected to its relay, and asked for its list of
+// devices. One of these for each enrolment.
+
+import { decode } from "/assets/bytes.js";
+import { now, verifyDevice, verifyIssuer } from "/assets/cert.js";
+import { Stream } from "/assets/events.js";
+import { digest } from "/assets/jws.js";
+import { pointOf, verifyingKey } from "/assets/keys.js";
+import { deviceCall } from "/assets/registrar.js";
+import { Caller } from "/assets/relay.js";
+import { sealedAnswer, verified } from "/assets/request.js";
+import { keep } from "/assets/vault.js";
+
+/** @import { Bytes } from "/assets/bytes.js" */
+/** @import { Device, Issuer } from "/assets/cert.js" */
+/** @import { Heard } from "/assets/events.js" */
+/** @import { VerifyingKey } from "/assets/keys.js" */
+/** @import { Decision, Self, VerifiedRequest } from "/assets/request.js" */
+/** @import { Registration } from "/assets/vault.js" */
+
+/** How a registration stands with its relay. `since`: when that began.
+ * @typedef {{ name: "connecting" | "connected" | "lost" | "refused", why: string, since: number }} Link */
+
+/** A device in the list that the registrar gave. @typedef {{ id: string, label: string, name: string, since: number,
+ *   until: number, own: boolean, verified: boolean }} Listed */
+
+/** The keys are not what the certificate says. */
+export class KeysError extends Error {}
+
+export class Account {
+  /** @param {Registration} registration @param {VerifyingKey} root @param {Issuer} issuer @param {Device} device */
+  constructor(registration, root, issuer, device) {
+    this.registration = registration;
+    this.issuer = issuer;
+    this.device = device;
+    const { deviceId, keys, relay } = registration;
+    /** @type {Self} */
+    this.self = { deviceId, identities: device.claims.identities, keys, root };
+    this.caller = new Caller(relay, deviceId, keys.sign);
+    /** @type {Link} */
+    this.link = { name: "connecting", why: "", since: Date.now() };
+    /** @type {Stream | null} */
+    this.stream = null;
+    /** @type {Listed[] | null} */
+    this.devices = null;
+  }
+
+  /** @param {Registration} registration */
+  static async load(registration) {
+    const { keys } = registration;
+    const root = await verifyingKey(registration.root);
+    const issuer = await verifyIssuer(registration.issuer, root, now());
+    const device = await verifyDevice(issuer, registration.certificate, now());
+    const points = await Promise.all([pointOf(keys.sign.publicKey), pointOf(keys.kem.publicKey)]).catch(() => []);
+    if (points[0] !== device.claims.sign || points[1] !== device.claims.kem) {
+      throw new KeysError("the keys are gone or are others");
+    }
+    return new Account(registration, root, issuer, device);
+  }
+
+  get id() {
+    return this.registration.deviceId;
+  }
+
+  /** Whose it is, for people. */
+  get name() {
+    return this.device.claims.name;
+  }
+
+  /** @param {(heard: Heard) => void} hear */
+  connect(hear) {
+    this.stream?.stop();
+    this.link = { name: "connecting", why: "", since: Date.now() };
+    this.stream = new Stream(this.caller, (heard) => {
+      if (heard.name !== "event") {
+        const since = this.link.name === heard.name ? this.link.since : Date.now();
+        this.link = { name: heard.name, why: heard.name === "connected" ? "" : heard.why, since };
+      }
+      hear(heard);
+    });
+    void this.stream.run();
+  }
+
+  disconnect() {
+    this.stream?.stop();
+    this.stream = null;
+  }
+
+  /** @param {string} delivered @param {number} expiry @param {Bytes} box @returns {Promise<VerifiedRequest>} */
+  verified(delivered, expiry, box) {
+    return verified(this.self, delivered, expiry, box);
+  }
+
+  /** @param {VerifiedRequest} request @param {Decision} decision @param {string | undefined} num */
+  sealed(request, decision, num) {
+    return sealedAnswer(this.self, request, decision, num);
+  }
+
+  /** @param {import("/assets/registrar.js").Want} what */
+  async ask(what) {
+    const { deviceId, keys, relay } = this.registration;
+    return deviceCall(relay, this.issuer, keys, deviceId, this.caller.ahead, what);
+  }
+
+  /** Asks for the list of devices. Those that were not in the last one become news. @param {import("/assets/registrar.js").Want} [what] */
+  async refresh(what = "devices") {
+    const reply = await this.ask(what);
+    if (reply.name !== "my_devices") return;
+    this.devices = await Promise.all(reply.content.devices.map((one) => this.listed(one.device, one.label)));
+    const { registration } = this;
+    const known = registration.known;
+    const seen = this.devices.map(({ id, label }) => ({ id, label }));
+    // The first list of all holds this device and what was there before it: no news.
+    const fresh = known === null ? [] : seen.filter((one) => !known.some((old) => old.id === one.id));
+    registration.news = [...registration.news, ...fresh].filter((one) => one.id !== this.id);
+    registration.known = seen;
+    registration.label = this.devices.find((one) => one.own)?.label ?? registration.label;
+    await keep(registration);
+  }
+
+  /** @param {string} document @param {string} label @returns {Promise<Listed>} */
+  async listed(document, label) {
+    try {
+      const { claims } = await verifyDevice(this.issuer, document, now());
+      const own = claims.device_id === this.id;
+      const { device_id: id, name, nbf: since, exp: until } = claims;
+      return { id, label, name, since, until, own, verified: true };
+    } catch {
+      // Perhaps of a newer issuing key. The registrar says that it is there, so it must be seen.
+      return { id: await digest(document), label, name: "", since: 0, until: 0, own: false, verified: false };
+    }
+  }
+
+  /** The person has seen the news. */
+  async seen() {
+    this.registration.news = [];
+    await keep(this.registration);
+  }
+}
+
+/** Short enough to compare by eye. @param {string} fingerprint */
+export const grouped = (fingerprint) => (decode(fingerprint) === null ? [] : (fingerprint.match(/.{1,4}/g) ?? []));

@@ -1,0 +1,455 @@
+// The app: registrations, the desk, and which screen is shown. What is shown when nothing waits follows from the state
+// alone (`rest`); a verified request comes before everything else.
+
+import { Account, KeysError } from "/assets/account.js";
+import { send } from "/assets/answering.js";
+import { TimeError } from "/assets/cert.js";
+import { Desk } from "/assets/desk.js";
+import { button, h, notice, p } from "/assets/dom.js";
+import { linkOf } from "/assets/enrol.js";
+import { come, giveUp, troubleOf, wait } from "/assets/enrolling.js";
+import { digits, failed, naming, registered } from "/assets/screen-enrol.js";
+import { home, newDevices } from "/assets/screen-home.js";
+import { elsewhere, lost } from "/assets/screen-other.js";
+import { outcome } from "/assets/screen-outcome.js";
+import { request } from "/assets/screen-request.js";
+import { settings } from "/assets/screen-settings.js";
+import { welcome } from "/assets/screen-welcome.js";
+import { platform, service } from "/assets/words.js";
+import * as vault from "/assets/vault.js";
+
+/** @import { Token } from "/assets/enrol.js" */
+/** @import { Heard } from "/assets/events.js" */
+/** @import { Waiting } from "/assets/desk.js" */
+/** @import { Decision } from "/assets/request.js" */
+/** @import { Unusable } from "/assets/screen-other.js" */
+/** @import { Screen } from "/assets/screen-welcome.js" */
+/** @import { Became, Enrolling, Past, Registration } from "/assets/vault.js" */
+
+/** Where this app's gateway is. @typedef {{ relay: string, panel: string }} Config */
+
+/** A result is left on the screen for so long before a new request takes its place. */
+const READ_MS = 3000;
+
+/** What the page gives. @typedef {{ show: (screen: Screen) => void, config: () => Promise<Config> }} Page */
+
+export class App {
+  /** @param {Page} page */
+  constructor(page) {
+    this.page = page;
+    this.active = false;
+    /** @type {Account[]} */
+    this.accounts = [];
+    /** @type {Unusable[]} */
+    this.unusable = [];
+    /** @type {Past[]} */
+    this.past = [];
+    /** A code that waits for the device's name. @type {{ token: Token, code: string } | null} */
+    this.brought = null;
+    /** @type {{ one: Enrolling, stop: AbortController } | null} */
+    this.enrolling = null;
+    /** What stands where `rest` would be. @type {(() => void) | null} */
+    this.aside = null;
+    /** @type {{ waiting: Waiting, recount: () => void } | null} */
+    this.asking = null;
+    /** @type {{ since: number, settled: boolean, recount: () => void } | null} */
+    this.resulting = null;
+    this.persistent = false;
+    this.panel = "/panel/";
+    /** Further notices for the home screen. @type {Map<string, () => Node>} */
+    this.notices = new Map();
+    this.desk = new Desk((waiting, why) => this.over(waiting, why === "expired" ? "expired" : "ended"));
+    /** Takes the work over from another tab. */
+    this.here = () => {};
+  }
+
+  /** Reads what is kept, and begins. */
+  async start() {
+    this.active = true;
+    await this.load();
+    const [waits] = (await vault.enrolling()).filter((one) => one.until > Date.now() / 1000);
+    if (waits !== undefined && this.enrolling === null) this.follow(waits);
+    this.rest();
+  }
+
+  /** Another tab works now. */
+  yield() {
+    this.active = false;
+    for (const account of this.accounts) account.disconnect();
+    this.accounts = [];
+    this.desk.waiting = [];
+    this.enrolling?.stop.abort();
+    this.enrolling = null;
+    this.aside = null;
+    this.rest();
+  }
+
+  async load() {
+    const kept = await vault.registrations();
+    for (const account of this.accounts) account.disconnect();
+    this.accounts = [];
+    this.unusable = [];
+    for (const mark of vault.marks()) {
+      if (!kept.some((one) => one.deviceId === mark.deviceId)) {
+        this.unusable.push({ mark, why: "No keys are kept here any more.", keysGone: true });
+      }
+    }
+    for (const registration of kept) await this.use(registration);
+    this.past = await vault.history();
+    this.persistent = (await navigator.storage?.persisted?.()) ?? false;
+  }
+
+  /** @param {Registration} registration */
+  async use(registration) {
+    const { deviceId, relay, label } = registration;
+    try {
+      const account = await Account.load(registration);
+      vault.markAll([{ deviceId, name: account.name, label, relay }]);
+      this.accounts.push(account);
+      account.connect((heard) => this.heard(account, heard));
+    } catch (error) {
+      const why = error instanceof Error ? error.message : "its keys cannot be read";
+      const mark = vault.marks().find((one) => one.deviceId === deviceId) ?? { deviceId, name: "", label, relay };
+      this.unusable.push({ mark, why, keysGone: error instanceof KeysError || !(error instanceof TimeError) });
+    }
+  }
+
+  // What is heard
+
+  /** @param {Account} account @param {Heard} heard */
+  heard(account, heard) {
+    if (!this.active || !this.accounts.includes(account)) return;
+    if (heard.name !== "event") {
+      if (heard.name === "connected") void this.refresh(account).catch(() => {});
+      this.redraw();
+      return;
+    }
+    const { event } = heard;
+    if (event.name === "withdrawn") this.desk.withdrawn(event.content.id, event.content.why);
+    else if (event.name === "devices") void this.refresh(account).catch(() => {});
+    else void this.pushed(account, event.content);
+  }
+
+  /** Nothing of a push is shown, sounded or kept before it has verified (R29). @param {Account} account
+   * @param {{ id: string, expiry: number, left: number, blob: Uint8Array<ArrayBuffer> }} push */
+  async pushed(account, { id, expiry, left, blob }) {
+    const came = performance.now();
+    const verified = await account.verified(id, expiry, blob).catch(() => null);
+    if (verified === null || !this.active || !this.accounts.includes(account)) return;
+    const waiting = this.desk.push(account, verified, Math.max(0, left - (performance.now() - came) / 1000));
+    if (waiting === null) return;
+    if (navigator.userActivation?.hasBeenActive) navigator.vibrate?.(150);
+    this.asking?.recount();
+    this.resulting?.recount();
+    const reading = this.resulting !== null && (!this.resulting.settled || performance.now() - this.resulting.since < READ_MS);
+    if (this.asking === null && !reading) this.ask(waiting);
+    else this.redraw();
+  }
+
+  /** @param {Account} account */
+  async refresh(account) {
+    await account.refresh();
+    this.redraw();
+  }
+
+  // Requests
+
+  /** @param {Waiting} waiting */
+  ask(waiting) {
+    this.resulting = null;
+    const others = () => {
+      const count = this.desk.waiting.length;
+      return count > 1 ? `1 of ${count} requests that wait` : "";
+    };
+    const screen = request({
+      waiting,
+      position: others,
+      account: this.accounts.length > 1 ? waiting.account.name : null,
+      answer: (decision, num) => void this.answer(waiting, decision, num),
+      later: () => this.rest(),
+    });
+    this.asking = { waiting, recount: screen.recount };
+    this.page.show(screen);
+  }
+
+  /** @param {Waiting} waiting @param {Decision} decision @param {string | undefined} num */
+  async answer(waiting, decision, num) {
+    if (!this.active || this.desk.take(waiting.id) === null) return;
+    this.asking = null;
+    const shown = this.result(waiting);
+    if (decision === "approve" && waiting.ends.left() <= 0) {
+      shown.become("expired");
+      await this.remember(waiting, "expired");
+      return;
+    }
+    const { became, why } = await send(waiting, decision, num);
+    if (became === "unsent") this.desk.unsent(waiting);
+    shown.become(became, why);
+    await this.remember(waiting, became);
+  }
+
+  /** One ended without an answer. @param {Waiting} waiting @param {Became} became */
+  over(waiting, became) {
+    void this.remember(waiting, became);
+    if (this.asking?.waiting === waiting) {
+      this.asking = null;
+      this.result(waiting).become(became);
+    } else {
+      this.asking?.recount();
+      this.resulting?.recount();
+    }
+  }
+
+  /** The result's screen; `become` says which. @param {Waiting} waiting */
+  result(waiting) {
+    const screen = outcome({
+      waiting,
+      next: () => (this.desk.waiting.length > 0 ? "Next request" : "Done"),
+      done: () => {
+        const [next] = this.desk.waiting;
+        if (next === undefined) this.rest();
+        else this.ask(next);
+      },
+    });
+    const resulting = { since: performance.now(), settled: false, recount: screen.recount };
+    this.resulting = resulting;
+    this.page.show(screen);
+    return {
+      become: (/** @type {Became} */ became, why = "") => {
+        resulting.settled = true;
+        resulting.since = performance.now();
+        screen.become(became, why);
+      },
+    };
+  }
+
+  /** @param {Waiting} waiting @param {Became} became */
+  async remember({ id, request }, became) {
+    const { statement } = request;
+    const what = service(statement).replace("?", "");
+    const { user, login } = statement;
+    const past = { id, at: Date.now(), what, host: statement.host.display, user, login, became };
+    this.past = [past, ...this.past.filter((one) => one.id !== id)].slice(0, 50);
+    this.redraw();
+    await vault.remember(past).catch(() => {});
+  }
+
+  // Enrolment
+
+  /** Takes what was scanned or typed. @param {string} typed @returns {string | null} what is wrong with it */
+  bring(typed) {
+    try {
+      this.brought = { token: linkOf(typed, location.origin), code: typed.trim() };
+    } catch (error) {
+      return error instanceof Error ? error.message : "the code cannot be read";
+    }
+    this.aside = null;
+    this.rest();
+    return null;
+  }
+
+  /** @param {string} label */
+  async enrol(label) {
+    const brought = this.brought;
+    if (brought === null) return;
+    let relay = "this gateway";
+    try {
+      ({ relay } = await this.page.config());
+      const one = await come(relay, brought.token, label, `Assent web app, ${await platform()}`);
+      this.brought = null;
+      this.follow(one);
+    } catch (error) {
+      const trouble = troubleOf(error, relay);
+      this.trouble(trouble, () => this.rest());
+      return;
+    }
+    this.rest();
+  }
+
+  /** @param {import("/assets/screen-enrol.js").Trouble} trouble @param {() => void} again */
+  trouble(trouble, again) {
+    const drop = () => {
+      this.brought = null;
+      this.setAside(null);
+    };
+    this.setAside(() => this.page.show(failed(trouble, { again: () => (this.setAside(null), again()), back: drop })));
+  }
+
+  /** Waits for an enrolment's end. @param {Enrolling} one */
+  follow(one) {
+    const stop = new AbortController();
+    this.enrolling = { one, stop };
+    const end = async (/** @type {Registration | null} */ registration) => {
+      if (stop.signal.aborted) return;
+      this.enrolling = null;
+      if (registration !== null) await this.begin(registration);
+    };
+    const fail = async (/** @type {unknown} */ error) => {
+      if (stop.signal.aborted) return;
+      this.enrolling = null;
+      await giveUp(one).catch(() => {});
+      this.trouble(troubleOf(error, one.relay), () => this.rest());
+    };
+    wait(one, stop.signal, (state) => this.digits?.(state)).then(end).catch(fail);
+  }
+
+  /** A new registration begins to work. @param {Registration} registration */
+  async begin(registration) {
+    this.persistent = (await navigator.storage?.persist?.()) ?? false;
+    await this.use(registration);
+    const account = this.accounts.find((one) => one.id === registration.deviceId);
+    const go = () => this.setAside(null);
+    const { name } = account ?? { name: "" };
+    this.setAside(() => this.page.show(registered({ name, relay: registration.relay, persistent: this.persistent, go })));
+  }
+
+  /** How an enrolment's screen hears. @type {((state: import("/assets/registrar.js").EnrolmentState | null) => void) | null} */
+  digits = null;
+
+  // Screens
+
+  /** What is shown when no request is. */
+  rest() {
+    this.asking = null;
+    this.resulting = null;
+    this.digits = null;
+    if (!this.active) this.page.show(elsewhere({ here: this.here }));
+    else if (this.aside !== null) this.aside();
+    else if (this.brought !== null) this.showNaming(this.brought.code);
+    else if (this.enrolling !== null) this.showDigits(this.enrolling.one);
+    else if (this.unusable.length > 0) this.showLost();
+    else if (this.accounts.length > 0) this.showHome();
+    else this.page.show(welcome({ take: (typed) => this.bring(typed), back: null }));
+  }
+
+  /** Puts something in the place of the usual screen; it stays until it is taken away. @param {(() => void) | null} aside */
+  setAside(aside) {
+    this.aside = aside;
+    if (this.asking === null && this.resulting === null) this.rest();
+  }
+
+  /** Draws again what depends on the state, unless a request or a result is on the screen. */
+  redraw() {
+    if (this.asking !== null || this.resulting !== null || !this.active) return;
+    if (this.atHome) this.showHome();
+    else this.resettle?.();
+  }
+
+  get atHome() {
+    const { aside, brought, enrolling, unusable, accounts } = this;
+    return aside === null && brought === null && enrolling === null && unusable.length === 0 && accounts.length > 0;
+  }
+
+  /** How the settings' screen hears. @type {(() => void) | null} */
+  resettle = null;
+
+  /** @param {string} code */
+  showNaming(code) {
+    const cancel = () => {
+      this.brought = null;
+      this.rest();
+    };
+    this.page.show(naming({ code, go: (label) => this.enrol(label), cancel }));
+  }
+
+  /** @param {Enrolling} one */
+  showDigits(one) {
+    const cancel = () => {
+      this.enrolling?.stop.abort();
+      this.enrolling = null;
+      void giveUp(one).finally(() => this.rest());
+    };
+    const screen = digits({ digits: one.digits, label: one.label, cancel });
+    this.digits = (state) => {
+      if (state === null) screen.trouble("The gateway does not answer; it is tried again.");
+      else if (state.name === "approval") screen.approval();
+      else screen.trouble("Waiting for the digits …");
+    };
+    this.page.show(screen);
+  }
+
+  showLost() {
+    const forget = async () => {
+      for (const { mark } of this.unusable) await vault.wipe(mark.deviceId);
+      this.unusable = [];
+      this.rest();
+    };
+    this.page.show(lost({ lost: this.unusable, enrol: () => this.add(), forget: () => void forget() }));
+  }
+
+  showHome() {
+    const notices = [...this.notices.values()].map((make) => make());
+    for (const account of this.accounts.filter((one) => one.registration.news.length > 0)) {
+      notices.unshift(newDevices(account, { seen: () => void account.seen().then(() => this.redraw()) }));
+    }
+    this.page.show(
+      home({
+        accounts: this.accounts,
+        waiting: this.desk.waiting,
+        past: this.past,
+        online: navigator.onLine,
+        notices,
+        open: (waiting) => this.ask(waiting),
+        clear: () => void vault.clearHistory().then(() => ((this.past = []), this.redraw())),
+        settings: (account) => this.settings(account),
+        again: () => this.add(),
+      }),
+    );
+  }
+
+  /** Another enrolment beside those that are there. */
+  add() {
+    this.setAside(() =>
+      this.page.show(welcome({ take: (typed) => this.bring(typed), back: () => this.setAside(null) })),
+    );
+  }
+
+  /** @param {Account | undefined} account */
+  settings(account = this.accounts[0]) {
+    if (account === undefined) return;
+    const back = () => {
+      this.resettle = null;
+      this.setAside(null);
+    };
+    this.setAside(() => {
+      const screen = settings({
+        account,
+        panel: this.panel,
+        persistent: this.persistent,
+        back,
+        add: () => this.add(),
+        rename: (label) => account.refresh({ rename: { label } }),
+        refresh: () => this.refresh(account),
+        leave: async () => {
+          await account.ask("leave");
+          await this.wipe(account);
+        },
+        wipe: () => this.wipe(account),
+      });
+      this.resettle = screen.redraw;
+      this.page.show(screen);
+    });
+  }
+
+  /** @param {Account} account */
+  async wipe(account) {
+    account.disconnect();
+    this.desk.drop(account);
+    this.accounts = this.accounts.filter((one) => one !== account);
+    await vault.wipe(account.id);
+    this.resettle = null;
+    this.setAside(null);
+  }
+
+  /** A notice on the home screen that can be acted on. @param {string} id @param {string} head @param {string} text
+   * @param {string} label @param {() => void} act */
+  offer(id, head, text, label, act) {
+    const take = () => {
+      this.notices.delete(id);
+      this.redraw();
+      act();
+    };
+    this.notices.set(id, () => notice("", head, p(text), h("div", { class: "row" }, button(label, "", take))));
+    this.redraw();
+  }
+}

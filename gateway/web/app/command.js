@@ -1,0 +1,95 @@
+// The command of a request: as sudo resolved it, and each argument apart. When it is long, or part of it is missing, it
+// is folded, and must be opened before Approve works.
+
+import { button, fact, h, notice, outside, p } from "/assets/dom.js";
+import { ends } from "/assets/text.js";
+
+/** @import { Statement } from "/assets/request.js" */
+/** @import { Child } from "/assets/dom.js" */
+
+/** What is longer is folded: characters of one text, characters of all together, arguments. */
+const ONE = 240;
+const TOGETHER = 600;
+const ARGUMENTS = 8;
+
+/** @typedef {NonNullable<Statement["cmd"]>} Command */
+
+/** @param {Command} command */
+export function isLong({ resolved, args, truncated }) {
+  const texts = resolved === undefined ? args : [resolved, ...args];
+  const together = texts.reduce((sum, text) => sum + text.length, 0);
+  return truncated || args.length > ARGUMENTS || together > TOGETHER || texts.some((text) => text.length > ONE);
+}
+
+/**
+ * The rows of the command, and whether it is folded; `opened` is called when it is not any more.
+ * @param {Statement} statement @param {() => void} opened
+ */
+export function command({ svc, cmd }, opened) {
+  if (cmd === undefined) {
+    const sudo = svc.startsWith("sudo");
+    return { rows: sudo ? [fact("Command", "none is part of this request")] : [], folded: false };
+  }
+  const folded = isLong(cmd);
+  const resolved = h("dd", { class: "command" });
+  const asked = h("dd", { class: "command" });
+  const draw = (/** @type {boolean} */ whole) => {
+    if (cmd.resolved !== undefined) resolved.replaceChildren(line(cmd.resolved, whole));
+    asked.replaceChildren(...args(cmd, whole));
+  };
+  const open = () => {
+    draw(true);
+    const first = asked.closest("dl")?.querySelector(".command");
+    if (first instanceof HTMLElement) {
+      first.tabIndex = -1;
+      first.focus({ preventScroll: true });
+    }
+    opener.remove();
+    opened();
+  };
+  const size = [cmd.resolved ?? "", ...cmd.args].reduce((sum, text) => sum + [...text].length, 0);
+  const opener = h(
+    "div",
+    { class: "opener" },
+    button(`Show all: ${cmd.args.length} arguments, ${size} characters`, "block", open),
+  );
+  draw(!folded);
+  const rows = [
+    cmd.resolved !== undefined && h("div", { class: "wide" }, h("dt", null, "Command, as sudo resolved it"), resolved),
+    h("div", { class: "wide" }, h("dt", null, "As asked, each argument for itself"), asked),
+    cmd.truncated &&
+      h(
+        "div",
+        { class: "wide" },
+        h("dt", { class: "unseen" }, "Warning"),
+        h("dd", null, notice("bad", "Part of the command is missing", p("It was too long to be sent whole. What is missing may be anything: deny unless you know it."))),
+      ),
+    folded && h("div", { class: "wide" }, h("dt", { class: "unseen" }, "Folded"), h("dd", null, opener)),
+  ];
+  return { rows: rows.filter((row) => row !== false), folded };
+}
+
+/** @param {string} text @param {boolean} whole @returns {Node} */
+function line(text, whole) {
+  return h("code", { class: "mono" }, ...shortened(text, whole));
+}
+
+/** @param {string} text @param {boolean} whole @returns {Child[]} */
+function shortened(text, whole) {
+  const cut = whole ? null : ends(text, ONE);
+  if (cut === null) return [outside(text)];
+  return [outside(cut.head), h("span", { class: "gone" }, ` … ${cut.gone} characters … `), outside(cut.tail)];
+}
+
+/** @param {Command} command @param {boolean} whole @returns {Node[]} */
+function args({ args }, whole) {
+  if (args.length === 0) return [h("p", { class: "soft" }, "no arguments")];
+  const item = (/** @type {number} */ at) =>
+    h("li", { value: at + 1 }, h("code", { class: "mono" }, ...shortened(args[at] ?? "", whole)));
+  const count = args.length;
+  const middle = !whole && count > ARGUMENTS;
+  const shown = middle ? [0, 1, 2, 3, count - 2, count - 1] : args.map((_, at) => at);
+  const items = shown.map(item);
+  if (middle) items.splice(4, 0, h("li", { class: "gone", value: 5 }, `… ${count - 6} more arguments …`));
+  return [h("ol", { class: "arguments" }, ...items)];
+}

@@ -1,0 +1,146 @@
+// Enrolment of this device: the token in a link, new keys bound to it by a MAC, and the six digits that catch the wrong
+// phone. Beside proto/src/enrol.rs.
+
+import { decode, encode, sha256, utf8 } from "/assets/bytes.js";
+import { TimeError, now, verifyDevice, verifyIssuer } from "/assets/cert.js";
+import { sign } from "/assets/jws.js";
+import { pointOf, shortFingerprint, verifyingKey } from "/assets/keys.js";
+
+/** @import { Bytes } from "/assets/bytes.js" */
+/** @import { Device, Issuer } from "/assets/cert.js" */
+/** @import { OwnKeys, VerifyingKey } from "/assets/keys.js" */
+/** @import { TrustInfo } from "/assets/relay.js" */
+
+/** @typedef {{ id: string, secret: Bytes, root: string }} Token */
+
+/** A text is no link and no code. */
+export class LinkError extends Error {}
+
+/** The gateway does not have the root that the token names. */
+export class RootError extends Error {}
+
+/** A certificate does not hold because a clock is off by so many seconds. */
+export class ClockError extends Error {
+  /** @param {string} why @param {number} off */
+  constructor(why, off) {
+    super(why);
+    this.off = off;
+  }
+}
+
+/** Longest life of an enrolment, and how far clocks may differ, in seconds. */
+export const LIFE = 600 + 300;
+const MAX_LABEL = 128;
+
+/** Reads `1.<id>.<secret>.<root>`. @param {string} code @returns {Token} */
+export function tokenOf(code) {
+  const [version, id, secret, root, ...more] = code.trim().split(".");
+  const bytes = [id, secret, root].map((part) => decode(part ?? ""));
+  const [, key] = bytes;
+  if (version !== "1" || more.length > 0 || !id || !root || !key || bytes.some((part) => part?.length !== 16)) {
+    throw new LinkError("the code is not whole: it is four parts with dots between them, the first of them “1”");
+  }
+  return { id, secret: key, root };
+}
+
+/**
+ * Reads what was scanned or typed: the link, or its code alone. The address must be of this very app: another one's
+ * keys would lie in another place.
+ * @param {string} typed @param {string} origin this app's @returns {Token}
+ */
+export function linkOf(typed, origin) {
+  const trimmed = typed.trim();
+  const [address = "", code] = trimmed.includes("#") ? split(trimmed) : [undefined, trimmed];
+  if (address !== "") {
+    const url = URL.canParse(address) ? new URL(address) : null;
+    if (url === null) throw new LinkError("this is no enrolment link");
+    if (url.origin !== origin) {
+      throw new LinkError(`this link is for the authenticator at ${url.origin}. Open it there, or ask for a new one`);
+    }
+  }
+  return tokenOf(code ?? "");
+}
+
+/** @param {string} link @returns {[string, string]} */
+function split(link) {
+  const at = link.indexOf("#");
+  return [link.slice(0, at), link.slice(at + 1)];
+}
+
+/**
+ * What the token makes believable of what the relay says: its root, and the issuer under it (R23).
+ * @param {TrustInfo} info @param {Token} token @returns {Promise<{ root: VerifyingKey, issuer: Issuer }>}
+ */
+export async function pin(info, token) {
+  for (const point of info.roots) {
+    if ((await shortFingerprint(point)) !== token.root) continue;
+    const root = await verifyingKey(point);
+    return { root, issuer: await inTime(() => verifyIssuer(info.issuer, root, now()), info.now) };
+  }
+  throw new RootError("the gateway does not have the root that the link names");
+}
+
+/** @template T @param {() => Promise<T>} check @param {number} theirs @returns {Promise<T>} */
+async function inTime(check, theirs) {
+  try {
+    return await check();
+  } catch (error) {
+    const off = Math.abs(theirs - now());
+    if (error instanceof TimeError && off > 60) throw new ClockError(error.message, off);
+    throw error;
+  }
+}
+
+/** HMAC-SHA256 under a key made from the token's secret for this purpose. @param {Bytes} secret @param {string} request */
+async function mac(secret, request) {
+  const from = await crypto.subtle.importKey("raw", secret, "HKDF", false, ["deriveKey"]);
+  const how = { name: "HKDF", hash: "SHA-256", salt: new Uint8Array(0), info: utf8("assent/1 enrol") };
+  const key = await crypto.subtle.deriveKey(how, from, { name: "HMAC", hash: "SHA-256", length: 256 }, false, ["sign"]);
+  return encode(new Uint8Array(await crypto.subtle.sign("HMAC", key, utf8(request))));
+}
+
+/**
+ * Asks for a certificate with the token's secret.
+ * @param {Token} token @param {OwnKeys} keys @param {string} label @param {string} ua @param {number} at
+ */
+export async function enrolment(token, keys, label, ua, at) {
+  const wish = {
+    v: 1,
+    token_id: token.id,
+    sign: await pointOf(keys.sign.publicKey),
+    kem: await pointOf(keys.kem.publicKey),
+    label: cut(label),
+    ua: cut(ua),
+    iat: at,
+  };
+  const request = await sign("assent-dev-req+jws", keys.sign, wish);
+  return { request, mac: await mac(token.secret, request) };
+}
+
+/** At most 128 bytes, cut between characters. @param {string} label */
+export function cut(label) {
+  let characters = [...label.trim()];
+  while (utf8(characters.join("")).length > MAX_LABEL) characters = characters.slice(0, -1);
+  return characters.join("");
+}
+
+/** The six digits of a device's request. @param {string} request */
+export async function digits(request) {
+  const hash = await sha256(utf8(request));
+  const head = new DataView(hash.buffer).getBigUint64(0);
+  return (head % 1_000_000n).toString().padStart(6, "0");
+}
+
+/**
+ * The certificate that came, if it is valid and of our keys.
+ * @param {Issuer} issuer @param {OwnKeys} keys @param {string} document @param {number} theirs the relay's clock
+ * @returns {Promise<Device>}
+ */
+export async function own(issuer, keys, document, theirs) {
+  const device = await inTime(() => verifyDevice(issuer, document, now()), theirs);
+  const [sign, kem] = await Promise.all([pointOf(keys.sign.publicKey), pointOf(keys.kem.publicKey)]);
+  if (device.claims.sign !== sign || device.claims.kem !== kem) {
+    throw new Error("the certificate that came is for other keys; nothing was registered");
+  }
+  return device;
+}

@@ -1,0 +1,151 @@
+// One enrolment from its link to its certificate. It survives a reload: what is needed to go on is kept with the keys.
+
+import { TimeError, now, verifyIssuer } from "/assets/cert.js";
+import { ClockError, LIFE, RootError, digits, enrolment, own, pin } from "/assets/enrol.js";
+import { generate, verifyingKey } from "/assets/keys.js";
+import { NotBelieved, Refused, enrol, enrolmentStands } from "/assets/registrar.js";
+import { Problem, Unreachable, trustInfo } from "/assets/relay.js";
+import { visible } from "/assets/text.js";
+import { complete, forgetEnrolling, keepEnrolling } from "/assets/vault.js";
+
+/** @import { Issuer } from "/assets/cert.js" */
+/** @import { Token } from "/assets/enrol.js" */
+/** @import { EnrolmentState } from "/assets/registrar.js" */
+/** @import { Trouble } from "/assets/screen-enrol.js" */
+/** @import { Enrolling, Registration } from "/assets/vault.js" */
+
+const POLL_MS = 1000;
+
+/** The enrolment ended without a certificate. */
+export class Over extends Error {}
+
+/**
+ * Comes to the registrar with new keys. Gives back what is to be shown and waited for.
+ * @param {string} relay @param {Token} token @param {string} label @param {string} ua @returns {Promise<Enrolling>}
+ */
+export async function come(relay, token, label, ua) {
+  const info = await trustInfo(relay);
+  const { root, issuer } = await pin(info, token);
+  const ahead = info.now - now();
+  const keys = await generate();
+  const wish = await enrolment(token, keys, label, ua, now() + ahead);
+  const state = await enrol(relay, issuer, keys, wish);
+  if (state.name === "over") throw new Over();
+  const one = {
+    tokenId: token.id,
+    relay,
+    root: root.point,
+    issuer: issuer.document,
+    keys,
+    label,
+    digits: await digits(wish.request),
+    ahead,
+    until: now() + LIFE,
+  };
+  await keepEnrolling(one);
+  return one;
+}
+
+/**
+ * Waits until the digits were typed. `tell` hears how it stands; null when asking failed and is tried again.
+ * @param {Enrolling} one @param {AbortSignal} stop @param {(state: EnrolmentState | null) => void} tell
+ * @returns {Promise<Registration | null>} null when it was stopped
+ */
+export async function wait(one, stop, tell) {
+  const issuer = await verifyIssuer(one.issuer, await verifyingKey(one.root), now());
+  for (;;) {
+    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+    if (stop.aborted) return null;
+    const state = await stands(one, issuer);
+    if (stop.aborted) return null;
+    tell(state);
+    if (state?.name === "over" || now() > one.until) throw new Over();
+    if (state?.name === "certified") return register(one, issuer, state.content.device);
+  }
+}
+
+/** @param {Enrolling} one @param {Issuer} issuer */
+async function stands(one, issuer) {
+  try {
+    return await enrolmentStands(one.relay, issuer, one.keys, one.tokenId, one.ahead);
+  } catch (error) {
+    if (error instanceof Unreachable || (error instanceof Problem && error.passing)) return null;
+    throw error;
+  }
+}
+
+/** @param {Enrolling} one @param {Issuer} issuer @param {string} document @returns {Promise<Registration>} */
+async function register(one, issuer, document) {
+  const { claims } = await own(issuer, one.keys, document, now() + one.ahead);
+  const { relay, root, keys } = one;
+  const registration = {
+    deviceId: claims.device_id,
+    relay,
+    root,
+    issuer: one.issuer,
+    certificate: document,
+    label: claims.label,
+    keys,
+    known: null,
+    news: [],
+  };
+  const { name, label } = claims;
+  await complete(registration, one.tokenId, { deviceId: claims.device_id, name, label, relay });
+  return registration;
+}
+
+/** @param {Enrolling} one */
+export const giveUp = (one) => forgetEnrolling(one.tokenId);
+
+/** What went wrong, for people. @param {unknown} error @param {string} relay @returns {Trouble} */
+export function troubleOf(error, relay) {
+  const fresh = "Ask for a new code, and use it within ten minutes.";
+  /** @param {string} head @param {string} text @param {string} next @param {{ loud?: boolean, again?: boolean }} [more] */
+  const trouble = (head, text, next, more = {}) => ({ head, text, next, loud: false, again: false, ...more });
+  if (error instanceof RootError) {
+    return trouble(
+      "Stop: this is not the gateway of your code",
+      `The code names a root key that the gateway at ${relay} does not have. Either the code is for another gateway, or somebody stands between you and yours. Nothing was trusted and nothing was sent.`,
+      "Do not try again with this code. Tell your administrator, and ask for a new code.",
+      { loud: true },
+    );
+  }
+  if (error instanceof ClockError) {
+    return trouble(
+      "The clock is wrong",
+      `This device's clock and the gateway's differ by ${error.off} seconds, so certificates cannot be checked. ${error.message}.`,
+      "Set this device's date and time to automatic, then try again.",
+      { again: true },
+    );
+  }
+  if (error instanceof TimeError) {
+    return trouble("A certificate has ended", error.message, "Tell your administrator.", { again: true });
+  }
+  if (error instanceof Over || (error instanceof Refused && error.code === "token")) {
+    return trouble("This code is over", "It is too old, was used already, or the digits were wrong three times. Nothing was registered.", fresh);
+  }
+  if (error instanceof Refused && error.code === "clock") {
+    return trouble("The clock is wrong", visible(error.message), "Set this device's date and time to automatic, then try again.", { again: true });
+  }
+  if (error instanceof Refused) {
+    return trouble("The registrar refuses", `It says: ${visible(error.message)}. Nothing was registered.`, fresh);
+  }
+  if (error instanceof Unreachable || error instanceof Problem) {
+    return trouble(
+      "The gateway does not answer",
+      `${relay}: ${visible(error.message)}. Your code is still good while its ten minutes last.`,
+      "Check this device's network, then try again.",
+      { again: true },
+    );
+  }
+  if (error instanceof NotBelieved) {
+    return trouble(
+      "The answer cannot be believed",
+      `What came from ${relay} is not the registrar's reply: ${error.message}. Nothing of it was used.`,
+      "Try once more; if it stays so, tell your administrator.",
+      { loud: true, again: true },
+    );
+  }
+  const why = error instanceof Error ? error.message : "an unknown error";
+  return trouble("Registering failed", `${visible(why)}. Nothing was registered.`, fresh);
+}

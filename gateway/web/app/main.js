@@ -1,0 +1,126 @@
+// Where it begins: the page around the screens, what the link brought, the service worker, and the clock's tick.
+
+import { App } from "/assets/app.js";
+import { json } from "/assets/relay.js";
+import { broken } from "/assets/screen-other.js";
+import { object, short } from "/assets/shape.js";
+import { tabs } from "/assets/tabs.js";
+import { serviceWorker } from "/assets/trusted.js";
+
+/** @import { Config } from "/assets/app.js" */
+/** @import { Screen } from "/assets/screen-welcome.js" */
+
+const TICK_MS = 500;
+
+/** @param {string} id */
+function there(id) {
+  const element = document.getElementById(id);
+  if (element === null) throw new Error(`the page has no #${id}`);
+  return element;
+}
+
+const main = there("main");
+const toSettings = there("settings");
+/** @type {Screen | null} */
+let shown = null;
+
+/** @param {Screen} screen */
+function show(screen) {
+  shown?.leave?.();
+  const focused = document.activeElement;
+  const kept = focused instanceof HTMLElement && main.contains(focused) ? focused.textContent : null;
+  const same = shown?.title === screen.title;
+  shown = screen;
+  main.replaceChildren(screen.node);
+  retitle();
+  // A screen that was drawn again leaves the focus where it was; a new one begins at its heading.
+  if (same && kept !== null) {
+    const again = [...main.querySelectorAll("button")].find((button) => button.textContent === kept);
+    (again ?? main.querySelector("h1"))?.focus({ preventScroll: true });
+  } else if (!same) {
+    scrollTo(0, 0);
+    main.querySelector("h1")?.focus({ preventScroll: true });
+  }
+}
+
+function retitle() {
+  const waits = app.desk.waiting.length;
+  document.title = `${waits > 0 ? `(${waits}) ` : ""}${shown?.title ?? "Assent"} · Assent`;
+  toSettings.hidden = !app.active || app.accounts.length !== 1 || !app.atHome || app.asking !== null || app.resulting !== null;
+}
+
+const configShape = object({ relay: short, panel: short });
+
+/** @returns {Promise<Config>} */
+async function config() {
+  const read = await json("/config.json", {}, configShape);
+  return { relay: read.relay.replace(/\/+$/, ""), panel: read.panel };
+}
+
+const app = new App({ show, config });
+
+/** The code behind `#` is taken once and leaves the address at once: not for the history, not for a bookmark. */
+function broughtByLink() {
+  const code = location.hash.slice(1);
+  if (location.pathname !== "/" || location.hash !== "") history.replaceState(null, "", "/");
+  return code;
+}
+
+function hurry() {
+  if (document.visibilityState !== "visible") return;
+  for (const account of app.accounts) account.stream?.hurry();
+}
+
+function tick() {
+  app.desk.tick();
+  shown?.tick?.();
+  retitle();
+}
+
+async function work() {
+  if (!("serviceWorker" in navigator)) return;
+  const registration = await serviceWorker();
+  const offer = () => {
+    const { waiting } = registration;
+    if (waiting === null || navigator.serviceWorker.controller === null) return;
+    app.offer("update", "A new version is ready", "It is used from the next start on.", "Use it now", () => {
+      navigator.serviceWorker.addEventListener("controllerchange", () => location.reload(), { once: true });
+      waiting.postMessage("now");
+    });
+  };
+  registration.addEventListener("updatefound", () => registration.installing?.addEventListener("statechange", offer));
+  offer();
+}
+
+function begin() {
+  const code = broughtByLink();
+  const problem = code === "" ? null : app.bring(code);
+  if (problem !== null) app.offer("link", "The link could not be used", `${problem}.`, "Close", () => {});
+  toSettings.addEventListener("click", () => app.settings());
+  const failed = (/** @type {unknown} */ error) => {
+    const why = error instanceof Error ? error.message : "unknown error";
+    show(broken(`Its storage cannot be used: ${why}. A private window or a full disk can be the cause.`));
+  };
+  const { here } = tabs({ active: () => void app.start().catch(failed), passive: () => app.yield() });
+  app.here = here;
+  setInterval(tick, TICK_MS);
+  addEventListener("online", () => (hurry(), app.redraw()));
+  addEventListener("offline", () => app.redraw());
+  addEventListener("hashchange", () => {
+    const later = broughtByLink();
+    if (later !== "") app.bring(later);
+  });
+  addEventListener("beforeinstallprompt", (event) => {
+    event.preventDefault();
+    app.offer("install", "Keep Assent at hand", "Install it, and it opens like any other app.", "Install", () => {
+      void /** @type {any} */ (event).prompt();
+    });
+  });
+  document.addEventListener("visibilitychange", hurry);
+  void config().then(({ panel }) => (app.panel = panel), () => {});
+  void work().catch(() => {});
+}
+
+const able = isSecureContext && "locks" in navigator && "indexedDB" in globalThis && crypto.subtle !== undefined;
+if (able) begin();
+else show(broken("It needs a newer browser and an https:// address."));

@@ -1,0 +1,109 @@
+// Calls to the registrar: sealed to the issuing key, answered under its signature, sealed to this device. The relay
+// that carries them reads nothing and can forge nothing. Beside proto/src/registrar.rs.
+
+import { encode, random, sha256 } from "/assets/bytes.js";
+import { now } from "/assets/cert.js";
+import { sign, verify } from "/assets/jws.js";
+import { pointOf } from "/assets/keys.js";
+import { json, posted } from "/assets/relay.js";
+import { open, seal } from "/assets/seal.js";
+import { bytes, digest, integer, list, object, seconds, short, text, variant, version } from "/assets/shape.js";
+
+/** @import { Issuer } from "/assets/cert.js" */
+/** @import { OwnKeys } from "/assets/keys.js" */
+
+const sealedShape = object({ issuer: digest, blob: bytes });
+const envelopeShape = object({ reply: text });
+const device = object({ device: text, label: short });
+
+const stateShape = variant({
+  waiting: null,
+  digits: object({ label: short, tries: integer(255) }),
+  approval: object({ until: seconds }),
+  certified: object({ device: text }),
+  over: null,
+});
+
+const replyShape = object({
+  v: version,
+  re: digest,
+  at: seconds,
+  // Those that a device can get; every other one was for somebody else.
+  reply: variant({
+    enrolment: stateShape,
+    my_devices: object({ devices: list(device) }),
+    left: null,
+    refused: object({ code: text, text: short }),
+  }),
+});
+
+/** @typedef {ReturnType<typeof stateShape>} EnrolmentState */
+/** @typedef {ReturnType<typeof replyShape>["reply"]} Reply */
+
+/** The registrar understood and refused. */
+export class Refused extends Error {
+  /** @param {string} code @param {string} said */
+  constructor(code, said) {
+    super(said);
+    this.code = code;
+  }
+}
+
+/** What came is not the registrar's reply to this call. */
+export class NotBelieved extends Error {}
+
+/**
+ * One sealed call. Throws `Refused` if that is the reply.
+ * @param {string} base @param {Issuer} issuer @param {OwnKeys} keys @param {object} ask @returns {Promise<Reply>}
+ */
+async function call(base, issuer, keys, ask) {
+  const call = { v: 1, reply_to: await pointOf(keys.kem.publicKey), n: encode(random(16)), ask };
+  const blob = await seal(issuer.claims.kem, "call", issuer.key.id, call);
+  const re = encode(await sha256(blob));
+  const sealed = await json(`${base}/v1/registrar`, posted({ issuer: issuer.key.id, blob: encode(blob) }), sealedShape);
+  const reply = await believed(issuer, keys, re, sealed.blob);
+  if (reply.name === "refused") throw new Refused(reply.content.code, reply.content.text);
+  return reply;
+}
+
+/** @param {Issuer} issuer @param {OwnKeys} keys @param {string} re @param {Uint8Array<ArrayBuffer>} blob */
+async function believed(issuer, keys, re, blob) {
+  try {
+    const envelope = await open(keys.kem, "reply", re, blob, envelopeShape);
+    const signed = await verify(envelope.reply, "assent-reg-reply+jws", issuer.key, replyShape);
+    if (signed.re === re) return signed.reply;
+  } catch (error) {
+    throw new NotBelieved(error instanceof Error ? error.message : "it cannot be read");
+  }
+  throw new NotBelieved("it answers another call");
+}
+
+/** @param {Reply} reply */
+function enrolmentState(reply) {
+  if (reply.name !== "enrolment") throw new NotBelieved("it replies to something else");
+  return reply.content;
+}
+
+/** Brings this device to its enrolment. @param {string} base @param {Issuer} issuer @param {OwnKeys} keys
+ * @param {{ request: string, mac: string }} enrolment */
+export async function enrol(base, issuer, keys, enrolment) {
+  return enrolmentState(await call(base, issuer, keys, { enrol_device: enrolment }));
+}
+
+/** Asks how the enrolment stands. @param {string} base @param {Issuer} issuer @param {OwnKeys} keys
+ * @param {string} tokenId @param {number} ahead */
+export async function enrolmentStands(base, issuer, keys, tokenId, ahead) {
+  const ask = { v: 1, token_id: tokenId, n: encode(random(16)), iat: now() + ahead };
+  const signed = await sign("assent-dev-ask+jws", keys.sign, ask);
+  return enrolmentState(await call(base, issuer, keys, { device: { signed } }));
+}
+
+/** @typedef {"devices" | { rename: { label: string } } | "leave"} Want */
+
+/** A certified device's own call. @param {string} base @param {Issuer} issuer @param {OwnKeys} keys
+ * @param {string} deviceId @param {number} ahead @param {Want} what */
+export async function deviceCall(base, issuer, keys, deviceId, ahead, what) {
+  const asked = { v: 1, device_id: deviceId, n: encode(random(16)), iat: now() + ahead, what };
+  const signed = await sign("assent-dev-call+jws", keys.sign, asked);
+  return call(base, issuer, keys, { device_call: { signed } });
+}

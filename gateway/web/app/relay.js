@@ -1,0 +1,155 @@
+// The HTTP client towards the relay: bounded bodies, a time limit on everything, no cookies, no redirects; and the claim
+// by which the relay knows this device, dated by the relay's clock. Beside ctl/src/gateway_client.rs.
+
+import { encode, text } from "/assets/bytes.js";
+import { now } from "/assets/cert.js";
+import { sign } from "/assets/jws.js";
+import { ShapeError, list, object, parse, point, seconds, text as textShape } from "/assets/shape.js";
+
+/** @import { Bytes } from "/assets/bytes.js" */
+/** @import { Reader } from "/assets/shape.js" */
+
+const CALL_MS = 10_000;
+const MAX_BODY = 512 * 1024;
+/** A claim lives 600 s at the relay; it is used for half of that. */
+const CLAIM_MS = 300_000;
+
+/** The relay gave no answer, or none that makes sense. Trying again may help. */
+export class Unreachable extends Error {}
+
+/** The relay's own word. */
+export class Problem extends Error {
+  /** @param {number} status @param {string} code @param {string} said @param {number} at the relay's clock */
+  constructor(status, code, said, at) {
+    super(said);
+    this.status = status;
+    this.code = code;
+    this.at = at;
+  }
+
+  /** Whether trying again may help. */
+  get passing() {
+    return this.status >= 500;
+  }
+}
+
+const trustShape = object({ roots: list(point), issuer: textShape, now: seconds });
+
+/** @typedef {ReturnType<typeof trustShape>} TrustInfo */
+
+/** @param {string} url @param {RequestInit} init @param {AbortSignal} signal @returns {Promise<Response>} */
+export async function call(url, init, signal) {
+  const safe = /** @type {const} */ ({
+    cache: "no-store",
+    credentials: "omit",
+    redirect: "error",
+    referrerPolicy: "no-referrer",
+  });
+  /** @type {Response} */
+  let response;
+  try {
+    response = await fetch(url, { ...init, ...safe, signal });
+  } catch {
+    throw new Unreachable(signal.aborted ? "it gave no answer in time" : "it cannot be reached");
+  }
+  if (response.ok) return response;
+  throw await problem(response);
+}
+
+/** @param {Response} response */
+async function problem(response) {
+  try {
+    const said = JSON.parse(await bounded(response));
+    if (typeof said.code === "string" && typeof said.text === "string" && Number.isSafeInteger(said.now)) {
+      return new Problem(response.status, said.code, said.text, said.now);
+    }
+  } catch {
+    // Not the relay's form of a problem: perhaps a proxy's.
+  }
+  return new Problem(response.status, "internal", `it answered ${response.status}`, now());
+}
+
+/** @param {Response} response */
+async function bounded(response) {
+  const reader = response.body?.getReader();
+  /** @type {Bytes[]} */
+  const chunks = [];
+  let length = 0;
+  for (;;) {
+    const { done, value } = (await reader?.read()) ?? { done: true, value: undefined };
+    if (done) break;
+    length += value.length;
+    if (length > MAX_BODY) throw new Unreachable("its answer is too long");
+    chunks.push(new Uint8Array(value));
+  }
+  const whole = new Uint8Array(length);
+  let at = 0;
+  for (const chunk of chunks) {
+    whole.set(chunk, at);
+    at += chunk.length;
+  }
+  return text(whole);
+}
+
+/** @template T @param {string} url @param {RequestInit} init @param {Reader<T>} shape @returns {Promise<T>} */
+export async function json(url, init, shape) {
+  const response = await call(url, init, AbortSignal.timeout(CALL_MS));
+  try {
+    return shape(parse(await bounded(response)), "answer");
+  } catch (error) {
+    if (error instanceof ShapeError) throw new Unreachable(`its answer is not what was expected (${error.message})`);
+    if (error instanceof Unreachable) throw error;
+    throw new Unreachable("its answer broke off");
+  }
+}
+
+/** What the relay says of itself; nothing of it is believed without a pin. @param {string} base */
+export const trustInfo = (base) => json(`${base}/v1/trust`, {}, trustShape);
+
+/** A body of JSON. @param {object} value @returns {RequestInit} */
+export const posted = (value) => ({
+  method: "POST",
+  headers: { "content-type": "application/json" },
+  body: JSON.stringify(value),
+});
+
+/** This device towards its relay. */
+export class Caller {
+  /** @param {string} base @param {string} deviceId @param {CryptoKeyPair} pair */
+  constructor(base, deviceId, pair) {
+    this.base = base;
+    this.deviceId = deviceId;
+    this.pair = pair;
+    /** Seconds that the relay's clock is ahead of ours. */
+    this.ahead = 0;
+    /** @type {{ text: string, until: number } | null} */
+    this.claim = null;
+  }
+
+  async bearer() {
+    const at = Date.now();
+    if (this.claim !== null && at < this.claim.until && at > this.claim.until - CLAIM_MS - 1000) return this.claim.text;
+    const claim = { v: 1, aud: this.base, sub: this.deviceId, iat: now() + this.ahead };
+    const signed = await sign("assent-relay-auth+jws", this.pair, claim);
+    this.claim = { text: signed, until: at + CLAIM_MS };
+    return signed;
+  }
+
+  /** Learns the relay's clock if that was what it complained of; true if trying again at once makes sense.
+   * @param {unknown} failure */
+  learn(failure) {
+    if (!(failure instanceof Problem) || failure.code !== "clock") return false;
+    const ahead = failure.at - now();
+    const news = Math.abs(this.ahead - ahead) > 30;
+    this.ahead = ahead;
+    this.claim = null;
+    return news;
+  }
+
+  /** Hands a sealed answer over. @param {string} push @param {Bytes} blob */
+  async answer(push, blob) {
+    const init = posted({ blob: encode(blob) });
+    const headers = { ...init.headers, authorization: `Bearer ${await this.bearer()}` };
+    await call(`${this.base}/v1/push/${push}/answer`, { ...init, headers }, AbortSignal.timeout(CALL_MS));
+  }
+}

@@ -1,0 +1,114 @@
+// The request, verified before anything of it is drawn (R29), and the answer to it. Beside proto/src/request.rs,
+// answer.rs and verdict.rs.
+
+import { addressShape } from "/assets/address.js";
+import { REGISTRAR_NAME, identityShape, levelShape, named, now, verifyHost, verifyIssuer } from "/assets/cert.js";
+import { digest, sign, verify } from "/assets/jws.js";
+import { open, seal } from "/assets/seal.js";
+import { digest as digestShape, flag, id, integer, list, object, optional, seconds, short, text, version } from "/assets/shape.js";
+
+/** @import { Bytes } from "/assets/bytes.js" */
+/** @import { Host, Identity } from "/assets/cert.js" */
+/** @import { OwnKeys, VerifyingKey } from "/assets/keys.js" */
+
+const MAX_ARGS = 64;
+const MAX_TTL = 600;
+/** The service of a request that the registrar itself makes: whether a device may be added or removed. */
+export const ENROL_SERVICE = "enrol";
+
+const u32 = integer(0xffff_ffff);
+
+const statementShape = object({
+  v: version,
+  id,
+  login: short,
+  n: digestShape,
+  host: object({ id, display: short }),
+  svc: short,
+  user: short,
+  identity: identityShape,
+  ruser: optional(short),
+  target_user: optional(short),
+  cmd: optional(object({ resolved: optional(short), args: list(short), truncated: flag, sha256: digestShape })),
+  cwd: optional(short),
+  tty: optional(short),
+  src: optional(
+    object({ ip: addressShape, port: optional(integer(0xffff)), asn: optional(u32), place: optional(short) }),
+  ),
+  first: list(short),
+  level: levelShape,
+  digits: integer(255),
+  iat: seconds,
+  ttl: u32,
+  ctx: digestShape,
+  app: short,
+  lang: short,
+});
+
+const envelopeShape = object({ req: text, host: text, issuer: text });
+
+/** @typedef {ReturnType<typeof statementShape>} Statement */
+/** @typedef {{ statement: Statement, host: Host, digest: string }} VerifiedRequest */
+/** @typedef {"approve" | "deny" | "report"} Decision */
+
+/** What a device opens and verifies with.
+ * @typedef {{ deviceId: string, identities: Identity[], keys: OwnKeys, root: VerifyingKey }} Self */
+
+/** A request is not drawn. */
+export class RequestError extends Error {}
+
+/**
+ * Opens and verifies what was delivered as push `delivered` that ends at `expiry`. Throws for everything else than a
+ * request of a certified host, for this device and one of its people.
+ * @param {Self} self @param {string} delivered @param {number} expiry @param {Bytes} box
+ * @returns {Promise<VerifiedRequest>}
+ */
+export async function verified(self, delivered, expiry, box) {
+  const context = `${delivered}.${self.deviceId}.${expiry}`;
+  const envelope = await open(self.keys.kem, "request", context, box, envelopeShape);
+  const at = now();
+  const issuer = await verifyIssuer(envelope.issuer, self.root, at);
+  const host = await verifyHost(issuer, envelope.host, at);
+  const statement = await verify(envelope.req, "assent-req+jws", host.key, statementShape);
+  if (statement.host.id !== host.claims.host_id || statement.host.display !== host.claims.display) {
+    throw new RequestError("the request names another host than the certificate that signed it");
+  }
+  if ((statement.svc === ENROL_SERVICE) !== (statement.host.display === REGISTRAR_NAME)) {
+    throw new RequestError("the request is about devices, or comes from the registrar, and not both");
+  }
+  if (statement.id !== delivered) throw new RequestError("the request was delivered as another one");
+  bounds(statement, expiry);
+  const { realm, id } = statement.identity;
+  if (!self.identities.some((one) => one.realm === realm && one.id === id)) {
+    throw new RequestError(`it asks for ${named(statement.identity)}, who is not approved for here`);
+  }
+  return { statement, host, digest: await digest(envelope.req) };
+}
+
+/** @param {Statement} statement @param {number} expiry */
+function bounds({ iat, ttl, cmd, level, digits }, expiry) {
+  const digitsFit = level === "number" ? digits === 3 || digits === 6 : digits === 0;
+  const args = cmd?.args.length ?? 0;
+  if (iat + ttl !== expiry || ttl === 0 || ttl > MAX_TTL || args > MAX_ARGS || !digitsFit) {
+    throw new RequestError("the request's life or digits are out of bounds");
+  }
+}
+
+/**
+ * The answer, signed by this device and sealed to the host.
+ * @param {Self} self @param {VerifiedRequest} request @param {Decision} decision @param {string | undefined} num
+ */
+export async function sealedAnswer(self, { statement, host, digest: req }, decision, num) {
+  const answer = {
+    v: 1,
+    req,
+    n: statement.n,
+    id: statement.id,
+    decision,
+    ...(num === undefined ? {} : { num }),
+    device_id: self.deviceId,
+    at: now(),
+  };
+  const res = await sign("assent-res+jws", self.keys.sign, answer);
+  return seal(host.claims.kem, "answer", `${statement.id}.${self.deviceId}`, { res });
+}

@@ -1,0 +1,190 @@
+// Enrolment: a label, then six digits to type beside the code, then registered; and what can go wrong, each with what to
+// do next. The work is `enrolling.js`'s.
+
+import { button, h, notice, once, outside, p } from "/assets/dom.js";
+import { installFirst } from "/assets/screen-welcome.js";
+import { isApple, isInstalled, platform } from "/assets/words.js";
+
+/** @import { Screen } from "/assets/screen-welcome.js" */
+
+/** What went wrong. @typedef {{ head: string, text: string, next: string, loud: boolean, again: boolean }} Trouble */
+
+/**
+ * Asks what this device is to be called.
+ * @param {{ code: string, go: (label: string) => Promise<void>, cancel: () => void }} ways @returns {Screen}
+ */
+export function naming({ code, go, cancel }) {
+  const input = h("input", {
+    class: "input",
+    id: "label",
+    type: "text",
+    maxlength: 64,
+    autocomplete: "off",
+    spellcheck: "false",
+    "aria-describedby": "label-hint label-problem",
+  });
+  void platform().then((name) => (input.value ||= name));
+  const problem = h("p", { class: "problem", id: "label-problem", role: "alert" });
+  const submit = h("button", { class: "button primary large block", type: "submit" }, "Register this device");
+  const begin = once(async () => {
+    if (input.value.trim() === "") {
+      problem.textContent = "Give this device a name.";
+      input.focus();
+      return;
+    }
+    submit.textContent = "Registering …";
+    await go(input.value.trim());
+  });
+  const form = h(
+    "form",
+    {
+      class: "card",
+      novalidate: true,
+      onsubmit: (event) => {
+        event.preventDefault();
+        void begin();
+      },
+    },
+    h(
+      "div",
+      { class: "field" },
+      h("label", { for: "label" }, "Name of this device"),
+      h("p", { class: "hint", id: "label-hint" }, "You and your administrator see it in lists."),
+      input,
+      problem,
+    ),
+    submit,
+    button("Cancel", "block", cancel),
+  );
+  const apple = isApple() && !isInstalled();
+  const node = h(
+    "div",
+    { class: "stack loose" },
+    h("h1", { tabindex: -1 }, "Register this device"),
+    apple && installFirst(),
+    apple && carry(code),
+    form,
+  );
+  return { title: "Register", node };
+}
+
+/** The code as text, so that it can be carried into the installed app. @param {string} code */
+function carry(code) {
+  const said = h("p", { class: "small", role: "status" });
+  const copy = async () => {
+    try {
+      await navigator.clipboard.writeText(code);
+      said.textContent = "Copied. Open Assent from the Home Screen, choose “Type the code”, and paste.";
+    } catch {
+      said.textContent = "It could not be copied. Mark the code above and copy it by hand.";
+    }
+  };
+  return h(
+    "div",
+    { class: "card" },
+    h("h2", null, "Carry the code over"),
+    h("p", { class: "mono carried" }, code),
+    button("Copy the code", "block", () => void copy()),
+    said,
+  );
+}
+
+/**
+ * Shows the six digits.
+ * @param {{ digits: string, label: string, cancel: () => void }} shown
+ * @returns {Screen & { approval: () => void, trouble: (text: string) => void }}
+ */
+export function digits({ digits, label, cancel }) {
+  const said = h("p", { role: "status", class: "state warn" }, "Waiting for the digits …");
+  const card = h(
+    "div",
+    { class: "card center" },
+    p("Type these six digits where the code is shown:"),
+    h(
+      "p",
+      { class: "digits", "aria-label": [...digits].join(" ") },
+      h("span", { "aria-hidden": "true" }, digits.slice(0, 3)),
+      h("span", { "aria-hidden": "true" }, digits.slice(3)),
+    ),
+    said,
+  );
+  const heading = h("h1", { tabindex: -1 }, "Six digits");
+  const where = h(
+    "p",
+    { class: "soft" },
+    "That is the field under the QR code in the Register Panel, or the question in your terminal. Nobody else needs them: do not read them out to anyone.",
+  );
+  const node = h(
+    "div",
+    { class: "stack loose" },
+    h("div", { class: "stack tight" }, heading, h("p", { class: "soft" }, "For “", outside(label), "”")),
+    card,
+    where,
+    button("Cancel", "block", cancel),
+  );
+  const approval = () => {
+    heading.textContent = "Now ask your other device";
+    card.replaceChildren(
+      p("The digits were right."),
+      h("p", null, h("strong", null, "Approve this device on one that is already registered.")),
+      said,
+    );
+    said.textContent = "Waiting for that approval …";
+    where.textContent = "A request is open on your other devices. It shows the same six digits.";
+  };
+  const trouble = (/** @type {string} */ text) => {
+    said.textContent = text;
+  };
+  return { title: "Six digits", node, approval, trouble };
+}
+
+/** @param {{ name: string, relay: string, persistent: boolean, go: () => void }} shown @returns {Screen} */
+export function registered({ name, relay, persistent, go }) {
+  const node = h(
+    "div",
+    { class: "stack loose" },
+    h(
+      "div",
+      { class: "stack tight hero" },
+      h("img", { src: "/assets/mark.svg", alt: "", width: 72, height: 72, class: "hero-mark" }),
+      h("h1", { tabindex: -1 }, "Registered"),
+      h("p", null, "This device approves for ", h("strong", null, outside(name)), "."),
+    ),
+    notice(
+      "",
+      "Keep this app within reach",
+      p("Requests appear while the app is open. Open it before you sign in."),
+      h("p", { class: "soft small" }, "Gateway: ", outside(relay)),
+    ),
+    !persistent &&
+      notice(
+        "warn",
+        "The browser may delete the keys",
+        p("It did not promise to keep them when space runs short. Installing the app to the home screen helps."),
+      ),
+    button("Done", "primary large block", go),
+  );
+  return { title: "Registered", node };
+}
+
+/** @param {Trouble} trouble @param {{ again: () => void, back: () => void }} ways @returns {Screen} */
+export function failed(trouble, { again, back }) {
+  const node = h(
+    "div",
+    { class: "stack loose" },
+    h("h1", { tabindex: -1 }, trouble.head),
+    h(
+      "div",
+      { class: `notice ${trouble.loud ? "bad" : "warn"}`, role: "alert" },
+      h("p", null, outside(trouble.text)),
+      h("p", null, h("strong", null, "What to do: "), trouble.next),
+    ),
+    h(
+      "div",
+      { class: "stack" },
+      trouble.again && button("Try again", "primary large block", again),
+      button(trouble.again ? "Cancel" : "Back", "large block", back),
+    ),
+  );
+  return { title: trouble.head, node };
+}

@@ -1,0 +1,163 @@
+// Home: how it stands, what waits, what was. Says only what is so: "connected" means that an event stream is open.
+
+import { button, h, notice, outside, p } from "/assets/dom.js";
+import { BECAME, lasting, service, shortly } from "/assets/words.js";
+
+/** @import { Account, Link } from "/assets/account.js" */
+/** @import { Waiting } from "/assets/desk.js" */
+/** @import { Screen } from "/assets/screen-welcome.js" */
+/** @import { Past } from "/assets/vault.js" */
+
+/**
+ * @typedef {{
+ *   accounts: Account[], waiting: Waiting[], past: Past[], online: boolean, notices: Node[],
+ *   open: (waiting: Waiting) => void, clear: () => void, settings: (account: Account) => void,
+ *   again: (account: Account) => void,
+ * }} Shown
+ */
+
+/** @param {Shown} shown @returns {Screen} */
+export function home(shown) {
+  const { accounts, waiting, past, notices } = shown;
+  const many = accounts.length > 1;
+  const node = h(
+    "div",
+    { class: "stack loose" },
+    ...notices,
+    stands(shown),
+    waiting.length > 0 && pending(shown, many),
+    many && each(shown),
+    recent(past, shown.clear),
+  );
+  const tick = () => {
+    for (const [at, left] of node.querySelectorAll(".waiting-left").entries()) {
+      left.textContent = `${lasting(waiting[at]?.ends.left() ?? 0)} left`;
+    }
+  };
+  tick();
+  return { title: "Ready", node, tick };
+}
+
+/** @typedef {{ head: string, text: string, look: string }} State */
+
+/** @param {Link} link @param {boolean} online @returns {State} */
+function stateOf(link, online) {
+  const since = `Since ${shortly(link.since)}. It is tried again by itself.`;
+  if (link.name === "connected") return { head: "Ready", text: "Connected. Requests appear here.", look: "good" };
+  if (link.name === "refused") {
+    return { head: "Not registered any more", text: "The gateway refuses this device.", look: "bad" };
+  }
+  if (!online) return { head: "Offline", text: `This device has no network, so requests cannot come. ${since}`, look: "bad" };
+  if (link.name === "connecting") return { head: "Connecting …", text: "Requests appear once this says “Ready”.", look: "warn" };
+  return { head: "Reconnecting …", text: `The gateway does not answer, so requests cannot come. ${since}`, look: "warn" };
+}
+
+/** The worst of all registrations decides what is said. @param {Shown} shown */
+function stands({ accounts, online, settings, again }) {
+  const order = ["connected", "connecting", "lost", "refused"];
+  const worst = accounts.reduce((one, other) => (order.indexOf(other.link.name) > order.indexOf(one.link.name) ? other : one));
+  const { head, text, look } = stateOf(worst.link, online);
+  const refused = worst.link.name === "refused";
+  return h(
+    "section",
+    { class: `card stands ${look}`, "aria-labelledby": "stands" },
+    h("p", { class: "stands-mark", "aria-hidden": "true" }),
+    h("h1", { tabindex: -1, id: "stands" }, head),
+    h("p", { role: "status" }, text),
+    refused && h("p", null, "It may have been removed by you or your administrator. ", outside(worst.link.why)),
+    refused &&
+      h(
+        "div",
+        { class: "stack" },
+        button("Register again", "primary block", () => again(worst)),
+        button("Remove from this device", "block", () => settings(worst)),
+      ),
+    accounts.length === 1 && h("p", { class: "soft small" }, outside(worst.name), " · ", outside(host(worst))),
+  );
+}
+
+/** @param {Account} account */
+export const host = ({ registration }) => (URL.canParse(registration.relay) ? new URL(registration.relay).host : registration.relay);
+
+/** @param {Shown} shown */
+function each({ accounts, online, settings }) {
+  const item = (/** @type {Account} */ account) => {
+    const { head, look } = stateOf(account.link, online);
+    return h(
+      "li",
+      null,
+      h("div", { class: "main" }, h("strong", null, outside(account.name)), h("span", { class: "soft small" }, outside(host(account)))),
+      h("span", { class: `state ${look}` }, head),
+      button("Settings", "quiet", () => settings(account), { "aria-label": `Settings of ${account.name}` }),
+    );
+  };
+  return h(
+    "section",
+    { class: "card", "aria-labelledby": "accounts" },
+    h("h2", { id: "accounts" }, "Accounts"),
+    h("ul", { class: "items" }, ...accounts.map(item)),
+  );
+}
+
+/** @param {Shown} shown @param {boolean} many */
+function pending({ waiting, open }, many) {
+  const item = (/** @type {Waiting} */ one) => {
+    const { statement } = one.request;
+    return h(
+      "li",
+      null,
+      h(
+        "button",
+        { type: "button", class: "waiting", onclick: () => open(one) },
+        h("strong", null, service(statement)),
+        h("span", null, outside(statement.host.display), ", ", outside(statement.user), many && ", ", many && outside(one.account.name)),
+        h("span", { class: "soft small waiting-left" }),
+      ),
+    );
+  };
+  const head = waiting.length === 1 ? "1 request waits" : `${waiting.length} requests wait`;
+  return h(
+    "section",
+    { class: "card", "aria-labelledby": "waiting" },
+    h("h2", { id: "waiting" }, head),
+    h("ul", { class: "items" }, ...waiting.map(item)),
+  );
+}
+
+/** @param {Past[]} past @param {() => void} clear */
+function recent(past, clear) {
+  if (past.length === 0) return h("p", { class: "soft center" }, "What you answer is listed here.");
+  const item = (/** @type {Past} */ one) => {
+    const { tag, kind } = BECAME[one.became];
+    return h(
+      "li",
+      null,
+      h(
+        "div",
+        { class: "main" },
+        h("span", null, h("strong", null, one.what), " on ", outside(one.host)),
+        h("span", { class: "soft small" }, outside(one.user), " · ", shortly(one.at), " · ", h("span", { class: "mono" }, outside(one.login))),
+      ),
+      h("span", { class: `tag ${kind}` }, tag),
+    );
+  };
+  return h(
+    "section",
+    { class: "stack", "aria-labelledby": "recent" },
+    h("div", { class: "row apart" }, h("h2", { id: "recent" }, "Recent"), button("Clear", "quiet", clear)),
+    h("ul", { class: "items card" }, ...past.map(item)),
+  );
+}
+
+/** Devices that were added since the last look. @param {Account} account @param {{ seen: () => void }} ways */
+export function newDevices(account, { seen }) {
+  const names = account.registration.news.map((one) => h("strong", null, outside(one.label)));
+  const list = names.flatMap((name, at) => (at === 0 ? [name] : [", ", name]));
+  return notice(
+    "warn",
+    names.length === 1 ? "New device added" : "New devices added",
+    h("p", null, "They can approve for ", outside(account.name), ": ", ...list, "."),
+    p("If this was not you, remove it at the Register Panel now, change your password, and tell your administrator."),
+    h("div", { class: "row" }, button("I know about it", "", seen)),
+  );
+}

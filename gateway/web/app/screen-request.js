@@ -1,0 +1,212 @@
+// One request: every detail, then the number, then the buttons (R8). Nothing here has the focus but the heading. Approve
+// takes deliberate presses alone; Deny and Not me work at once (R9).
+
+import { grouped } from "/assets/account.js";
+import { named } from "/assets/cert.js";
+import { command } from "/assets/command.js";
+import { button, fact, h, notice, outside, p } from "/assets/dom.js";
+import { ENROL_SERVICE } from "/assets/request.js";
+import { Steady } from "/assets/steady.js";
+import { lasting, moment, origin, service } from "/assets/words.js";
+
+/** @import { Waiting } from "/assets/desk.js" */
+/** @import { Decision, Statement } from "/assets/request.js" */
+/** @import { Screen } from "/assets/screen-welcome.js" */
+
+/**
+ * @param {{ waiting: Waiting, position: () => string, account: string | null,
+ *   answer: (decision: Decision, num: string | undefined) => void, later: () => void }} shown
+ * @returns {Screen & { recount: () => void }}
+ */
+export function request({ waiting, position, account, answer, later }) {
+  const { statement } = waiting.request;
+  const steady = new Steady();
+  const buttons = decisions(statement, steady, answer);
+  const { rows, folded } = command(statement, () => {
+    steady.moved();
+    buttons.opened();
+  });
+  if (folded) buttons.fold();
+  const left = h("span", { class: "left" });
+  const place = h("p", { class: "soft small place" });
+  const enrol = statement.svc === ENROL_SERVICE;
+  const node = h(
+    "div",
+    { class: "stack request" },
+    place,
+    h(
+      "div",
+      { class: "stack tight" },
+      h("h1", { tabindex: -1 }, service(statement)),
+      h("p", { class: "soft" }, enrol ? "Approve only if you asked for this yourself just now, and the same digits are on that screen." : "Is this you? Approve only what you started yourself, just now."),
+    ),
+    h(
+      "div",
+      { class: "sides" },
+      h("div", { class: "card" }, enrol ? devices(statement, account, left) : details(statement, account, rows, left)),
+      h("div", { class: "stack" }, buttons.node, button("Decide later", "quiet block", later)),
+    ),
+  );
+  const tick = () => {
+    left.textContent = lasting(waiting.ends.left());
+  };
+  const recount = () => {
+    place.textContent = position();
+  };
+  const seen = () => steady.moved();
+  document.addEventListener("visibilitychange", seen);
+  tick();
+  recount();
+  return {
+    title: service(statement),
+    node,
+    tick,
+    recount,
+    leave: () => document.removeEventListener("visibilitychange", seen),
+  };
+}
+
+/** @param {Statement} statement @param {string | null} account @param {Node[]} command @param {Node} left */
+function details(statement, account, command, left) {
+  const { host, user, target_user, ruser, cwd, tty, src, first, login, app, level } = statement;
+  const { address, place } = origin(src);
+  const optional = (/** @type {string} */ name, /** @type {string | undefined} */ value, look = "") =>
+    value === undefined ? [] : [fact(name, h("span", { class: look }, outside(value)))];
+  const strong = (/** @type {string} */ text) => h("strong", { class: "large" }, outside(text));
+  return h(
+    "dl",
+    { class: "facts request-facts" },
+    ...(account === null ? [] : [fact("Account", outside(account))]),
+    fact("Service", h("span", { class: "mono" }, outside(statement.svc))),
+    fact("Host", strong(host.display)),
+    fact("User", strong(user)),
+    ...(target_user === undefined ? [] : [fact("Becomes", strong(target_user))]),
+    ...optional("Asked by", ruser),
+    ...command,
+    ...optional("Directory", cwd, "mono"),
+    ...optional("Terminal", tty, "mono"),
+    divided(fact("From", h("span", { class: "mono" }, address), h("br"), place)),
+    fact("Asked", moment(statement.iat), h("br"), h("span", { class: "soft small" }, "by the host’s clock")),
+    fact("Time left", left),
+    fact("Passed", ...(first.length === 0 ? ["nothing before this"] : [outside(first.join(", "))])),
+    fact("Login id", h("strong", { class: "mono" }, outside(login))),
+    ...more([
+      fact("Approves as", h("span", { class: "mono" }, outside(named(statement.identity)))),
+      fact("Application", outside(app)),
+      fact("Host id", h("span", { class: "mono" }, grouped(host.id).slice(0, 3).join(" "), " …")),
+      fact("Level", level),
+    ]),
+  );
+}
+
+/** What few people need; still before the buttons. @param {HTMLElement[]} rows */
+function more(rows) {
+  for (const row of rows) row.classList.add("minor");
+  rows[0]?.classList.add("divided");
+  return rows;
+}
+
+/** A line above a row. @param {HTMLElement} row */
+function divided(row) {
+  row.classList.add("divided");
+  return row;
+}
+
+/** The registrar's own question. @param {Statement} statement @param {string | null} account @param {Node} left */
+function devices({ cmd, user, first, iat, login, host }, account, left) {
+  const labels = cmd?.args ?? [];
+  return h(
+    "dl",
+    { class: "facts request-facts" },
+    ...(account === null ? [] : [fact("Account", outside(account))]),
+    h(
+      "div",
+      { class: "wide" },
+      h("dt", null, "What is asked"),
+      h("dd", { class: "sentence" }, h("strong", null, outside(cmd?.resolved ?? "nothing is said"))),
+    ),
+    ...labels.map((label) => fact("Its name", h("strong", null, outside(label)))),
+    fact("User", h("strong", null, outside(user))),
+    divided(fact("From", outside(host.display), ", the registrar of this gateway")),
+    fact("Proven", ...(first.length === 0 ? ["nothing is said"] : [outside(first.join(", "))])),
+    fact("Asked", moment(iat), h("br"), h("span", { class: "soft small" }, "by the registrar’s clock")),
+    fact("Time left", left),
+    fact("Request id", h("strong", { class: "mono" }, outside(login))),
+  );
+}
+
+/**
+ * The number, if the level asks one, and the buttons. `fold` and `opened` say how the command stands.
+ * @param {Statement} statement @param {Steady} steady
+ * @param {(decision: Decision, num: string | undefined) => void} answer
+ */
+function decisions({ level, digits }, steady, answer) {
+  let closed = false;
+  const why = h("p", { class: "why small", id: "why", role: "status" });
+  const input = h("input", {
+    class: "input number",
+    id: "number",
+    type: "text",
+    inputmode: "numeric",
+    pattern: "[0-9]*",
+    maxlength: digits + 3,
+    autocomplete: "off",
+    "aria-describedby": "number-hint",
+    oninput: () => recheck(),
+  });
+  const number = () => input.value.replaceAll(/\s/g, "");
+  const complete = () => level !== "number" || (number().length === digits && /^[0-9]+$/.test(number()));
+  const approve = button(
+    "Approve",
+    "primary large block",
+    (event) => {
+      if (!steady.deliberate(event)) why.textContent = "That press came too soon after the screen changed. Press again.";
+      else if (!closed && complete()) answer("approve", level === "number" ? number() : undefined);
+    },
+    { id: "approve", "aria-describedby": "why" },
+  );
+  steady.watch(approve);
+  const recheck = () => {
+    approve.disabled = closed || !complete();
+    if (closed) why.textContent = "Open the whole command above first.";
+    else if (!complete()) why.textContent = `Type the ${digits} digits first.`;
+    else why.textContent = "";
+  };
+  recheck();
+  const field = h(
+    "div",
+    { class: "field number-field" },
+    h("label", { for: "number" }, "Number on the terminal that asks"),
+    h("p", { class: "hint", id: "number-hint" }, `${digits} digits. Type what you see there yourself; nobody may tell you a number.`),
+    input,
+  );
+  const passkey = notice(
+    "warn",
+    "This needs a passkey",
+    p("The host asks for a passkey, and this authenticator cannot use one yet. You can only refuse here."),
+  );
+  const node = h(
+    "div",
+    { class: "stack decisions" },
+    level === "number" && field,
+    level === "passkey" && passkey,
+    level !== "passkey" && h("div", { class: "stack tight" }, approve, why),
+    h(
+      "div",
+      { class: "two" },
+      button("Deny", "large", () => answer("deny", undefined), { id: "deny" }),
+      button("This was not me", "danger large", () => answer("report", undefined), { id: "report" }),
+    ),
+  );
+  return {
+    node,
+    fold: () => {
+      closed = true;
+      recheck();
+    },
+    opened: () => {
+      closed = false;
+      recheck();
+    },
+  };
+}

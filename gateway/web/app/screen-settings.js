@@ -1,0 +1,166 @@
+// Settings of one registration: this device's name, all devices of its person, fingerprints, and removal.
+
+import { grouped, } from "/assets/account.js";
+import { button, fact, h, notice, once, outside, p } from "/assets/dom.js";
+import { cut } from "/assets/enrol.js";
+import { shortFingerprint } from "/assets/keys.js";
+import { visible } from "/assets/text.js";
+import { day } from "/assets/words.js";
+
+/** @import { Account, Listed } from "/assets/account.js" */
+/** @import { Screen } from "/assets/screen-welcome.js" */
+
+/**
+ * @param {{ account: Account, panel: string, persistent: boolean, back: () => void, add: () => void,
+ *   rename: (label: string) => Promise<void>, refresh: () => Promise<void>, leave: () => Promise<void>,
+ *   wipe: () => Promise<void> }} ways
+ * @returns {Screen & { redraw: () => void }}
+ */
+export function settings({ account, panel, persistent, back, add, rename, refresh, leave, wipe }) {
+  const list = h("div", { class: "stack tight" });
+  const redraw = () => list.replaceChildren(...devices(account, panel));
+  redraw();
+  const node = h(
+    "div",
+    { class: "stack loose" },
+    h("div", null, button("Back", "quiet back", back)),
+    h("h1", { tabindex: -1 }, "Settings"),
+    naming(account, rename, redraw),
+    h("section", { class: "card", "aria-labelledby": "devices" }, h("h2", { id: "devices" }, "Your devices"), list),
+    about(account, persistent),
+    removal(leave, wipe),
+    button("Add another account", "block", add),
+  );
+  void refresh().catch(
+    (/** @type {Error} */ error) =>
+      account.devices === null &&
+      list.replaceChildren(p(`The list cannot be shown now: ${visible(error.message)}.`)),
+  );
+  return { title: "Settings", node, redraw };
+}
+
+/** @param {Account} account @param {(label: string) => Promise<void>} rename @param {() => void} redraw */
+function naming(account, rename, redraw) {
+  const input = h("input", {
+    class: "input",
+    id: "label",
+    type: "text",
+    maxlength: 64,
+    autocomplete: "off",
+    spellcheck: "false",
+    "aria-describedby": "label-said",
+  });
+  input.value = account.registration.label;
+  const said = h("p", { class: "small", id: "label-said", role: "status" });
+  const save = once(async () => {
+    const label = cut(input.value);
+    if (label === "") {
+      said.textContent = "Give this device a name.";
+      return;
+    }
+    said.textContent = "Saving …";
+    try {
+      await rename(label);
+      said.textContent = "Saved.";
+      redraw();
+    } catch (error) {
+      said.textContent = `Not saved: ${visible(error instanceof Error ? error.message : "unknown error")}.`;
+    }
+  });
+  return h(
+    "form",
+    {
+      class: "card",
+      novalidate: true,
+      onsubmit: (event) => {
+        event.preventDefault();
+        void save();
+      },
+    },
+    h("div", { class: "field" }, h("label", { for: "label" }, "Name of this device"), input, said),
+    h("button", { class: "button block", type: "submit" }, "Save name"),
+  );
+}
+
+/** @param {Account} account @param {string} panel */
+function devices({ devices, name }, panel) {
+  const item = (/** @type {Listed} */ one) =>
+    h(
+      "li",
+      null,
+      h(
+        "div",
+        { class: "main" },
+        h("strong", null, outside(one.label)),
+        h("span", { class: "soft small" }, one.verified ? `since ${day(one.since)}, until ${day(one.until)}` : "its certificate could not be checked here"),
+      ),
+      one.own && h("span", { class: "tag good" }, "This device"),
+    );
+  return [
+    h("p", { class: "soft" }, "Each of them can approve for ", outside(name), "."),
+    devices === null ? p("Asking the gateway …") : h("ul", { class: "items" }, ...devices.map(item)),
+    h("p", null, "Add or remove devices at the ", h("a", { href: panel, rel: "noreferrer" }, "Register Panel"), "."),
+  ];
+}
+
+/** @param {Account} account @param {boolean} persistent */
+function about({ registration, device, self }, persistent) {
+  const key = (/** @type {string} */ point) => {
+    const shown = h("span", { class: "mono" }, "…");
+    void shortFingerprint(point).then((fingerprint) => shown.replaceChildren(grouped(fingerprint).join(" ")));
+    return shown;
+  };
+  const { claims } = device;
+  return h(
+    "section",
+    { class: "card", "aria-labelledby": "about" },
+    h("h2", { id: "about" }, "About this registration"),
+    h(
+      "dl",
+      { class: "facts" },
+      fact("Approves for", outside(claims.name)),
+      fact("Gateway", outside(registration.relay)),
+      fact("Root key", key(self.root.point)),
+      fact("This device’s key", key(claims.sign)),
+      fact("Valid until", day(claims.exp)),
+      fact("Level", claims.level_max === "passkey" ? "passkey" : "tap and number"),
+      fact("Storage", persistent ? "kept by the browser" : "the browser may delete it when space runs short"),
+    ),
+  );
+}
+
+/** @param {() => Promise<void>} leave @param {() => Promise<void>} wipe */
+function removal(leave, wipe) {
+  const said = h("div", { role: "alert" });
+  const dialog = h("dialog", { "aria-labelledby": "removal", class: "removal" });
+  const close = () => dialog.close();
+  const onlyHere = button("Remove from this device only", "danger block", () => void wipe(), { hidden: true });
+  const go = once(async () => {
+    try {
+      await leave();
+    } catch (error) {
+      const why = visible(error instanceof Error ? error.message : "unknown error");
+      said.replaceChildren(
+        notice(
+          "warn",
+          "The gateway was not told",
+          p(`${why}. You can remove the keys here all the same; the list of your devices keeps this one until you or your administrator removes it there.`),
+        ),
+      );
+      onlyHere.hidden = false;
+    }
+  });
+  dialog.append(
+    h(
+      "div",
+      { class: "stack" },
+      h("h2", { id: "removal" }, "Remove this device?"),
+      p("Its keys are deleted, and it cannot approve any more. To use it again, you need a new code."),
+      said,
+      button("Remove this device", "danger primary block", () => void go()),
+      onlyHere,
+      button("Keep it", "block", close),
+    ),
+  );
+  return h("div", null, button("Remove this device …", "danger block", () => dialog.showModal()), dialog);
+}

@@ -1,0 +1,50 @@
+// The service worker: keeps the shell and its assets, so that the app opens without a network and says so. It touches
+// nothing of the relay or the panel, and holds no keys.
+
+/** @typedef {{ version: string, assets: string[] }} Assets */
+
+const worker = /** @type {ServiceWorkerGlobalScope} */ (/** @type {unknown} */ (self));
+const SHELL = "/";
+const PLAIN = [SHELL, "/manifest.webmanifest"];
+// Where everything begins. The names carry hashes where this is served, so this script changes with each version: that
+// is how a browser notices a new one. They also name this version's own cache.
+const ROOTS = ["/assets/main.js", "/assets/app.css", "/assets/base.css", "/assets/scan-worker.js", "/assets/mark.svg"];
+const CACHE = `assent ${ROOTS.join(" ")}`;
+
+async function install() {
+  const response = await fetch("/assets.json", { cache: "no-store" });
+  if (!response.ok) throw new Error("the list of assets does not come");
+  const { assets } = /** @type {Assets} */ (await response.json());
+  if (!ROOTS.every((root) => assets.includes(root))) throw new Error("the list of assets is of another version");
+  const cache = await caches.open(CACHE);
+  // The shell past the HTTP cache, so that it is of the same version; assets have their version in their names.
+  await cache.addAll([...PLAIN.map((path) => new Request(path, { cache: "no-store" })), ...assets]);
+}
+
+async function activate() {
+  for (const name of await caches.keys()) if (name !== CACHE) await caches.delete(name);
+  await worker.clients.claim();
+}
+
+/** @param {Request | string} kept @param {Request} request */
+async function cached(kept, request) {
+  const cache = await caches.open(CACHE);
+  return (await cache.match(kept, { ignoreVary: true })) ?? fetch(request);
+}
+
+worker.addEventListener("install", (event) => event.waitUntil(install()));
+worker.addEventListener("activate", (event) => event.waitUntil(activate()));
+worker.addEventListener("message", ({ data }) => {
+  if (data === "now") void worker.skipWaiting();
+});
+worker.addEventListener("fetch", (event) => {
+  const { request } = event;
+  const url = new URL(request.url);
+  if (request.method !== "GET" || url.origin !== location.origin) return;
+  // The shell is the same for `/` and `/e`; what stands behind `#` is read by the page alone.
+  if (request.mode === "navigate" && (url.pathname === "/" || url.pathname === "/e")) {
+    event.respondWith(cached(SHELL, request));
+  } else if (url.pathname.split("/")[1] === "assets" || url.pathname === "/manifest.webmanifest") {
+    event.respondWith(cached(request, request));
+  }
+});

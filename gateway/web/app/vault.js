@@ -1,0 +1,149 @@
+// What this app keeps: registrations with their keys and the history in IndexedDB, and beside them, in localStorage,
+// which registrations there should be, so that lost keys are noticed.
+
+/** @import { OwnKeys } from "/assets/keys.js" */
+
+/** A device of the same person, as last seen. @typedef {{ id: string, label: string }} Known */
+
+/** A registration.
+ * @typedef {{
+ *   deviceId: string, relay: string, root: string, issuer: string, certificate: string, label: string, keys: OwnKeys,
+ *   known: Known[] | null, news: Known[],
+ * }} Registration */
+
+/** An enrolment that waits for its six digits. `until` by this device's clock.
+ * @typedef {{
+ *   tokenId: string, relay: string, root: string, issuer: string, keys: OwnKeys, label: string, digits: string,
+ *   ahead: number, until: number,
+ * }} Enrolling */
+
+/** What became of a request. @typedef {"approve" | "deny" | "report" | "expired" | "ended" | "late" | "unsent"} Became */
+
+/** A line of the history.
+ * @typedef {{ id: string, at: number, what: string, host: string, user: string, login: string, became: Became }} Past */
+
+/** What localStorage says of a registration. @typedef {{ deviceId: string, name: string, label: string, relay: string }} Mark */
+
+const KEPT = 50;
+const MARKS = "assent.registrations";
+
+/** @type {Promise<IDBDatabase> | null} */
+let opened = null;
+
+/** @returns {Promise<IDBDatabase>} */
+function database() {
+  opened ??= new Promise((resolve, reject) => {
+    const request = indexedDB.open("assent", 1);
+    request.onupgradeneeded = () => {
+      request.result.createObjectStore("registrations", { keyPath: "deviceId" });
+      request.result.createObjectStore("enrolling", { keyPath: "tokenId" });
+      request.result.createObjectStore("history", { keyPath: "id" });
+    };
+    request.onerror = () => reject(request.error);
+    request.onsuccess = () => {
+      // Another tab may want to upgrade or delete.
+      request.result.onversionchange = () => request.result.close();
+      request.result.onclose = () => (opened = null);
+      resolve(request.result);
+    };
+  });
+  opened.catch(() => (opened = null));
+  return opened;
+}
+
+/** @template T @param {IDBRequest<T>} request @returns {Promise<T>} */
+const done = (request) =>
+  new Promise((resolve, reject) => {
+    request.onsuccess = () => resolve(request.result);
+    request.onerror = () => reject(request.error);
+  });
+
+/** @typedef {"registrations" | "enrolling" | "history"} Store */
+
+/** Runs one transaction to its end. @template T @param {Store[]} stores
+ * @param {(store: (name: Store) => IDBObjectStore) => Promise<T>} act @returns {Promise<T>} */
+async function write(stores, act) {
+  const transaction = (await database()).transaction(stores, "readwrite", { durability: "strict" });
+  const ended = new Promise((resolve, reject) => {
+    transaction.oncomplete = () => resolve(undefined);
+    transaction.onabort = () => reject(transaction.error);
+  });
+  const result = await act((name) => transaction.objectStore(name));
+  await ended;
+  return result;
+}
+
+/** @param {Store} name */
+const all = async (name) => done((await database()).transaction(name).objectStore(name).getAll());
+
+/** @returns {Promise<Registration[]>} */
+export const registrations = () => all("registrations");
+
+/** @param {Registration} registration */
+export const keep = (registration) =>
+  write(["registrations"], async (store) => void (await done(store("registrations").put(registration))));
+
+/** Keeps a new registration, and forgets the enrolment that led to it. @param {Registration} registration
+ * @param {string} tokenId @param {Mark} mark */
+export async function complete(registration, tokenId, mark) {
+  await write(["registrations", "enrolling"], async (store) => {
+    await done(store("registrations").put(registration));
+    await done(store("enrolling").delete(tokenId));
+  });
+  setMarks([...marks().filter((one) => one.deviceId !== mark.deviceId), mark]);
+}
+
+/** Wipes a registration and its keys. @param {string} deviceId */
+export async function wipe(deviceId) {
+  await write(["registrations"], async (store) => void (await done(store("registrations").delete(deviceId))));
+  unmark(deviceId);
+}
+
+/** @returns {Promise<Enrolling[]>} */
+export const enrolling = () => all("enrolling");
+
+/** @param {Enrolling} one */
+export const keepEnrolling = (one) =>
+  write(["enrolling"], async (store) => void (await done(store("enrolling").put(one))));
+
+/** @param {string} tokenId */
+export const forgetEnrolling = (tokenId) =>
+  write(["enrolling"], async (store) => void (await done(store("enrolling").delete(tokenId))));
+
+/** Newest first. @returns {Promise<Past[]>} */
+export const history = async () => /** @type {Past[]} */ (await all("history")).sort((a, b) => b.at - a.at);
+
+/** Adds a line; beyond 50, the oldest go. @param {Past} past */
+export const remember = (past) =>
+  write(["history"], async (store) => {
+    await done(store("history").put(past));
+    const lines = /** @type {Past[]} */ (await done(store("history").getAll()));
+    for (const old of lines.sort((a, b) => b.at - a.at).slice(KEPT)) await done(store("history").delete(old.id));
+  });
+
+export const clearHistory = () => write(["history"], async (store) => void (await done(store("history").clear())));
+
+/** @returns {Mark[]} */
+export function marks() {
+  try {
+    const read = JSON.parse(localStorage.getItem(MARKS) ?? "[]");
+    return Array.isArray(read) ? read.filter((mark) => typeof mark?.deviceId === "string") : [];
+  } catch {
+    return [];
+  }
+}
+
+/** @param {Mark[]} kept */
+function setMarks(kept) {
+  localStorage.setItem(MARKS, JSON.stringify(kept));
+}
+
+/** @param {string} deviceId */
+export const unmark = (deviceId) => setMarks(marks().filter((mark) => mark.deviceId !== deviceId));
+
+/** Sees to it that every registration is marked. @param {Mark[]} there */
+export function markAll(there) {
+  const known = marks();
+  const missing = there.filter((mark) => !known.some((one) => one.deviceId === mark.deviceId));
+  if (missing.length > 0) setMarks([...known, ...missing]);
+}

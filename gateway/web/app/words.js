@@ -1,0 +1,104 @@
+// What things are called on the screen. All sentences that say what became of a request stand here.
+
+import { isPrivate } from "/assets/address.js";
+import { visible } from "/assets/text.js";
+
+/** @import { Statement } from "/assets/request.js" */
+/** @import { Became } from "/assets/vault.js" */
+
+/** @type {Record<string, string>} */
+const SERVICES = {
+  sshd: "SSH login",
+  sudo: "sudo command",
+  "sudo-i": "sudo login shell",
+  su: "su: become another user",
+  "su-l": "su: become another user",
+  login: "Console login",
+  "gdm-password": "Desktop login",
+  lightdm: "Desktop login",
+  sddm: "Desktop login",
+  cron: "Scheduled job",
+  "polkit-1": "Administration dialogue",
+};
+
+/** The service in words. @param {Statement} statement */
+export function service({ svc, cmd }) {
+  if (svc === "enrol") {
+    if (cmd?.resolved?.startsWith("add")) return "Add a device?";
+    if (cmd?.resolved?.startsWith("remove")) return "Remove a device?";
+    return "Change your devices?";
+  }
+  return Object.hasOwn(SERVICES, svc) ? (SERVICES[svc] ?? svc) : `Service “${visible(svc)}”`;
+}
+
+/** @type {Record<Became, { tag: string, kind: string }>} */
+export const BECAME = {
+  approve: { tag: "Approved", kind: "good" },
+  deny: { tag: "Denied", kind: "" },
+  report: { tag: "Not you", kind: "bad" },
+  expired: { tag: "Expired", kind: "" },
+  ended: { tag: "Ended", kind: "" },
+  late: { tag: "Too late", kind: "warn" },
+  unsent: { tag: "Not sent", kind: "warn" },
+};
+
+/** Where a login comes from. @param {Statement["src"]} src */
+export function origin(src) {
+  if (src === undefined) return { address: "this host itself", place: "no network address" };
+  const ip = src.ip.includes(":") && src.port !== undefined ? `[${src.ip}]` : src.ip;
+  const address = src.port === undefined ? ip : `${ip} port ${src.port}`;
+  const named = src.place === undefined ? "place unknown" : visible(src.place);
+  const place = isPrivate(src.ip) ? "private network" : named;
+  return { address, place: src.asn === undefined ? place : `${place}, AS${src.asn}` };
+}
+
+/** @param {number} seconds since 1970 */
+export const moment = (seconds) =>
+  new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" }).format(seconds * 1000);
+
+/** @param {number} seconds since 1970 */
+export const day = (seconds) => new Intl.DateTimeFormat(undefined, { dateStyle: "medium" }).format(seconds * 1000);
+
+/** The time alone for today, otherwise the day too. @param {number} ms since 1970 */
+export function shortly(ms) {
+  const at = new Date(ms);
+  const today = at.toDateString() === new Date().toDateString();
+  const style = today ? /** @type {const} */ ({ timeStyle: "short" }) : { dateStyle: "medium", timeStyle: "short" };
+  return new Intl.DateTimeFormat(undefined, /** @type {Intl.DateTimeFormatOptions} */ (style)).format(at);
+}
+
+/** @param {number} ms */
+export function lasting(ms) {
+  const seconds = Math.max(0, Math.floor(ms / 1000));
+  if (seconds < 120) return `${seconds} s`;
+  const minutes = Math.floor(seconds / 60);
+  return minutes < 120 ? `${minutes} min` : `${Math.floor(minutes / 60)} h`;
+}
+
+/** How this browser and its machine are called, for a label. */
+export async function platform() {
+  const agent = navigator.userAgent;
+  // Not in every browser, and not in TypeScript's library.
+  const data = /** @type {any} */ (navigator).userAgentData;
+  try {
+    const { model } = (await data?.getHighEntropyValues(["model"])) ?? {};
+    if (typeof model === "string" && model.trim() !== "") return model.trim().slice(0, 40);
+  } catch {
+    // Then the agent's name has to do.
+  }
+  const system = /iPhone|iPad|Android|Windows|CrOS|Mac OS|Linux/.exec(agent)?.[0] ?? "this device";
+  const names = /** @type {Record<string, string>} */ ({ CrOS: "Chromebook", "Mac OS": "Mac", Android: "Android phone" });
+  const called = names[system] ?? system;
+  if (isApple() && called === "Mac") return "iPad";
+  const browser = /Firefox|Edg|OPR|Chrome|Safari/.exec(agent)?.[0] ?? "Browser";
+  const maker = { Edg: "Edge", OPR: "Opera" }[browser] ?? browser;
+  return /iPhone|iPad|Android/.test(system) ? called : `${maker} on ${called}`;
+}
+
+/** An iPhone or iPad, whose Safari deletes what is not used for seven days. */
+export const isApple = () =>
+  /iPhone|iPad|iPod/.test(navigator.userAgent) || (/Mac OS/.test(navigator.userAgent) && navigator.maxTouchPoints > 1);
+
+/** Whether this runs as an installed app. */
+export const isInstalled = () =>
+  matchMedia("(display-mode: standalone)").matches || /** @type {any} */ (navigator).standalone === true;

@@ -1,0 +1,2 @@
+import jsQR from "jsqr";
+export default jsQR;
