@@ -11,7 +11,8 @@
 //!              ├─ sockets                    `LISTEN_FDS`, as systemd would pass them
 //!              ├─ syslog                     /dev/log
 //!              ├─ delay                      a second network, some milliseconds away
-//!              └─ terminal                   what a person types and sees
+//!              ├─ terminal                   what a person types and sees
+//!              └─ person                     a person at a real browser, with a phone whose camera sees the screen
 //! ```
 //!
 //! A rig that cannot do its work panics and says why: in a test that is the right end, and whoever holds rigs drops
@@ -36,6 +37,7 @@ pub mod namespace;
 pub mod packages;
 pub mod pam;
 pub mod patience;
+pub mod person;
 pub mod ports;
 pub mod product;
 pub mod program;

@@ -98,20 +98,26 @@ pub struct Gateway {
 impl Gateway {
     /// Makes the registrar's keys and starts it, with TLS, on a free port of the loopback.
     pub fn start() -> Self {
-        Self::start_as(Ipv4Addr::LOCALHOST, None, "")
+        Self::start_as(Ipv4Addr::LOCALHOST, None, true, String::new)
     }
 
     /// The same, known to hosts and devices by another port of this machine: what stands between listens there.
     pub fn start_behind(port: u16) -> Self {
-        Self::start_as(Ipv4Addr::LOCALHOST, Some(port), "")
+        Self::start_as(Ipv4Addr::LOCALHOST, Some(port), true, String::new)
     }
 
     /// The same at another address of this network, with more lines in its configuration.
     pub fn start_at(address: Ipv4Addr, more_configuration: &str) -> Self {
-        Self::start_as(address, None, more_configuration)
+        Self::start_as(address, None, true, || more_configuration.to_owned())
     }
 
-    fn start_as(address: Ipv4Addr, known: Option<u16>, more_configuration: &str) -> Self {
+    /// Without TLS, as a browser on this machine takes it without a question, and with a Register Panel at which people
+    /// of the directory sign in and register their first device.
+    pub fn start_for_browsers(slapd: &Slapd) -> Self {
+        Self::start_as(Ipv4Addr::LOCALHOST, None, false, || panel_configuration(slapd))
+    }
+
+    fn start_as(address: Ipv4Addr, known: Option<u16>, tls: bool, more: impl FnOnce() -> String) -> Self {
         accounts::add(GATEWAY_USER, None);
         let authority = Authority::create();
         let server = authority.server_certificate_for("gateway", &format!("IP:{address}"));
@@ -127,8 +133,9 @@ impl Gateway {
         .expect_success();
         let [one, other] = crate::ports::several();
         let port = if known == Some(one) { other } else { one };
-        let listens = format!("https://{address}:{port}");
-        let url = format!("https://{address}:{}", known.unwrap_or(port));
+        let scheme = if tls { "https" } else { "http" };
+        let listens = format!("{scheme}://{address}:{port}");
+        let url = format!("{scheme}://{address}:{}", known.unwrap_or(port));
         let key = "/etc/assent/gateway-tls.key";
         fs::create_dir_all("/etc/assent").expect("a directory for the configuration");
         fs::copy(&server.key, key).expect("the gateway's TLS key");
@@ -136,11 +143,16 @@ impl Gateway {
         let certificate = "/etc/assent/gateway-tls.crt";
         fs::copy(&server.certificate, certificate).expect("the gateway's TLS certificate");
         fs::set_permissions(certificate, fs::Permissions::from_mode(0o644)).expect("a mode for the certificate");
+        let more_configuration = more();
+        let tls_lines = if tls {
+            format!("tls_certificate = \"{certificate}\"\ntls_key = \"{key}\"\n")
+        } else {
+            String::new()
+        };
         scratch::write(
             GATEWAY_CONFIG,
             &format!(
-                "listen = \"{address}:{port}\"\npublic_url = \"{url}\"\nstate_dir = \"{GATEWAY_STATE}\"\n\
-                 tls_certificate = \"{certificate}\"\ntls_key = \"{key}\"\n\
+                "listen = \"{address}:{port}\"\npublic_url = \"{url}\"\nstate_dir = \"{GATEWAY_STATE}\"\n{tls_lines}\
                  admin_socket = \"/run/assent-gateway/admin.sock\"\n{more_configuration}"
             ),
         );
@@ -378,10 +390,25 @@ impl Site {
         (Self::build(|| gateway, change, None), between)
     }
 
+    /// A site whose gateway people visit with browsers.
+    pub fn open_for_browsers() -> Self {
+        accounts::birch();
+        accounts::add(AGENT_USER, None);
+        Self::build_around(Gateway::start_for_browsers, |usual| usual, None)
+    }
+
     fn build(gateway: impl FnOnce() -> Gateway, change: impl FnOnce(String) -> String, bus: Option<&Bus>) -> Self {
+        Self::build_around(|_| gateway(), change, bus)
+    }
+
+    fn build_around(
+        gateway: impl FnOnce(&Slapd) -> Gateway,
+        change: impl FnOnce(String) -> String,
+        bus: Option<&Bus>,
+    ) -> Self {
         let syslog = Syslog::listen();
         let slapd = Slapd::start();
-        let gateway = gateway();
+        let gateway = gateway(&slapd);
         gateway.join_this_host();
         let usual = configuration(&slapd, &gateway);
         let mut agent = Agent::start(&change(usual), bus);
@@ -495,6 +522,35 @@ impl Authenticator {
         terminal.expect(fits("Listening at .*"), PATIENCE);
         terminal
     }
+}
+
+/// The gateway's lines for its Register Panel.
+fn panel_configuration(slapd: &Slapd) -> String {
+    let password = "/etc/assent/panel-ldap.password";
+    fs::create_dir_all("/etc/assent").expect("a directory for the configuration");
+    fs::write(password, SERVICE_PASSWORD).expect("the service password");
+    fs::set_permissions(password, fs::Permissions::from_mode(0o640)).expect("a mode for it");
+    crate::program::tool("chown", [&format!("root:{GATEWAY_USER}"), password]);
+    format!(
+        r#"
+[panel]
+auth_profiles = ["corp"]
+first_device = "directory"
+
+[[auth_profile]]
+name = "corp"
+kind = "ldap"
+realm = "example.org"
+uris = ["{ldap}", "{ldaps}"]
+base = "ou=people,{BASE}"
+bind_dn = "{SERVICE}"
+bind_password_file = "{password}"
+ca_file = "{ca}"
+"#,
+        ldap = slapd.url(),
+        ldaps = slapd.tls_url(),
+        ca = slapd.ca_certificate().display(),
+    )
 }
 
 /// The usual configuration: password by LDAP and a tap for IT (service `sshd`); the stack's password or key and a tap

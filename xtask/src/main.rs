@@ -9,6 +9,7 @@ mod house;
 mod module;
 mod run;
 mod suite;
+mod web;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;

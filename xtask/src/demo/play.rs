@@ -1,15 +1,17 @@
-//! The demo without a person: enrolment, logins approved and denied, sudo, scp, and what happens when the agent is
-//! gone; each step checked and timed.
+//! The demo without a person: a browser plays her. She registers her phone at the Register Panel, approves and denies
+//! logins on it; then a second device in a terminal, scp, and what happens when the agent is gone. Each step is checked
+//! and timed; pictures of what she sees are kept.
 
 #![allow(
     clippy::expect_used,
     reason = "a step that does not hold ends in a panic, which is counted"
 )]
 
+use assent_tests::person::Person;
 use assent_tests::product::{self, Authenticator, PATIENCE, Site};
 use assent_tests::sshd::{Key, Sshd};
 use assent_tests::sudoers::{self, Sudo};
-use assent_tests::terminal::{Terminal, fits};
+use assent_tests::terminal::Terminal;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::time::Instant;
@@ -19,36 +21,48 @@ struct Stage {
     site: Site,
     sshd: Sshd,
     keys: Sshd,
-    phone: Option<Authenticator>,
+    alice: Person,
+    terminal: Option<Authenticator>,
 }
 
 type Step = (&'static str, fn(&mut Stage));
 
-const STEPS: [Step; 8] = [
-    ("alice enrols an authenticator", enrol),
-    ("ssh: password, then approved on the device", approved),
-    ("ssh: password, then denied on the device", denied),
+const STEPS: [Step; 10] = [
+    (
+        "alice signs in at the panel; her phone scans the code and is registered",
+        register,
+    ),
+    ("ssh: password, then approved on the phone", approved),
+    ("ssh: password, then denied on the phone", denied),
+    ("sudo: approved, with its command line on the phone", sudo),
+    ("ssh: \"this was not me\" ends it", not_me),
     (
         "ssh: a wrong password is refused, and no request is sent",
         wrong_password,
     ),
     ("ssh: bob is in no policy and refused", no_policy),
-    ("sudo: approved, with its command line on the device", sudo),
+    (
+        "a second device, in a terminal, is approved on the phone",
+        second_device,
+    ),
     ("scp: public key, then a tap in the account phase", scp),
     ("ssh: with the agent stopped the login is refused", agent_stopped),
 ];
 
 /// Plays every step. How many failed.
-pub fn all() -> usize {
+pub fn all(pictures: &Path) -> usize {
     let began = Instant::now();
-    let mut stage = match catch_unwind(set) {
+    let mut stage = match catch_unwind(|| set(pictures)) {
         Ok(stage) => stage,
         Err(_) => {
             println!("the demo could not be set up\n0 passed, {} failed", STEPS.len());
             return STEPS.len();
         }
     };
-    println!("  {:7.0} ms  directory, gateway, agent and sshd are up", ms(began));
+    println!(
+        "  {:7.0} ms  directory, gateway, agent, sshd and browsers are up",
+        ms(began)
+    );
     let mut failed = 0;
     for (name, step) in STEPS {
         let began = Instant::now();
@@ -64,8 +78,8 @@ fn ms(began: Instant) -> f64 {
     began.elapsed().as_secs_f64() * 1000.0
 }
 
-fn set() -> Stage {
-    let site = Site::open();
+fn set(pictures: &Path) -> Stage {
+    let site = Site::open_for_browsers();
     let sshd = Sshd::builder().stack(&product::stack("sshd-assent-password")).start();
     let keys = Sshd::builder()
         .service("sshd-key")
@@ -74,17 +88,19 @@ fn set() -> Stage {
         .start();
     sudoers::allow("alice");
     sudoers::stack(&product::stack("sudo"));
+    let alice = Person::at(site.gateway.url(), pictures);
     Stage {
         site,
         sshd,
         keys,
-        phone: None,
+        alice,
+        terminal: None,
     }
 }
 
 impl Stage {
-    fn phone(&self) -> Terminal {
-        self.phone.as_ref().expect("alice has enrolled").listen()
+    fn terminal(&self) -> Terminal {
+        self.terminal.as_ref().expect("alice has a second device").listen()
     }
 
     fn password(&self, user: &str, password: &str, command: &str) -> Terminal {
@@ -95,30 +111,71 @@ impl Stage {
     }
 }
 
-fn enrol(stage: &mut Stage) {
-    stage.phone = Some(stage.site.enrol("alice"));
+fn register(stage: &mut Stage) {
+    stage
+        .alice
+        .sign_in("alice", product::password("alice"), "panel-no-device");
+    stage.alice.register("Alice's phone", "panel-code", "phone-digits");
+    let list = stage.alice.show("/panel/", "Your devices", "panel-devices");
+    assert!(list.contains("Alice's phone"), "{list}");
 }
 
 fn approved(stage: &mut Stage) {
-    let mut phone = stage.phone();
     let mut ssh = stage.password("alice", product::password("alice"), "echo the shell of $(id -un)");
-    let shown = phone.expect(fits(r"(?s)sshd.*alice.*127\.0\.0\.1.*\[a\]pprove"), PATIENCE);
-    assert!(
-        shown.contains(assent_tests::namespace::HOST_NAME),
-        "the device names the host:\n{shown}"
-    );
-    phone.send_line("a");
+    let shown = stage.alice.asked("phone-ssh");
+    for detail in [
+        "sshd",
+        "alice",
+        assent_tests::namespace::HOST_NAME,
+        "127.0.0.1",
+        "password (corp)",
+    ] {
+        assert!(shown.contains(detail), "the phone shows {detail}:\n{shown}");
+    }
+    stage.alice.press("approve", "Approved");
     ssh.expect("the shell of alice", PATIENCE);
     ssh.wait_for_success();
 }
 
 fn denied(stage: &mut Stage) {
-    let mut phone = stage.phone();
     let mut ssh = stage.password("alice", product::password("alice"), "echo never");
-    phone.expect("[a]pprove", PATIENCE);
-    phone.send_line("d");
+    stage.alice.asked("phone-ssh-again");
+    stage.alice.press("deny", "Denied");
     ssh.expect("Denied on the phone", PATIENCE);
     assert!(!ssh.transcript().contains("never"));
+}
+
+fn sudo(stage: &mut Stage) {
+    let mut sudo = Sudo::by("alice").run(["/usr/bin/printf", "by root: %s\\n", "two words"]);
+    let shown = stage.alice.asked("phone-sudo");
+    assert!(shown.contains("two words"), "the phone shows the arguments:\n{shown}");
+    stage.alice.press("approve", "Approved");
+    sudo.expect("by root: two words", PATIENCE);
+    sudo.wait_for_success();
+}
+
+fn not_me(stage: &mut Stage) {
+    let before = stage.site.agent.audit().len();
+    let mut ssh = stage.password("alice", product::password("alice"), "echo never");
+    stage.alice.asked("phone-not-me");
+    stage.alice.press("report", "Denied and reported");
+    ssh.expect("Permission denied", PATIENCE);
+    assert!(!ssh.transcript().contains("never"));
+    assert_eq!(stage.site.agent.decision(before)["cause"], "reported_not_me");
+}
+
+fn second_device(stage: &mut Stage) {
+    let mut enrolling = stage.site.begin_enrolment("alice");
+    let shown = stage.alice.asked("phone-add-device");
+    let digits = format!("{} {}", &enrolling.digits[..3], &enrolling.digits[3..]);
+    assert!(
+        shown.contains(&digits) && shown.contains("test phone"),
+        "the phone shows the new device:\n{shown}"
+    );
+    stage.alice.press("approve", "Approved");
+    enrolling.admin.wait_for_success();
+    enrolling.device.wait_for_success();
+    stage.terminal = Some(enrolling.authenticator);
 }
 
 fn wrong_password(stage: &mut Stage) {
@@ -138,18 +195,8 @@ fn no_policy(stage: &mut Stage) {
     assert_eq!(stage.site.agent.decision(before)["cause"], "no_policy_admits");
 }
 
-fn sudo(stage: &mut Stage) {
-    let mut phone = stage.phone();
-    let mut sudo = Sudo::by("alice").run(["/usr/bin/printf", "by root: %s\\n", "two words"]);
-    let shown = phone.expect("[a]pprove", PATIENCE);
-    assert!(shown.contains("two words"), "the device shows the arguments:\n{shown}");
-    phone.send_line("a");
-    sudo.expect("by root: two words", PATIENCE);
-    sudo.wait_for_success();
-}
-
 fn scp(stage: &mut Stage) {
-    let mut phone = stage.phone();
+    let mut phone = stage.terminal();
     let key = Key::authorised_for("alice");
     let file = Path::new("/tmp/report.txt");
     std::fs::write(file, "quarterly").expect("a file to copy");

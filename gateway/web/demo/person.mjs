@@ -1,0 +1,118 @@
+// A person with a desk and a phone, for `cargo xtask demo --unattended`: two real Chromium browsers, driven line by line.
+// Reads one order as JSON from each line of standard input, says one line "==> {…}" when it is done. The phone's camera
+// sees what stands on the desk's screen. Started by tests/src/person.rs.
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { chromium } from "playwright-core";
+
+const [url, pictures, scratch] = process.argv.slice(2);
+if (url === undefined || pictures === undefined || scratch === undefined) throw new Error("person.mjs URL PICTURES SCRATCH");
+mkdirSync(pictures, { recursive: true });
+const SOON = 20_000;
+const CAMERA = join(scratch, "camera.mjpeg");
+const COMMON = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", "--disable-quic", "--disable-background-networking", "--disable-component-update", "--disable-sync"];
+const executablePath = process.env["CHROMIUM"] ?? "/usr/bin/chromium";
+
+/** @param {string[]} args @param {import("playwright-core").BrowserContextOptions} options */
+async function browse(args, options) {
+  const browser = await chromium.launch({ executablePath, args: [...COMMON, ...args] });
+  const context = await browser.newContext({ locale: "en-GB", ...options });
+  context.setDefaultTimeout(SOON);
+  context.on("weberror", (error) => console.error(`page error: ${error.error().stack}`));
+  return context.newPage();
+}
+
+const desk = await browse([], { viewport: { width: 1280, height: 800 } });
+/** @type {import("playwright-core").Page | null} */
+let phone = null;
+
+/** @param {import("playwright-core").Page | null} page @param {unknown} name */
+async function picture(page, name) {
+  if (page !== null && typeof name === "string") await page.screenshot({ path: join(pictures, `${name}.png`) });
+}
+
+/** The phone looks at the desk's screen. */
+async function takePhone() {
+  const args = ["--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream", `--use-file-for-fake-video-capture=${CAMERA}`];
+  const viewport = { width: 390, height: 844 };
+  phone = await browse(args, { viewport, deviceScaleFactor: 2, hasTouch: true, permissions: ["camera"] });
+  await phone.goto(`${url}/`);
+  return phone;
+}
+
+/** @param {import("playwright-core").Page} page @param {string | RegExp} name */
+const heading = (page, name) => page.getByRole("heading", { level: 1, name }).waitFor();
+
+/** @type {Record<string, (order: any) => Promise<object>>} */
+const orders = {
+  async sign_in({ user, password, picture: name }) {
+    await desk.goto(`${url}/panel/`);
+    await desk.getByLabel("User name").fill(user);
+    await desk.getByLabel("Password").fill(password);
+    await desk.getByRole("button", { name: "Sign in" }).click();
+    await heading(desk, "Your devices");
+    await picture(desk, name);
+    return {};
+  },
+  async register({ label, pictures: [atDesk, atPhone] }) {
+    await desk.goto(`${url}/panel/add`);
+    const code = desk.locator("figure.code");
+    await code.waitFor();
+    await picture(desk, atDesk);
+    // The film is what anybody before the screen would photograph.
+    writeFileSync(CAMERA, await code.screenshot({ type: "jpeg", quality: 95, scale: "css" }));
+    const page = await takePhone();
+    await page.getByRole("button", { name: "Scan the code" }).click();
+    await page.getByLabel("Name of this device").fill(label);
+    await page.getByRole("button", { name: "Register this device" }).click();
+    const digits = await page.locator(".digits").innerText();
+    await picture(page, atPhone);
+    await desk.getByLabel(/six digits/).fill(digits.replaceAll(/\s/g, ""));
+    await desk.getByRole("button", { name: "Register it" }).click();
+    await heading(desk, "Registered");
+    await heading(page, "Registered");
+    await page.getByRole("button", { name: "Done" }).click();
+    await heading(page, "Ready");
+    return { digits };
+  },
+  // What stands on the phone once somebody asks.
+  async asked({ picture: name }) {
+    const page = /** @type {import("playwright-core").Page} */ (phone);
+    await page.locator("#approve").waitFor();
+    await picture(page, name);
+    return { text: await page.locator("main").innerText() };
+  },
+  async press({ button, heading: name }) {
+    const page = /** @type {import("playwright-core").Page} */ (phone);
+    // The guard against a press that was meant for something else lasts 400 ms.
+    if (button === "approve") await page.waitForTimeout(450);
+    const pressed = performance.now();
+    await page.locator(`#${button}`).click();
+    await heading(page, name);
+    const took = Math.round(performance.now() - pressed);
+    await page.getByRole("button", { name: "Done" }).click();
+    return { took };
+  },
+  async show({ page: name, path, picture: file }) {
+    await desk.goto(url + path);
+    await heading(desk, name);
+    await picture(desk, file);
+    return { text: await desk.locator("main").innerText() };
+  },
+};
+
+console.log("==> {}");
+for await (const line of createInterface({ input: process.stdin, terminal: false })) {
+  if (line.trim() === "") continue;
+  try {
+    const order = JSON.parse(line);
+    const done = await orders[order.do]?.(order);
+    console.log(`==> ${JSON.stringify(done ?? { failed: `no such order: ${order.do}` })}`);
+  } catch (error) {
+    await picture(desk, "failed-desk");
+    await picture(phone, "failed-phone");
+    console.log(`==> ${JSON.stringify({ failed: String(error) })}`);
+  }
+}
+process.exit(0);
