@@ -8,7 +8,7 @@ use crate::registrar::keys::IssuingKeys;
 use crate::registrar::self_service::Rules;
 use crate::relay::{self, Relay};
 use crate::tls::Certificates;
-use crate::web::assets::FILES;
+use crate::web::assets::{Bundle, FILES};
 use crate::web::headers::Headers;
 use crate::web::origin::Origin;
 use crate::web::{self, Roles};
@@ -128,13 +128,14 @@ fn routes(
     let (app_url, panel_url) = (&config.app.url, &config.panel.url);
     let relay_url = Origin::of_url(&config.public_url).context("public_url has no origin")?;
     let tls = config.tls.is_some();
-    let app = web::app::router(
-        FILES,
-        &config.public_url,
-        &config.panel.address(),
-        Headers::app(app_url, &relay_url)?,
-    )?;
-    let panel = panel::router(panel, FILES, Headers::panel(panel_url)?)?;
+    let (app, mut panels) = (Bundle::of(FILES, "app")?, Bundle::of(FILES, "panel")?);
+    if app_url == panel_url {
+        // What both use is served once.
+        panels.assets.retain(|path, _| !app.assets.contains_key(path));
+    }
+    let headers = Headers::app(app_url, &relay_url)?;
+    let app = web::app::router(&app, &config.public_url, &config.panel.address(), headers);
+    let panel = panel::router(panel, &panels, Headers::panel(panel_url)?);
     let relay = relay::routes::router(Arc::clone(relay), Arc::clone(registrar), tls);
     Ok(web::router(Roles {
         relay: (relay_url, relay),

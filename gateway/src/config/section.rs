@@ -138,13 +138,14 @@ impl Section {
 
     /// A URL without a slash at its end; `bare`: without a path, too.
     pub fn check_url(&mut self, key: &str, url: &str, plain_allowed: bool, bare: bool) {
+        let loopback = || Origin::of_url(url).is_some_and(|origin| origin.is_loopback());
         let rest = match (url.strip_prefix("https://"), url.strip_prefix("http://")) {
             (Some(rest), _) => rest,
-            (None, Some(rest)) if plain_allowed => rest,
+            (None, Some(rest)) if plain_allowed && loopback() => rest,
             (None, Some(_)) => {
                 return self.problem(
                     key,
-                    "must begin with https:// (http:// only for a plain loopback listener)",
+                    "must begin with https:// (http:// only for 127.0.0.1, [::1] and localhost, on a plain loopback listener)",
                 );
             }
             (None, None) => return self.problem(key, "must begin with https://"),

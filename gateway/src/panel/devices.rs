@@ -4,9 +4,12 @@
 use super::error::PanelError;
 use super::guard::{Actor, Visitor};
 use super::{MAX_BODY, Panel};
+use crate::clock;
 use crate::registrar::self_service::{MayEnrol, NotEnrolling, Removal};
 use crate::relay::body;
 use assent_proto::cert::{DeviceOwner, MAX_LABEL};
+use assent_proto::text::visible;
+use assent_proto::time::UnixTime;
 use assent_proto::{Id, ShortText};
 use axum::Json;
 use axum::body::Body;
@@ -21,6 +24,8 @@ const LABEL_CHARS: usize = 60;
 struct Device {
     id: Id,
     label: String,
+    /// The label with its odd characters made visible.
+    shown: String,
     since: u64,
     until: u64,
     key: String,
@@ -58,6 +63,7 @@ pub(super) async fn list(
     let may = panel.registrar.may_enrol(&session.owner, session.proof).await?;
     let devices = own.into_iter().map(|device| Device {
         id: device.id,
+        shown: visible(device.label.as_str()),
         label: device.label.as_str().to_owned(),
         since: device.since.0,
         until: device.until.0,
@@ -108,6 +114,7 @@ struct NewLabel {
 #[derive(Serialize)]
 pub(super) struct Renamed {
     label: String,
+    shown: String,
 }
 
 /// `POST devices/{id}/rename`.
@@ -128,6 +135,7 @@ pub(super) async fn rename(
         return Err(PanelError::NotYours("device"));
     }
     Ok(Json(Renamed {
+        shown: visible(label.as_str()),
         label: label.as_str().to_owned(),
     }))
 }
@@ -148,7 +156,8 @@ pub(super) enum Removed {
     Done,
     /// The last device is asked itself; whether it is gone shows in the list.
     NeedsApproval {
-        until: u64,
+        /// Seconds that it has.
+        left: u64,
     },
 }
 
@@ -161,9 +170,14 @@ pub(super) async fn remove(
     let id = read_id(&id, "device")?;
     match panel.registrar.remove_own_device(&actor.session.owner, id).await? {
         Removal::Removed => Ok(Json(Removed::Done)),
-        Removal::NeedsApproval { until } => Ok(Json(Removed::NeedsApproval { until: until.0 })),
+        Removal::NeedsApproval { until } => Ok(Json(Removed::NeedsApproval { left: left(until) })),
         Removal::Unknown => Err(PanelError::NotYours("device")),
     }
+}
+
+/// Seconds until then: a page counts them down without believing its own clock.
+pub(super) fn left(until: UnixTime) -> u64 {
+    until.0.saturating_sub(clock::now().0)
 }
 
 /// An id in a path; what is none is as unknown as another's.

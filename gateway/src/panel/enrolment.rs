@@ -1,7 +1,7 @@
 //! Adding a device: the QR code, the six digits, how it stands. The one-time secret goes to the page that asked and is
 //! kept nowhere; whose enrolment it is, the registrar looks up itself (R25, R28).
 
-use super::devices::read_id;
+use super::devices::{left, read_id};
 use super::error::PanelError;
 use super::guard::{Actor, Visitor};
 use super::{MAX_BODY, Panel};
@@ -9,6 +9,7 @@ use crate::error::Error;
 use crate::relay::body;
 use assent_proto::Id;
 use assent_proto::registrar::EnrolmentState;
+use assent_proto::text::visible;
 use axum::Json;
 use axum::body::Body;
 use axum::extract::{Path, State};
@@ -30,7 +31,8 @@ pub(super) struct Opened {
     id: Id,
     /// What the code says; the secret is in its fragment.
     link: Zeroizing<String>,
-    until: u64,
+    /// Seconds that it works.
+    left: u64,
     qr: Matrix,
 }
 
@@ -51,7 +53,7 @@ pub(super) async fn open(
         StatusCode::CREATED,
         Json(Opened {
             id: opened.token.id,
-            until: opened.until.0,
+            left: left(opened.until),
             qr,
             link,
         }),
@@ -80,7 +82,7 @@ fn matrix(link: &str) -> Result<Matrix, PanelError> {
 pub(super) enum Standing {
     Waiting,
     Digits { label: String, tries: u8 },
-    Approval { until: u64 },
+    Approval { left: u64 },
     Certified,
     Over,
 }
@@ -90,10 +92,10 @@ impl From<EnrolmentState> for Standing {
         match state {
             EnrolmentState::Waiting => Self::Waiting,
             EnrolmentState::Digits { label, tries } => Self::Digits {
-                label: label.as_str().to_owned(),
+                label: visible(label.as_str()),
                 tries,
             },
-            EnrolmentState::Approval { until } => Self::Approval { until: until.0 },
+            EnrolmentState::Approval { until } => Self::Approval { left: left(until) },
             EnrolmentState::Certified { .. } => Self::Certified,
             EnrolmentState::Over => Self::Over,
         }

@@ -21,7 +21,7 @@ use crate::error::Error;
 use crate::notify::Notifier;
 use crate::registrar::Registrar;
 use crate::relay::limits::Limiter;
-use crate::web::assets::{AssetError, Bundle, Files};
+use crate::web::assets::Bundle;
 use crate::web::headers::Headers;
 use crate::web::pages;
 use assent_engine::sign_in::SignIn;
@@ -73,9 +73,8 @@ impl Panel {
 }
 
 /// Pages, their files, and the API.
-pub fn router(panel: Arc<Panel>, files: Files, headers: Headers) -> Result<Router, AssetError> {
-    let bundle = Bundle::of(files, "panel")?;
-    let mut shown = pages::assets(&bundle);
+pub fn router(panel: Arc<Panel>, bundle: &Bundle, headers: Headers) -> Router {
+    let mut shown = pages::assets(bundle);
     for (path, name) in [
         ("/panel/", "index.html"),
         ("/panel/sign-in", "sign-in.html"),
@@ -98,13 +97,13 @@ pub fn router(panel: Arc<Panel>, files: Files, headers: Headers) -> Result<Route
         .route("/panel/api/{*rest}", get(nothing).post(nothing))
         .method_not_allowed_fallback(|| async { PanelError::Http(Error::NoMethod) })
         .with_state(panel);
-    Ok(shown
+    shown
         .route("/panel", get(|| async { Redirect::permanent("/panel/") }))
         .merge(api)
         .layer(map_response(move |mut response: Response| {
             headers.put(response.headers_mut());
             std::future::ready(response)
-        })))
+        }))
 }
 
 async fn nothing() -> PanelError {

@@ -15,7 +15,7 @@ use assent_engine::names::UserName;
 use assent_engine::sign_in::{Refusal, Signed};
 use assent_proto::cert::DeviceOwner;
 use assent_proto::enrol::Token;
-use assent_proto::text::Outside;
+use assent_proto::text::{Outside, visible};
 use assent_proto::{Nonce, ShortText};
 use axum::Json;
 use axum::body::Body;
@@ -68,7 +68,7 @@ impl View {
     fn of(session: &Session) -> Self {
         Self::In {
             signed_in: true,
-            name: session.owner.name.as_str().to_owned(),
+            name: visible(session.owner.name.as_str()),
             by: match session.proof {
                 Proof::Directory => "password",
                 Proof::Link(_) => "link",

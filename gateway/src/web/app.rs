@@ -1,6 +1,6 @@
 //! The authenticator's origin: static files alone. It decides nothing and holds nothing.
 
-use super::assets::{AssetError, Bundle, Files, Served};
+use super::assets::{Bundle, Served};
 use super::headers::Headers;
 use super::{assets, pages};
 use axum::Router;
@@ -19,8 +19,7 @@ struct AppConfig<'a> {
 }
 
 /// The routes.
-pub fn router(files: Files, relay_url: &str, panel_url: &str, headers: Headers) -> Result<Router, AssetError> {
-    let bundle = Bundle::of(files, "app")?;
+pub fn router(bundle: &Bundle, relay_url: &str, panel_url: &str, headers: Headers) -> Router {
     let config = AppConfig {
         relay: relay_url,
         panel: panel_url,
@@ -32,7 +31,7 @@ pub fn router(files: Files, relay_url: &str, panel_url: &str, headers: Headers) 
         etag: format!("\"{}\"", assets::hash_of(&body)),
         body,
     };
-    let mut router = pages::assets(&bundle);
+    let mut router = pages::assets(bundle);
     let page = bundle.roots.get("index.html");
     for (path, served) in [
         ("/", page),
@@ -45,10 +44,10 @@ pub fn router(files: Files, relay_url: &str, panel_url: &str, headers: Headers) 
     ] {
         router = pages::root(router, path, served);
     }
-    Ok(router.layer(map_response(move |mut response: Response| {
+    router.layer(map_response(move |mut response: Response| {
         headers.put(response.headers_mut());
         std::future::ready(response)
-    })))
+    }))
 }
 
 /// For origins without the relay: whoever balances load asks all of them.

@@ -145,7 +145,12 @@ impl Hashing {
             let tail = &tail[PREFIX.len()..];
             let asked = asset_name(tail);
             out.push_str(before);
-            out.push_str(&self.path_of(name, asked)?);
+            // The bare prefix is no name: code may compare paths with it.
+            if asked.is_empty() {
+                out.push_str(PREFIX);
+            } else {
+                out.push_str(&self.path_of(name, asked)?);
+            }
             rest = &tail[asked.len()..];
         }
         out.push_str(rest);
@@ -303,5 +308,7 @@ mod tests {
     fn a_full_stop_after_a_name_belongs_to_the_sentence() {
         assert_eq!(asset_name("a.b-c_d.js."), "a.b-c_d.js");
         assert_eq!(asset_name("a.js\" x"), "a.js");
+        let bare = bundle(&[("app", "sw.js", b"path.startsWith(\"/assets/\")")]).unwrap();
+        assert_eq!(text(&bare.roots["sw.js"]), "path.startsWith(\"/assets/\")");
     }
 }

@@ -40,6 +40,13 @@ impl Origin {
         self.https
     }
 
+    /// Whether its host is this very machine: plain HTTP crosses no network then.
+    pub fn is_loopback(&self) -> bool {
+        let host = split(&self.authority).map_or("", |(host, _)| host);
+        let address = host.trim_matches(['[', ']']).parse::<std::net::IpAddr>();
+        host == "localhost" || address.is_ok_and(|address| address.is_loopback())
+    }
+
     /// Whether a request with this `Host` (or HTTP/2 authority) is for it.
     pub fn is_host(&self, host: &str) -> bool {
         let host = host.to_ascii_lowercase();
@@ -136,6 +143,15 @@ mod tests {
             "example.org",
         ] {
             assert!(!https.is_host(host), "{host}");
+        }
+        for (url, loopback) in [
+            ("http://127.0.0.1:1", true),
+            ("http://[::1]:1", true),
+            ("http://localhost", true),
+            ("http://192.0.2.1", false),
+            ("http://localhost.example.org", false),
+        ] {
+            assert_eq!(Origin::parse(url).unwrap().is_loopback(), loopback, "{url}");
         }
         let other = Origin::parse("http://[::1]:8443").unwrap();
         assert!(other.is_host("[::1]:8443") && !other.is_host("[::1]"));

@@ -1,0 +1,258 @@
+// Adding a device: a QR code for the device, then the six digits that it shows, then (for a further one) an approval on a
+// device that is registered. What stands on the page follows the registrar; nothing here decides.
+
+import { get, post, Problem } from "/assets/api.js";
+import { button, carry, field, h, heading, notice, p, part, say, show, submits } from "/assets/dom.js";
+import { draw } from "/assets/qr.js";
+import { report, signedIn } from "/assets/session.js";
+import { countdown } from "/assets/words.js";
+
+/** @typedef {{ id: string, link: string, left: number, qr: import("/assets/qr.js").Matrix }} Opened */
+/**
+ * @typedef {{ state: "waiting" } | { state: "digits", label: string, tries: number } | { state: "approval", left: number }
+ *   | { state: "certified" } | { state: "over" }} Standing
+ */
+
+const LOOK_EVERY = 1500;
+/** Largest code in pixels. */
+const ROOM = 350;
+
+/** One run from a code to its end. */
+class Run {
+  /** @param {Opened} opened */
+  constructor(opened) {
+    this.opened = opened;
+    /** @type {Standing["state"]} */
+    this.at = "waiting";
+    this.label = "";
+    this.tries = 0;
+    /** @type {() => void} */
+    this.stop = () => {};
+    this.ended = false;
+    /** @type {((text: string) => void) | null} */
+    this.wrongDigits = null;
+  }
+
+  begin() {
+    this.drawCode();
+    const look = async () => {
+      if (this.ended) return;
+      // A page that nobody sees asks nothing.
+      if (!document.hidden) await this.look();
+      if (!this.ended) setTimeout(look, LOOK_EVERY);
+    };
+    setTimeout(look, LOOK_EVERY);
+  }
+
+  async look() {
+    try {
+      /** @type {Standing} */
+      const standing = await get(`enrolment/${this.opened.id}`);
+      if (part("said").dataset["kind"] === "network") quiet();
+      this.take(standing);
+    } catch (problem) {
+      if (!(problem instanceof Problem)) throw problem;
+      if (problem.code !== "network") return this.end(() => report(problem));
+      part("said").dataset["kind"] = "network";
+      say(notice("warn", "The panel does not answer.", p("This page tries again by itself.")));
+    }
+  }
+
+  /** Draws what has changed. @param {Standing} standing */
+  take(standing) {
+    if (this.ended) return;
+    const before = this.at;
+    this.at = standing.state;
+    if (standing.state === "digits") {
+      if (before === "digits" && this.tries !== standing.tries) this.wrongDigits?.(left(standing.tries));
+      this.tries = standing.tries;
+      this.label = standing.label;
+      if (before !== "digits") this.drawDigits();
+    } else if (standing.state === "approval") {
+      if (before !== "approval") this.drawApproval(standing.left);
+    } else if (standing.state === "certified") this.end(() => this.drawDone());
+    else if (standing.state === "over") this.end(() => drawOver(before));
+  }
+
+  /** @param {() => void} draw */
+  end(draw) {
+    this.ended = true;
+    this.stop();
+    draw();
+  }
+
+  /** @param {number} seconds */
+  rest(seconds) {
+    this.stop();
+    const rest = h("span", { class: "left" });
+    this.stop = countdown(rest, seconds, () => void this.look());
+    return rest;
+  }
+
+  drawCode() {
+    const { link, qr, left } = this.opened;
+    const app = new URL(link).origin;
+    const figure = h("figure", { class: "code" });
+    const room = Math.min(ROOM, part("content").clientWidth - 2);
+    figure.append(draw(qr, room));
+    quiet();
+    show(
+      h(
+        "section",
+        { class: "card scan", "aria-label": "Code for the new device" },
+        figure,
+        h(
+          "div",
+          { class: "stack" },
+          h(
+            "ol",
+            { class: "steps" },
+            h("li", null, "On your phone, open the Assent app, or the camera, and scan this code."),
+            h("li", null, "Press “Register this device” there. The phone then shows six digits."),
+            h("li", null, "Type the digits here. This page goes on by itself once the phone is there."),
+          ),
+          h("p", null, "The code works once, for ", this.rest(left), " more."),
+          p(`On an iPhone or iPad: open ${app} first, add it to the Home Screen, open it from there, and scan inside it.`, "soft small"),
+        ),
+      ),
+      h(
+        "section",
+        { class: "card" },
+        h("h2", null, "No camera at hand?"),
+        p("Open this link on the device. Give it to nobody else: whoever has it can try to register a device for you."),
+        carry(link, "link"),
+        p("Or register the very device that you read this on. The digits still go into this page.", "soft"),
+        h("div", { class: "row" }, h("a", { class: "button", href: link, target: "_blank", rel: "noopener" }, "Open it on this device")),
+      ),
+    );
+  }
+
+  drawDigits() {
+    heading("Type the digits");
+    const digits = field(
+      "digits",
+      `The six digits that “${this.label}” shows`,
+      {
+        class: "input number",
+        inputmode: "numeric",
+        autocomplete: "off",
+        maxlength: 7,
+        required: true,
+      },
+      "They show that this is your device and no other.",
+    );
+    this.wrongDigits = (text) => {
+      digits.wrong(text);
+      digits.box.value = "";
+      digits.box.focus();
+    };
+    const send = async () => {
+      const typed = digits.box.value.replaceAll(/[\s-]/g, "");
+      if (!/^\d{6}$/.test(typed)) {
+        digits.wrong("Type all six digits.");
+        return digits.box.focus();
+      }
+      try {
+        /** @type {Standing} */
+        const standing = await post(`enrolment/${this.opened.id}/digits`, { digits: typed });
+        this.take(standing);
+      } catch (problem) {
+        if (!(problem instanceof Problem) || problem.code === "no_session") return report(problem);
+        digits.wrong(problem.message);
+      }
+    };
+    digits.box.addEventListener("input", () => digits.wrong(""));
+    say(notice("good", `A device came: “${this.label}”.`));
+    show(
+      h(
+        "section",
+        { class: "card" },
+        h(
+          "form",
+          { class: "digits-form", novalidate: true, onsubmit: submits(send) },
+          digits.all,
+          h(
+            "div",
+            { class: "row" },
+            h("button", { type: "submit", class: "button primary" }, "Register it"),
+            h("a", { class: "button", href: "/panel/" }, "That is not my device"),
+          ),
+        ),
+      ),
+    );
+    digits.box.focus();
+  }
+
+  /** @param {number} seconds */
+  drawApproval(seconds) {
+    heading("Approve it on your other device");
+    say();
+    show(
+      h(
+        "section",
+        { class: "card" },
+        p(`One of your registered devices now shows a request to add “${this.label}”. Open it there, compare the digits, and approve it.`),
+        h("p", { class: "state warn" }, h("span", null, "Waiting for your approval, ", this.rest(seconds), " left")),
+        p("This page goes on by itself.", "soft"),
+      ),
+    );
+    focusHeading();
+  }
+
+  drawDone() {
+    heading("Registered");
+    say(notice("good", `“${this.label}” is registered.`, p("From now on it asks you before a sign-in in your name goes through.")));
+    show(h("div", { class: "row" }, h("a", { class: "button primary", href: "/panel/" }, "To your devices")));
+    focusHeading();
+  }
+}
+
+/** @param {number} tries */
+const left = (tries) =>
+  tries === 1 ? "These are not the digits. One try is left." : `These are not the digits. ${tries} tries are left.`;
+
+/** @param {Standing["state"]} before */
+function drawOver(before) {
+  heading("This code is over");
+  say(
+    notice(
+      "warn",
+      before === "approval" ? "The device was not approved." : "Nothing was registered.",
+      p(
+        {
+          waiting: "No device came in time, or the code was used elsewhere.",
+          digits: "The digits were wrong too often, or too much time passed.",
+          approval: "It was refused on your other device, or nobody answered there in time.",
+          certified: "",
+          over: "",
+        }[before],
+      ),
+    ),
+  );
+  show(h("div", { class: "row" }, button("Show a new code", "primary", () => void open()), h("a", { class: "button", href: "/panel/" }, "To your devices")));
+  focusHeading();
+}
+
+function focusHeading() {
+  document.querySelector("h1")?.focus();
+}
+
+function quiet() {
+  delete part("said").dataset["kind"];
+  say();
+}
+
+async function open() {
+  try {
+    /** @type {Opened} */
+    const opened = await post("enrolment");
+    heading("Add a device");
+    new Run(opened).begin();
+  } catch (problem) {
+    if (!(problem instanceof Problem) || problem.code !== "refused") return report(problem);
+    say(notice("warn", "No device can be added now.", p(`The reason: ${problem.message}.`)));
+    show(h("div", { class: "row" }, h("a", { class: "button", href: "/panel/" }, "To your devices")));
+  }
+}
+
+await signedIn(open);

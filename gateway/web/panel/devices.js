@@ -1,0 +1,224 @@
+// The devices of the person who is signed in: list, name, remove.
+
+import { get, post, Problem } from "/assets/api.js";
+import { button, carry, field, h, notice, p, say, show, submits } from "/assets/dom.js";
+import { report, signedIn } from "/assets/session.js";
+import { countdown, day, moment } from "/assets/words.js";
+
+/** @typedef {{ id: string, label: string, shown: string, since: number, until: number, key: string }} Device */
+/** @typedef {{ may: "first" } | { may: "further", devices: number } | { may: "no", why: string, command?: string }} Add */
+/** @typedef {{ devices: Device[], add: Add }} Devices */
+/** @typedef {{ removal: "done" } | { removal: "needs_approval", left: number }} Removal */
+
+const LOOK_EVERY = 2000;
+
+/** Lists them anew; `focus` is the id of what then has the focus. @param {string} [focus] */
+async function list(focus) {
+  /** @type {Devices} */
+  const { devices, add } = await get("devices");
+  const only = devices.length === 1;
+  if (devices.length === 0) show(nobody(add));
+  else {
+    const items = h("ul", { class: "items" }, ...devices.map((device) => item(device, only)));
+    show(h("section", { class: "card", "aria-label": "Registered devices" }, items), more(add));
+  }
+  const next = focus === undefined ? null : document.getElementById(focus);
+  if (focus !== undefined) (next ?? document.querySelector("h1"))?.focus();
+}
+
+/** Nothing registered yet. @param {Add} add */
+function nobody(add) {
+  if (add.may === "no") return refusal(add, "You have no device yet.");
+  return h(
+    "section",
+    { class: "card" },
+    h("h2", null, "You have no device yet"),
+    p("Register your phone, and it will ask you before anybody signs in to a server in your name."),
+    h("div", { class: "row" }, h("a", { class: "button primary", href: "/panel/add" }, "Register your first device")),
+  );
+}
+
+/** The way to another one. @param {Add} add */
+function more(add) {
+  if (add.may === "no") return refusal(add, "");
+  return h(
+    "div",
+    { class: "stack tight" },
+    h("div", { class: "row" }, h("a", { class: "button primary", href: "/panel/add" }, "Add a device")),
+    add.may === "further" && p("A further device must be approved on one that you have.", "soft small"),
+  );
+}
+
+/** Why none can be added. @param {{ why: string, command?: string }} add @param {string} head */
+function refusal({ why, command }, head) {
+  if (why === "too_many_devices") {
+    return notice("", "You have as many devices as one may have.", p("Remove one before you add another."));
+  }
+  const where = why === "on_the_terminal" ? "in a terminal" : "with a one-time link";
+  const text =
+    why === "on_the_terminal"
+      ? "Here, first devices are registered in the terminal of a server. Ask an administrator to type this there, as root, while you are beside them with your phone:"
+      : "A first device needs a one-time link. Ask your administrator to make you one: they type this on a server, as root, and send you what it prints.";
+  return h(
+    "section",
+    { class: "card" },
+    h("h2", null, head === "" ? "Adding a device" : `${head} Register it ${where}`),
+    p(text),
+    command !== undefined && carry(command, "command"),
+  );
+}
+
+/** @param {Device} device @param {boolean} only */
+function item(device, only) {
+  const row = h("li", { class: "device" });
+  const rename = button("Rename", "quiet", () => row.replaceChildren(renaming(device, restore)), {
+    id: `rename-${device.id}`,
+    "aria-label": `Rename ${device.shown}`,
+  });
+  const remove = button("Remove", "quiet danger", () => void removing(device, only), {
+    "aria-label": `Remove ${device.shown}`,
+  });
+  const draw = () =>
+    row.replaceChildren(
+      h("div", { class: "main" }, h("span", { class: "label" }, device.shown), p(`Registered ${day(device.since)}`, "soft small")),
+      h("div", { class: "acts" }, rename, remove),
+      facts(device),
+    );
+  const restore = () => {
+    draw();
+    rename.focus();
+  };
+  draw();
+  return row;
+}
+
+/** @param {Device} device */
+function facts({ since, until, key }) {
+  /** @type {[string, string, string?][]} */
+  const rows = [
+    ["Registered", moment(since)],
+    ["Renews before", moment(until)],
+    ["Fingerprint", key, "mono"],
+  ];
+  const list = rows.map(([name, value, look]) => h("div", null, h("dt", null, name), h("dd", { class: look }, value)));
+  return h("details", null, h("summary", null, "Details"), h("dl", { class: "facts" }, ...list));
+}
+
+/** @param {Device} device @param {() => void} restore */
+function renaming(device, restore) {
+  const name = field(`name-${device.id}`, "Name of the device", {
+    value: device.label,
+    maxlength: 60,
+    autocomplete: "off",
+    required: true,
+  });
+  const send = async () => {
+    if (name.box.value.trim() === "") {
+      name.wrong("A name has 1 to 60 characters.");
+      return name.box.focus();
+    }
+    try {
+      /** @type {{ label: string, shown: string }} */
+      const { shown } = await post(`devices/${device.id}/rename`, { label: name.box.value });
+      say(notice("good", `The device is now called “${shown}”.`));
+      await list(`rename-${device.id}`);
+    } catch (problem) {
+      if (!(problem instanceof Problem) || problem.code !== "label") return report(problem);
+      name.wrong(problem.message);
+    }
+  };
+  const form = h(
+    "form",
+    {
+      novalidate: true,
+      onsubmit: submits(send),
+      onkeydown: (/** @type {KeyboardEvent} */ event) => event.key === "Escape" && restore(),
+    },
+    name.all,
+    h("div", { class: "pair" }, h("button", { type: "submit", class: "button primary" }, "Save"), button("Cancel", "", restore)),
+  );
+  queueMicrotask(() => name.box.select());
+  return form;
+}
+
+/** Asks before it removes. @param {Device} device @param {boolean} only */
+async function removing(device, only) {
+  const dialog = h("dialog", { "aria-labelledby": "removing" });
+  const close = () => dialog.close();
+  const keep = button("Keep it", "", close, { autofocus: true });
+  const wrong = h("div", { role: "alert" });
+  const really = button("Remove", "danger primary", async () => {
+    really.disabled = true;
+    try {
+      /** @type {Removal} */
+      const became = await post(`devices/${device.id}/remove`);
+      if (became.removal === "done") return await gone();
+      waitFor(became.left);
+    } catch (problem) {
+      really.disabled = false;
+      if (!(problem instanceof Problem)) throw problem;
+      if (problem.code === "no_session") return report(problem);
+      wrong.replaceChildren(notice("bad", "It is not removed.", p(problem.message)));
+    }
+  });
+  const gone = async () => {
+    dialog.close();
+    say(notice("good", `“${device.shown}” is removed.`, p("It can approve nothing any more.")));
+    await list("heading");
+  };
+  const body = h(
+    "div",
+    { class: "stack" },
+    h("h2", { id: "removing" }, `Remove “${device.shown}”?`),
+    p("It will approve no sign-in of yours any more. Registering it again takes a new code."),
+    only &&
+      notice(
+        "warn",
+        "It is your only device.",
+        p("It must approve its own removal. After that you cannot approve sign-ins until an administrator helps you to register another one."),
+      ),
+    wrong,
+    h("div", { class: "row" }, keep, really),
+  );
+  /** The last device is asked itself. @param {number} left */
+  const waitFor = (left) => {
+    const rest = h("span", { class: "left" });
+    let over = false;
+    const stop = countdown(rest, left, () => {
+      over = true;
+    });
+    dialog.addEventListener("close", stop);
+    body.replaceChildren(
+      h("h2", { id: "removing", tabindex: "-1" }, `Approve it on “${device.shown}”`),
+      p("The device shows a request to remove it. Approve it there, and this page goes on by itself."),
+      h("p", { class: "state warn" }, h("span", null, "Waiting, ", rest, " left")),
+      h("div", { class: "row" }, button("Close", "", close)),
+    );
+    body.querySelector("h2")?.focus();
+    const look = async () => {
+      if (!dialog.open) return;
+      try {
+        /** @type {Devices} */
+        const { devices } = await get("devices");
+        if (devices.every(({ id }) => id !== device.id)) return await gone();
+      } catch (problem) {
+        if (problem instanceof Problem && problem.code === "no_session") return report(problem);
+      }
+      if (!over) return void setTimeout(look, LOOK_EVERY);
+      dialog.close();
+      say(notice("warn", `“${device.shown}” is still registered.`, p("Its removal was not approved on it in time, or was refused there. If you do not have it any more, ask your administrator to revoke it.")));
+    };
+    setTimeout(look, LOOK_EVERY);
+  };
+  dialog.append(body);
+  dialog.addEventListener("close", () => dialog.remove());
+  document.body.append(dialog);
+  dialog.showModal();
+}
+
+await signedIn(async (now) => {
+  if (now.by === "link") {
+    say(notice("", `You are signed in as ${now.name} by a one-time link.`, p("If that is not your name, sign out and tell your administrator.")));
+  }
+  await list();
+});

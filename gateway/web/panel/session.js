@@ -1,0 +1,71 @@
+// Who is signed in, on every page: the name and the way out in the page's head, and the sign-in page once it is over.
+
+import { get, post, Problem, remember } from "/assets/api.js";
+import { button, h, notice, p, part, say } from "/assets/dom.js";
+
+/** @typedef {{ signed_in: false, password: boolean }} Out */
+/** @typedef {{ signed_in: true, name: string, by: "password" | "link", csrf: string, left: number }} In */
+
+export const SIGN_IN = "/panel/sign-in";
+
+/** @returns {Promise<Out | In>} */
+export async function session() {
+  /** @type {Out | In} */
+  const session = await get("session");
+  if (session.signed_in) remember(session.csrf);
+  return session;
+}
+
+/** Leaves for the sign-in page. */
+function leave() {
+  location.replace(`${SIGN_IN}#over`);
+}
+
+/** Watches for the session's end. @param {number} left seconds */
+function watch(left) {
+  setTimeout(async () => {
+    try {
+      const now = await session();
+      if (now.signed_in) watch(now.left);
+      else leave();
+    } catch {
+      // The next press will tell.
+      watch(60);
+    }
+  }, (left + 1) * 1000);
+}
+
+/**
+ * Runs a page for somebody who is signed in; others go to the sign-in page.
+ * @param {(session: In) => Promise<void>} page
+ */
+export async function signedIn(page) {
+  try {
+    const now = await session();
+    if (!now.signed_in) {
+      location.replace(SIGN_IN);
+      return;
+    }
+    const out = button("Sign out", "quiet", async () => {
+      try {
+        await post("sign-out");
+      } catch (problem) {
+        if (!(problem instanceof Problem) || problem.code !== "no_session") return report(problem);
+      }
+      location.replace(SIGN_IN);
+    });
+    part("who").replaceChildren(h("span", { class: "name", title: now.name }, now.name), out);
+    watch(now.left);
+    await page(now);
+  } catch (problem) {
+    report(problem);
+  }
+}
+
+/** Says what went wrong. Whoever is not signed in any more goes to the sign-in page. @param {unknown} problem */
+export function report(problem) {
+  if (!(problem instanceof Problem)) throw problem;
+  if (problem.code === "no_session") return leave();
+  const again = button("Load the page again", "quiet", () => location.reload());
+  say(notice("bad", "That did not work.", p(problem.message), h("div", { class: "row" }, again)));
+}

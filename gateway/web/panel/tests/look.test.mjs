@@ -1,0 +1,148 @@
+// How the panel's pages look and read: axe-core on each of them, light and dark, on a small phone and on a desktop; no
+// page scrolls sideways at 320 pixels. `SHOTS=DIR` keeps a picture of each.
+import { AxeBuilder } from "./axe.mjs";
+import assert from "node:assert/strict";
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { otherDigits, World } from "./rig.mjs";
+
+/** @typedef {import("./rig.mjs").Desk} Desk */
+
+const SHOTS = process.env.SHOTS;
+if (SHOTS !== undefined) mkdirSync(SHOTS, { recursive: true });
+const SIZES = [
+  { width: 320, height: 640 },
+  { width: 390, height: 844 },
+  { width: 1280, height: 800 },
+];
+
+/** Looks at the page that is shown, in every size and scheme. @param {Desk} desk @param {string} name */
+async function look(desk, name) {
+  const { page } = desk;
+  for (const colorScheme of /** @type {const} */ (["light", "dark"])) {
+    await page.emulateMedia({ colorScheme });
+    for (const size of SIZES) {
+      await page.setViewportSize(size);
+      const where = `${name}, ${size.width} pixels, ${colorScheme}`;
+      const wide = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+      assert.ok(wide <= 0, `${where}: scrolls sideways by ${wide}`);
+      assert.deepEqual(await violations(page), [], where);
+      if (SHOTS !== undefined) {
+        const path = join(SHOTS, `${size.width}-${colorScheme}-${name.replaceAll(" ", "-")}.png`);
+        await page.screenshot({ path, fullPage: (await page.locator("dialog").count()) === 0 });
+      }
+    }
+  }
+  await page.setViewportSize({ width: 1280, height: 800 });
+}
+
+/** @param {import("playwright-core").Page} page */
+const violations = (page) => new AxeBuilder(page).violations();
+
+/** @type {World} */
+let world;
+/** @type {World} */
+let strict;
+before(async () => {
+  world = await World.start();
+  strict = await World.start({ mode: "admin" });
+});
+after(async () => {
+  await world.stop();
+  await strict.stop();
+});
+
+test("signing in", async () => {
+  const desk = await world.desk();
+  await desk.visit("/panel/sign-in");
+  await desk.page.getByLabel("User name").waitFor();
+  await look(desk, "sign in");
+  await desk.page.getByRole("button", { name: "Sign in" }).click();
+  await desk.page.getByText("Type your user name.").waitFor();
+  await look(desk, "sign in, empty");
+  await desk.signIn("alice", "wrong");
+  await desk.page.getByText("You are not signed in.").waitFor();
+  await look(desk, "sign in, wrong");
+  await desk.visit("/panel/l");
+  await desk.page.getByText("not whole").waitFor();
+  await look(desk, "link, broken");
+  await desk.visit("/panel/l#1.x.y.z");
+  await desk.page.reload();
+  await desk.page.goto("about:blank");
+  await desk.visit("/panel/l#1.x.y.z");
+  await desk.page.getByRole("button", { name: "Sign in once" }).waitFor();
+  await look(desk, "link");
+});
+
+test("devices and adding one", { timeout: 240_000 }, async () => {
+  const desk = await world.desk();
+  const { page } = desk;
+  await desk.signIn("alice");
+  await page.getByText("You have no device yet").waitFor();
+  await look(desk, "no device");
+  const phone = await desk.bring("Pixel 8");
+  await page.getByLabel(/six digits/).waitFor();
+  await look(desk, "digits");
+  await desk.type(otherDigits(await phone.digits()));
+  await page.getByText("2 tries are left").waitFor();
+  await look(desk, "digits, wrong");
+  await desk.type(await phone.digits());
+  await desk.heading("Registered");
+  await look(desk, "registered");
+  await phone.ready();
+  await desk.code();
+  await look(desk, "code");
+  const second = await desk.bring("An old tablet with a name that is quite long, in the kitchen");
+  await desk.type(await second.digits());
+  await desk.heading("Approve it on your other device");
+  await look(desk, "approval");
+  await phone.approve();
+  await desk.heading("Registered");
+  await desk.visit();
+  await page.locator(".device").first().waitFor();
+  await page.getByText("Details").first().click();
+  await look(desk, "devices");
+  await page.getByRole("button", { name: "Rename Pixel 8" }).click();
+  await look(desk, "rename");
+  await page.getByRole("button", { name: "Cancel" }).click();
+  await page.getByRole("button", { name: "Remove Pixel 8" }).click();
+  await page.getByText("Remove “Pixel 8”?").waitFor();
+  await look(desk, "remove");
+  await page.getByRole("button", { name: "Remove", exact: true }).click();
+  await page.getByText("“Pixel 8” is removed.").waitFor();
+  await page.getByRole("button", { name: /^Remove An old/ }).click();
+  await page.getByText("It is your only device.").waitFor();
+  await look(desk, "remove the only one");
+  await page.getByRole("button", { name: "Remove", exact: true }).click();
+  await page.getByText(/^Approve it on/).waitFor();
+  await look(desk, "removal, approval");
+});
+
+test("a code that is over", { timeout: 120_000 }, async () => {
+  const desk = await world.desk();
+  await desk.signIn("bob");
+  const phone = await desk.bring("Phone");
+  const wrong = otherDigits(await phone.digits());
+  for (const words of ["2 tries are left", "One try is left"]) {
+    await desk.type(wrong);
+    await desk.page.getByText(words).waitFor();
+  }
+  await desk.type(wrong);
+  await desk.heading("This code is over");
+  await look(desk, "over");
+});
+
+test("mode admin", async () => {
+  const desk = await strict.desk();
+  await desk.signIn("alice");
+  await desk.page.getByText("A first device needs").waitFor();
+  await look(desk, "ask an admin");
+  await desk.visit("/panel/add");
+  await desk.page.getByText("No device can be added now.").waitFor();
+  await look(desk, "refused");
+  await desk.visit(await strict.link("bob"));
+  await desk.page.getByRole("button", { name: "Sign in once" }).click();
+  await desk.page.getByText("You are signed in as bob").waitFor();
+  await look(desk, "signed in by link");
+});

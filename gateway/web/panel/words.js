@@ -1,0 +1,35 @@
+// Times in words.
+
+const DAY = new Intl.DateTimeFormat("en-GB", { dateStyle: "medium" });
+const MOMENT = new Intl.DateTimeFormat("en-GB", { dateStyle: "medium", timeStyle: "short" });
+
+/** A day. @param {number} unix seconds since 1970 */
+export const day = (unix) => DAY.format(new Date(unix * 1000));
+
+/** A moment. @param {number} unix seconds since 1970 */
+export const moment = (unix) => MOMENT.format(new Date(unix * 1000));
+
+/** Minutes and seconds. @param {number} seconds */
+export function clock(seconds) {
+  const whole = Math.max(0, Math.ceil(seconds));
+  return `${Math.floor(whole / 60)}:${String(whole % 60).padStart(2, "0")}`;
+}
+
+/**
+ * Counts down in an element, by a clock that nobody sets.
+ * @param {HTMLElement} element @param {number} seconds @param {() => void} over
+ * @returns {() => void} stops it
+ */
+export function countdown(element, seconds, over) {
+  const end = performance.now() + seconds * 1000;
+  const tick = () => {
+    const left = (end - performance.now()) / 1000;
+    element.textContent = clock(left);
+    if (left > 0) return;
+    clearInterval(timer);
+    over();
+  };
+  const timer = setInterval(tick, 500);
+  element.textContent = clock(seconds);
+  return () => clearInterval(timer);
+}
