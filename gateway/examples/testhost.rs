@@ -2,7 +2,8 @@
 //! standard input, and says on standard output what [`PendingPush::receive`], the one real verifier, makes of the
 //! answers. With `"spoil"` it pushes what a device must not draw (R29). It is in no package and no release.
 //!
-//! `testhost keys DIR` makes a registrar's key files; `testhost run DIR URL ADDRESS NAME TOKEN` is the host.
+//! `testhost keys DIR` makes a registrar's key files; `testhost run DIR URL ADDRESS NAME TOKEN` is the host;
+//! `testhost odd` lists the characters that are never shown as they are.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use assent_proto::cert::{
@@ -60,9 +61,17 @@ async fn main() {
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match arguments[..] {
         ["keys", dir] => make_keys(Path::new(dir)),
+        ["odd"] => say_odd(),
         ["run", dir, url, address, name, token] => run(Path::new(dir), url, address, name, token).await,
-        _ => panic!("usage: testhost keys DIR | testhost run DIR URL ADDRESS NAME TOKEN"),
+        _ => panic!("usage: testhost keys DIR | testhost odd | testhost run DIR URL ADDRESS NAME TOKEN"),
     }
+}
+
+/// For the page's own copy of the rule to be compared with.
+fn say_odd() {
+    let odd = |c: &char| assent_proto::text::visible(&c.to_string()) != c.to_string();
+    let found: Vec<u32> = ('\0'..=char::MAX).filter(odd).map(u32::from).collect();
+    say(&json!(found));
 }
 
 fn grant(hosts: &[&str], nbf: UnixTime, days: u32) -> IssuerGrant {
@@ -146,6 +155,9 @@ struct Wanted {
     /// Another name for the host than its own: a certificate is made for it.
     #[serde(default)]
     display: Option<String>,
+    /// What the relay is told of its life, where that is not `ttl`.
+    #[serde(default)]
+    relay_ttl: Option<u32>,
     /// What the statement calls the user, where that is not `user`.
     #[serde(default)]
     shown_user: Option<String>,
@@ -309,11 +321,19 @@ impl TestHost {
             .collect();
         let made = self.made(wanted);
         let id = made.delivered;
-        let to = devices.iter().map(|device| made.sealed_to(device)).collect();
+        let mut to: Vec<PushItem> = devices.iter().map(|device| made.sealed_to(device)).collect();
+        for (item, device) in to.iter_mut().zip(&devices) {
+            match wanted.spoil.as_deref() {
+                Some("no_box") => item.blob = Bytes(vec![4; 600]),
+                Some("short_box") => item.blob = Bytes(vec![4]),
+                Some("no_json") => item.blob = made.rubbish_for(device),
+                _ => {}
+            }
+        }
         let push = Push {
             id,
             expiry: made.expiry,
-            ttl: made.statement.ttl,
+            ttl: wanted.relay_ttl.unwrap_or(made.statement.ttl),
             to,
         };
         let number = wanted.number.clone().map(Zeroizing::new);
@@ -456,6 +476,15 @@ impl Made {
             device: claims.device_id,
             blob: seal::seal(&claims.kem, Purpose::Request, &context, &self.envelope).unwrap(),
         }
+    }
+}
+
+impl Made {
+    /// Sealed as it should be, but no envelope.
+    fn rubbish_for(&self, device: &Device) -> Bytes {
+        let claims = device.claims();
+        let context = seal_context(&self.delivered, &claims.device_id, self.expiry);
+        seal::seal(&claims.kem, Purpose::Request, &context, &["rubbish"]).unwrap()
     }
 }
 

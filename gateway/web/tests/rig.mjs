@@ -19,7 +19,7 @@ import { serve } from "../dev/serve.mjs";
 
 const TARGET = process.env.ASSENT_TARGET ?? fileURLToPath(new URL("../../../target/debug", import.meta.url));
 const GATEWAY = join(TARGET, "assent-gateway");
-const TESTHOST = join(TARGET, "examples/testhost");
+export const TESTHOST = join(TARGET, "examples/testhost");
 export const CHROMIUM = process.env.CHROMIUM ?? "/usr/bin/chromium";
 /** Longer than anything here should take. */
 export const SOON = 15_000;
