@@ -437,7 +437,7 @@ impl Site {
     /// The same, until the device's digits are typed: for a further device, another one must approve now.
     pub fn begin_enrolment(&self, user: &str) -> Enrolling {
         let mut admin = Terminal::open(&program("assentctl").args(["enroll", user, "--no-qr"]));
-        let shown = admin.expect(fits(r"https://\S+/e#\S+"), PATIENCE);
+        let shown = admin.expect(fits(r"https?://\S+/e#\S+"), PATIENCE);
         let link = shown.split_whitespace().last().expect("a link").to_owned();
         let home = scratch::directory("authenticator");
         own(user, &[&home.to_string_lossy()]);

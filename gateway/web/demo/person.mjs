@@ -10,7 +10,8 @@ const [url, pictures, scratch] = process.argv.slice(2);
 if (url === undefined || pictures === undefined || scratch === undefined) throw new Error("person.mjs URL PICTURES SCRATCH");
 mkdirSync(pictures, { recursive: true });
 const SOON = 20_000;
-const CAMERA = join(scratch, "camera.mjpeg");
+const CAMERA = join(scratch, "camera.y4m");
+const [WIDTH, HEIGHT] = [640, 480];
 const COMMON = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", "--disable-quic", "--disable-background-networking", "--disable-component-update", "--disable-sync"];
 const executablePath = process.env["CHROMIUM"] ?? "/usr/bin/chromium";
 
@@ -30,6 +31,32 @@ let phone = null;
 /** @param {import("playwright-core").Page | null} page @param {unknown} name */
 async function picture(page, name) {
   if (page !== null && typeof name === "string") await page.screenshot({ path: join(pictures, `${name}.png`) });
+}
+
+/** What a camera before the screen films: the picture, grey, in the middle of a wall (y4m). @param {Buffer} png */
+async function film(png) {
+  const darkroom = await desk.context().newPage();
+  const source = `data:image/png;base64,${png.toString("base64")}`;
+  const grey = await darkroom.evaluate(
+    async ([source, width, height]) => {
+      const picture = new Image();
+      picture.src = /** @type {string} */ (source);
+      await picture.decode();
+      const canvas = new OffscreenCanvas(/** @type {number} */ (width), /** @type {number} */ (height));
+      const draw = /** @type {OffscreenCanvasRenderingContext2D} */ (canvas.getContext("2d"));
+      draw.fillStyle = "#ddd";
+      draw.fillRect(0, 0, canvas.width, canvas.height);
+      const scale = Math.min(canvas.width / picture.width, canvas.height / picture.height, 1);
+      const [w, h] = [picture.width * scale, picture.height * scale];
+      draw.drawImage(picture, (canvas.width - w) / 2, (canvas.height - h) / 2, w, h);
+      const { data } = draw.getImageData(0, 0, canvas.width, canvas.height);
+      return Array.from({ length: data.length / 4 }, (_, at) => data[4 * at + 1] ?? 0);
+    },
+    [source, WIDTH, HEIGHT],
+  );
+  await darkroom.close();
+  const frame = Buffer.concat([Buffer.from("FRAME\n"), Buffer.from(grey), Buffer.alloc(grey.length / 2, 128)]);
+  writeFileSync(CAMERA, Buffer.concat([Buffer.from(`YUV4MPEG2 W${WIDTH} H${HEIGHT} F10:1 Ip A1:1 C420jpeg\n`), frame, frame, frame]));
 }
 
 /** The phone looks at the desk's screen. */
@@ -60,8 +87,7 @@ const orders = {
     const code = desk.locator("figure.code");
     await code.waitFor();
     await picture(desk, atDesk);
-    // The film is what anybody before the screen would photograph.
-    writeFileSync(CAMERA, await code.screenshot({ type: "jpeg", quality: 95, scale: "css" }));
+    await film(await code.screenshot());
     const page = await takePhone();
     await page.getByRole("button", { name: "Scan the code" }).click();
     await page.getByLabel("Name of this device").fill(label);
