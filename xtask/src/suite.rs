@@ -1,6 +1,6 @@
 //! `cargo xtask test`: the README's test command, and all that `.ci/run` runs.
 
-use crate::{checks, demo, run};
+use crate::{checks, demo, run, web};
 use anyhow::{Result, bail};
 use assent_tests::packages::{self, Consent};
 use clap::Args;
@@ -25,6 +25,7 @@ pub fn run(options: &Options) -> Result<()> {
     }
     let consent = if options.yes { Consent::Given } else { Consent::Ask };
     packages::ensure(&packages::FOR_TESTS, consent)?;
+    web::ensure(consent)?;
     if !options.tests_only {
         checks::run(&checks::Options { yes: options.yes })?;
     }
@@ -32,6 +33,7 @@ pub fn run(options: &Options) -> Result<()> {
     // leaves in target/debug.
     run::cargo(["build", "--workspace", "--quiet"])?;
     run::cargo(["test", "--workspace", "--quiet"])?;
+    web::test()?;
     demo::play()
 }
 
