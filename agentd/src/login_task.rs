@@ -398,14 +398,14 @@ impl Task {
         self.withdraw();
         let record = self.record(&outcome);
         let written = self.setup.audit.write(&record);
-        let (verdict_name, cause) = names(&outcome);
+        let (verdict_name, cause) = match written {
+            true => names(&outcome),
+            false => ("denied", "not_recorded"),
+        };
         let verdict = if written {
             self.verdict(outcome)
         } else {
-            tracing::error!(
-                "login={} neither the audit file nor syslog took the record: denied",
-                self.login_id.as_str()
-            );
+            tracing::error!("login={} verdict=denied cause=not_recorded", self.login_id.as_str());
             verdict(
                 VerdictCode::Denied,
                 format!("The decision could not be recorded. [{}]", self.login_id.as_str()),

@@ -11,8 +11,10 @@
 use std::process::ExitCode;
 
 mod admin;
+mod audit;
 mod evil;
 mod helpers;
+mod login;
 mod rigs;
 mod ssh;
 mod sudo;
@@ -30,6 +32,7 @@ fn main() -> ExitCode {
         sudo::SCENARIOS,
         weather::SCENARIOS,
         admin::SCENARIOS,
+        audit::SCENARIOS,
         evil::SCENARIOS[0],
         evil::SCENARIOS[1],
         evil::SCENARIOS[2],
