@@ -20,7 +20,9 @@ use assent_proto::time::UnixTime;
 use assent_proto::verdict::{PendingPush, Received, seal_to_devices};
 use assent_proto::{Id, Nonce, ShortText, sha256};
 use assent_wire::{Answer, Begin, Reply, Tell, ToAgent, ToModule, Verdict, VerdictCode};
+use futures_util::FutureExt;
 use serde_json::json;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::UnixStream;
@@ -159,6 +161,8 @@ impl Task {
         mut cancelled: oneshot::Receiver<()>,
         ssh: Option<SshConnection>,
     ) {
+        #[cfg(test)]
+        crate::server::tests::panic_at("the login's own task", self.login.facts().service.as_bytes());
         let (frames_in, mut module) = mpsc::channel(2);
         let reading = tokio::spawn(async move {
             loop {
@@ -245,11 +249,8 @@ impl Task {
                 }
                 Effect::CheckPassword { profile, user } => self.check_password(profile, user),
                 Effect::LookUp { profile, user } => {
-                    let (setup, events) = (self.setup.clone(), self.events.clone());
-                    tokio::spawn(async move {
-                        let found = setup.directory(profile).look_up(&user).await;
-                        let _ = events.send(Event::LookedUp(found));
-                    });
+                    let setup = self.setup.clone();
+                    self.work(async move { Event::LookedUp(setup.directory(profile).look_up(&user).await) });
                 }
                 Effect::FindDevices(identity) => self.find_devices(identity),
                 Effect::Push(order) => self.push(*order),
@@ -263,9 +264,23 @@ impl Task {
         false
     }
 
-    fn resolve(&self, name: UserName) {
-        let (nss, events) = (self.agent.nss.clone(), self.events.clone());
+    /// Does something beside the login; what comes of it is its next event. A panic in it ends this login, at once
+    /// (R54).
+    fn work(&self, work: impl Future<Output = Event> + Send + 'static) {
+        let events = self.events.clone();
         tokio::spawn(async move {
+            let done = AssertUnwindSafe(work).catch_unwind().await;
+            // What a panic may have left half done belongs to this login, which ends.
+            let event = done.unwrap_or_else(|_| Event::Internal("a task of this login panicked".into()));
+            let _ = events.send(event);
+        });
+    }
+
+    fn resolve(&self, name: UserName) {
+        let nss = self.agent.nss.clone();
+        self.work(async move {
+            #[cfg(test)]
+            crate::server::tests::panic_at("a task of the login", name.shown().as_bytes());
             let found = match nss.user(&name).await {
                 NssUser::Found(user) => match UserName::new(&Outside::new(user.name.as_bytes())) {
                     Ok(canonical) => NameSearch::Known(canonical),
@@ -276,7 +291,7 @@ impl Task {
                 NssUser::Unknown => NameSearch::Unknown,
                 NssUser::Unreachable(why) => NameSearch::Unreachable(why),
             };
-            let _ = events.send(Event::Resolved(found));
+            Event::Resolved(found)
         });
     }
 
@@ -299,22 +314,17 @@ impl Task {
                 .send(Event::Internal("there is no password to check".into()));
             return;
         };
-        let (setup, events) = (self.setup.clone(), self.events.clone());
-        tokio::spawn(async move {
-            let checked = setup.directory(profile).check_password(&user, &password).await;
-            drop(password);
-            let _ = events.send(Event::Checked(checked));
-        });
+        let setup = self.setup.clone();
+        self.work(async move { Event::Checked(setup.directory(profile).check_password(&user, &password).await) });
     }
 
     fn find_devices(&self, identity: assent_proto::cert::Identity) {
-        let (setup, events) = (self.setup.clone(), self.events.clone());
-        tokio::spawn(async move {
-            let found = match &setup.gateway {
+        let setup = self.setup.clone();
+        self.work(async move {
+            Event::Devices(match &setup.gateway {
                 Ok(gateway) => gateway.devices.find(&identity).await,
                 Err(why) => assent_engine::login::DeviceSearch::Unreachable(why.clone()),
-            };
-            let _ = events.send(Event::Devices(found));
+            })
         });
     }
 
@@ -323,14 +333,15 @@ impl Task {
         match self.prepare(order) {
             Ok((push, in_flight)) => {
                 self.push = Some(in_flight);
-                let (setup, events) = (self.setup.clone(), self.events.clone());
-                tokio::spawn(async move {
-                    let Ok(gateway) = &setup.gateway else { return };
-                    let event = match gateway.relay.send(&push).await {
-                        Ok(_) => Event::PushSent,
-                        Err(e) => Event::PushFailed(e.to_string()),
-                    };
-                    let _ = events.send(event);
+                let setup = self.setup.clone();
+                self.work(async move {
+                    match &setup.gateway {
+                        Ok(gateway) => match gateway.relay.send(&push).await {
+                            Ok(_) => Event::PushSent,
+                            Err(e) => Event::PushFailed(e.to_string()),
+                        },
+                        Err(why) => Event::PushFailed(why.clone()),
+                    }
                 });
             }
             Err(why) => {
@@ -398,14 +409,14 @@ impl Task {
         self.withdraw();
         let record = self.record(&outcome);
         let written = self.setup.audit.write(&record);
-        let (verdict_name, cause) = names(&outcome);
+        let (verdict_name, cause) = match written {
+            true => names(&outcome),
+            false => ("denied", "not_recorded"),
+        };
         let verdict = if written {
             self.verdict(outcome)
         } else {
-            tracing::error!(
-                "login={} neither the audit file nor syslog took the record: denied",
-                self.login_id.as_str()
-            );
+            tracing::error!("login={} verdict=denied cause=not_recorded", self.login_id.as_str());
             verdict(
                 VerdictCode::Denied,
                 format!("The decision could not be recorded. [{}]", self.login_id.as_str()),

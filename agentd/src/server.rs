@@ -119,3 +119,6 @@ pub fn root_peer(stream: &UnixStream) -> Option<i32> {
     }
     Some(peer.pid().unwrap_or(0))
 }
+
+#[cfg(test)]
+pub(crate) mod tests;

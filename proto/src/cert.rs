@@ -523,6 +523,8 @@ mod tests {
             ("a*b*c", "a1b2c", true),
             ("a*b*c", "a1c2b", false),
             ("ab*ba", "aba", false),
+            ("*ab*ba*", "aba", false),
+            ("*ab*ba*", "abba", true),
         ] {
             assert_eq!(glob(pattern, text), expected, "{pattern} {text}");
         }

@@ -162,6 +162,27 @@ mod tests {
     }
 
     #[test]
+    fn r30_a_box_beyond_the_bound_is_not_opened_whoever_sealed_it() {
+        let key = KemSecret::generate().unwrap();
+        let sealed = |room: usize| {
+            let mut plain = b"\"hello\"".to_vec();
+            plain.resize(MAX_SEALED - ENC_LEN - TAG_LEN + room, b' ');
+            let (enc, ciphertext) = hpke::single_shot_seal::<AesGcm128, HkdfSha256, Kem>(
+                &OpModeS::Base,
+                &key.public().0,
+                Purpose::Answer.info(),
+                &plain,
+                b"",
+            )
+            .unwrap();
+            Bytes([enc.to_bytes().as_slice(), &ciphertext].concat())
+        };
+        let opened = |room| open::<String>(&key, Purpose::Answer, "", &sealed(room));
+        assert_eq!(opened(0).unwrap(), "hello");
+        assert_eq!(opened(1), Err(SealError::Open));
+    }
+
+    #[test]
     fn r30_sizes_come_in_steps_and_nothing_repeats() {
         let key = KemSecret::generate().unwrap();
         let one = seal(&key.public(), Purpose::Request, "", &"a").unwrap();

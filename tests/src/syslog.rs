@@ -67,13 +67,19 @@ impl Syslog {
     }
 }
 
+impl Syslog {
+    /// Ends it: nobody listens at its address any more, and what is connected to it is refused.
+    pub fn stop(&mut self) {
+        let Some(reader) = self.reader.take() else { return };
+        let _ = self.socket.shutdown(Shutdown::Both);
+        let _ = reader.join();
+        let _ = fs::remove_file(ADDRESS);
+    }
+}
+
 impl Drop for Syslog {
     fn drop(&mut self) {
         evidence::leave("syslog", || self.lines().join("\n"));
-        let _ = self.socket.shutdown(Shutdown::Both);
-        if let Some(reader) = self.reader.take() {
-            let _ = reader.join();
-        }
-        let _ = fs::remove_file(ADDRESS);
+        self.stop();
     }
 }

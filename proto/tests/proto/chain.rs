@@ -368,6 +368,12 @@ fn r21_an_issuer_stays_in_its_name_space() {
         assert_eq!(verified.is_ok(), allowed, "verify {identities:?}");
         assert!(verified.map_or_else(refused, |_| true), "{identities:?}");
     }
+    // Where every name is allowed, none is still no name.
+    let wide = issuer_document(&stage.root, "narrow", grant(&["*"], &["*"]));
+    let wide = stage.trust.verify_issuer(&wide, NOW).unwrap();
+    assert!(host_document(&wide, &keys, "anything").is_ok());
+    assert!(host_document(&wide, &keys, "").is_err_and(refused));
+    assert!(device_document(&wide, &keys, "phone", vec![identity("", "x")]).is_err_and(refused));
     let nothing = issuer_document(&stage.root, "narrow", grant(&[], &[]));
     let nothing = stage.trust.verify_issuer(&nothing, NOW).unwrap();
     assert!(host_document(&nothing, &keys, "web01").is_err_and(refused));

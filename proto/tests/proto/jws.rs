@@ -542,11 +542,38 @@ fn forms(slot: &Slot<'_>) -> Vec<Case> {
 }
 
 /// Well signed, but no content of the type.
+/// A document's content as an array of its values, in the order in which they were written: serde would read a struct
+/// from it.
+fn values_in_order(compact: &str) -> String {
+    struct Values(Vec<String>);
+    impl<'de> serde::Deserialize<'de> for Values {
+        fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+            struct Visitor;
+            impl<'de> serde::de::Visitor<'de> for Visitor {
+                type Value = Values;
+                fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                    f.write_str("an object")
+                }
+                fn visit_map<A: serde::de::MapAccess<'de>>(self, mut map: A) -> Result<Values, A::Error> {
+                    let mut values = Vec::new();
+                    while let Some((_, value)) = map.next_entry::<String, serde_json::Value>()? {
+                        values.push(value.to_string());
+                    }
+                    Ok(Values(values))
+                }
+            }
+            deserializer.deserialize_map(Visitor)
+        }
+    }
+    let bytes = unbase64(compact.split('.').nth(1).unwrap());
+    let Values(values) = serde_json::from_slice(&bytes).unwrap();
+    format!("[{}]", values.join(","))
+}
+
 fn payloads(slot: &Slot<'_>) -> Vec<Case> {
     let fields = Raw::of(&payload(&slot.valid));
     let whole = fields.text();
-    let values: Vec<&str> = fields.0.iter().map(|(_, value)| value.as_str()).collect();
-    let as_array = format!("[{}]", values.join(","));
+    let as_array = values_in_order(&slot.valid);
     let mut bad: Vec<Vec<u8>> = [
         String::new(),
         "null".into(),

@@ -571,6 +571,14 @@ fn a_join_proves_its_token_and_its_keys() {
         .verify(token.id, &token.secret)
         .is_none()
     );
+    // Whoever knows the secret still has to hold the keys that are to be certified.
+    let stolen = Keys::of("thief").value("assent-host-req+jws", &payload(&join.request));
+    let mac = mac_of(&token, "assent/1 join", &stolen);
+    assert!(
+        HostJoin { request: stolen, mac }
+            .verify(token.id, &token.secret)
+            .is_none()
+    );
     // What the registrar signs is what was asked, under the id that the registrar chose.
     let wish = join.verify(token.id, &token.secret).unwrap();
     let document = cert::sign_host(

@@ -11,9 +11,11 @@
 use std::process::ExitCode;
 
 mod admin;
+mod audit;
 mod devices;
 mod evil;
 mod helpers;
+mod login;
 mod rigs;
 mod ssh;
 mod sudo;
@@ -32,6 +34,7 @@ fn main() -> ExitCode {
         weather::SCENARIOS,
         admin::SCENARIOS,
         devices::SCENARIOS,
+        audit::SCENARIOS,
         evil::SCENARIOS[0],
         evil::SCENARIOS[1],
         evil::SCENARIOS[2],

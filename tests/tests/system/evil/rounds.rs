@@ -2,10 +2,10 @@
 //! the evil relay do one of twenty things. A round is the same for the same seed; the seed stands in every failure, and
 //! `ASSENT_EVIL_SEED` repeats it.
 
-use super::login::Login;
 use super::phone::Phone;
 use super::relay::{Act, Message};
 use super::{Delivery, Stage, answers_of, flipped, on_answer, on_push};
+use crate::login::Login;
 use assent_proto::answer::Decision;
 use assent_proto::relay::{DeviceEvent, ProblemCode};
 use assent_proto::{Bytes, Id};
@@ -225,8 +225,12 @@ impl Game {
         if passed {
             assert_eq!(signed, Some(Decision::Approve), "{what}: it passed without a signature");
         }
-        let expected = must == Must::AsDecided && decision == Decision::Approve;
-        assert_eq!(passed, expected, "{what}: {verdict:?}");
+        let expected = if must == Must::AsDecided && decision == Decision::Approve {
+            VerdictCode::Approved
+        } else {
+            VerdictCode::Denied
+        };
+        assert_eq!(verdict.code, expected, "{what}: {verdict:?}");
         let cause = self.stage.decision(&verdict.id)["cause"]
             .as_str()
             .unwrap_or_default()

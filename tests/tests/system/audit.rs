@@ -1,0 +1,190 @@
+//! R73: a decision counts when the audit file or syslog has taken it. Disks that are full, files that cannot be opened,
+//! a syslog that is gone or stuck.
+
+use crate::evil::phone::Phone;
+use crate::login::{Login, begin};
+use assent_proto::answer::Decision;
+use assent_tests::product::{PATIENCE, Site, assentctl};
+use assent_tests::suite::Scenario;
+use assent_tests::{patience, scenarios};
+use assent_wire::{Verdict, VerdictCode};
+use nix::mount::{MsFlags, mount};
+use serde_json::Value;
+use std::fs;
+use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixDatagram;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+pub const SCENARIOS: &[Scenario] = scenarios![
+    r73_on_a_full_disk_logins_go_on_by_syslog_with_an_alarm_and_with_neither_they_are_denied,
+    r73_room_for_records_is_taken_before_the_disk_is_full,
+    r73_an_audit_file_that_could_not_be_opened_is_tried_again,
+    r73_a_syslog_that_is_stuck_holds_up_no_login,
+];
+
+const TINY: &str = "/var/lib/assent-audit";
+
+/// A file system of its own for the audit, of this size.
+fn tiny(size: &str) -> PathBuf {
+    fs::create_dir_all(TINY).expect("a directory");
+    let options = format!("size={size},mode=0777");
+    mount(
+        Some("tmpfs"),
+        TINY,
+        Some("tmpfs"),
+        MsFlags::empty(),
+        Some(options.as_str()),
+    )
+    .expect("a small file system");
+    Path::new(TINY).join("audit.jsonl")
+}
+
+fn site(audit_file: &Path) -> (Site, Phone) {
+    let log = format!("\n[log]\naudit_file = \"{}\"\n", audit_file.display());
+    let site = Site::open_with(|usual| usual + &log);
+    let authenticator = site.enrol("alice");
+    let phone = Phone::of(&site, &authenticator);
+    phone.decides(Decision::Approve);
+    (site, phone)
+}
+
+/// Takes every byte that is left.
+fn fill() -> PathBuf {
+    let path = Path::new(TINY).join("others");
+    let mut file = fs::File::create(&path).expect("a file");
+    for block in [65_536, 4_096, 1] {
+        while file.write_all(&vec![b'x'; block]).is_ok() {}
+    }
+    path
+}
+
+/// Every record of the file; each is a line of its own.
+fn records(file: &Path) -> Vec<Value> {
+    let text = fs::read_to_string(file).expect("the audit file");
+    assert!(
+        text.is_empty() || text.ends_with('\n'),
+        "the file ends in the middle of a line"
+    );
+    text.lines()
+        .map(|line| serde_json::from_str(line).unwrap_or_else(|e| panic!("{e} in {line:?}")))
+        .collect()
+}
+
+fn approved() -> Verdict {
+    let verdict = Login::of("alice").ends();
+    assert_eq!(verdict.code, VerdictCode::Approved, "{}", verdict.text);
+    verdict
+}
+
+fn r73_on_a_full_disk_logins_go_on_by_syslog_with_an_alarm_and_with_neither_they_are_denied() {
+    let file = tiny("64k");
+    let (mut site, phone) = site(&file);
+    let first = approved();
+    let others = fill();
+    // More than fit into what the file's last block has left.
+    let on_full_disk: Vec<Verdict> = (0..8).map(|_| approved()).collect();
+    for verdict in &on_full_disk {
+        site.syslog
+            .wait_for_text(&format!("login={} verdict=approved", verdict.id), PATIENCE);
+    }
+    let alarm = site.syslog.wait_for_text("audit file", PATIENCE);
+    assert!(
+        alarm.contains(&file.display().to_string()) && alarm.contains("No space left"),
+        "{alarm}"
+    );
+    site.agent.service().wait_for_log("syslog took it", PATIENCE);
+    // What did not fit left nothing behind.
+    let before = records(&file);
+    assert_eq!(before[0]["login"], first.id);
+    assert!(before.len() < 9, "the disk was not full");
+
+    // Without syslog too, nothing is believed that cannot be recorded: the phone approves, and the login is denied.
+    let Site { syslog, agent, .. } = &mut site;
+    syslog.stop();
+    let verdict = Login::of("alice").ends();
+    assert_eq!(verdict.code, VerdictCode::Denied);
+    assert!(verdict.text.contains("could not be recorded"), "{}", verdict.text);
+    assert_eq!(verdict.ticket, None);
+    assert_eq!(phone.decided(&verdict.id), Some(Decision::Approve));
+    agent
+        .service()
+        .wait_for_log("neither the audit file nor syslog", PATIENCE);
+
+    // Room again: the next record stands on a line of its own.
+    fs::remove_file(others).expect("the others' file");
+    let last = approved();
+    let after = records(&file);
+    assert_eq!(after.len(), before.len() + 1);
+    assert_eq!(after[before.len()]["login"], last.id);
+}
+
+fn r73_room_for_records_is_taken_before_the_disk_is_full() {
+    let file = tiny("4m");
+    let (site, _phone) = site(&file);
+    approved();
+    fill();
+    for _ in 0..50 {
+        approved();
+    }
+    assert_eq!(records(&file).len(), 51);
+    assert!(!site.agent.log().contains("did not take"), "{}", site.agent.log());
+}
+
+fn r73_an_audit_file_that_could_not_be_opened_is_tried_again() {
+    let directory = Path::new("/var/lib/assent-later");
+    let file = directory.join("audit.jsonl");
+    let (site, _phone) = site(&file);
+    let verdict = approved();
+    let line = site.syslog.wait_for_text("audit file", PATIENCE);
+    assert!(line.contains("No such file"), "{line}");
+    site.syslog
+        .wait_for_text(&format!("login={} verdict=approved", verdict.id), PATIENCE);
+    fs::create_dir(directory).expect("the directory");
+    fs::set_permissions(directory, fs::Permissions::from_mode(0o777)).expect("a mode");
+    let verdict = approved();
+    assert_eq!(records(&file)[0]["login"], verdict.id);
+    assert_eq!(
+        fs::metadata(&file).expect("the file").permissions().mode() & 0o777,
+        0o600
+    );
+}
+
+fn r73_a_syslog_that_is_stuck_holds_up_no_login() {
+    let (mut site, _phone) = site(Path::new("/var/lib/assent/audit.jsonl"));
+    site.syslog.stop();
+    // It is there and reads nothing: after ten lines the kernel lets nobody write.
+    let stuck = UnixDatagram::bind("/dev/log").expect("the syslog socket");
+    fs::set_permissions("/dev/log", fs::Permissions::from_mode(0o666)).expect("a mode");
+    assentctl(["reload"]).expect_success();
+    // A service that is none of ours is decided without the directory, whose server hangs at the same syslog.
+    for _ in 0..30 {
+        let mut unlisted = begin("alice");
+        unlisted.service = b"unheard-of".to_vec();
+        assert_eq!(Login::start(unlisted).ends().code, VerdictCode::Denied);
+    }
+    assert_eq!(site.agent.audit().len(), 30);
+    site.agent.service().wait_for_log("syslog did not take", PATIENCE);
+    // It reads again: lines go there again.
+    let (sender, lines) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let mut line = [0; 8192];
+        while let Ok(length) = stuck.recv(&mut line) {
+            if sender
+                .send(String::from_utf8_lossy(&line[..length]).into_owned())
+                .is_err()
+            {
+                return;
+            }
+        }
+    });
+    let came = patience::until(PATIENCE, || {
+        let verdict = approved();
+        let text = format!("login={} verdict=approved", verdict.id);
+        patience::until(Duration::from_millis(500), || {
+            lines.try_iter().any(|line| line.contains(&text)).then_some(())
+        })
+    });
+    assert!(came.is_some(), "no line goes to syslog any more");
+}
