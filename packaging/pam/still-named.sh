@@ -1,6 +1,6 @@
 # shellcheck shell=sh
 # Part of the scripts that run before the package is removed; `cargo xtask dist` puts it into each of them.
-# A PAM line whose module is gone refuses everybody (sudo too), or, behind `-` or `optional`, lets in without asking.
+# A PAM line whose module is gone refuses everybody (sudo too), or, behind `-` or `optional`, admits without asking.
 still_named() {
     found=
     for file in "${DPKG_ROOT:-}"/etc/pam.conf "${DPKG_ROOT:-}"/etc/pam.d/* "${DPKG_ROOT:-}"/usr/lib/pam.d/*; do
@@ -18,8 +18,8 @@ still_named() {
 assent: these PAM lines still name pam_assent.so:
 
 $found
-With the module gone they would let nobody in, root by sudo included; a line that begins with "-" or says "optional"
-would let people in unasked. To mend it:
+With the module gone they would refuse everybody, also who becomes root by sudo; a line that begins with "-" or says
+"optional" would admit people unasked. To mend it:
   1. open a root shell and keep it open;
   2. take the lines out of the files above, and see that a first factor is left (pam_unix.so, for instance);
   3. in another terminal, try ssh and sudo;

@@ -51,14 +51,16 @@ pub fn sources() -> Result<()> {
 
 /// lintian and rpmlint.
 pub fn packages(debs: &[PathBuf], rpms: &[PathBuf]) -> Result<()> {
-    let levels = "--fail-on=error,warning,override";
+    let levels = "--fail-on=error,warning";
     let heard = Command::new("lintian")
         .args(["--allow-root", "--display-info", "--pedantic", levels])
         .args(debs)
         .output()
         .context("lintian could not be started")?;
     let heard_text = String::from_utf8_lossy(&heard.stdout);
-    if !heard.status.success() || !heard_text.trim().is_empty() {
+    // N: how many words an override has answered.
+    let words = heard_text.lines().filter(|line| !line.starts_with("N: "));
+    if !heard.status.success() || words.count() > 0 {
         bail!("lintian:\n{heard_text}{}", String::from_utf8_lossy(&heard.stderr));
     }
     let settings = run::root().join("packaging/rpm/rpmlint.toml");
