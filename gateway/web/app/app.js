@@ -31,7 +31,8 @@ import * as vault from "/assets/vault.js";
 /** A result is left on the screen for so long before a new request takes its place. */
 const READ_MS = 3000;
 
-/** What the page gives. @typedef {{ show: (screen: Screen) => void, config: () => Promise<Config> }} Page */
+/** What the page gives: `renote` draws the notices again, for which `notes` is asked.
+ * @typedef {{ show: (screen: Screen) => void, renote: () => void, config: () => Promise<Config> }} Page */
 
 export class App {
   /** @param {Page} page */
@@ -44,7 +45,7 @@ export class App {
     this.unusable = [];
     /** @type {Past[]} */
     this.past = [];
-    /** A code that waits for the device's name. @type {{ token: Token, code: string } | null} */
+    /** A code that waits for the device's name. @type {{ token: Token, code: string, label: string } | null} */
     this.brought = null;
     /** @type {{ one: Enrolling, stop: AbortController } | null} */
     this.enrolling = null;
@@ -56,7 +57,7 @@ export class App {
     this.resulting = null;
     this.persistent = false;
     this.panel = "/panel/";
-    /** Further notices for the home screen. @type {Map<string, () => Node>} */
+    /** Notices that can be acted on. @type {Map<string, () => Node>} */
     this.notices = new Map();
     this.desk = new Desk((waiting, why) => this.over(waiting, why === "expired" ? "expired" : "ended"));
     /** Takes the work over from another tab. */
@@ -239,7 +240,7 @@ export class App {
   /** Takes what was scanned or typed. @param {string} typed @returns {string | null} what is wrong with it */
   bring(typed) {
     try {
-      this.brought = { token: linkOf(typed, location.origin), code: typed.trim() };
+      this.brought = { token: linkOf(typed, location.origin), code: typed.trim(), label: "" };
     } catch (error) {
       return error instanceof Error ? error.message : "the code cannot be read";
     }
@@ -252,6 +253,7 @@ export class App {
   async enrol(label) {
     const brought = this.brought;
     if (brought === null) return;
+    brought.label = label;
     let relay = "this gateway";
     try {
       ({ relay } = await this.page.config());
@@ -315,7 +317,7 @@ export class App {
     this.digits = null;
     if (!this.active) this.page.show(elsewhere({ here: this.here }));
     else if (this.aside !== null) this.aside();
-    else if (this.brought !== null) this.showNaming(this.brought.code);
+    else if (this.brought !== null) this.showNaming(this.brought);
     else if (this.enrolling !== null) this.showDigits(this.enrolling.one);
     else if (this.unusable.length > 0) this.showLost();
     else if (this.accounts.length > 0) this.showHome();
@@ -332,24 +334,43 @@ export class App {
   redraw() {
     if (this.asking !== null || this.resulting !== null || !this.active) return;
     if (this.atHome) this.showHome();
+    else if (this.atWelcome) this.page.renote();
     else this.resettle?.();
   }
 
+  /** The notices for what is on the screen: none beside a request, a result or an enrolment. */
+  notes() {
+    const busy = this.asking !== null || this.resulting !== null || !this.active;
+    if (busy || !(this.atHome || this.atWelcome)) return [];
+    const offers = [...this.notices.values()].map((make) => make());
+    const news = this.accounts.filter((one) => one.registration.news.length > 0);
+    const told = news.map((one) => newDevices(one, { seen: () => void one.seen().then(() => this.redraw()) }));
+    return [...told, ...offers];
+  }
+
   get atHome() {
-    const { aside, brought, enrolling, unusable, accounts } = this;
-    return aside === null && brought === null && enrolling === null && unusable.length === 0 && accounts.length > 0;
+    return this.idle && this.accounts.length > 0;
+  }
+
+  get atWelcome() {
+    return this.idle && this.accounts.length === 0;
+  }
+
+  get idle() {
+    const { aside, brought, enrolling, unusable } = this;
+    return aside === null && brought === null && enrolling === null && unusable.length === 0;
   }
 
   /** How the settings' screen hears. @type {(() => void) | null} */
   resettle = null;
 
-  /** @param {string} code */
-  showNaming(code) {
+  /** @param {{ code: string, label: string }} brought */
+  showNaming({ code, label }) {
     const cancel = () => {
       this.brought = null;
       this.rest();
     };
-    this.page.show(naming({ code, go: (label) => this.enrol(label), cancel }));
+    this.page.show(naming({ code, label, go: (label) => this.enrol(label), cancel }));
   }
 
   /** @param {Enrolling} one */
@@ -378,17 +399,12 @@ export class App {
   }
 
   showHome() {
-    const notices = [...this.notices.values()].map((make) => make());
-    for (const account of this.accounts.filter((one) => one.registration.news.length > 0)) {
-      notices.unshift(newDevices(account, { seen: () => void account.seen().then(() => this.redraw()) }));
-    }
     this.page.show(
       home({
         accounts: this.accounts,
         waiting: this.desk.waiting,
         past: this.past,
         online: navigator.onLine,
-        notices,
         open: (waiting) => this.ask(waiting),
         clear: () => void vault.clearHistory().then(() => ((this.past = []), this.redraw())),
         settings: (account) => this.settings(account),
@@ -441,7 +457,7 @@ export class App {
     this.setAside(null);
   }
 
-  /** A notice on the home screen that can be acted on. @param {string} id @param {string} head @param {string} text
+  /** A notice that can be acted on. @param {string} id @param {string} head @param {string} text
    * @param {string} label @param {() => void} act */
   offer(id, head, text, label, act) {
     const take = () => {
