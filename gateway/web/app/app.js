@@ -6,25 +6,22 @@ import { send } from "/assets/answering.js";
 import { TimeError } from "/assets/cert.js";
 import { Desk } from "/assets/desk.js";
 import { button, h, notice, p } from "/assets/dom.js";
-import { linkOf } from "/assets/enrol.js";
-import { come, giveUp, troubleOf, wait } from "/assets/enrolling.js";
-import { digits, failed, naming, registered } from "/assets/screen-enrol.js";
+import { Registering } from "/assets/registering.js";
 import { home, newDevices } from "/assets/screen-home.js";
 import { elsewhere, lost } from "/assets/screen-other.js";
 import { outcome } from "/assets/screen-outcome.js";
 import { request } from "/assets/screen-request.js";
 import { settings } from "/assets/screen-settings.js";
 import { welcome } from "/assets/screen-welcome.js";
-import { platform, service } from "/assets/words.js";
+import { service } from "/assets/words.js";
 import * as vault from "/assets/vault.js";
 
-/** @import { Token } from "/assets/enrol.js" */
 /** @import { Heard } from "/assets/events.js" */
 /** @import { Waiting } from "/assets/desk.js" */
 /** @import { Decision } from "/assets/request.js" */
 /** @import { Unusable } from "/assets/screen-other.js" */
 /** @import { Screen } from "/assets/screen-welcome.js" */
-/** @import { Became, Enrolling, Past, Registration } from "/assets/vault.js" */
+/** @import { Became, Past, Registration } from "/assets/vault.js" */
 
 /** Where this app's gateway is. @typedef {{ relay: string, panel: string }} Config */
 
@@ -45,10 +42,13 @@ export class App {
     this.unusable = [];
     /** @type {Past[]} */
     this.past = [];
-    /** A code that waits for the device's name. @type {{ token: Token, code: string, label: string } | null} */
-    this.brought = null;
-    /** @type {{ one: Enrolling, stop: AbortController } | null} */
-    this.enrolling = null;
+    this.registering = new Registering({
+      show: (screen) => page.show(screen),
+      relay: async () => (await page.config()).relay,
+      rest: () => this.rest(),
+      aside: (show) => this.setAside(show),
+      begin: (registration) => this.begin(registration),
+    });
     /** What stands where `rest` would be. @type {(() => void) | null} */
     this.aside = null;
     /** @type {{ waiting: Waiting, recount: () => void } | null} */
@@ -68,8 +68,7 @@ export class App {
   async start() {
     this.active = true;
     await this.load();
-    const [waits] = (await vault.enrolling()).filter((one) => one.until > Date.now() / 1000);
-    if (waits !== undefined && this.enrolling === null) this.follow(waits);
+    await this.registering.resume();
     this.rest();
   }
 
@@ -79,8 +78,7 @@ export class App {
     for (const account of this.accounts) account.disconnect();
     this.accounts = [];
     this.desk.waiting = [];
-    this.enrolling?.stop.abort();
-    this.enrolling = null;
+    this.registering.yield();
     this.aside = null;
     this.rest();
   }
@@ -113,6 +111,13 @@ export class App {
       const mark = vault.marks().find((one) => one.deviceId === deviceId) ?? { deviceId, name: "", label, relay };
       this.unusable.push({ mark, why, keysGone: error instanceof KeysError || !(error instanceof TimeError) });
     }
+  }
+
+  /** A new registration begins to work. @param {Registration} registration */
+  async begin(registration) {
+    this.persistent = (await navigator.storage?.persisted?.()) ?? false;
+    await this.use(registration);
+    return this.accounts.find((one) => one.id === registration.deviceId)?.name ?? "";
   }
 
   // What is heard
@@ -235,93 +240,18 @@ export class App {
     await vault.remember(past).catch(() => {});
   }
 
-  // Enrolment
-
-  /** Takes what was scanned or typed. @param {string} typed @returns {string | null} what is wrong with it */
-  bring(typed) {
-    try {
-      this.brought = { token: linkOf(typed, location.origin), code: typed.trim(), label: "" };
-    } catch (error) {
-      return error instanceof Error ? error.message : "the code cannot be read";
-    }
-    this.aside = null;
-    this.rest();
-    return null;
-  }
-
-  /** @param {string} label */
-  async enrol(label) {
-    const brought = this.brought;
-    if (brought === null) return;
-    brought.label = label;
-    let relay = "this gateway";
-    try {
-      ({ relay } = await this.page.config());
-      const one = await come(relay, brought.token, label, `Assent web app, ${await platform()}`);
-      this.brought = null;
-      this.follow(one);
-    } catch (error) {
-      const trouble = troubleOf(error, relay);
-      this.trouble(trouble, () => this.rest());
-      return;
-    }
-    this.rest();
-  }
-
-  /** @param {import("/assets/screen-enrol.js").Trouble} trouble @param {() => void} again */
-  trouble(trouble, again) {
-    const drop = () => {
-      this.brought = null;
-      this.setAside(null);
-    };
-    this.setAside(() => this.page.show(failed(trouble, { again: () => (this.setAside(null), again()), back: drop })));
-  }
-
-  /** Waits for an enrolment's end. @param {Enrolling} one */
-  follow(one) {
-    const stop = new AbortController();
-    this.enrolling = { one, stop };
-    const end = async (/** @type {Registration | null} */ registration) => {
-      if (stop.signal.aborted) return;
-      this.enrolling = null;
-      if (registration !== null) await this.begin(registration);
-    };
-    const fail = async (/** @type {unknown} */ error) => {
-      if (stop.signal.aborted) return;
-      this.enrolling = null;
-      await giveUp(one).catch(() => {});
-      this.trouble(troubleOf(error, one.relay), () => this.rest());
-    };
-    wait(one, stop.signal, (state) => this.digits?.(state)).then(end).catch(fail);
-  }
-
-  /** A new registration begins to work. @param {Registration} registration */
-  async begin(registration) {
-    this.persistent = (await navigator.storage?.persist?.()) ?? false;
-    await this.use(registration);
-    const account = this.accounts.find((one) => one.id === registration.deviceId);
-    const go = () => this.setAside(null);
-    const { name } = account ?? { name: "" };
-    this.setAside(() => this.page.show(registered({ name, relay: registration.relay, persistent: this.persistent, go })));
-  }
-
-  /** How an enrolment's screen hears. @type {((state: import("/assets/registrar.js").EnrolmentState | null) => void) | null} */
-  digits = null;
-
   // Screens
 
   /** What is shown when no request is. */
   rest() {
     this.asking = null;
     this.resulting = null;
-    this.digits = null;
     if (!this.active) this.page.show(elsewhere({ here: this.here }));
     else if (this.aside !== null) this.aside();
-    else if (this.brought !== null) this.showNaming(this.brought);
-    else if (this.enrolling !== null) this.showDigits(this.enrolling.one);
+    else if (this.registering.busy) this.registering.show();
     else if (this.unusable.length > 0) this.showLost();
     else if (this.accounts.length > 0) this.showHome();
-    else this.page.show(welcome({ take: (typed) => this.bring(typed), back: null }));
+    else this.page.show(welcome({ take: (typed) => this.registering.bring(typed), back: null }));
   }
 
   /** Puts something in the place of the usual screen; it stays until it is taken away. @param {(() => void) | null} aside */
@@ -357,37 +287,11 @@ export class App {
   }
 
   get idle() {
-    const { aside, brought, enrolling, unusable } = this;
-    return aside === null && brought === null && enrolling === null && unusable.length === 0;
+    return this.aside === null && !this.registering.busy && this.unusable.length === 0;
   }
 
   /** How the settings' screen hears. @type {(() => void) | null} */
   resettle = null;
-
-  /** @param {{ code: string, label: string }} brought */
-  showNaming({ code, label }) {
-    const cancel = () => {
-      this.brought = null;
-      this.rest();
-    };
-    this.page.show(naming({ code, label, go: (label) => this.enrol(label), cancel }));
-  }
-
-  /** @param {Enrolling} one */
-  showDigits(one) {
-    const cancel = () => {
-      this.enrolling?.stop.abort();
-      this.enrolling = null;
-      void giveUp(one).finally(() => this.rest());
-    };
-    const screen = digits({ digits: one.digits, label: one.label, cancel });
-    this.digits = (state) => {
-      if (state === null) screen.trouble("The gateway does not answer; it is tried again.");
-      else if (state.name === "approval") screen.approval();
-      else screen.trouble("Waiting for the digits …");
-    };
-    this.page.show(screen);
-  }
 
   showLost() {
     const forget = async () => {
@@ -416,7 +320,7 @@ export class App {
   /** Another enrolment beside those that are there. */
   add() {
     this.setAside(() =>
-      this.page.show(welcome({ take: (typed) => this.bring(typed), back: () => this.setAside(null) })),
+      this.page.show(welcome({ take: (typed) => this.registering.bring(typed), back: () => this.setAside(null) })),
     );
   }
 

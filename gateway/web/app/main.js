@@ -99,7 +99,7 @@ async function work() {
 
 function begin() {
   const code = broughtByLink();
-  const problem = code === "" ? null : app.bring(code);
+  const problem = code === "" ? null : app.registering.bring(code);
   if (problem !== null) app.offer("link", "The link could not be used", `${problem}.`, "Close", () => {});
   toSettings.addEventListener("click", () => app.settings());
   const failed = (/** @type {unknown} */ error) => {
@@ -113,7 +113,7 @@ function begin() {
   addEventListener("offline", () => (hurry(true), app.redraw()));
   addEventListener("hashchange", () => {
     const later = broughtByLink();
-    if (later !== "") app.bring(later);
+    if (later !== "") app.registering.bring(later);
   });
   addEventListener("beforeinstallprompt", (event) => {
     event.preventDefault();

@@ -103,7 +103,8 @@ export function digits({ digits, label, cancel }) {
     p("Type these six digits where the code is shown:"),
     h(
       "p",
-      { class: "digits", "aria-label": [...digits].join(" ") },
+      { class: "digits" },
+      h("span", { class: "unseen" }, [...digits].join(" ")),
       h("span", { "aria-hidden": "true" }, digits.slice(0, 3)),
       h("span", { "aria-hidden": "true" }, digits.slice(3)),
     ),

@@ -283,8 +283,9 @@ export class Phone {
 
   /** The six digits on the screen. */
   async digits() {
-    const shown = await this.page.locator(".digits").innerText();
-    return shown.replaceAll(/\s/g, "");
+    const groups = this.page.locator(".digits [aria-hidden]");
+    await groups.first().waitFor();
+    return (await groups.allInnerTexts()).join("");
   }
 
   /** Waits for a heading. @param {string | RegExp} name */
