@@ -45,7 +45,7 @@ export class App {
     this.registering = new Registering({
       show: (screen) => page.show(screen),
       relay: async () => (await page.config()).relay,
-      rest: () => this.rest(),
+      rest: () => this.settle(),
       aside: (show) => this.setAside(show),
       begin: (registration) => this.begin(registration),
     });
@@ -69,7 +69,10 @@ export class App {
     this.active = true;
     await this.load();
     await this.registering.resume();
+    if (!this.active) return;
     this.rest();
+    // Last, so that a request that comes at once is not covered by what is shown above.
+    for (const account of this.accounts) this.connect(account);
   }
 
   /** Another tab works now. */
@@ -105,19 +108,26 @@ export class App {
       const account = await Account.load(registration);
       vault.markAll([{ deviceId, name: account.name, label, relay }]);
       this.accounts.push(account);
-      account.connect((heard) => this.heard(account, heard));
+      return account;
     } catch (error) {
       const why = error instanceof Error ? error.message : "its keys cannot be read";
       const mark = vault.marks().find((one) => one.deviceId === deviceId) ?? { deviceId, name: "", label, relay };
       this.unusable.push({ mark, why, keysGone: error instanceof KeysError || !(error instanceof TimeError) });
+      return null;
     }
+  }
+
+  /** @param {Account} account */
+  connect(account) {
+    account.connect((heard) => this.heard(account, heard));
   }
 
   /** A new registration begins to work. @param {Registration} registration */
   async begin(registration) {
     this.persistent = (await navigator.storage?.persisted?.()) ?? false;
-    await this.use(registration);
-    return this.accounts.find((one) => one.id === registration.deviceId)?.name ?? "";
+    const account = await this.use(registration);
+    if (account !== null) this.connect(account);
+    return account?.name ?? "";
   }
 
   // What is heard
@@ -257,6 +267,11 @@ export class App {
   /** Puts something in the place of the usual screen; it stays until it is taken away. @param {(() => void) | null} aside */
   setAside(aside) {
     this.aside = aside;
+    this.settle();
+  }
+
+  /** Shows what is due, unless a request or a result is on the screen. */
+  settle() {
     if (this.asking === null && this.resulting === null) this.rest();
   }
 
@@ -297,7 +312,7 @@ export class App {
     const forget = async () => {
       for (const { mark } of this.unusable) await vault.wipe(mark.deviceId);
       this.unusable = [];
-      this.rest();
+      this.settle();
     };
     this.page.show(lost({ lost: this.unusable, enrol: () => this.add(), forget: () => void forget() }));
   }
