@@ -6,32 +6,30 @@ import { send } from "/assets/answering.js";
 import { TimeError } from "/assets/cert.js";
 import { Desk } from "/assets/desk.js";
 import { button, h, notice, p } from "/assets/dom.js";
-import { linkOf } from "/assets/enrol.js";
-import { come, giveUp, troubleOf, wait } from "/assets/enrolling.js";
-import { digits, failed, naming, registered } from "/assets/screen-enrol.js";
+import { Registering } from "/assets/registering.js";
 import { home, newDevices } from "/assets/screen-home.js";
 import { elsewhere, lost } from "/assets/screen-other.js";
 import { outcome } from "/assets/screen-outcome.js";
 import { request } from "/assets/screen-request.js";
 import { settings } from "/assets/screen-settings.js";
 import { welcome } from "/assets/screen-welcome.js";
-import { platform, service } from "/assets/words.js";
+import { service } from "/assets/words.js";
 import * as vault from "/assets/vault.js";
 
-/** @import { Token } from "/assets/enrol.js" */
 /** @import { Heard } from "/assets/events.js" */
 /** @import { Waiting } from "/assets/desk.js" */
 /** @import { Decision } from "/assets/request.js" */
 /** @import { Unusable } from "/assets/screen-other.js" */
 /** @import { Screen } from "/assets/screen-welcome.js" */
-/** @import { Became, Enrolling, Past, Registration } from "/assets/vault.js" */
+/** @import { Became, Past, Registration } from "/assets/vault.js" */
 
 /** Where this app's gateway is. @typedef {{ relay: string, panel: string }} Config */
 
 /** A result is left on the screen for so long before a new request takes its place. */
 const READ_MS = 3000;
 
-/** What the page gives. @typedef {{ show: (screen: Screen) => void, config: () => Promise<Config> }} Page */
+/** What the page gives: `renote` draws the notices again, for which `notes` is asked.
+ * @typedef {{ show: (screen: Screen) => void, renote: () => void, config: () => Promise<Config> }} Page */
 
 export class App {
   /** @param {Page} page */
@@ -44,10 +42,13 @@ export class App {
     this.unusable = [];
     /** @type {Past[]} */
     this.past = [];
-    /** A code that waits for the device's name. @type {{ token: Token, code: string } | null} */
-    this.brought = null;
-    /** @type {{ one: Enrolling, stop: AbortController } | null} */
-    this.enrolling = null;
+    this.registering = new Registering({
+      show: (screen) => page.show(screen),
+      relay: async () => (await page.config()).relay,
+      rest: () => this.settle(),
+      aside: (show) => this.setAside(show),
+      begin: (registration) => this.begin(registration),
+    });
     /** What stands where `rest` would be. @type {(() => void) | null} */
     this.aside = null;
     /** @type {{ waiting: Waiting, recount: () => void } | null} */
@@ -56,7 +57,7 @@ export class App {
     this.resulting = null;
     this.persistent = false;
     this.panel = "/panel/";
-    /** Further notices for the home screen. @type {Map<string, () => Node>} */
+    /** Notices that can be acted on. @type {Map<string, () => Node>} */
     this.notices = new Map();
     this.desk = new Desk((waiting, why) => this.over(waiting, why === "expired" ? "expired" : "ended"));
     /** Takes the work over from another tab. */
@@ -67,9 +68,11 @@ export class App {
   async start() {
     this.active = true;
     await this.load();
-    const [waits] = (await vault.enrolling()).filter((one) => one.until > Date.now() / 1000);
-    if (waits !== undefined && this.enrolling === null) this.follow(waits);
+    await this.registering.resume();
+    if (!this.active) return;
     this.rest();
+    // Last, so that a request that comes at once is not covered by what is shown above.
+    for (const account of this.accounts) this.connect(account);
   }
 
   /** Another tab works now. */
@@ -78,8 +81,7 @@ export class App {
     for (const account of this.accounts) account.disconnect();
     this.accounts = [];
     this.desk.waiting = [];
-    this.enrolling?.stop.abort();
-    this.enrolling = null;
+    this.registering.yield();
     this.aside = null;
     this.rest();
   }
@@ -106,12 +108,26 @@ export class App {
       const account = await Account.load(registration);
       vault.markAll([{ deviceId, name: account.name, label, relay }]);
       this.accounts.push(account);
-      account.connect((heard) => this.heard(account, heard));
+      return account;
     } catch (error) {
       const why = error instanceof Error ? error.message : "its keys cannot be read";
       const mark = vault.marks().find((one) => one.deviceId === deviceId) ?? { deviceId, name: "", label, relay };
       this.unusable.push({ mark, why, keysGone: error instanceof KeysError || !(error instanceof TimeError) });
+      return null;
     }
+  }
+
+  /** @param {Account} account */
+  connect(account) {
+    account.connect((heard) => this.heard(account, heard));
+  }
+
+  /** A new registration begins to work. @param {Registration} registration */
+  async begin(registration) {
+    this.persistent = (await navigator.storage?.persisted?.()) ?? false;
+    const account = await this.use(registration);
+    if (account !== null) this.connect(account);
+    return account?.name ?? "";
   }
 
   // What is heard
@@ -234,97 +250,28 @@ export class App {
     await vault.remember(past).catch(() => {});
   }
 
-  // Enrolment
-
-  /** Takes what was scanned or typed. @param {string} typed @returns {string | null} what is wrong with it */
-  bring(typed) {
-    try {
-      this.brought = { token: linkOf(typed, location.origin), code: typed.trim() };
-    } catch (error) {
-      return error instanceof Error ? error.message : "the code cannot be read";
-    }
-    this.aside = null;
-    this.rest();
-    return null;
-  }
-
-  /** @param {string} label */
-  async enrol(label) {
-    const brought = this.brought;
-    if (brought === null) return;
-    let relay = "this gateway";
-    try {
-      ({ relay } = await this.page.config());
-      const one = await come(relay, brought.token, label, `Assent web app, ${await platform()}`);
-      this.brought = null;
-      this.follow(one);
-    } catch (error) {
-      const trouble = troubleOf(error, relay);
-      this.trouble(trouble, () => this.rest());
-      return;
-    }
-    this.rest();
-  }
-
-  /** @param {import("/assets/screen-enrol.js").Trouble} trouble @param {() => void} again */
-  trouble(trouble, again) {
-    const drop = () => {
-      this.brought = null;
-      this.setAside(null);
-    };
-    this.setAside(() => this.page.show(failed(trouble, { again: () => (this.setAside(null), again()), back: drop })));
-  }
-
-  /** Waits for an enrolment's end. @param {Enrolling} one */
-  follow(one) {
-    const stop = new AbortController();
-    this.enrolling = { one, stop };
-    const end = async (/** @type {Registration | null} */ registration) => {
-      if (stop.signal.aborted) return;
-      this.enrolling = null;
-      if (registration !== null) await this.begin(registration);
-    };
-    const fail = async (/** @type {unknown} */ error) => {
-      if (stop.signal.aborted) return;
-      this.enrolling = null;
-      await giveUp(one).catch(() => {});
-      this.trouble(troubleOf(error, one.relay), () => this.rest());
-    };
-    wait(one, stop.signal, (state) => this.digits?.(state)).then(end).catch(fail);
-  }
-
-  /** A new registration begins to work. @param {Registration} registration */
-  async begin(registration) {
-    this.persistent = (await navigator.storage?.persist?.()) ?? false;
-    await this.use(registration);
-    const account = this.accounts.find((one) => one.id === registration.deviceId);
-    const go = () => this.setAside(null);
-    const { name } = account ?? { name: "" };
-    this.setAside(() => this.page.show(registered({ name, relay: registration.relay, persistent: this.persistent, go })));
-  }
-
-  /** How an enrolment's screen hears. @type {((state: import("/assets/registrar.js").EnrolmentState | null) => void) | null} */
-  digits = null;
-
   // Screens
 
   /** What is shown when no request is. */
   rest() {
     this.asking = null;
     this.resulting = null;
-    this.digits = null;
     if (!this.active) this.page.show(elsewhere({ here: this.here }));
     else if (this.aside !== null) this.aside();
-    else if (this.brought !== null) this.showNaming(this.brought.code);
-    else if (this.enrolling !== null) this.showDigits(this.enrolling.one);
+    else if (this.registering.busy) this.registering.show();
     else if (this.unusable.length > 0) this.showLost();
     else if (this.accounts.length > 0) this.showHome();
-    else this.page.show(welcome({ take: (typed) => this.bring(typed), back: null }));
+    else this.page.show(welcome({ take: (typed) => this.registering.bring(typed), back: null }));
   }
 
   /** Puts something in the place of the usual screen; it stays until it is taken away. @param {(() => void) | null} aside */
   setAside(aside) {
     this.aside = aside;
+    this.settle();
+  }
+
+  /** Shows what is due, unless a request or a result is on the screen. */
+  settle() {
     if (this.asking === null && this.resulting === null) this.rest();
   }
 
@@ -332,63 +279,51 @@ export class App {
   redraw() {
     if (this.asking !== null || this.resulting !== null || !this.active) return;
     if (this.atHome) this.showHome();
+    else if (this.atWelcome) this.page.renote();
     else this.resettle?.();
   }
 
+  /** The notices for what is on the screen: none beside a request, a result or an enrolment. */
+  notes() {
+    const busy = this.asking !== null || this.resulting !== null || !this.active;
+    if (busy || !(this.atHome || this.atWelcome)) return [];
+    const offers = [...this.notices.values()].map((make) => make());
+    const news = this.accounts.filter((one) => one.registration.news.length > 0);
+    const told = news.map((one) => newDevices(one, { seen: () => void one.seen().then(() => this.redraw()) }));
+    return [...told, ...offers];
+  }
+
   get atHome() {
-    const { aside, brought, enrolling, unusable, accounts } = this;
-    return aside === null && brought === null && enrolling === null && unusable.length === 0 && accounts.length > 0;
+    return this.idle && this.accounts.length > 0;
+  }
+
+  get atWelcome() {
+    return this.idle && this.accounts.length === 0;
+  }
+
+  get idle() {
+    return this.aside === null && !this.registering.busy && this.unusable.length === 0;
   }
 
   /** How the settings' screen hears. @type {(() => void) | null} */
   resettle = null;
 
-  /** @param {string} code */
-  showNaming(code) {
-    const cancel = () => {
-      this.brought = null;
-      this.rest();
-    };
-    this.page.show(naming({ code, go: (label) => this.enrol(label), cancel }));
-  }
-
-  /** @param {Enrolling} one */
-  showDigits(one) {
-    const cancel = () => {
-      this.enrolling?.stop.abort();
-      this.enrolling = null;
-      void giveUp(one).finally(() => this.rest());
-    };
-    const screen = digits({ digits: one.digits, label: one.label, cancel });
-    this.digits = (state) => {
-      if (state === null) screen.trouble("The gateway does not answer; it is tried again.");
-      else if (state.name === "approval") screen.approval();
-      else screen.trouble("Waiting for the digits …");
-    };
-    this.page.show(screen);
-  }
-
   showLost() {
     const forget = async () => {
       for (const { mark } of this.unusable) await vault.wipe(mark.deviceId);
       this.unusable = [];
-      this.rest();
+      this.settle();
     };
     this.page.show(lost({ lost: this.unusable, enrol: () => this.add(), forget: () => void forget() }));
   }
 
   showHome() {
-    const notices = [...this.notices.values()].map((make) => make());
-    for (const account of this.accounts.filter((one) => one.registration.news.length > 0)) {
-      notices.unshift(newDevices(account, { seen: () => void account.seen().then(() => this.redraw()) }));
-    }
     this.page.show(
       home({
         accounts: this.accounts,
         waiting: this.desk.waiting,
         past: this.past,
         online: navigator.onLine,
-        notices,
         open: (waiting) => this.ask(waiting),
         clear: () => void vault.clearHistory().then(() => ((this.past = []), this.redraw())),
         settings: (account) => this.settings(account),
@@ -400,7 +335,7 @@ export class App {
   /** Another enrolment beside those that are there. */
   add() {
     this.setAside(() =>
-      this.page.show(welcome({ take: (typed) => this.bring(typed), back: () => this.setAside(null) })),
+      this.page.show(welcome({ take: (typed) => this.registering.bring(typed), back: () => this.setAside(null) })),
     );
   }
 
@@ -441,7 +376,7 @@ export class App {
     this.setAside(null);
   }
 
-  /** A notice on the home screen that can be acted on. @param {string} id @param {string} head @param {string} text
+  /** A notice that can be acted on. @param {string} id @param {string} head @param {string} text
    * @param {string} label @param {() => void} act */
   offer(id, head, text, label, act) {
     const take = () => {

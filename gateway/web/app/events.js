@@ -80,9 +80,10 @@ export class Stream {
     this.wake();
   }
 
-  /** Tries again at once; a stream that has been quiet for a while is not trusted to live. */
-  hurry() {
-    if (performance.now() - this.lastByte > SILENCE_MS / 2) this.abort.abort();
+  /** Tries again at once. A stream that has been quiet for a while is not trusted to live; none is, when the network is
+   * said to be gone. @param {boolean} gone */
+  hurry(gone) {
+    if (gone || performance.now() - this.lastByte > SILENCE_MS / 2) this.abort.abort();
     this.wake();
   }
 

@@ -20,6 +20,7 @@ function there(id) {
 }
 
 const main = there("main");
+const notices = there("notices");
 const toSettings = there("settings");
 /** @type {Screen | null} */
 let shown = null;
@@ -32,6 +33,7 @@ function show(screen) {
   const same = shown?.title === screen.title;
   shown = screen;
   main.replaceChildren(screen.node);
+  renote();
   retitle();
   // A screen that was drawn again leaves the focus where it was; a new one begins at its heading.
   if (same && kept !== null) {
@@ -41,6 +43,10 @@ function show(screen) {
     scrollTo(0, 0);
     main.querySelector("h1")?.focus({ preventScroll: true });
   }
+}
+
+function renote() {
+  notices.replaceChildren(...app.notes());
 }
 
 function retitle() {
@@ -57,7 +63,7 @@ async function config() {
   return { relay: read.relay.replace(/\/+$/, ""), panel: read.panel };
 }
 
-const app = new App({ show, config });
+const app = new App({ show, renote, config });
 
 /** The code behind `#` is taken once and leaves the address at once: not for the history, not for a bookmark. */
 function broughtByLink() {
@@ -66,9 +72,8 @@ function broughtByLink() {
   return code;
 }
 
-function hurry() {
-  if (document.visibilityState !== "visible") return;
-  for (const account of app.accounts) account.stream?.hurry();
+function hurry(gone = false) {
+  for (const account of app.accounts) account.stream?.hurry(gone);
 }
 
 function tick() {
@@ -94,7 +99,7 @@ async function work() {
 
 function begin() {
   const code = broughtByLink();
-  const problem = code === "" ? null : app.bring(code);
+  const problem = code === "" ? null : app.registering.bring(code);
   if (problem !== null) app.offer("link", "The link could not be used", `${problem}.`, "Close", () => {});
   toSettings.addEventListener("click", () => app.settings());
   const failed = (/** @type {unknown} */ error) => {
@@ -105,10 +110,10 @@ function begin() {
   app.here = here;
   setInterval(tick, TICK_MS);
   addEventListener("online", () => (hurry(), app.redraw()));
-  addEventListener("offline", () => app.redraw());
+  addEventListener("offline", () => (hurry(true), app.redraw()));
   addEventListener("hashchange", () => {
     const later = broughtByLink();
-    if (later !== "") app.bring(later);
+    if (later !== "") app.registering.bring(later);
   });
   addEventListener("beforeinstallprompt", (event) => {
     event.preventDefault();
@@ -116,7 +121,7 @@ function begin() {
       void /** @type {any} */ (event).prompt();
     });
   });
-  document.addEventListener("visibilitychange", hurry);
+  document.addEventListener("visibilitychange", () => document.visibilityState === "visible" && hurry());
   void config().then(({ panel }) => (app.panel = panel), () => {});
   void work().catch(() => {});
 }

@@ -11,9 +11,9 @@ import { isApple, isInstalled, platform } from "/assets/words.js";
 
 /**
  * Asks what this device is to be called.
- * @param {{ code: string, go: (label: string) => Promise<void>, cancel: () => void }} ways @returns {Screen}
+ * @param {{ code: string, label: string, go: (label: string) => Promise<void>, cancel: () => void }} ways @returns {Screen}
  */
-export function naming({ code, go, cancel }) {
+export function naming({ code, label, go, cancel }) {
   const input = h("input", {
     class: "input",
     id: "label",
@@ -23,6 +23,7 @@ export function naming({ code, go, cancel }) {
     spellcheck: "false",
     "aria-describedby": "label-hint label-problem",
   });
+  input.value = label;
   void platform().then((name) => (input.value ||= name));
   const problem = h("p", { class: "problem", id: "label-problem", role: "alert" });
   const submit = h("button", { class: "button primary large block", type: "submit" }, "Register this device");
@@ -102,7 +103,8 @@ export function digits({ digits, label, cancel }) {
     p("Type these six digits where the code is shown:"),
     h(
       "p",
-      { class: "digits", "aria-label": [...digits].join(" ") },
+      { class: "digits" },
+      h("span", { class: "unseen" }, [...digits].join(" ")),
       h("span", { "aria-hidden": "true" }, digits.slice(0, 3)),
       h("span", { "aria-hidden": "true" }, digits.slice(3)),
     ),

@@ -10,7 +10,7 @@ import { BECAME, lasting, service, shortly } from "/assets/words.js";
 
 /**
  * @typedef {{
- *   accounts: Account[], waiting: Waiting[], past: Past[], online: boolean, notices: Node[],
+ *   accounts: Account[], waiting: Waiting[], past: Past[], online: boolean,
  *   open: (waiting: Waiting) => void, clear: () => void, settings: (account: Account) => void,
  *   again: (account: Account) => void,
  * }} Shown
@@ -18,12 +18,11 @@ import { BECAME, lasting, service, shortly } from "/assets/words.js";
 
 /** @param {Shown} shown @returns {Screen} */
 export function home(shown) {
-  const { accounts, waiting, past, notices } = shown;
+  const { accounts, waiting, past } = shown;
   const many = accounts.length > 1;
   const node = h(
     "div",
     { class: "stack loose" },
-    ...notices,
     stands(shown),
     waiting.length > 0 && pending(shown, many),
     many && each(shown),

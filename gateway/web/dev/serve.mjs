@@ -22,6 +22,8 @@ const PLAIN = ["index.html", "manifest.webmanifest", "sw.js"];
 
 const kind = (/** @type {string} */ name) => name.slice(name.lastIndexOf(".") + 1);
 
+/** Another version of a file. @typedef {(name: string, body: Buffer) => Buffer} Change */
+
 /** Every file by its plain name. */
 function tree() {
   /** @type {Map<string, Buffer>} */
@@ -37,7 +39,7 @@ function tree() {
 }
 
 /** The files with hashed names in them: names → what is served under which path. */
-export function assets() {
+export function assets(/** @type {Change} */ change = (_, body) => body) {
   const files = tree();
   /** @type {Map<string, { path: string, body: Buffer }>} */
   const done = new Map();
@@ -45,7 +47,8 @@ export function assets() {
   const resolve = (name, from) => {
     const known = done.get(name);
     if (known !== undefined) return known;
-    const raw = files.get(name);
+    const found = files.get(name);
+    const raw = found && change(name, found);
     if (raw === undefined) throw new Error(`${from.at(-1)} names /assets/${name}, which is not there`);
     // A name is made of a hash of the content, so two files cannot name each other.
     if (from.includes(name)) throw new Error(`a circle: ${[...from, name].join(" → ")}`);
@@ -104,7 +107,7 @@ export async function serve({ port, gateway }) {
   });
   await new Promise((resolve) => server.listen(port, "127.0.0.1", () => resolve(undefined)));
   relay = `http://127.0.0.1:${/** @type {import("node:net").AddressInfo} */ (server.address()).port}`;
-  return { url: relay, server, reload: () => (made = assets()) };
+  return { url: relay, server, deploy: (/** @type {Change | undefined} */ change) => (made = assets(change)) };
 }
 
 /** @param {import("node:http").IncomingMessage} req @param {import("node:http").ServerResponse} res @param {string} to */

@@ -174,6 +174,19 @@ export class World {
     await ended;
   }
 
+  /** Nothing that serves the app answers any more. */
+  async dark() {
+    await this.kill();
+    this.app?.server.close();
+    this.app?.server.closeAllConnections();
+  }
+
+  async light() {
+    await this.run();
+    const server = this.app?.server;
+    if (server !== undefined) await new Promise((resolve) => server.listen(Number(new URL(this.url).port), "127.0.0.1", () => resolve(undefined)));
+  }
+
   /** A call on the admin's socket. @param {string} method @param {string} path @param {object} [body] @returns {Promise<any>} */
   admin(method, path, body) {
     return new Promise((resolve, reject) => {
@@ -222,13 +235,15 @@ export class Phone {
   constructor(world, context) {
     this.world = world;
     this.context = context;
+    /** Where the app is. */
+    this.home = world.url;
     /** @type {string[]} */
-    const found = [];
+    const found = troubles.get(context) ?? [];
     troubles.set(context, found);
     this.troubles = found;
     context.on("request", (request) => {
       const url = new URL(request.url());
-      if (url.protocol !== "blob:" && url.origin !== world.url) found.push(`request to ${url.origin}`);
+      if (url.protocol !== "blob:" && url.origin !== this.home) found.push(`request to ${url.origin}`);
     });
     context.on("console", (message) => {
       const said = message.text();
@@ -247,7 +262,7 @@ export class Phone {
   /** @param {string} [path] */
   async visit(path = "/") {
     this.page = await this.context.newPage();
-    await this.page.goto(this.world.url + path);
+    await this.page.goto(this.home + path);
     return this.page;
   }
 
@@ -268,8 +283,9 @@ export class Phone {
 
   /** The six digits on the screen. */
   async digits() {
-    const shown = await this.page.locator(".digits").innerText();
-    return shown.replaceAll(/\s/g, "");
+    const groups = this.page.locator(".digits [aria-hidden]");
+    await groups.first().waitFor();
+    return (await groups.allInnerTexts()).join("");
   }
 
   /** Waits for a heading. @param {string | RegExp} name */

@@ -1,0 +1,34 @@
+// The sources themselves: vendored modules are what npm's packages hold, and nothing goes around the policy.
+import { test } from "node:test";
+import assert from "node:assert/strict";
+import { readFileSync, readdirSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { vendorLock } from "../dev/vendor.mjs";
+
+const here = (/** @type {string} */ path) => fileURLToPath(new URL(`../${path}`, import.meta.url));
+const read = (/** @type {string} */ path) => readFileSync(here(path), "utf8");
+
+test("vendored modules and their lock are what the pinned packages give", async () => {
+  const { made, lock } = await vendorLock();
+  assert.equal(read("vendor.lock"), lock);
+  for (const { path, text } of made) assert.equal(read(path), text, path);
+});
+
+test("no page sets HTML, evaluates text, or names another site", () => {
+  for (const folder of ["app", "shared"]) {
+    for (const name of readdirSync(here(folder)).filter((one) => /\.(js|html|css|webmanifest)$/.test(one))) {
+      const text = read(`${folder}/${name}`);
+      assert.doesNotMatch(text, /innerHTML|outerHTML|insertAdjacentHTML|document\.write|DOMParser|\beval\b|new Function|javascript:/, name);
+      assert.doesNotMatch(text, /\bstyle=|\son\w+="|<style/, `${name}: nothing inline`);
+      assert.doesNotMatch(text.replaceAll("http://www.w3.org/2000/svg", ""), /["'(]https?:\/\/[a-z]/, `${name}: no other site`);
+    }
+  }
+});
+
+test("files are of one job and of a size that can be read", () => {
+  for (const name of readdirSync(here("app")).filter((one) => one.endsWith(".js"))) {
+    const lines = read(`app/${name}`).split("\n");
+    assert.match(lines[0] ?? "", /^\/\/ /, `${name} says what it is for`);
+    assert.ok(lines.length <= 470, `${name}: ${lines.length} lines`);
+  }
+});
