@@ -1,7 +1,7 @@
 // The sources themselves: vendored modules are what npm's packages hold, and nothing goes around the policy.
 import { test } from "node:test";
 import assert from "node:assert/strict";
-import { readFileSync, readdirSync } from "node:fs";
+import { existsSync, readFileSync, readdirSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { vendorLock } from "../dev/vendor.mjs";
 
@@ -23,6 +23,23 @@ test("no page sets HTML, evaluates text, or names another site", () => {
       assert.doesNotMatch(text.replaceAll("http://www.w3.org/2000/svg", ""), /["'(]https?:\/\/[a-z]/, `${name}: no other site`);
     }
   }
+});
+
+test("the page asks at once for every module that it needs", () => {
+  /** @type {Set<string>} */
+  const needed = new Set();
+  const walk = (/** @type {string} */ name) => {
+    const folder = ["app", "vendor"].find((one) => existsSync(here(`${one}/${name}`)));
+    for (const [, other = ""] of read(`${folder}/${name}`).matchAll(/^(?:import|export)\b[^;]*?from "\/assets\/([a-z0-9-]+\.js)";/gm)) {
+      if (needed.has(other)) continue;
+      needed.add(other);
+      walk(other);
+    }
+  };
+  walk("main.js");
+  const asked = [...read("app/index.html").matchAll(/rel="modulepreload" href="\/assets\/([a-z0-9-]+\.js)"/g)].map(([, name]) => name);
+  assert.deepEqual(asked, [...needed].sort());
+  assert.ok(!needed.has("jsqr.js"), "the camera's reader is fetched when it is wanted");
 });
 
 test("files are of one job and of a size that can be read", () => {
