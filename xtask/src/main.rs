@@ -8,6 +8,7 @@ mod measure;
 mod module;
 mod run;
 mod suite;
+mod timing;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
@@ -29,6 +30,8 @@ enum Task {
     Check(checks::Options),
     /// Figures beside their targets. Needs root.
     Bench(measure::Options),
+    /// Whether times tell strangers who exists (R31). Needs root.
+    Timing(timing::Options),
     /// The one-way rule between the crates.
     CheckHouse,
     /// What the built `pam_assent.so` needs and exports.
@@ -41,6 +44,7 @@ fn main() -> ExitCode {
         Task::Test(options) => suite::run(&options),
         Task::Check(options) => checks::run(&options),
         Task::Bench(options) => measure::run(&options),
+        Task::Timing(options) => timing::run(&options),
         Task::CheckHouse => house::check(),
         Task::CheckModule => module::check(),
     };
