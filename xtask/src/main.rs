@@ -9,6 +9,7 @@ mod house;
 mod module;
 mod run;
 mod suite;
+mod timing;
 mod web;
 
 use clap::{Parser, Subcommand};
@@ -33,6 +34,8 @@ enum Task {
     Bench(bench::Options),
     /// Debian and RPM packages, the same bytes from the same commit; `--test` tries them in a booted Debian.
     Dist(dist::Options),
+    /// Whether times tell strangers who exists (R31). Needs root.
+    Timing(timing::Options),
     /// The one-way rule between the crates.
     CheckHouse,
     /// What the built `pam_assent.so` needs and exports.
@@ -46,6 +49,7 @@ fn main() -> ExitCode {
         Task::Check(options) => checks::run(&options),
         Task::Bench(options) => bench::run(&options),
         Task::Dist(options) => dist::run(&options),
+        Task::Timing(options) => timing::run(&options),
         Task::CheckHouse => house::check(),
         Task::CheckModule => module::check(),
     };
