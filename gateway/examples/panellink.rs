@@ -19,10 +19,22 @@ fn text(text: &str) -> ShortText {
 }
 
 async fn ask(address: &str, issuer: &Issuer, keys: &KeyPair, ask: Ask) -> Reply {
-    let client = reqwest::Client::builder().no_proxy().tls_certs_only([]).build().unwrap();
+    let client = reqwest::Client::builder()
+        .no_proxy()
+        .tls_certs_only([])
+        .build()
+        .unwrap();
     let (sealed, open) = call(issuer, &keys.kem.public(), ask).unwrap();
     let url = format!("http://{address}/v1/registrar");
-    let reply: Sealed = client.post(url).json(&sealed).send().await.unwrap().json().await.unwrap();
+    let reply: Sealed = client
+        .post(url)
+        .json(&sealed)
+        .send()
+        .await
+        .unwrap()
+        .json()
+        .await
+        .unwrap();
     open.reply(&keys.kem, &reply).unwrap()
 }
 

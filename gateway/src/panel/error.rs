@@ -165,7 +165,7 @@ impl IntoResponse for PanelError {
     fn into_response(self) -> Response {
         match &self {
             Self::Http(Error::Store(_) | Error::Internal(_)) => {
-                tracing::error!(error = %self, "a panel request failed")
+                tracing::error!(error = %self, "a panel request failed");
             }
             Self::Csrf | Self::Origin | Self::Wait(_) => tracing::warn!(error = %self, "a panel request was refused"),
             // Malformed bodies may hold a password: their text stays out of the log.

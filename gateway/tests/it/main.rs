@@ -1,1 +1,20 @@
-//! x
+//! The gateway as a whole: the real program, its real port, hosts and devices built from `proto`. One file a topic.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+
+mod claims;
+mod enrolment;
+mod events;
+mod further;
+mod joining;
+mod limits;
+mod panel;
+mod panel_devices;
+mod panel_matrix;
+mod panel_rig;
+mod people;
+mod pushes;
+mod restart;
+mod rig;
+mod secrecy;
+mod starting;
+mod web;
