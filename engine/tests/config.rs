@@ -1,8 +1,9 @@
 //! What a configuration may say, and what its errors say.
 #![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
 
-use assent_engine::config::{Factor, load, load_str};
+use assent_engine::config::{AuthProfile, AuthSource, Factor, load, load_auth_profiles, load_str};
 use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 
 const GOOD: &str = r#"
 [gateway]
@@ -226,4 +227,42 @@ fn r56_files_that_others_may_change_are_refused_and_drop_ins_are_read_in_byte_or
     let error = load(&dir.join("absent.toml")).unwrap_err().to_string();
     assert!(error.contains("cannot be read"), "{error}");
     std::fs::remove_dir_all(&dir).unwrap();
+}
+
+/// The panel's file, whose other keys are the gateway's affair.
+fn of_another_program(text: &str) -> Result<Vec<AuthProfile>, String> {
+    let text = format!("listen = 1\n[panel]\nx = true\n{text}");
+    load_auth_profiles(Path::new("g.toml"), &text, "other.service").map_err(|problems| problems.to_string())
+}
+
+#[test]
+fn profiles_in_another_programs_file_obey_the_same_rules_and_have_that_services_credentials() {
+    let profiles = &GOOD[GOOD.find("[[auth_profile]]").unwrap()..GOOD.find("[[push_profile]]").unwrap()];
+    let read = of_another_program(profiles).unwrap();
+    assert_eq!(
+        read.iter().map(AuthProfile::name).collect::<Vec<_>>(),
+        ["corp", "local"]
+    );
+    let AuthSource::Ldap(corp) = &read[0].source else {
+        panic!("corp is LDAP");
+    };
+    let file = &corp.service.as_ref().unwrap().password_file;
+    assert_eq!(file, Path::new("/run/credentials/other.service/corp-ldap"));
+    assert_eq!(of_another_program("").unwrap(), []);
+    for (from, to, said) in [
+        (
+            "ldaps://",
+            "http://",
+            "g.toml:4: the uri \"http://ldap1.example.org\" is not known",
+        ),
+        (
+            "\"local\"\n",
+            "\"corp\"\n",
+            "g.toml:13: the name \"corp\" is used twice",
+        ),
+        ("base = ", "basse = ", "g.toml:9: unknown field `basse`"),
+    ] {
+        let problems = of_another_program(&profiles.replacen(from, to, 1)).unwrap_err();
+        assert!(problems.starts_with(said), "{problems}");
+    }
 }

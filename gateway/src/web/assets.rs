@@ -119,7 +119,7 @@ impl Bundle {
 
 /// Files with a fixed path: pages, and what a browser asks for by a fixed path.
 fn is_root(name: &str) -> bool {
-    name.ends_with(".html") || name.ends_with(".webmanifest") || matches!(name, "sw.js" | "favicon.ico")
+    matches!(kind_of(name), "html" | "webmanifest") || matches!(name, "sw.js" | "favicon.ico")
 }
 
 struct Hashing {
@@ -181,9 +181,13 @@ impl Hashing {
     }
 }
 
+/// What stands behind the last full stop.
+fn kind_of(name: &str) -> &str {
+    name.rsplit_once('.').map_or("", |(_, kind)| kind)
+}
+
 fn names_others(name: &str) -> bool {
-    let kind = name.rsplit_once('.').map_or("", |(_, kind)| kind);
-    matches!(kind, "html" | "css" | "js" | "mjs" | "webmanifest")
+    matches!(kind_of(name), "html" | "css" | "js" | "mjs" | "webmanifest")
 }
 
 /// The name at the start of a text; a full stop at its end belongs to a sentence.
@@ -205,7 +209,7 @@ pub(super) fn hash_of(body: &[u8]) -> String {
 }
 
 fn served(name: &str, body: Bytes, hash: &str) -> Result<Served, AssetError> {
-    let kind = match name.rsplit_once('.').map_or("", |(_, kind)| kind) {
+    let kind = match kind_of(name) {
         "html" => "text/html; charset=utf-8",
         "css" => "text/css; charset=utf-8",
         "js" | "mjs" => "text/javascript; charset=utf-8",
@@ -273,7 +277,7 @@ mod tests {
             .keys()
             .filter(|path| before.assets.contains_key(*path))
             .collect();
-        assert!(matches!(&same[..], [css] if css.ends_with(".css")), "{same:?}");
+        assert!(matches!(&same[..], [css] if kind_of(css) == "css"), "{same:?}");
         let page = text(&after.roots["index.html"]);
         for path in after.assets.keys().filter(|path| path.starts_with("/assets/a.")) {
             assert!(page.contains(path.as_str()), "{page}");

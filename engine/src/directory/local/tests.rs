@@ -297,3 +297,24 @@ async fn r31_unknown_users_wrong_passwords_and_users_without_one_cost_one_hash_e
         assert!((0.6..1.7).contains(&ratio), "{what}: {ratio}");
     }
 }
+
+#[tokio::test]
+async fn without_nss_the_file_alone_says_who_there_is() {
+    let content = format!(
+        "[[user]]\nname = \"zoe\"\nid = \"6b1f0e3a-1111-4222-8333-444455556666\"\npassword_hash = \"{}\"\ngroups = [\"staff\"]\n",
+        hash::tests::CHEAP
+    );
+    let mut rig = Rig::new("without-nss", &content);
+    let realm = ShortText::new("fleet.example.org").unwrap();
+    rig.local = LocalDirectory::without_nss(rig.local.profile.clone(), realm.clone());
+    // NSS here knows alice and bob, and not zoe.
+    let PasswordCheck::Passed(zoe) = rig.check("zoe", "hunter2").await else {
+        panic!("zoe is listed");
+    };
+    assert_eq!(zoe.identity.realm, realm);
+    assert_eq!(zoe.identity.id.as_str(), "6b1f0e3a-1111-4222-8333-444455556666");
+    assert!(zoe.attributes.find("group_name").is_some() && zoe.attributes.find("uid").is_none());
+    assert_eq!(rig.check("zoe", "wrong").await, PasswordCheck::Wrong);
+    assert_eq!(rig.check("alice", "hunter2").await, PasswordCheck::Unknown);
+    assert_eq!(rig.look_up("alice").await, Lookup::Unknown);
+}

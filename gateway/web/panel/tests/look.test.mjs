@@ -21,7 +21,8 @@ const SIZES = [
 async function look(desk, name) {
   const { page } = desk;
   for (const colorScheme of /** @type {const} */ (["light", "dark"])) {
-    await page.emulateMedia({ colorScheme });
+    // Without transitions: colours halfway between two schemes are nobody’s.
+    await page.emulateMedia({ colorScheme, reducedMotion: "reduce" });
     for (const size of SIZES) {
       await page.setViewportSize(size);
       const where = `${name}, ${size.width} pixels, ${colorScheme}`;
