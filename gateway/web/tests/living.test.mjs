@@ -133,6 +133,17 @@ test("of two tabs one works; it can be changed, and it follows when the other is
   assert.match(await second.page.locator(".items").innerText(), /Approved/);
 });
 
+test("the browser’s Back leaves the settings, not the app", async () => {
+  const phone = await world.phone();
+  const page = await phone.enrol("back");
+  for (const leave of [() => page.goBack(), () => page.getByRole("button", { name: "Back" }).click()]) {
+    await page.getByRole("button", { name: "Settings" }).click();
+    await phone.heading("Settings");
+    await leave();
+    await phone.heading("Ready");
+  }
+});
+
 test("several accounts live side by side, and each request names its own", async () => {
   const phone = await world.phone();
   await phone.enrol("work");
