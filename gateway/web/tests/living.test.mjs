@@ -44,6 +44,17 @@ test("without a network it says so, and comes back by itself", async () => {
   await phone.heading("Ready");
 });
 
+test("a request that ended while the phone was away is taken off the screen when it is back", async () => {
+  const phone = await world.phone();
+  const page = await phone.enrol("away");
+  const id = await world.host.push("away");
+  await page.locator("#approve").waitFor();
+  await phone.context.setOffline(true);
+  await world.host.withdraw(id);
+  await phone.context.setOffline(false);
+  await phone.heading("No answer needed any more");
+});
+
 test("an answer that comes too late says so, and that nothing was allowed", async () => {
   for (const press of ["#deny", "#approve"]) {
     const phone = await world.phone();
