@@ -270,6 +270,24 @@ export class App {
     this.settle();
   }
 
+  /** Opens a screen that the browser's Back closes. @param {() => void} show */
+  open(show) {
+    if (history.state?.aside !== true) history.pushState({ aside: true }, "");
+    this.setAside(show);
+  }
+
+  /** Leaves such a screen. */
+  close() {
+    if (history.state?.aside === true) history.back();
+    else this.closed();
+  }
+
+  /** It was left. */
+  closed() {
+    this.resettle = null;
+    this.setAside(null);
+  }
+
   /** Shows what is due, unless a request or a result is on the screen. */
   settle() {
     if (this.asking === null && this.resulting === null) this.rest();
@@ -334,24 +352,18 @@ export class App {
 
   /** Another enrolment beside those that are there. */
   add() {
-    this.setAside(() =>
-      this.page.show(welcome({ take: (typed) => this.registering.bring(typed), back: () => this.setAside(null) })),
-    );
+    this.open(() => this.page.show(welcome({ take: (typed) => this.registering.bring(typed), back: () => this.close() })));
   }
 
   /** @param {Account | undefined} account */
   settings(account = this.accounts[0]) {
     if (account === undefined) return;
-    const back = () => {
-      this.resettle = null;
-      this.setAside(null);
-    };
-    this.setAside(() => {
+    this.open(() => {
       const screen = settings({
         account,
         panel: this.panel,
         persistent: this.persistent,
-        back,
+        back: () => this.close(),
         add: () => this.add(),
         rename: (label) => account.refresh({ rename: { label } }),
         refresh: () => this.refresh(account),
@@ -372,8 +384,7 @@ export class App {
     this.desk.drop(account);
     this.accounts = this.accounts.filter((one) => one !== account);
     await vault.wipe(account.id);
-    this.resettle = null;
-    this.setAside(null);
+    this.closed();
   }
 
   /** A notice that can be acted on. @param {string} id @param {string} head @param {string} text

@@ -52,13 +52,22 @@ export function linkOf(typed, origin) {
   const trimmed = typed.trim();
   const [address = "", code] = trimmed.includes("#") ? split(trimmed) : [undefined, trimmed];
   if (address !== "") {
-    const url = URL.canParse(address) ? new URL(address) : null;
+    const url = urlOf(address);
     if (url === null) throw new LinkError("this is no enrolment link");
     if (url.origin !== origin) {
       throw new LinkError(`this link is for the authenticator at ${url.origin}. Open it there, or ask for a new one`);
     }
   }
   return tokenOf(code ?? "");
+}
+
+/** @param {string} address @returns {URL | null} */
+export function urlOf(address) {
+  try {
+    return new URL(address);
+  } catch {
+    return null;
+  }
 }
 
 /** @param {string} link @returns {[string, string]} */

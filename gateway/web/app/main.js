@@ -111,6 +111,7 @@ function begin() {
   setInterval(tick, TICK_MS);
   addEventListener("online", () => (hurry(), app.redraw()));
   addEventListener("offline", () => (hurry(true), app.redraw()));
+  addEventListener("popstate", () => app.closed());
   addEventListener("hashchange", () => {
     const later = broughtByLink();
     if (later !== "") app.registering.bring(later);

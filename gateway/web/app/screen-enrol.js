@@ -101,13 +101,9 @@ export function digits({ digits, label, cancel }) {
     "div",
     { class: "card center" },
     p("Type these six digits where the code is shown:"),
-    h(
-      "p",
-      { class: "digits" },
-      h("span", { class: "unseen" }, [...digits].join(" ")),
-      h("span", { "aria-hidden": "true" }, digits.slice(0, 3)),
-      h("span", { "aria-hidden": "true" }, digits.slice(3)),
-    ),
+    // Read out one by one, seen in two groups.
+    h("p", { class: "unseen" }, [...digits].join(" ")),
+    h("p", { class: "digits", "aria-hidden": "true" }, h("span", null, digits.slice(0, 3)), h("span", null, digits.slice(3))),
     said,
   );
   const heading = h("h1", { tabindex: -1 }, "Six digits");

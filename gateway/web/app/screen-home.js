@@ -1,6 +1,7 @@
 // Home: how it stands, what waits, what was. Says only what is so: "connected" means that an event stream is open.
 
 import { button, h, notice, outside, p } from "/assets/dom.js";
+import { urlOf } from "/assets/enrol.js";
 import { BECAME, lasting, service, shortly } from "/assets/words.js";
 
 /** @import { Account, Link } from "/assets/account.js" */
@@ -76,7 +77,7 @@ function stands({ accounts, online, settings, again }) {
 }
 
 /** @param {Account} account */
-export const host = ({ registration }) => (URL.canParse(registration.relay) ? new URL(registration.relay).host : registration.relay);
+const host = ({ registration }) => urlOf(registration.relay)?.host ?? registration.relay;
 
 /** @param {Shown} shown */
 function each({ accounts, online, settings }) {

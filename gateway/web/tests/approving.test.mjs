@@ -89,6 +89,20 @@ test("r8: every detail stands before the buttons, in order, and no button has th
   await done();
 });
 
+test("r8: nothing is focused but the heading where one tap is enough", async () => {
+  const id = await world.host.push("alice");
+  const approve = phone.page.locator("#approve");
+  await approve.waitFor();
+  await phone.page.waitForTimeout(100);
+  assert.equal(await approve.isEnabled(), true);
+  assert.equal(await phone.page.evaluate(() => document.activeElement?.tagName), "H1");
+  await phone.page.keyboard.press("Enter");
+  await phone.page.keyboard.press("Space");
+  await phone.page.locator("#deny").click();
+  assert.equal((await world.host.answer(id)).why, "denied on the device");
+  await done();
+});
+
 test("Approve takes no press in the moment in which it appears", async () => {
   await phone.page.evaluate(() => {
     const watch = new MutationObserver(() => {

@@ -44,6 +44,17 @@ test("without a network it says so, and comes back by itself", async () => {
   await phone.heading("Ready");
 });
 
+test("a request that ended while the phone was away is taken off the screen when it is back", async () => {
+  const phone = await world.phone();
+  const page = await phone.enrol("away");
+  const id = await world.host.push("away");
+  await page.locator("#approve").waitFor();
+  await phone.context.setOffline(true);
+  await world.host.withdraw(id);
+  await phone.context.setOffline(false);
+  await phone.heading("No answer needed any more");
+});
+
 test("an answer that comes too late says so, and that nothing was allowed", async () => {
   for (const press of ["#deny", "#approve"]) {
     const phone = await world.phone();
@@ -131,6 +142,17 @@ test("of two tabs one works; it can be changed, and it follows when the other is
   await first.close();
   await second.heading("Ready");
   assert.match(await second.page.locator(".items").innerText(), /Approved/);
+});
+
+test("the browser’s Back leaves the settings, not the app", async () => {
+  const phone = await world.phone();
+  const page = await phone.enrol("back");
+  for (const leave of [() => page.goBack(), () => page.getByRole("button", { name: "Back" }).click()]) {
+    await page.getByRole("button", { name: "Settings" }).click();
+    await phone.heading("Settings");
+    await leave();
+    await phone.heading("Ready");
+  }
 });
 
 test("several accounts live side by side, and each request names its own", async () => {

@@ -283,7 +283,7 @@ export class Phone {
 
   /** The six digits on the screen. */
   async digits() {
-    const groups = this.page.locator(".digits [aria-hidden]");
+    const groups = this.page.locator(".digits span");
     await groups.first().waitFor();
     return (await groups.allInnerTexts()).join("");
   }
