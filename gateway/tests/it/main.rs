@@ -4,10 +4,12 @@
 mod claims;
 mod enrolment;
 mod events;
+mod intruder;
 mod joining;
 mod limits;
 mod people;
 mod pushes;
+mod real;
 mod restart;
 mod rig;
 mod secrecy;
