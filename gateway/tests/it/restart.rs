@@ -21,7 +21,7 @@ async fn what_was_acknowledged_survives_kill_9() {
     assert_eq!(hears.answer().await.0, answered.id);
     let last = hears.last_id.clone();
     gateway.kill();
-    assert_eq!(hears.next().await, None);
+    assert!(hears.ends().await);
     gateway.start_again();
 
     // The host was told of the first answer; the second push is where it was, and the first is over.
@@ -61,7 +61,7 @@ async fn sigterm_ends_streams_and_the_program_in_order() {
     host.push(&gateway, &push).await;
     device_hears.push().await;
     assert_eq!(gateway.stop().await, Some(0));
-    assert_eq!((host_hears.next().await, device_hears.next().await), (None, None));
+    assert!(host_hears.ends().await && device_hears.ends().await);
     assert!(!gateway.dir.join("admin.sock").exists());
     assert!(
         !gateway.log().contains("did not end in time"),

@@ -2,6 +2,8 @@
 //! must hold: a login passes only if the right device signed "approve" for that very login; everything else ends in a
 //! denial with a cause, or waits for the right answer.
 
+mod between;
+mod mischief;
 pub mod phone;
 mod relay;
 mod rounds;

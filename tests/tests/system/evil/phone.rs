@@ -1,7 +1,7 @@
 //! A phone made from the protocol, with the keys of a real enrolment: it answers with whatever it is told to, right or
 //! wrong, and remembers what it signed.
 
-use super::relay::client;
+use super::between::client;
 use assent_proto::answer::{self, Answer, Decision};
 use assent_proto::cert::{Device, Trust};
 use assent_proto::keys::{KeyPair, SigningKey, VerifyingKey};

@@ -170,6 +170,12 @@ fn r2_an_answer_after_kill_9_of_the_agent_opens_nothing() {
     phone.expect("Sent: approved", PATIENCE);
     stage.site.agent.kill();
     ends_refused(sudo);
+    // The module's word for PAM_AUTHINFO_UNAVAIL; sudo tells it from a denial in no way.
+    let line = stage.site.syslog.wait_for_text("pam_assent", PATIENCE);
+    assert!(
+        line.contains("sudo:auth: denied: the agent closed the connection"),
+        "{line}"
+    );
     stage.site.agent.resume();
     stage.site.agent.wait_until_connected();
     stage.evil.is_honest();

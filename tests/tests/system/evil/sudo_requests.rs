@@ -9,10 +9,10 @@ use assent_proto::cert::{IssuerGrant, IssuerRequest, sign_issuer};
 use assent_proto::keys::{KeyPair, SigningKey};
 use assent_proto::relay::{ProblemCode, Push};
 use assent_proto::time::UnixTime;
-use assent_tests::product::{PATIENCE, assentctl};
+use assent_tests::product::{PATIENCE, assentctl, program};
 use assent_tests::sudoers::Sudo;
 use assent_tests::suite::Scenario;
-use assent_tests::terminal::Terminal;
+use assent_tests::terminal::{Terminal, fits};
 use assent_tests::{patience, scenarios};
 use axum::http::StatusCode;
 use std::path::Path;
@@ -268,6 +268,33 @@ fn r23_a_trust_document_of_another_root_convinces_nobody() {
         "nothing was sealed to the forger"
     );
     assert_eq!(trusted(), before, "no anchor came from the network");
+
+    // The same for a phone: the link names the root, and what another root vouches for gets no key of it.
+    let mut admin = Terminal::open(&program("assentctl").args(["enroll", "alice", "--no-qr"]));
+    let shown = admin.expect(fits(r"https://\S+/e#\S+"), PATIENCE);
+    let link = shown.split_whitespace().last().expect("a link").to_owned();
+    let dir = "/home/alice/keys";
+    let enrolled = program("assentctl")
+        .args([
+            "authenticator",
+            "enroll",
+            &link,
+            "--label",
+            "phone",
+            "--dir",
+            dir,
+            "--ca-file",
+        ])
+        .arg(&ca)
+        .as_user("alice")
+        .finish(PATIENCE);
+    assert!(
+        !enrolled.status.success() && enrolled.err.contains("root"),
+        "{}{}",
+        enrolled.out,
+        enrolled.err
+    );
+    assert!(!Path::new(dir).join("device.jws").exists());
 }
 
 /// The most memory that a process ever had, in KiB.
