@@ -171,7 +171,7 @@ impl Agent {
     }
 
     fn connect(&self, gateway: &assent_engine::config::Gateway, host: Enrolled) -> anyhow::Result<Gateway> {
-        let client = http_client(&gateway.url, gateway.ca_file.as_deref())?;
+        let client = http_client(gateway.ca_file.as_deref())?;
         let host = Arc::new(host);
         let relay = Arc::new(Relay::new(
             client,

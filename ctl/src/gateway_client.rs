@@ -66,18 +66,15 @@ impl Gateway {
     /// A client for the gateway at `url`. With `ca_file`, its certificates count beside the system's.
     pub fn new(url: &str, ca_file: Option<&Path>) -> Done<Self> {
         let (base, plain) = checked_base(url)?;
-        let mut builder = Client::builder()
+        let client = Client::builder()
             .no_proxy()
             .redirect(reqwest::redirect::Policy::none())
             .connect_timeout(CONNECT)
             .http2_keep_alive_interval(Duration::from_secs(15))
             .http2_keep_alive_timeout(Duration::from_secs(5))
             .http2_keep_alive_while_idle(true)
-            .tls_backend_preconfigured(tls(ca_file, plain)?);
-        if plain {
-            builder = builder.http2_prior_knowledge();
-        }
-        let client = builder
+            .http2_prior_knowledge()
+            .tls_backend_preconfigured(tls(ca_file, plain)?)
             .build()
             .map_err(|e| Failure::Input(format!("the HTTP client could not be built: {e}")))?;
         Ok(Self { base, client })
@@ -216,9 +213,12 @@ fn tls(ca_file: Option<&Path>, plain: bool) -> Done<rustls::ClientConfig> {
             return Err(bad(&"there is no PEM block in it"));
         }
     }
-    Ok(rustls::ClientConfig::builder()
+    let mut tls = rustls::ClientConfig::builder()
         .with_root_certificates(roots)
-        .with_no_client_auth())
+        .with_no_client_auth();
+    // reqwest offers nothing by itself where it is given a TLS configuration, and a gateway would take HTTP/1.1.
+    tls.alpn_protocols = vec![b"h2".to_vec()];
+    Ok(tls)
 }
 
 /// Sends a request and reads JSON; no body at all reads as `null`.

@@ -9,7 +9,7 @@ use std::path::Path;
 use std::time::Duration;
 
 /// Builds the client.
-pub fn client(url: &str, ca_file: Option<&Path>) -> anyhow::Result<reqwest::Client> {
+pub fn client(ca_file: Option<&Path>) -> anyhow::Result<reqwest::Client> {
     let mut roots = RootCertStore::empty();
     match ca_file {
         Some(file) => {
@@ -26,10 +26,13 @@ pub fn client(url: &str, ca_file: Option<&Path>) -> anyhow::Result<reqwest::Clie
             }
         }
     }
-    let tls = rustls::ClientConfig::builder()
+    let mut tls = rustls::ClientConfig::builder()
         .with_root_certificates(roots)
         .with_no_client_auth();
-    let mut builder = reqwest::Client::builder()
+    // reqwest leaves the offer of a TLS configuration that it is given alone. Without this one the gateway would take
+    // HTTP/1.1, where the event stream holds a connection and each push at the same time opens another.
+    tls.alpn_protocols = vec![b"h2".to_vec()];
+    reqwest::Client::builder()
         .tls_backend_preconfigured(tls)
         .no_proxy()
         .redirect(reqwest::redirect::Policy::none())
@@ -39,10 +42,9 @@ pub fn client(url: &str, ca_file: Option<&Path>) -> anyhow::Result<reqwest::Clie
         .pool_max_idle_per_host(1)
         .http2_keep_alive_interval(Duration::from_secs(15))
         .http2_keep_alive_timeout(Duration::from_secs(5))
-        .http2_keep_alive_while_idle(true);
-    if url.starts_with("http://") {
-        // Checked to be a loopback address by the configuration.
-        builder = builder.http2_prior_knowledge();
-    }
-    builder.build().context("the HTTP client could not be built")
+        .http2_keep_alive_while_idle(true)
+        // Known before it connects, it opens one connection where several calls come at once.
+        .http2_prior_knowledge()
+        .build()
+        .context("the HTTP client could not be built")
 }

@@ -25,6 +25,7 @@ pub const SCENARIOS: &[Scenario] = scenarios![
     r51_hostile_frames_end_their_own_connection_alone,
     r54_many_logins_wait_at_once_and_each_gets_its_own_verdict,
     r44_no_password_stays_in_the_agents_memory,
+    the_agent_hears_and_pushes_on_one_connection_however_many_logins_wait,
     r35_every_factor_line_denies_when_the_module_is_missing,
 ];
 
@@ -194,9 +195,13 @@ fn r55_a_client_that_hangs_up_withdraws_the_push_within_a_second_or_two() {
 }
 
 fn begin(user: &str) -> ToAgent {
+    begin_at("sshd", user)
+}
+
+fn begin_at(service: &str, user: &str) -> ToAgent {
     ToAgent::Begin(Box::new(Begin {
         phase: Phase::Auth,
-        service: b"sshd".to_vec(),
+        service: service.into(),
         user: user.into(),
         ruser: None,
         rhost: None,
@@ -331,6 +336,41 @@ fn r54_many_logins_wait_at_once_and_each_gets_its_own_verdict() {
         assert_eq!(verdict.code, VerdictCode::Denied);
     }
     assert_eq!(site.agent.audit().len(), 300);
+}
+
+fn the_agent_hears_and_pushes_on_one_connection_however_many_logins_wait() {
+    let (site, _sshd) = site();
+    site.enrol("alice");
+    assert_eq!(connections_to(&site), 1, "the event stream's");
+    let _waiting: Vec<UnixStream> = (0..50)
+        .map(|_| {
+            let mut stream = connect();
+            stream
+                .write_all(&begin_at("sshd-stack", "alice").encode().expect("a frame"))
+                .expect("the agent reads");
+            assert_eq!(next(&mut stream), Some(ToModule::Hello));
+            assert!(matches!(next(&mut stream), Some(ToModule::Tell { .. })));
+            assert_eq!(connections_to(&site), 1, "the event stream's");
+            stream
+        })
+        .collect();
+}
+
+/// Open TCP connections at the gateway's port, as its own end sees them.
+fn connections_to(site: &Site) -> usize {
+    let port = site
+        .gateway
+        .url()
+        .rsplit(':')
+        .next()
+        .and_then(|port| port.parse::<u16>().ok());
+    let local = format!(":{:04X}", port.expect("a port"));
+    let table = std::fs::read_to_string("/proc/thread-self/net/tcp").expect("this world's connections");
+    let established = table.lines().filter(|line| {
+        let mut columns = line.split_whitespace().skip(1);
+        columns.next().is_some_and(|own| own.ends_with(&local)) && columns.nth(1) == Some("01")
+    });
+    established.count()
 }
 
 fn resident(pid: u32) -> u64 {

@@ -23,10 +23,12 @@ pub fn trusting(ca: &Path) -> Arc<rustls::ClientConfig> {
 
 /// A client with a connection of its own.
 pub fn client(tls: &Arc<rustls::ClientConfig>) -> Client {
+    let mut tls = rustls::ClientConfig::clone(tls);
+    tls.alpn_protocols = vec![b"h2".to_vec()];
     let built = Client::builder()
-        .tls_backend_preconfigured(rustls::ClientConfig::clone(tls))
+        .tls_backend_preconfigured(tls)
         .no_proxy()
-        .pool_max_idle_per_host(1)
+        .http2_prior_knowledge()
         .build();
     built.expect("a client")
 }

@@ -143,17 +143,6 @@ impl Place {
                 measured.floor.push(took[3]);
             }
         }
-        if std::env::var_os("BENCH_TRACE").is_some() {
-            for record in site.agent.audit().iter().rev().take(12) {
-                let lines: Vec<String> = record["trace"]
-                    .as_array()
-                    .unwrap()
-                    .iter()
-                    .map(|l| format!("{} {}{}", l["ms"], l["event"], l["effect"]))
-                    .collect();
-                eprintln!("{}", lines.join(" | "));
-            }
-        }
         measured
     }
 }
