@@ -40,7 +40,10 @@ pub fn lay_out(shop: &Shop, package: &Package, places: &Places, root: &Path) -> 
             if matches!(item.from, From::Built(_)) {
                 // The compiler's name and version, which nobody needs at run time.
                 let strip = ["--strip-unneeded", "--remove-section=.comment"];
-                run::output("strip", strip.iter().copied().chain([&*staged.path(&to).to_string_lossy()]))?;
+                run::output(
+                    "strip",
+                    strip.iter().copied().chain([&*staged.path(&to).to_string_lossy()]),
+                )?;
                 staged.binaries.push(to);
             }
         }
