@@ -274,7 +274,7 @@ pub fn joined(site: &mut Site) {
     machine.put(&server.key, "/etc/assent/gateway/tls.key");
     machine.put(&authority.certificate(), CA);
     machine.shell(
-        "cd /etc/assent/gateway; chown root:assent-gateway *; chmod 0640 tls.key; chmod 0644 tls.crt /etc/assent/gateway-ca.pem",
+        "cd /etc/assent/gateway; chown assent-gateway: tls.key; chmod 0600 tls.key; chmod 0644 tls.crt /etc/assent/gateway-ca.pem",
     );
     machine.write("/etc/assent/gateway.toml", GATEWAY);
     machine.run(["systemctl", "start", "assent-gateway"]).expect_success();
