@@ -9,7 +9,7 @@ still_named() {
         esac
         [ -f "$file" ] || continue
         # What stands behind a # is a comment, wherever it begins.
-        lines=$(grep -n '^[^#]*pam_assent\.so' "$file" | sed "s|^|  $file:|") || true
+        lines=$(grep -n '^[^#]*pam_assent\.so' "$file" | sed "s|^\([0-9]*\):|  $file:\1: |") || true
         [ -z "$lines" ] || found="$found$lines
 "
     done
