@@ -117,6 +117,7 @@ pub(super) async fn by_password(
             begin(&panel, &headers, owner, Proof::Directory)
         }
         Err(error) => {
+            on_the_beat(began).await;
             Err(error)
         }
     }
