@@ -266,7 +266,9 @@ export class Phone {
 
   /** The six digits on its screen. */
   async digits() {
-    return (await this.page.locator(".digits").innerText()).replaceAll(/\s/g, "");
+    // What is seen; the same digits stand there once more for screen readers.
+    const shown = await this.page.locator(".digits").innerText();
+    return shown.replaceAll(/\s/g, "").slice(-6);
   }
 
   /** Is registered, and listens. */
