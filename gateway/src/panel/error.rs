@@ -168,7 +168,7 @@ impl IntoResponse for PanelError {
                 tracing::error!(error = %self, "a panel request failed");
             }
             Self::Csrf | Self::Origin | Self::Wait(_) => tracing::warn!(error = %self, "a panel request was refused"),
-            // Malformed bodies may hold a password: their text stays out of the log.
+            // What is wrong with a body could hold a password: neither log nor reply repeats it.
             _ => tracing::debug!(code = self.code(), "a panel request was refused"),
         }
         let wait = self.wait();

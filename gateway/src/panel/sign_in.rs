@@ -98,7 +98,7 @@ pub(super) async fn by_password(
     body: Body,
 ) -> Result<Response, PanelError> {
     let began = Instant::now();
-    let Typed { user, password } = secret(body).await?;
+    let Typed { user, password } = body::json(body, MAX_BODY).await?;
     if panel.directories.is_empty() {
         return Err(PanelError::NoPasswords);
     }
@@ -173,7 +173,7 @@ pub(super) async fn by_link(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, PanelError> {
-    let LinkToken { token } = secret(body).await?;
+    let LinkToken { token } = body::json(body, MAX_BODY).await?;
     let now = clock::boot_now();
     let attempt = panel.throttle.admit(None, address, now).map_err(PanelError::Wait)?;
     let token = Token::from_text(&token).map_err(|_| PanelError::Link)?;
@@ -214,16 +214,6 @@ fn begin(panel: &Panel, headers: &HeaderMap, owner: DeviceOwner, proof: Proof) -
         HeaderValue::from_str(&cookie).map_err(|_| Error::Internal("a session's id is no header value"))?;
     cookie.set_sensitive(true);
     Ok((AppendHeaders([(header::SET_COOKIE, cookie)]), Json(View::of(&session))).into_response())
-}
-
-/// A body with a secret in it. What is wrong with it is not repeated: the words could hold the secret.
-async fn secret<T: serde::de::DeserializeOwned>(body: Body) -> Result<T, PanelError> {
-    body::json(body, MAX_BODY).await.map_err(|error| {
-        PanelError::Http(match error {
-            Error::Malformed(_) => Error::Malformed("the body".into()),
-            other => other,
-        })
-    })
 }
 
 #[cfg(test)]

@@ -95,10 +95,15 @@ async fn r44_r70_no_password_and_no_unknown_name_reaches_the_log() {
     let mut browser = Browser::new(&gateway);
     browser.sign_in("my-secret-as-name", "canary-1-password").await;
     browser.sign_in("alice", "canary-2-password").await;
-    let odd = json!({"user": {"password": "canary-3-password"}, "password": ["canary-4-password"]});
-    assert_eq!(browser.post("sign-in", odd).await.said(), (400, "malformed"));
-    let extra = json!({"user": "alice", "password": "x", "canary-5-password": 1});
-    assert_eq!(browser.post("sign-in", extra).await.said(), (400, "malformed"));
+    for odd in [
+        json!({"user": {"password": "canary-3-password"}, "password": ["canary-4-password"]}),
+        json!({"user": "alice", "password": "x", "canary-5-password": 1}),
+        json!("canary-6-password"),
+    ] {
+        let answer = browser.post("sign-in", odd).await;
+        assert_eq!(answer.said(), (400, "malformed"));
+        assert!(!answer.body.to_string().contains("canary"), "{answer:?}");
+    }
     gateway.logs("cause=\"wrong_password\"").await;
     let log = gateway.log();
     assert!(!log.contains("canary") && !log.contains("my-secret-as-name"), "{log}");
@@ -202,4 +207,25 @@ async fn without_profiles_there_is_no_sign_in_by_password() {
         browser.get("session").await.body,
         json!({"signed_in": false, "password": false})
     );
+}
+
+#[tokio::test]
+async fn r77_links_are_tried_at_a_bounded_rate() {
+    let gateway = start("admin", "");
+    let tries: Vec<_> = (0..150)
+        .map(|_| {
+            let browser = Browser::new(&gateway);
+            tokio::spawn(async move { browser.post("link", json!({"token": "1.2.3.4"})).await })
+        })
+        .collect();
+    let (mut tried, mut waits) = (0, 0);
+    for one in tries {
+        match one.await.unwrap().said() {
+            (401, "link") => tried += 1,
+            (429, "wait") => waits += 1,
+            other => panic!("{other:?}"),
+        }
+    }
+    // Eighty at once, and twenty for each second that it took.
+    assert!(tried >= 80 && waits > 10, "{tried} were tried, {waits} had to wait");
 }

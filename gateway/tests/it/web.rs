@@ -94,6 +94,27 @@ async fn each_role_answers_at_its_own_host_and_the_relay_where_no_host_is_known(
 }
 
 #[tokio::test]
+async fn over_http_2_the_role_is_found_by_the_authority() {
+    let site = Site::apart();
+    client(true);
+    for (host, path, status) in [
+        (RELAY, "/v1/trust", 200),
+        (RELAY, "/panel/", 404),
+        (APP, "/config.json", 200),
+        (APP, "/v1/trust", 404),
+        (PANEL, "/panel/", 200),
+        (PANEL, "/config.json", 404),
+    ] {
+        let address = site.gateway.address.parse().unwrap();
+        let client = Client::builder().no_proxy().tls_certs_only([]).resolve(host, address);
+        let client = client.http2_prior_knowledge().build().unwrap();
+        let response = client.get(format!("http://{host}{path}")).send().await.unwrap();
+        assert_eq!(response.version(), reqwest::Version::HTTP_2);
+        assert_eq!(response.status().as_u16(), status, "{path} at {host}");
+    }
+}
+
+#[tokio::test]
 async fn roles_of_one_origin_answer_together() {
     let site = Site::together();
     for path in [

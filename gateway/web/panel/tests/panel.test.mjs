@@ -260,3 +260,27 @@ test("mode terminal says where a first device is registered", { timeout: 4 * SOO
     await world.stop();
   }
 });
+
+test("with the app at an origin of its own, its phone registers and approves across origins", { timeout: 8 * SOON }, async () => {
+  const world = await World.start({ apart: true });
+  try {
+    const desk = await world.desk();
+    await desk.signIn("alice");
+    const link = await desk.code();
+    assert.ok(link.startsWith(`${world.app}/e#`) && world.app !== world.url, link);
+    const first = await desk.register("Pixel 8");
+    await desk.heading("Registered");
+    assert.equal(new URL(first.page.url()).origin, world.app);
+    await first.ready();
+    await desk.register("Tablet");
+    await desk.heading("Approve it on your other device");
+    await first.approve();
+    await desk.heading("Registered");
+    // The relay leads a link that names it on to the app, fragment and all.
+    const { page } = await world.desk();
+    await page.goto(`${world.url}/e#1.x`);
+    assert.equal(page.url(), `${world.app}/e#1.x`);
+  } finally {
+    await world.stop();
+  }
+});

@@ -47,6 +47,7 @@ async function freePort() {
 export class World {
   dir = "";
   url = "";
+  app = "";
   log = "";
   /** @type {import("playwright-core").Browser} */
   browser = /** @type {any} */ (null);
@@ -56,8 +57,11 @@ export class World {
   /** @type {{ context: Context, found: string[] }[]} */
   visits = [];
 
-  /** @param {{ mode?: "admin" | "terminal" | "directory", profiles?: boolean }} [rules] */
-  static async start({ mode = "directory", profiles = true } = {}) {
+  /**
+   * `apart`: the app has an origin of its own, the listener's other name.
+   * @param {{ mode?: "admin" | "terminal" | "directory", profiles?: boolean, apart?: boolean }} [rules]
+   */
+  static async start({ mode = "directory", profiles = true, apart = false } = {}) {
     for (const program of [GATEWAY, TESTHOST, PANELLINK]) {
       assert.ok(existsSync(program), `${program} is missing: cargo build -p assent-gateway --bins --examples`);
     }
@@ -66,6 +70,7 @@ export class World {
     execFileSync(TESTHOST, ["keys", world.dir]);
     const address = `127.0.0.1:${await freePort()}`;
     world.url = `http://${address}`;
+    world.app = apart ? world.url.replace("127.0.0.1", "localhost") : world.url;
     const users = PEOPLE.map(
       (name) => `[[user]]\nname = "${name}"\nid = "${idOf(name)}"\npassword_hash = "${HASH}"\n`,
     );
@@ -84,6 +89,8 @@ export class World {
       `public_url = "${world.url}"`,
       `state_dir = "${world.dir}"`,
       `admin_socket = "${world.dir}/admin.sock"`,
+      `[app]`,
+      `url = "${world.app}"`,
       `[panel]`,
       ...(profiles ? profile : []),
     ];
@@ -150,7 +157,7 @@ export class World {
     this.visits.push({ context, found });
     context.on("request", (request) => {
       const url = new URL(request.url());
-      if (url.protocol !== "blob:" && url.origin !== this.url) found.push(`request to ${url.origin}`);
+      if (url.protocol !== "blob:" && ![this.url, this.app].includes(url.origin)) found.push(`request to ${url.origin}`);
     });
     context.on("console", (message) => {
       const said = message.text();
@@ -259,7 +266,9 @@ export class Phone {
 
   /** The six digits on its screen. */
   async digits() {
-    return (await this.page.locator(".digits").innerText()).replaceAll(/\s/g, "");
+    // What is seen; the same digits stand there once more for screen readers.
+    const shown = await this.page.locator(".digits").innerText();
+    return shown.replaceAll(/\s/g, "").slice(-6);
   }
 
   /** Is registered, and listens. */
