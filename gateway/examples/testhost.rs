@@ -368,7 +368,7 @@ impl TestHost {
         issuer.verify_host(&document, UnixTime::now()).unwrap()
     }
 
-    fn issuer_for(&self, root: &SigningKey, issuing: &KeyPair, hosts: &[&str]) -> Issuer {
+    fn issuer_for(root: &SigningKey, issuing: &KeyPair, hosts: &[&str]) -> Issuer {
         let document = certified(root, issuing, grant(hosts, UnixTime::now(), 1));
         Trust::new(vec![root.public()])
             .verify_issuer(&document, UnixTime::now())
@@ -380,7 +380,7 @@ impl TestHost {
         let spoil = wanted.spoil.as_deref().unwrap_or_default();
         let (mut issuer, mut host) = (self.issuer.clone(), self.host.clone());
         if let Some(name) = &wanted.display {
-            issuer = self.issuer_for(&self.root, &self.issuing, &[name]);
+            issuer = Self::issuer_for(&self.root, &self.issuing, &[name]);
             host = self.host_named(&issuer, &self.issuing, name, self.host.claims().host_id);
         }
         let mut named = host.clone();
@@ -389,7 +389,7 @@ impl TestHost {
         match spoil {
             "unknown_root" => {
                 let (root, issuing) = (SigningKey::generate().unwrap(), KeyPair::generate().unwrap());
-                issuer = self.issuer_for(&root, &issuing, &["web*"]);
+                issuer = Self::issuer_for(&root, &issuing, &["web*"]);
                 host = self.host_named(&issuer, &issuing, "web01", id());
                 named = host.clone();
             }
@@ -397,7 +397,7 @@ impl TestHost {
             "other_delivery" => statement_id = id(),
             "other_identity" => who = identity("mallory"),
             "outside" => {
-                let wide = self.issuer_for(&self.root, &self.issuing, &["*"]);
+                let wide = Self::issuer_for(&self.root, &self.issuing, &["*"]);
                 host = self.host_named(&wide, &self.issuing, "db01", id());
                 named = host.clone();
             }
