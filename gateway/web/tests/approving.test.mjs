@@ -11,7 +11,7 @@ let world;
 let phone;
 before(async () => {
   world = await World.start();
-  phone = await world.phone();
+  phone = await world.phone({ serviceWorkers: "allow" });
   await phone.enrol("alice", "Pixel 8");
 });
 after(() => world.stop());

@@ -182,7 +182,7 @@ test("several accounts live side by side, and each request names its own", async
 });
 
 test("the app opens without a network, shows what is kept, and says that it is not connected", async () => {
-  const phone = await world.phone();
+  const phone = await world.phone({ serviceWorkers: "allow" });
   const page = await phone.enrol("cached");
   await page.evaluate(() => navigator.serviceWorker.ready);
   await page.waitForFunction(() => navigator.serviceWorker.controller !== null);
@@ -242,7 +242,7 @@ test("a registration whose time is over says so", async () => {
 
 test("a new version is noticed, offered, and used when the person says so", async () => {
   const site = await serve({ port: 0, gateway: () => `http://${world.address}` });
-  const phone = await world.phone();
+  const phone = await world.phone({ serviceWorkers: "allow" });
   phone.home = site.url;
   const page = await phone.visit();
   await page.waitForFunction(() => navigator.serviceWorker.controller !== null);

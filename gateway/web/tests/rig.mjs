@@ -202,11 +202,17 @@ export class World {
   }
 
   /**
-   * A phone: a context of its own, so storage of its own.
+   * A phone: a context of its own, so storage of its own. It has no service worker unless `serviceWorkers` allows it:
+   * filling its cache takes longer than most tests.
    * @param {import("playwright-core").BrowserContextOptions} [options] @param {import("playwright-core").Browser} [browser]
    */
   async phone(options = {}, browser = this.browser) {
-    const context = await browser.newContext({ viewport: { width: 390, height: 844 }, locale: "en-GB", ...options });
+    const context = await browser.newContext({
+      viewport: { width: 390, height: 844 },
+      locale: "en-GB",
+      serviceWorkers: "block",
+      ...options,
+    });
     context.setDefaultTimeout(SOON);
     this.contexts.push(context);
     return new Phone(this, context);
