@@ -225,8 +225,14 @@ async fn run(dir: &Path, url: &str, address: &str, name: &str, token: &str) {
 
 async fn ask(client: &Client, base: &str, issuer: &Issuer, keys: &KeyPair, ask: Ask) -> Reply {
     let (sealed, open) = call(issuer, &keys.kem.public(), ask).unwrap();
-    let response = client.post(format!("{base}/v1/registrar")).json(&sealed).send().await.unwrap();
-    open.reply(&keys.kem, &response.json::<Sealed>().await.unwrap()).unwrap()
+    let response = client
+        .post(format!("{base}/v1/registrar"))
+        .json(&sealed)
+        .send()
+        .await
+        .unwrap();
+    open.reply(&keys.kem, &response.json::<Sealed>().await.unwrap())
+        .unwrap()
 }
 
 impl TestHost {
@@ -259,8 +265,7 @@ impl TestHost {
     }
 
     async fn wants(&self, what: HostWant) -> Reply {
-        let signed =
-            HostAsk::sign(&self.keys.sign, self.host.claims().host_id, id(), UnixTime::now(), what).unwrap();
+        let signed = HostAsk::sign(&self.keys.sign, self.host.claims().host_id, id(), UnixTime::now(), what).unwrap();
         ask(&self.client, &self.base, &self.issuer, &self.keys, Ask::Host { signed }).await
     }
 
@@ -302,7 +307,11 @@ impl TestHost {
     }
 
     async fn push(&mut self, wanted: &Wanted) {
-        let Reply::Devices { devices } = self.wants(HostWant::Devices { identity: identity(&wanted.user) }).await
+        let Reply::Devices { devices } = self
+            .wants(HostWant::Devices {
+                identity: identity(&wanted.user),
+            })
+            .await
         else {
             panic!("no devices came")
         };
@@ -331,7 +340,14 @@ impl TestHost {
         let pending = PendingPush::new(&made.statement, &made.envelope.req, devices, number, self.boot());
         self.pending.insert(id, pending);
         let url = format!("{}/v1/push", self.base);
-        let response = self.client.post(url).bearer_auth(self.claim()).json(&push).send().await.unwrap();
+        let response = self
+            .client
+            .post(url)
+            .bearer_auth(self.claim())
+            .json(&push)
+            .send()
+            .await
+            .unwrap();
         assert!(response.status().is_success(), "{}", response.text().await.unwrap());
         let taken: PushTaken = response.json().await.unwrap();
         say(&json!({"pushed": {"id": id, "listening": taken.listening, "login": made.statement.login}}));
@@ -352,9 +368,11 @@ impl TestHost {
         issuer.verify_host(&document, UnixTime::now()).unwrap()
     }
 
-    fn issuer_for(&self, root: &SigningKey, issuing: &KeyPair, hosts: &[&str]) -> Issuer {
+    fn issuer_for(root: &SigningKey, issuing: &KeyPair, hosts: &[&str]) -> Issuer {
         let document = certified(root, issuing, grant(hosts, UnixTime::now(), 1));
-        Trust::new(vec![root.public()]).verify_issuer(&document, UnixTime::now()).unwrap()
+        Trust::new(vec![root.public()])
+            .verify_issuer(&document, UnixTime::now())
+            .unwrap()
     }
 
     fn made(&self, wanted: &Wanted) -> Made {
@@ -362,7 +380,7 @@ impl TestHost {
         let spoil = wanted.spoil.as_deref().unwrap_or_default();
         let (mut issuer, mut host) = (self.issuer.clone(), self.host.clone());
         if let Some(name) = &wanted.display {
-            issuer = self.issuer_for(&self.root, &self.issuing, &[name]);
+            issuer = Self::issuer_for(&self.root, &self.issuing, &[name]);
             host = self.host_named(&issuer, &self.issuing, name, self.host.claims().host_id);
         }
         let mut named = host.clone();
@@ -371,7 +389,7 @@ impl TestHost {
         match spoil {
             "unknown_root" => {
                 let (root, issuing) = (SigningKey::generate().unwrap(), KeyPair::generate().unwrap());
-                issuer = self.issuer_for(&root, &issuing, &["web*"]);
+                issuer = Self::issuer_for(&root, &issuing, &["web*"]);
                 host = self.host_named(&issuer, &issuing, "web01", id());
                 named = host.clone();
             }
@@ -379,13 +397,19 @@ impl TestHost {
             "other_delivery" => statement_id = id(),
             "other_identity" => who = identity("mallory"),
             "outside" => {
-                let wide = self.issuer_for(&self.root, &self.issuing, &["*"]);
+                let wide = Self::issuer_for(&self.root, &self.issuing, &["*"]);
                 host = self.host_named(&wide, &self.issuing, "db01", id());
                 named = host.clone();
             }
             _ => {}
         }
-        let statement = Statement::new(statement_id, Nonce::random().unwrap(), &named, now, details(wanted, who));
+        let statement = Statement::new(
+            statement_id,
+            Nonce::random().unwrap(),
+            &named,
+            now,
+            details(wanted, who),
+        );
         let mut expiry = statement.expiry();
         let mut req = statement.sign(&self.keys.sign).unwrap();
         let mut issuer_document = issuer.document().to_owned();
@@ -443,7 +467,11 @@ struct Made {
 impl Made {
     fn sealed_to(&self, device: &Device) -> PushItem {
         let claims = device.claims();
-        let context = seal_context(&self.delivered, &self.context_of.unwrap_or(claims.device_id), self.expiry);
+        let context = seal_context(
+            &self.delivered,
+            &self.context_of.unwrap_or(claims.device_id),
+            self.expiry,
+        );
         PushItem {
             device: claims.device_id,
             blob: seal::seal(&claims.kem, Purpose::Request, &context, &self.envelope).unwrap(),
@@ -506,7 +534,10 @@ impl Events {
     async fn open(&mut self, host: &TestHost) {
         self.text.clear();
         loop {
-            let mut request = host.client.get(format!("{}/v1/events", host.base)).bearer_auth(host.claim());
+            let mut request = host
+                .client
+                .get(format!("{}/v1/events", host.base))
+                .bearer_auth(host.claim());
             if let Some(last) = &self.last {
                 request = request.header("last-event-id", last);
             }
