@@ -55,11 +55,11 @@ async fn a_host_that_resumes_hears_exactly_what_it_missed() {
     assert_eq!(fresh.answer().await.0, pushes[0].id);
     assert_eq!(fresh.answer().await.0, pushes[2].id);
     // R3: another host hears nothing of all this, from the start and from any number on.
-    let web02 = gateway.join("web02").await;
-    for last in [None, last.as_deref()] {
-        let mut other = web02.listen(&gateway, last).await;
-        other.roster().await;
-        other.host_is_quiet(&gateway, &web02, &device).await;
+    for (name, last) in [("web02", None), ("web03", last.as_deref())] {
+        let other = gateway.join(name).await;
+        let mut hears = other.listen(&gateway, last).await;
+        hears.roster().await;
+        hears.host_is_quiet(&gateway, &other, &device).await;
     }
 }
 
