@@ -54,6 +54,13 @@ async fn a_host_that_resumes_hears_exactly_what_it_missed() {
     fresh.roster().await;
     assert_eq!(fresh.answer().await.0, pushes[0].id);
     assert_eq!(fresh.answer().await.0, pushes[2].id);
+    // R3: another host hears nothing of all this, from the start and from any number on.
+    for (name, last) in [("web02", None), ("web03", last.as_deref())] {
+        let other = gateway.join(name).await;
+        let mut hears = other.listen(&gateway, last).await;
+        hears.roster().await;
+        hears.host_is_quiet(&gateway, &other, &device).await;
+    }
 }
 
 #[tokio::test]
