@@ -4,13 +4,18 @@ import { AxeBuilder } from "./axe.mjs";
 import assert from "node:assert/strict";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
+import { createRequire } from "node:module";
 import { after, before, test } from "node:test";
 import { otherDigits, World } from "./rig.mjs";
 
 /** @typedef {import("./rig.mjs").Desk} Desk */
+/** @typedef {{ width: number, height: number }} Size */
 
+/** @type {typeof import("jsqr").default} */
+const jsQR = createRequire(import.meta.url)("jsqr");
 const SHOTS = process.env.SHOTS;
 if (SHOTS !== undefined) mkdirSync(SHOTS, { recursive: true });
+/** @type {[Size, Size, Size]} */
 const SIZES = [
   { width: 320, height: 640 },
   { width: 390, height: 844 },
@@ -118,6 +123,45 @@ test("devices and adding one", { timeout: 240_000 }, async () => {
   await page.getByRole("button", { name: "Remove", exact: true }).click();
   await page.getByText(/^Approve it on/).waitFor();
   await look(desk, "removal, approval");
+});
+
+/** What a camera reads in a picture. @param {Buffer} png @returns {Promise<string | undefined>} */
+async function scanned(png) {
+  // A blank page of no origin: the panel's own policy lets nothing be drawn from data.
+  const page = await world.browser.newPage();
+  try {
+    // One letter a pixel: its brightness.
+    const { letters, width, height } = await page.evaluate(async (base64) => {
+      const image = new Image();
+      image.src = `data:image/png;base64,${base64}`;
+      await image.decode();
+      const { width, height } = image;
+      const context = /** @type {OffscreenCanvasRenderingContext2D} */ (new OffscreenCanvas(width, height).getContext("2d"));
+      context.drawImage(image, 0, 0);
+      const { data } = context.getImageData(0, 0, width, height);
+      let letters = "";
+      for (let at = 0; at < data.length; at += 4) letters += String.fromCharCode(data[at + 1] ?? 0);
+      return { letters, width, height };
+    }, png.toString("base64"));
+    const data = Uint8ClampedArray.from([...letters].flatMap((letter) => [...Array(3).fill(letter.charCodeAt(0)), 255]));
+    return jsQR(data, width, height, { inversionAttempts: "dontInvert" })?.data;
+  } finally {
+    await page.close();
+  }
+}
+
+test("the code that is drawn holds the link, in light and dark, on a small phone and a desktop", async () => {
+  for (const colorScheme of /** @type {const} */ (["light", "dark"])) {
+    for (const viewport of [SIZES[0], SIZES[2]]) {
+      const desk = await world.desk({ colorScheme, viewport });
+      await desk.signIn("carol");
+      const link = await desk.code();
+      assert.equal(await scanned(await desk.page.locator(".code").screenshot()), link);
+      const pixels = await desk.page.locator(".code svg").evaluate((svg) => svg.getBoundingClientRect().width);
+      const modules = Number((await desk.page.locator(".code svg").getAttribute("viewBox"))?.split(" ")[2]);
+      assert.equal(pixels % modules, 0, `${pixels} pixels for ${modules} modules: each has whole pixels`);
+    }
+  }
 });
 
 test("a code that is over", { timeout: 120_000 }, async () => {

@@ -36,7 +36,9 @@ describe("mode directory", () => {
   test("r31 a wrong password and an unknown name read the same, and empty the password alone", async () => {
     const desk = await world.desk();
     const words = [];
-    for (const [user, password] of [["bob", "wrong"], ["nobody", PASSWORD]]) {
+    /** @type {[string, string][]} */
+    const tries = [["bob", "wrong"], ["nobody", PASSWORD]];
+    for (const [user, password] of tries) {
       await desk.signIn(user, password + " ");
       await sees(desk, "You are not signed in.");
       words.push(await desk.page.locator("form").innerText());
