@@ -32,7 +32,7 @@ pub fn run(options: &Options) -> Result<()> {
     // Everything at once, so that features are the same and nothing is built twice; the system tests run what this
     // leaves in target/debug.
     run::cargo(["build", "--workspace", "--quiet"])?;
-    run::cargo(["test", "--workspace", "--quiet"])?;
+    run::cargo(["test", "--workspace", "--features", "xtask/bench", "--quiet"])?;
     web::test()?;
     demo::play()
 }

@@ -1,7 +1,7 @@
 //! Approvals without end: each worker posts a push to its own device, waits until the answer has come back, and posts
 //! the next.
 
-use super::super::http;
+use super::super::http::Caller;
 use super::super::row::{Samples, ms_since, number};
 use super::people::People;
 use assent_proto::relay::{DeviceAnswer, DeviceEvent, HostEvent, Push, PushItem};
@@ -13,7 +13,6 @@ use reqwest::Method;
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 use tokio::task::LocalSet;
@@ -42,7 +41,7 @@ pub struct Load {
 type Waiting = Rc<RefCell<HashMap<Id, oneshot::Sender<()>>>>;
 
 /// Approves for so long. `cpu` tells the gateway's processor time so far.
-pub async fn run(people: &People, tls: &Arc<rustls::ClientConfig>, length: Duration, cpu: impl Fn() -> f64) -> Load {
+pub async fn run(people: &People, length: Duration, cpu: impl Fn() -> f64) -> Load {
     let tasks = LocalSet::new();
     tasks
         .run_until(async {
@@ -50,12 +49,8 @@ pub async fn run(people: &People, tls: &Arc<rustls::ClientConfig>, length: Durat
             let times = Rc::new(RefCell::new(Vec::new()));
             hear(people, &waiting).await;
             for (device, _) in &people.devices {
-                tokio::task::spawn_local(push(
-                    people.host.on(http::client(tls)),
-                    *device,
-                    waiting.clone(),
-                    times.clone(),
-                ));
+                // All on one connection, as a host has it.
+                tokio::task::spawn_local(push(people.host.clone(), *device, waiting.clone(), times.clone()));
             }
             tokio::time::sleep(WARM_UP).await;
             times.borrow_mut().clear();
@@ -106,7 +101,7 @@ async fn hear(people: &People, waiting: &Waiting) {
     }
 }
 
-async fn push(host: http::Caller, device: Id, waiting: Waiting, times: Rc<RefCell<Vec<f64>>>) {
+async fn push(host: Caller, device: Id, waiting: Waiting, times: Rc<RefCell<Vec<f64>>>) {
     loop {
         let id = Id::random().expect("randomness");
         let push = Push {
