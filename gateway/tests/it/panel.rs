@@ -186,6 +186,22 @@ async fn a_profile_that_is_away_is_passed_over_only_where_the_configuration_says
 }
 
 #[tokio::test]
+async fn r31_a_later_profile_that_is_away_does_not_tell_whom_the_first_one_knows() {
+    let users = users_file(&[("alice", &with_password())]);
+    let nowhere = users.with_file_name("nowhere.toml");
+    let gateway = Gateway::start_with(&format!(
+        "[panel]\nurl = \"{ORIGIN}\"\nauth_profiles = [\"first\", \"second\"]\n{}{}",
+        profile("first", &users, ""),
+        profile("second", &nowhere, "")
+    ));
+    let unknown = Browser::new(&gateway).sign_in("nobody", PASSWORD).await;
+    let wrong = Browser::new(&gateway).sign_in("alice", "wrong").await;
+    assert_eq!(unknown.said(), (401, "sign_in"));
+    assert_eq!((unknown.said(), &unknown.body), (wrong.said(), &wrong.body));
+    gateway.logs("a profile could not be asked profile=\"second\"").await;
+}
+
+#[tokio::test]
 async fn a_body_that_is_too_large_or_not_there_is_refused() {
     let gateway = start("directory", "");
     let browser = Browser::new(&gateway);

@@ -159,6 +159,8 @@ test("the code that is drawn holds the link, in light and dark, on a small phone
       assert.equal(await scanned(await desk.page.locator(".code").screenshot()), link);
       const pixels = await desk.page.locator(".code svg").evaluate((svg) => svg.getBoundingClientRect().width);
       const modules = Number((await desk.page.locator(".code svg").getAttribute("viewBox"))?.split(" ")[2]);
+      // The first corner's upper edge, four modules away from both sides.
+      assert.match((await desk.page.locator(".code path").getAttribute("d")) ?? "", /^M4 4h7v1/);
       assert.equal(pixels % modules, 0, `${pixels} pixels for ${modules} modules: each has whole pixels`);
     }
   }
