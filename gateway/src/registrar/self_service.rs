@@ -11,7 +11,7 @@ use crate::store::enrolments::{self, Row};
 use crate::store::registrar as rows;
 use crate::store::{SqliteConnection, StoreError, links};
 use assent_proto::cert::DeviceOwner;
-use assent_proto::enrol::{OneTimeSecret, Token};
+use assent_proto::enrol::{OneTimeSecret, Token, short_fingerprint};
 use assent_proto::registrar::{ENROL_TRIES, EnrolmentState, LINK_TTL, Refused, Reply};
 use assent_proto::time::UnixTime;
 use assent_proto::{Id, ShortText};
@@ -104,7 +104,7 @@ pub struct OwnDevice {
     pub since: UnixTime,
     /// Until when its certificate holds.
     pub until: UnixTime,
-    /// Its key's fingerprint.
+    /// Its key's short fingerprint, as the device itself shows it.
     pub key: String,
 }
 
@@ -306,7 +306,7 @@ impl Registrar {
                 label: ShortText::cut(device.label),
                 since: device.nbf,
                 until: device.exp,
-                key: device.key.id().encode(),
+                key: short_fingerprint(&device.key).encode(),
             })
             .collect())
     }
