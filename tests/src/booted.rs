@@ -19,7 +19,7 @@ use crate::{patience, scratch};
 pub const PACKAGES: [&str; 4] = ["mmdebstrap", "systemd-container", "util-linux", "openssh-client"];
 
 /// What is in it beside the smallest Debian.
-const INCLUDED: &str = "init,systemd-sysv,libpam-systemd,dbus,openssh-server,sudo,ca-certificates";
+const INCLUDED: &str = "init,systemd-sysv,libpam-systemd,dbus,openssh-server,sudo,ca-certificates,rpm";
 /// Booting takes one second here; a busy machine gets more.
 const BOOT: Duration = Duration::from_secs(90);
 /// One command in it.

@@ -7,15 +7,19 @@
 )]
 
 mod load;
+mod logins;
+mod removal;
+mod rpms;
+mod setup;
 mod site;
 
+use super::Made;
 use crate::{demo, run};
 use anyhow::{Result, bail};
 use assent_tests::booted::{self, Machine};
 use assent_tests::evidence;
 use site::Site;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::PathBuf;
 use std::time::Instant;
 
 /// Debian packages that the test needs.
@@ -29,40 +33,40 @@ pub const PACKAGES: [&str; 5] = [
 
 type Step = (&'static str, fn(&mut Site));
 
-const STEPS: [Step; 14] = [
+const STEPS: [Step; 16] = [
     (
         "they install, change no PAM stack, and the agent's sockets listen",
-        site::installed,
+        setup::installed,
     ),
     (
         "r56_files have the owners and modes that the programs ask for",
-        site::modes,
+        setup::modes,
     ),
     (
         "r57_on the bus root may all, assent-view may read, others nothing",
-        site::bus,
+        setup::bus,
     ),
     (
         "the installed units deny themselves as much as they shall",
-        site::units_are_tight,
+        setup::units_are_tight,
     ),
-    ("an agent without a configuration denies", site::unconfigured),
+    ("an agent without a configuration denies", setup::unconfigured),
     (
         "the gateway waits for its keys, then starts; the host joins",
-        site::joined,
+        setup::joined,
     ),
-    ("alice enrols an authenticator", site::enrolled),
+    ("alice enrols an authenticator", setup::enrolled),
     (
         "ssh by the shipped stack: password, then approved on the device",
-        site::ssh,
+        logins::ssh,
     ),
     (
         "sudo by the shipped stack: approved, its command on the device",
-        site::sudo,
+        logins::sudo,
     ),
     (
         "a stopped service is woken by a login; stopped sockets deny",
-        site::stopped,
+        logins::stopped,
     ),
     (
         "r47_r50_an upgrade under login load: sockets stay, nobody gets in unasked",
@@ -70,17 +74,25 @@ const STEPS: [Step; 14] = [
     ),
     (
         "r83_removal is refused while a PAM line names the module",
-        site::removal_refused,
+        removal::removal_refused,
     ),
     (
         "after the mend it is removed, and ssh and sudo work without it",
-        site::removed,
+        removal::removed,
     ),
-    ("purging takes the keys and keeps the audit", site::purged),
+    ("purging takes the keys and keeps the audit", removal::purged),
+    (
+        "the rpm's scripts: presets decide, sockets stay in an upgrade",
+        rpms::upgraded,
+    ),
+    (
+        "r83_the rpm is not removed while a PAM line names the module",
+        rpms::removed,
+    ),
 ];
 
 /// Plays every step with these packages, then upgrades to those.
-pub fn play(packages: &[PathBuf], upgrades: &[PathBuf]) -> Result<()> {
+pub fn play(packages: Made, upgrades: Made) -> Result<()> {
     let tree = match booted::tree(&run::built("booted")) {
         Ok(tree) => tree,
         Err(cause) => {

@@ -1,5 +1,5 @@
 //! `cargo xtask dist`: the three packages, as `.deb` and `.rpm`, the same bytes from the same commit; read by lintian
-//! and rpmlint; with `--test` tried in a booted Debian ([`booted`]). Why it is done this way: docs/decisions/0009.
+//! and rpmlint; with `--test` tried in a booted Debian ([`booted`]). Why it is done this way: docs/decisions/0010.
 //!
 //! ```text
 //! build (cargo, paths taken out) ─▶ layout (which file goes where) ─▶ stage ─▶ deb  (dpkg-deb)
@@ -91,20 +91,35 @@ pub fn run(options: &Options) -> Result<()> {
     build::manual(&shop.manual(), shop.release.epoch)?;
     notices::write(&shop.notices())?;
     lint::sources()?;
-    let debs = deb::make(&shop, &out)?;
-    let rpms = rpm::make(&shop, &out)?;
-    lint::packages(&debs, &rpms)?;
-    for package in debs.iter().chain(&rpms) {
+    let made = Made::by(&shop, &out)?;
+    lint::packages(&made.debs, &made.rpms)?;
+    for package in made.debs.iter().chain(&made.rpms) {
         println!("{}", run::output("sha256sum", [package])?.trim());
     }
     if options.test {
         shop.release.rebuild()?;
         let next = shop.work.join("next");
         std::fs::create_dir_all(&next)?;
-        let upgrades = deb::make(&shop, &next)?;
-        booted::play(&debs, &upgrades)?;
+        booted::play(made, Made::by(&shop, &next)?)?;
     }
     Ok(())
+}
+
+/// The packages of one release.
+pub struct Made {
+    /// Debian's.
+    pub debs: Vec<PathBuf>,
+    /// The same for RPM systems.
+    pub rpms: Vec<PathBuf>,
+}
+
+impl Made {
+    fn by(shop: &Shop, out: &Path) -> Result<Self> {
+        Ok(Self {
+            debs: deb::make(shop, out)?,
+            rpms: rpm::make(shop, out)?,
+        })
+    }
 }
 
 impl Shop {
