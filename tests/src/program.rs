@@ -5,7 +5,7 @@ use std::ffi::{CString, OsStr, OsString};
 use std::fs::{self, File};
 use std::io;
 use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
 use std::time::Duration;
 
@@ -181,6 +181,12 @@ pub(crate) fn in_a_session_of_its_own(command: &mut Command) {
 pub(crate) fn create(path: &PathBuf) -> File {
     let opened: io::Result<File> = fs::OpenOptions::new().create(true).append(true).open(path);
     opened.unwrap_or_else(|cause| panic!("cannot write {}: {cause}", path.display()))
+}
+
+/// Copies a program that is to be run. Another process does it: a copy of ours would hold the file open for writing, a
+/// program that another scenario starts at that moment would inherit that, and what is open for writing cannot be run.
+pub fn copy_program(from: &Path, to: &Path) {
+    tool("cp", [&from.to_string_lossy(), &to.to_string_lossy()]);
 }
 
 /// A short way to run a tool whose success the rig takes for granted.

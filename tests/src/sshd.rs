@@ -6,7 +6,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::program::{Program, tool};
+use crate::program::{Program, copy_program, tool};
 use crate::service::Service;
 use crate::terminal::Terminal;
 use crate::{SOON, accounts, evidence, pam, patience, ports, scratch};
@@ -146,7 +146,7 @@ impl Builder {
         }
         let directory = scratch::directory("sshd");
         let (program, key) = (directory.join(&self.service), directory.join("host_key"));
-        fs::copy("/usr/sbin/sshd", &program).expect("openssh-server is installed");
+        copy_program(Path::new("/usr/sbin/sshd"), &program);
         generate(&key);
         let host = fs::read_to_string(key.with_extension("pub")).expect("the host's public key");
         scratch::write(directory.join("known_hosts"), &format!("[127.0.0.1]:{port} {host}"));

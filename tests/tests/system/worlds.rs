@@ -9,7 +9,7 @@ use std::path::Path;
 
 use assent_tests::bus::Bus;
 use assent_tests::packages::{self, Consent, Missing};
-use assent_tests::program::Program;
+use assent_tests::program::{Program, copy_program};
 use assent_tests::service::Service;
 use assent_tests::sockets::{ADMIN, AGENT, Sockets};
 use assent_tests::suite::Scenario;
@@ -176,7 +176,7 @@ fn sleepers(number: &str) -> usize {
 fn without_root_the_suite_says_that_it_needs_root() {
     accounts::birch();
     let program = "/tmp/system-tests";
-    fs::copy(std::env::current_exe().expect("this program"), program).expect("a copy that everyone may run");
+    copy_program(&std::env::current_exe().expect("this program"), Path::new(program));
     let refused = Program::new(program).as_user("bob").finish(SOON);
     assert!(
         !refused.status.success() && refused.err.contains("needs root"),
