@@ -88,7 +88,7 @@ struct Task {
     login: Login,
     login_id: ShortText,
     writer: OwnedWriteHalf,
-    events: mpsc::UnboundedSender<Event>,
+    events: mpsc::UnboundedSender<Box<Event>>,
     question: Option<Question>,
     password: Option<Arc<Password>>,
     push: Option<InFlight>,
@@ -135,6 +135,7 @@ impl Task {
             id: id.clone(),
         };
         let _ = agent.notices.send(Notice::Started { login: id, service });
+        // Boxed, like frames: a channel keeps room for 32 of what it carries, in each of thousands of waiting logins.
         let (events, inbox) = mpsc::unbounded_channel();
         let task = Self {
             login: Login::new(setup.config.clone(), facts, boot_now()),
@@ -148,14 +149,15 @@ impl Task {
             push: None,
             caller,
         };
-        task.drive(reader, inbox, cancelled, ssh).await;
+        // On the heap: inside this future, the compiler would keep room for it several times over.
+        Box::pin(task.drive(reader, inbox, cancelled, ssh)).await;
     }
 
     /// Feeds the machine until it has decided.
     async fn drive(
         mut self,
         mut reader: OwnedReadHalf,
-        mut inbox: mpsc::UnboundedReceiver<Event>,
+        mut inbox: mpsc::UnboundedReceiver<Box<Event>>,
         mut cancelled: oneshot::Receiver<()>,
         ssh: Option<SshConnection>,
     ) {
@@ -164,7 +166,7 @@ impl Task {
             loop {
                 let frame = frames::read(&mut reader).await;
                 let last = frame.is_err();
-                if frames_in.send(frame).await.is_err() || last {
+                if frames_in.send(Box::new(frame)).await.is_err() || last {
                     return;
                 }
             }
@@ -183,8 +185,8 @@ impl Task {
             let wakes = self.login.wakes();
             event = tokio::select! {
                 biased;
-                Some(event) = inbox.recv() => Some(event),
-                frame = module.recv() => Some(self.take_frame(frame)),
+                Some(event) = inbox.recv() => Some(*event),
+                frame = module.recv() => Some(self.take_frame(frame.map(|frame| *frame))),
                 Some(delivery) = next_delivery(&mut self.push) => self.judge(delivery),
                 _ = &mut cancelled => Some(Event::Gone(Gone::Admin)),
                 () = &mut hang_up => Some(Event::Gone(Gone::Client)),
@@ -248,7 +250,7 @@ impl Task {
                     let (setup, events) = (self.setup.clone(), self.events.clone());
                     tokio::spawn(async move {
                         let found = setup.directory(profile).look_up(&user).await;
-                        let _ = events.send(Event::LookedUp(found));
+                        let _ = events.send(Event::LookedUp(found).into());
                     });
                 }
                 Effect::FindDevices(identity) => self.find_devices(identity),
@@ -276,7 +278,7 @@ impl Task {
                 NssUser::Unknown => NameSearch::Unknown,
                 NssUser::Unreachable(why) => NameSearch::Unreachable(why),
             };
-            let _ = events.send(Event::Resolved(found));
+            let _ = events.send(Event::Resolved(found).into());
         });
     }
 
@@ -288,7 +290,7 @@ impl Task {
     async fn send(&mut self, message: ToModule) {
         if let Err(e) = frames::write(&mut self.writer, &message).await {
             tracing::debug!("login={}: {e}", self.login_id.as_str());
-            let _ = self.events.send(Event::Gone(Gone::Module));
+            let _ = self.events.send(Event::Gone(Gone::Module).into());
         }
     }
 
@@ -296,14 +298,14 @@ impl Task {
         let Some(password) = self.password.clone() else {
             let _ = self
                 .events
-                .send(Event::Internal("there is no password to check".into()));
+                .send(Event::Internal("there is no password to check".into()).into());
             return;
         };
         let (setup, events) = (self.setup.clone(), self.events.clone());
         tokio::spawn(async move {
             let checked = setup.directory(profile).check_password(&user, &password).await;
             drop(password);
-            let _ = events.send(Event::Checked(checked));
+            let _ = events.send(Event::Checked(checked).into());
         });
     }
 
@@ -314,7 +316,7 @@ impl Task {
                 Ok(gateway) => gateway.devices.find(&identity).await,
                 Err(why) => assent_engine::login::DeviceSearch::Unreachable(why.clone()),
             };
-            let _ = events.send(Event::Devices(found));
+            let _ = events.send(Event::Devices(found).into());
         });
     }
 
@@ -330,11 +332,11 @@ impl Task {
                         Ok(_) => Event::PushSent,
                         Err(e) => Event::PushFailed(e.to_string()),
                     };
-                    let _ = events.send(event);
+                    let _ = events.send(event.into());
                 });
             }
             Err(why) => {
-                let _ = self.events.send(Event::PushFailed(why));
+                let _ = self.events.send(Event::PushFailed(why).into());
             }
         }
     }
@@ -479,7 +481,7 @@ impl Task {
             "identity": identity,
             "source": source,
             "method": self.login.method(),
-            "trace": self.login.trace().iter().map(|line| &line.0).collect::<Vec<_>>(),
+            "trace": self.login.trace().iter().map(|line| &line.json).collect::<Vec<_>>(),
         });
         Record {
             json,
