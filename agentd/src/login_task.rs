@@ -90,7 +90,7 @@ struct Task {
     login: Login,
     login_id: ShortText,
     writer: OwnedWriteHalf,
-    events: mpsc::UnboundedSender<Event>,
+    events: mpsc::UnboundedSender<Box<Event>>,
     question: Option<Question>,
     password: Option<Arc<Password>>,
     push: Option<InFlight>,
@@ -137,6 +137,7 @@ impl Task {
             id: id.clone(),
         };
         let _ = agent.notices.send(Notice::Started { login: id, service });
+        // Boxed, like frames: a channel keeps room for 32 of what it carries, in each of thousands of waiting logins.
         let (events, inbox) = mpsc::unbounded_channel();
         let task = Self {
             login: Login::new(setup.config.clone(), facts, boot_now()),
@@ -150,14 +151,15 @@ impl Task {
             push: None,
             caller,
         };
-        task.drive(reader, inbox, cancelled, ssh).await;
+        // On the heap: inside this future, the compiler would keep room for it several times over.
+        Box::pin(task.drive(reader, inbox, cancelled, ssh)).await;
     }
 
     /// Feeds the machine until it has decided.
     async fn drive(
         mut self,
         mut reader: OwnedReadHalf,
-        mut inbox: mpsc::UnboundedReceiver<Event>,
+        mut inbox: mpsc::UnboundedReceiver<Box<Event>>,
         mut cancelled: oneshot::Receiver<()>,
         ssh: Option<SshConnection>,
     ) {
@@ -168,7 +170,7 @@ impl Task {
             loop {
                 let frame = frames::read(&mut reader).await;
                 let last = frame.is_err();
-                if frames_in.send(frame).await.is_err() || last {
+                if frames_in.send(Box::new(frame)).await.is_err() || last {
                     return;
                 }
             }
@@ -187,8 +189,8 @@ impl Task {
             let wakes = self.login.wakes();
             event = tokio::select! {
                 biased;
-                Some(event) = inbox.recv() => Some(event),
-                frame = module.recv() => Some(self.take_frame(frame)),
+                Some(event) = inbox.recv() => Some(*event),
+                frame = module.recv() => Some(self.take_frame(frame.map(|frame| *frame))),
                 Some(delivery) = next_delivery(&mut self.push) => self.judge(delivery),
                 _ = &mut cancelled => Some(Event::Gone(Gone::Admin)),
                 () = &mut hang_up => Some(Event::Gone(Gone::Client)),
@@ -272,7 +274,7 @@ impl Task {
             let done = AssertUnwindSafe(work).catch_unwind().await;
             // What a panic may have left half done belongs to this login, which ends.
             let event = done.unwrap_or_else(|_| Event::Internal("a task of this login panicked".into()));
-            let _ = events.send(event);
+            let _ = events.send(Box::new(event));
         });
     }
 
@@ -303,7 +305,7 @@ impl Task {
     async fn send(&mut self, message: ToModule) {
         if let Err(e) = frames::write(&mut self.writer, &message).await {
             tracing::debug!("login={}: {e}", self.login_id.as_str());
-            let _ = self.events.send(Event::Gone(Gone::Module));
+            let _ = self.events.send(Event::Gone(Gone::Module).into());
         }
     }
 
@@ -311,7 +313,7 @@ impl Task {
         let Some(password) = self.password.clone() else {
             let _ = self
                 .events
-                .send(Event::Internal("there is no password to check".into()));
+                .send(Event::Internal("there is no password to check".into()).into());
             return;
         };
         let setup = self.setup.clone();
@@ -345,7 +347,7 @@ impl Task {
                 });
             }
             Err(why) => {
-                let _ = self.events.send(Event::PushFailed(why));
+                let _ = self.events.send(Event::PushFailed(why).into());
             }
         }
     }
@@ -490,7 +492,7 @@ impl Task {
             "identity": identity,
             "source": source,
             "method": self.login.method(),
-            "trace": self.login.trace().iter().map(|line| &line.0).collect::<Vec<_>>(),
+            "trace": self.login.trace().iter().map(|line| &line.json).collect::<Vec<_>>(),
         });
         Record {
             json,

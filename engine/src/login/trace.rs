@@ -6,6 +6,7 @@ use crate::config::{AuthIndex, Config};
 use crate::directory::{Attributes, Lookup, PasswordCheck, Person};
 use crate::policy::{Answer, Choice, Considered, No};
 use assent_proto::time::BootTime;
+use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Value, json};
 
 /// Longest outside text in a trace, in characters.
@@ -13,9 +14,21 @@ const SHOWN: usize = 200;
 /// Most values of one attribute in a trace.
 const MAX_VALUES: usize = 20;
 
-/// One line of a trace.
-#[derive(Debug, Clone, PartialEq)]
-pub struct TraceLine(pub Value);
+/// One line of a trace, as text: a thousand logins may wait at once, and a tree of JSON takes ten times the memory.
+#[derive(Debug, Clone)]
+pub struct TraceLine {
+    ms: f64,
+    /// The JSON object.
+    pub json: Box<RawValue>,
+}
+
+impl TraceLine {
+    fn new(ms: f64, line: &Value) -> Self {
+        // Writing a tree that is in memory as JSON does not fail; an empty line in its place would be seen.
+        let json = to_raw_value(line).unwrap_or_else(|_| RawValue::NULL.to_owned());
+        Self { ms, json }
+    }
+}
 
 impl Login {
     pub(super) fn record_event(&mut self, event: &Event, now: BootTime) {
@@ -62,12 +75,9 @@ impl Login {
 
     pub(super) fn record_policies(&mut self, considered: &[Considered], choice: &Choice) {
         let detail = policies(&self.config, considered, choice);
-        let at = self
-            .trace
-            .last()
-            .and_then(|line| line.0.get("ms").cloned())
-            .unwrap_or(json!(0));
-        self.trace.push(TraceLine(json!({"ms": at, "policy": detail})));
+        let ms = self.trace.last().map_or(0.0, |line| line.ms);
+        self.trace
+            .push(TraceLine::new(ms, &json!({"ms": ms, "policy": detail})));
     }
 
     fn record(&mut self, now: BootTime, what: &str, kind: &str, detail: Value) {
@@ -79,7 +89,7 @@ impl Login {
         } else {
             json!({"ms": ms, what: kind, "detail": detail})
         };
-        self.trace.push(TraceLine(line));
+        self.trace.push(TraceLine::new(ms, &line));
     }
 
     fn begin_detail(&self) -> Value {

@@ -476,7 +476,7 @@ fn the_trace_holds_events_effects_and_policies_and_no_outside_control_character(
         },
     );
     bench.step(Event::PushApproved(company.approve(details, at(0))));
-    let lines: Vec<String> = bench.login.trace().iter().map(|line| line.0.to_string()).collect();
+    let lines: Vec<String> = bench.login.trace().iter().map(|line| line.json.to_string()).collect();
     let all = lines.join("\n");
     for word in [
         "\"begin\"",

@@ -37,7 +37,7 @@ fallback_auth_profiles = ["local"]
 assurance = "tap"
 
 [[application]]
-name = "push-alone"
+name = "alone"
 services = ["sshd"]
 factors = [["stack"], ["push-alone"]]
 "#;
