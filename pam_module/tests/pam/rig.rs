@@ -2,6 +2,7 @@
 
 use crate::agent::{Peer, Played, Script, play};
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::OnceLock;
@@ -163,7 +164,13 @@ impl Rig {
 
     /// Starts the steps; the test goes on meanwhile.
     pub fn spawn(&self, steps: &[&str]) -> Child {
-        self.host(steps).stdout(Stdio::piped()).spawn().unwrap()
+        // In a process group of its own, whose leader's parent lives in this session: in an orphaned group, such as that
+        // of a run in the background, a terminal's stop signal does nothing (setpgid(2)).
+        self.host(steps)
+            .process_group(0)
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap()
     }
 }
 
