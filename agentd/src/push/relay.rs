@@ -7,7 +7,6 @@ use assent_proto::Id;
 use assent_proto::registrar::{Ask, Reply, Sealed};
 use assent_proto::relay::{CLAIM_TTL, Claim, HostEvent, Problem, ProblemCode, Push, PushTaken};
 use assent_proto::time::{BootTime, UnixTime};
-use eventsource_stream::Eventsource;
 use futures_util::StreamExt;
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
@@ -18,8 +17,6 @@ use std::time::Duration;
 const CALL_DEADLINE: Duration = Duration::from_secs(4);
 /// A push is tried again until this much time has passed, so that a restart of the relay costs no login.
 const SEND_DEADLINE: Duration = Duration::from_secs(8);
-/// An event stream without even a keep-alive for this long is dead.
-const SILENCE: Duration = Duration::from_secs(40);
 
 /// The relay of one gateway, for one host.
 pub struct Relay {
@@ -111,14 +108,12 @@ impl Relay {
             .map_err(|_| PushError::Unreachable("no answer in time".into()))?
             .map_err(unreachable)?;
         let response = self.checked(response).await?;
-        let mut events = std::pin::pin!(bounds::events(response.bytes_stream(), bounds::MAX_EVENT).eventsource());
+        let mut events = std::pin::pin!(bounds::events(response.bytes_stream()));
         loop {
-            let next = tokio::time::timeout(SILENCE, events.next()).await;
-            let event = match next {
-                Ok(Some(Ok(event))) => event,
-                Ok(Some(Err(e))) => return Err(PushError::Unreachable(e.to_string())),
-                Ok(None) => return Ok(()),
-                Err(_) => return Err(PushError::Unreachable("silence".into())),
+            let event = match events.next().await {
+                Some(Ok(event)) => event,
+                Some(Err(e)) => return Err(PushError::Unreachable(e.to_string())),
+                None => return Ok(()),
             };
             // It goes back as a header, so it must be able to.
             if (1..=256).contains(&event.id.len()) && event.id.bytes().all(|b| b.is_ascii_graphic()) {

@@ -7,7 +7,7 @@ use assent_proto::keys::SigningKey;
 use assent_proto::relay::{CLAIM_TTL, Claim, DeviceEvent, KEEP_ALIVE, ProblemCode};
 use assent_proto::time::{BootTime, UnixTime};
 use eventsource_stream::Eventsource as _;
-use futures_util::{Stream, StreamExt as _};
+use futures_util::{Stream, StreamExt as _, stream};
 use nix::time::{ClockId, clock_gettime};
 use std::cell::RefCell;
 use std::time::Duration;
@@ -143,13 +143,12 @@ impl<'a> Caller<'a> {
         let chunks = response
             .bytes_stream()
             .map(|chunk| chunk.map_err(|e| e.without_url().to_string()));
-        let mut events = std::pin::pin!(bounded(chunks, MAX_EVENT).eventsource());
+        let mut events = std::pin::pin!(alive(bounded(chunks, MAX_EVENT), SILENCE).eventsource());
         loop {
-            let event = match tokio::time::timeout(SILENCE, events.next()).await {
-                Ok(Some(Ok(event))) => event,
-                Ok(Some(Err(e))) => return Err(CallFailure::Unreachable(e.to_string())),
-                Ok(None) => return Ok(()),
-                Err(_) => return Err(CallFailure::Unreachable("silence".into())),
+            let event = match events.next().await {
+                Some(Ok(event)) => event,
+                Some(Err(e)) => return Err(CallFailure::Unreachable(e.to_string())),
+                None => return Ok(()),
             };
             // It goes back as a header, so it must be able to.
             if (1..=256).contains(&event.id.len()) && event.id.bytes().all(|b| b.is_ascii_graphic()) {
@@ -196,10 +195,23 @@ fn bounded<B: AsRef<[u8]>>(
     })
 }
 
+/// Fails once nothing came for `silence`. On the bytes, not behind the parser: that swallows the comments by which the
+/// relay shows that it is there.
+fn alive<B>(chunks: impl Stream<Item = Result<B, String>>, silence: Duration) -> impl Stream<Item = Result<B, String>> {
+    stream::unfold(Some(Box::pin(chunks)), move |chunks| async move {
+        let mut chunks = chunks?;
+        match tokio::time::timeout(silence, chunks.next()).await {
+            Ok(Some(chunk)) => Some((chunk, Some(chunks))),
+            Ok(None) => None,
+            Err(_) => Some((Err("silence".to_owned()), None)),
+        }
+    })
+}
+
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use futures_util::stream;
 
     async fn passes(chunks: &[&str], max: usize) -> bool {
         let chunks: Vec<Result<String, String>> = chunks.iter().map(|chunk| Ok((*chunk).to_owned())).collect();
@@ -222,5 +234,34 @@ mod tests {
             let pause = jittered(Duration::from_secs(2));
             assert!(pause >= Duration::from_secs(1) && pause <= Duration::from_secs(2));
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn keep_alives_alone_hold_an_idle_stream_open_and_silence_ends_it() {
+        // A comment every 15 seconds for five minutes, an event, and then nothing more.
+        let chunks = stream::unfold(0, |at| async move {
+            match at {
+                0..20 => tokio::time::sleep(Duration::from_secs(15)).await,
+                20 => {}
+                _ => std::future::pending().await,
+            }
+            let text = if at < 20 { ":\n\n" } else { "data: here\n\n" };
+            Some((Ok::<_, String>(text.to_owned()), at + 1))
+        });
+        let began = tokio::time::Instant::now();
+        let mut events = std::pin::pin!(alive(bounded(chunks, MAX_EVENT), SILENCE).eventsource());
+        assert_eq!(events.next().await.unwrap().unwrap().data, "here");
+        assert_eq!(began.elapsed(), Duration::from_secs(300));
+        assert!(
+            events
+                .next()
+                .await
+                .unwrap()
+                .unwrap_err()
+                .to_string()
+                .contains("silence")
+        );
+        assert_eq!(began.elapsed(), Duration::from_secs(300) + SILENCE);
+        assert!(events.next().await.is_none());
     }
 }
