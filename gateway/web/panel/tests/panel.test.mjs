@@ -173,8 +173,11 @@ describe("mode directory", () => {
   test("whoever is not signed in any more is sent to the sign-in page, which says so", async () => {
     const desk = await world.desk();
     await desk.signIn("alice");
+    // The heading stands there before the list has come: signed out then, the page would have left at once.
+    const rename = desk.page.getByRole("button", { name: /^Rename / }).first();
+    await rename.waitFor();
     await desk.context.clearCookies();
-    await desk.page.getByRole("button", { name: /^Rename / }).first().click();
+    await rename.click();
     await desk.page.getByRole("button", { name: "Save" }).click();
     await desk.heading("Sign in");
     await sees(desk, "You were signed out.");
