@@ -124,7 +124,9 @@ fn nothing_done_in_a_world_is_seen_outside_nor_left_after_kill_9() {
     let (mounts, accounts) = (mounts(), fs::read_to_string("/etc/passwd").expect("accounts"));
     let mut outer = Service::start(&helpers::part("world").arg(&number));
     outer.wait_for_log("inside", SOON);
-    assert!(sleepers(&number) == 1, "its child runs");
+    // It was started; its command line is there a moment after that.
+    let runs = patience::until(SOON, || (sleepers(&number) == 1).then_some(()));
+    runs.expect("its child runs");
     unchanged(&mounts, &accounts);
     outer.kill();
     let gone = patience::until(SOON, || (sleepers(&number) == 0).then_some(()));
