@@ -41,6 +41,7 @@ pub enum Topic {
 
 /// Options of `bench`.
 #[derive(Args, Clone, Debug)]
+#[allow(clippy::struct_excessive_bools, reason = "flags of a command line")]
 pub struct Options {
     /// Fewer repetitions: everything in some minutes.
     #[arg(long)]
