@@ -138,7 +138,7 @@ impl VerifyingKey {
 
     pub(crate) fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
         // By ring, which every program of ours has for TLS: in a quarter of the time that `p256` takes, and a login waits
-        // for five of them. It refuses r or s of zero or above the order (CVE-2022-21449) and every other length (DER).
+        // for four of them. It refuses r or s of zero or above the order (CVE-2022-21449) and every other length (DER).
         UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, &self.point)
             .verify(message, signature)
             .is_ok()

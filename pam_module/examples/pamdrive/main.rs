@@ -181,7 +181,7 @@ impl Host {
     /// Whole transactions (`N:RESULT`, what the auth phase must return), each with its time in microseconds.
     fn times(&mut self, value: &str) {
         let (count, result) = value.split_once(':').unwrap();
-        self.conv = "silent".to_owned();
+        "silent".clone_into(&mut self.conv);
         for _ in 0..count.parse::<u32>().unwrap() {
             let began = std::time::Instant::now();
             let handle = self.open();
