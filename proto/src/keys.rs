@@ -4,10 +4,11 @@
 
 use crate::encoding::{Bytes, Digest, sha256};
 use hpke::{Deserializable, Kem as _, Serializable};
-use p256::ecdsa::signature::{Signer as _, Verifier as _};
+use p256::ecdsa::signature::Signer as _;
 use p256::pkcs8::{
     DecodePrivateKey as _, DecodePublicKey as _, EncodePrivateKey as _, EncodePublicKey as _, LineEnding,
 };
+use ring::signature::{ECDSA_P256_SHA256_FIXED, UnparsedPublicKey};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 use std::fmt;
 use zeroize::Zeroizing;
@@ -136,9 +137,11 @@ impl VerifyingKey {
     }
 
     pub(crate) fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
-        // `from_slice` refuses r or s of zero or above the order (CVE-2022-21449) and every other length (DER).
-        p256::ecdsa::Signature::from_slice(signature)
-            .is_ok_and(|signature| self.inner.verify(message, &signature).is_ok())
+        // By ring, which every program of ours has for TLS: in a quarter of the time that `p256` takes, and a login waits
+        // for four of them. It refuses r or s of zero or above the order (CVE-2022-21449) and every other length (DER).
+        UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, &self.point)
+            .verify(message, signature)
+            .is_ok()
     }
 }
 

@@ -220,19 +220,7 @@ pub async fn push(conn: &mut SqliteConnection, new: &NewPush, now: Millis) -> Re
         digest,
         most_waiting,
     } = new;
-    let known = sqlx::query("SELECT host, digest, ended IS NOT NULL OR ends_at <= ? FROM push WHERE id = ?")
-        .bind(now.0)
-        .bind(push.id.0.as_slice())
-        .fetch_optional(&mut *conn)
-        .await?;
-    if let Some(row) = known {
-        let same = row.try_get::<&[u8], _>(0)? == host.0 && row.try_get::<&[u8], _>(1)? == digest.0;
-        return Ok(match (same, row.try_get::<bool, _>(2)?) {
-            (false, _) => Pushed::Conflict,
-            (true, true) => Pushed::Ended,
-            (true, false) => Pushed::Same,
-        });
-    }
+    // Each statement is a hand-over to SQLite's thread and back, which a login waits for: what is rare is asked last.
     for item in &push.to {
         let waiting: i64 = sqlx::query_scalar("SELECT count(*) FROM item WHERE device = ? AND host = ? AND open = 1")
             .bind(item.device.0.as_slice())
@@ -240,28 +228,54 @@ pub async fn push(conn: &mut SqliteConnection, new: &NewPush, now: Millis) -> Re
             .fetch_one(&mut *conn)
             .await?;
         if waiting >= i64::from(*most_waiting) {
-            return Ok(Pushed::Full { device: item.device });
+            // Perhaps it is among those that wait.
+            let known = known(conn, new, now).await?;
+            return Ok(known.unwrap_or(Pushed::Full { device: item.device }));
         }
     }
-    let seq = sqlx::query("INSERT INTO push (id, host, digest, expiry, ends_at) VALUES (?, ?, ?, ?, ?)")
+    // Rows of `item` have no number of their own, so the push's stays the last one.
+    let rows = ", (last_insert_rowid(), ?, ?, ?, 1, 0)".repeat(push.to.len());
+    let statements = format!(
+        "INSERT INTO push (id, host, digest, expiry, ends_at) VALUES (?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING; \
+         INSERT INTO item (push, device, host, blob, open, answers) SELECT * FROM (VALUES {}) WHERE changes() = 1",
+        rows.trim_start_matches(", ")
+    );
+    let mut insert = sqlx::query(sqlx::AssertSqlSafe(statements))
         .bind(push.id.0.as_slice())
         .bind(host.0.as_slice())
         .bind(digest.0.as_slice())
         .bind(super::seconds(push.expiry))
-        .bind(now.plus(i64::from(push.ttl) * 1000).0)
-        .execute(&mut *conn)
-        .await?
-        .last_insert_rowid();
+        .bind(now.plus(i64::from(push.ttl) * 1000).0);
     for item in &push.to {
-        sqlx::query("INSERT INTO item (push, device, host, blob, open, answers) VALUES (?, ?, ?, ?, 1, 0)")
-            .bind(seq)
+        insert = insert
             .bind(item.device.0.as_slice())
             .bind(host.0.as_slice())
-            .bind(item.blob.0.as_slice())
-            .execute(&mut *conn)
-            .await?;
+            .bind(item.blob.0.as_slice());
     }
-    Ok(Pushed::New { seq })
+    let done = insert.execute(&mut *conn).await?;
+    if done.rows_affected() == 0 {
+        // Nothing was changed: the id is taken.
+        return Ok(known(conn, new, now).await?.unwrap_or(Pushed::Conflict));
+    }
+    Ok(Pushed::New {
+        seq: done.last_insert_rowid(),
+    })
+}
+
+/// What a push is if its id is taken already.
+async fn known(conn: &mut SqliteConnection, new: &NewPush, now: Millis) -> Result<Option<Pushed>, StoreError> {
+    let row = sqlx::query("SELECT host, digest, ended IS NOT NULL OR ends_at <= ? FROM push WHERE id = ?")
+        .bind(now.0)
+        .bind(new.push.id.0.as_slice())
+        .fetch_optional(conn)
+        .await?;
+    let Some(row) = row else { return Ok(None) };
+    let same = row.try_get::<&[u8], _>(0)? == new.host.0 && row.try_get::<&[u8], _>(1)? == new.digest.0;
+    Ok(Some(match (same, row.try_get::<bool, _>(2)?) {
+        (false, _) => Pushed::Conflict,
+        (true, true) => Pushed::Ended,
+        (true, false) => Pushed::Same,
+    }))
 }
 
 /// Ends a host's own live push. `None`: it has none of this id.
@@ -351,20 +365,21 @@ pub async fn answer(
     if answers >= MAX_ANSWERS {
         return Ok(Answered::Full);
     }
-    let seq = sqlx::query("INSERT INTO answer (push, host, device, digest, blob) VALUES (?, ?, ?, ?, ?)")
-        .bind(push)
-        .bind(host.0.as_slice())
-        .bind(device.0.as_slice())
-        .bind(digest.0.as_slice())
-        .bind(blob.0.as_slice())
-        .execute(&mut *conn)
-        .await?
-        .last_insert_rowid();
-    sqlx::query("UPDATE item SET answers = answers + 1, open = 0 WHERE push = ? AND device = ?")
-        .bind(push)
-        .bind(device.0.as_slice())
-        .execute(conn)
-        .await?;
+    // One hand-over to SQLite's thread for both.
+    let seq = sqlx::query(
+        "INSERT INTO answer (push, host, device, digest, blob) VALUES (?, ?, ?, ?, ?); \
+         UPDATE item SET answers = answers + 1, open = 0 WHERE push = ? AND device = ?",
+    )
+    .bind(push)
+    .bind(host.0.as_slice())
+    .bind(device.0.as_slice())
+    .bind(digest.0.as_slice())
+    .bind(blob.0.as_slice())
+    .bind(push)
+    .bind(device.0.as_slice())
+    .execute(conn)
+    .await?
+    .last_insert_rowid();
     Ok(Answered::New { seq, host })
 }
 
@@ -471,3 +486,8 @@ pub async fn ended_upto(
         })
         .collect()
 }
+
+#[cfg(test)]
+#[path = "relay_tests.rs"]
+#[allow(clippy::unwrap_used, clippy::panic)]
+mod tests;
