@@ -2,7 +2,7 @@
 
 use super::assets::{Bundle, Served};
 use super::headers::Headers;
-use super::{assets, pages};
+use super::pages;
 use axum::Router;
 use axum::body::Bytes;
 use axum::http::StatusCode;
@@ -26,11 +26,7 @@ pub fn router(bundle: &Bundle, relay_url: &str, panel_url: &str, headers: Header
     };
     // Two texts always make JSON.
     let body = Bytes::from(serde_json::to_vec(&config).unwrap_or_default());
-    let config = Served {
-        kind: "application/json",
-        etag: format!("\"{}\"", assets::hash_of(&body)),
-        body,
-    };
+    let config = Served::new("application/json", body);
     let mut router = pages::assets(bundle);
     let page = bundle.roots.get("index.html");
     for (path, served) in [

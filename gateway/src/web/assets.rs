@@ -7,8 +7,11 @@
 
 use assent_proto::sha256;
 use axum::body::Bytes;
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
+use std::io::Write as _;
 
 /// Directory, name and content of every file in the program.
 pub type Files = &'static [(&'static str, &'static str, &'static [u8])];
@@ -16,6 +19,8 @@ pub type Files = &'static [(&'static str, &'static str, &'static [u8])];
 /// What is in the program.
 pub static FILES: Files = include!(concat!(env!("OUT_DIR"), "/web_files.rs"));
 
+/// Stands in the service worker for the bundle's version, so that the worker changes with any of the app's files.
+const VERSION_MARK: &str = "@VERSION@";
 /// How names of assets begin.
 const PREFIX: &str = "/assets/";
 /// Characters of a hash in a name: 80 bits.
@@ -28,8 +33,29 @@ pub struct Served {
     pub kind: &'static str,
     /// What it says.
     pub body: Bytes,
+    /// The same by gzip, where that is shorter. Compressed once, at start; nothing that is secret stands in these files.
+    pub gzip: Option<Bytes>,
     /// Its strong entity tag, quotes included.
     pub etag: String,
+}
+
+impl Served {
+    /// A file of a media type.
+    pub fn new(kind: &'static str, body: Bytes) -> Self {
+        Self {
+            kind,
+            etag: format!("\"{}\"", hash_of(&body)),
+            gzip: gzip(&body).filter(|gzip| gzip.len() < body.len()).map(Bytes::from),
+            body,
+        }
+    }
+}
+
+fn gzip(body: &[u8]) -> Option<Vec<u8>> {
+    let mut encoder = GzEncoder::new(Vec::with_capacity(body.len() / 2), Compression::best());
+    // Writing to a Vec cannot fail.
+    encoder.write_all(body).ok()?;
+    encoder.finish().ok()
 }
 
 /// A role's files.
@@ -88,32 +114,38 @@ impl Bundle {
             done: BTreeMap::new(),
             assets: BTreeMap::new(),
         };
-        let mut bundle = Self::default();
         let mut all = String::new();
+        let mut bodies = BTreeMap::new();
         for name in roots {
             let body = hashing.rewritten(name)?;
-            let hash = hash_of(&body);
-            let _ = writeln!(all, "{name} {hash}");
-            bundle.roots.insert(name, served(name, body, &hash)?);
+            let _ = writeln!(all, "{name} {}", hash_of(&body));
+            bodies.insert(name, body);
         }
-        bundle.assets = hashing.assets;
-        for path in bundle.assets.keys() {
+        for path in hashing.assets.keys() {
             let _ = writeln!(all, "{path}");
         }
-        bundle.version = format!("{}+{}", env!("CARGO_PKG_VERSION"), &hash_of(all.as_bytes())[..8]);
-        Ok(bundle)
+        let version = format!("{}+{}", env!("CARGO_PKG_VERSION"), &hash_of(all.as_bytes())[..8]);
+        let mut roots = BTreeMap::new();
+        for (name, body) in bodies {
+            let body = if name == "sw.js" {
+                versioned(&body, &version)
+            } else {
+                body
+            };
+            roots.insert(name, served(name, body)?);
+        }
+        Ok(Self {
+            roots,
+            assets: hashing.assets,
+            version,
+        })
     }
 
     /// `/assets.json`: what there is, for the service worker and for whoever compares bundles.
     pub fn list(&self) -> Served {
         let paths: Vec<&str> = self.assets.keys().map(String::as_str).collect();
         let list = serde_json::json!({ "version": self.version, "assets": paths });
-        let body = Bytes::from(list.to_string());
-        Served {
-            kind: "application/json",
-            etag: format!("\"{}\"", hash_of(&body)),
-            body,
-        }
+        Served::new("application/json", Bytes::from(list.to_string()))
     }
 }
 
@@ -175,7 +207,7 @@ impl Hashing {
         let hash = hash_of(&body);
         let (stem, kind) = name.rsplit_once('.').unwrap_or((name, ""));
         let path = format!("{PREFIX}{stem}.{hash}.{kind}");
-        self.assets.insert(path.clone(), served(name, body, &hash)?);
+        self.assets.insert(path.clone(), served(name, body)?);
         self.done.insert(name, path.clone());
         Ok(path)
     }
@@ -208,7 +240,12 @@ pub(super) fn hash_of(body: &[u8]) -> String {
     hex
 }
 
-fn served(name: &str, body: Bytes, hash: &str) -> Result<Served, AssetError> {
+/// The service worker with its version in it. [`names_others`] has seen that it is UTF-8.
+fn versioned(worker: &Bytes, version: &str) -> Bytes {
+    Bytes::from(String::from_utf8_lossy(worker).replace(VERSION_MARK, version))
+}
+
+fn served(name: &str, body: Bytes) -> Result<Served, AssetError> {
     let kind = match kind_of(name) {
         "html" => "text/html; charset=utf-8",
         "css" => "text/css; charset=utf-8",
@@ -220,11 +257,7 @@ fn served(name: &str, body: Bytes, hash: &str) -> Result<Served, AssetError> {
         "woff2" => "font/woff2",
         _ => return Err(AssetError::Kind(name.to_owned())),
     };
-    Ok(Served {
-        kind,
-        body,
-        etag: format!("\"{hash}\""),
-    })
+    Ok(Served::new(kind, body))
 }
 
 #[cfg(test)]
@@ -287,6 +320,38 @@ mod tests {
         let list: serde_json::Value = serde_json::from_slice(&after.list().body).unwrap();
         assert_eq!(list["assets"].as_array().unwrap().len(), 3);
         assert_eq!(list["version"], after.version);
+    }
+
+    #[test]
+    fn the_service_worker_changes_with_any_file_of_the_app() {
+        let worker = |page: &'static [u8], icon: &'static [u8]| {
+            let files: &'static [(&str, &str, &[u8])] = vec![
+                ("app", "index.html", page),
+                ("app", "manifest.webmanifest", b"\"/assets/icon.png\"".as_slice()),
+                ("app", "icon.png", icon),
+                ("app", "sw.js", b"const VERSION = \"@VERSION@\";"),
+            ]
+            .leak();
+            let bundle = bundle(files).unwrap();
+            let text = text(&bundle.roots["sw.js"]).to_owned();
+            assert_eq!(text, format!("const VERSION = \"{}\";", bundle.version));
+            text
+        };
+        let first = worker(b"one", b"1");
+        assert_eq!(first, worker(b"one", b"1"));
+        assert_ne!(first, worker(b"two", b"1"), "the page");
+        assert_ne!(first, worker(b"one", b"2"), "an icon");
+    }
+
+    #[test]
+    fn text_is_kept_compressed_where_that_is_shorter() {
+        let long = Served::new("text/css; charset=utf-8", Bytes::from(vec![b'a'; 4096]));
+        let packed = long.gzip.unwrap();
+        assert!(packed.len() < 100);
+        let mut plain = Vec::new();
+        std::io::Read::read_to_end(&mut flate2::read::GzDecoder::new(&packed[..]), &mut plain).unwrap();
+        assert_eq!(plain, vec![b'a'; 4096]);
+        assert_eq!(Served::new("text/plain", Bytes::from_static(b"short")).gzip, None);
     }
 
     #[test]

@@ -50,20 +50,50 @@ fn route(router: Router, path: &str, served: Served, keep: Keep) -> Router {
 }
 
 fn send(served: &Served, keep: Keep, asked: &HeaderMap) -> Response {
+    let packed = served.gzip.as_ref().filter(|_| takes_gzip(asked));
+    // Another coding is another representation, with a tag of its own (RFC 9110, section 8.8.3.3).
+    let packed_etag = format!("{}-gz\"", served.etag.trim_end_matches('"'));
     let known = asked.get(header::IF_NONE_MATCH).is_some_and(|tags| {
-        tags.to_str()
-            .is_ok_and(|tags| tags.split(',').any(|tag| tag.trim() == served.etag))
+        tags.to_str().is_ok_and(|tags| {
+            tags.split(',')
+                .map(str::trim)
+                .any(|tag| tag == served.etag || tag == packed_etag)
+        })
     });
     let mut response = if known {
         StatusCode::NOT_MODIFIED.into_response()
     } else {
-        ([(header::CONTENT_TYPE, served.kind)], served.body.clone()).into_response()
+        let body = packed.unwrap_or(&served.body).clone();
+        ([(header::CONTENT_TYPE, served.kind)], body).into_response()
     };
     let headers = response.headers_mut();
     headers.insert(header::CACHE_CONTROL, keep.header());
+    if served.gzip.is_some() {
+        headers.insert(header::VARY, HeaderValue::from_static("accept-encoding"));
+    }
+    if packed.is_some() && !known {
+        headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+    }
+    let etag = if packed.is_some() { &packed_etag } else { &served.etag };
     // Hex in quotes is a header value.
-    if let Ok(etag) = HeaderValue::from_str(&served.etag) {
+    if let Ok(etag) = HeaderValue::from_str(etag) {
         headers.insert(header::ETAG, etag);
     }
     response
+}
+
+/// Whether whoever asks takes gzip by name (RFC 9110, section 12.5.3). `*` alone gets plain text, which is never wrong.
+fn takes_gzip(asked: &HeaderMap) -> bool {
+    let codings = asked.get_all(header::ACCEPT_ENCODING).iter();
+    codings
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .any(|coding| {
+            let (name, weight) = coding.split_once(';').unwrap_or((coding, ""));
+            let refused = weight
+                .trim()
+                .strip_prefix("q=")
+                .is_some_and(|q| q.parse().unwrap_or(0.0) == 0.0_f32);
+            name.trim().eq_ignore_ascii_case("gzip") && !refused
+        })
 }

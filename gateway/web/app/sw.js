@@ -6,16 +6,16 @@
 const worker = /** @type {ServiceWorkerGlobalScope} */ (/** @type {unknown} */ (self));
 const SHELL = "/";
 const PLAIN = [SHELL, "/manifest.webmanifest"];
-// Where everything begins. The names carry hashes where this is served, so this script changes with each version: that
-// is how a browser notices a new one. They also name this version's own cache.
-const ROOTS = ["/assets/main.js", "/assets/app.css", "/assets/base.css", "/assets/scan-worker.js", "/assets/mark.svg"];
-const CACHE = `assent ${ROOTS.join(" ")}`;
+// The gateway writes the version of all the app's files here, so this script changes with any of them: that is how a
+// browser notices a new one. It also names this version's own cache.
+const VERSION = "@VERSION@";
+const CACHE = `assent ${VERSION}`;
 
 async function install() {
   const response = await fetch("/assets.json", { cache: "no-store" });
   if (!response.ok) throw new Error("the list of assets does not come");
-  const { assets } = /** @type {Assets} */ (await response.json());
-  if (!ROOTS.every((root) => assets.includes(root))) throw new Error("the list of assets is of another version");
+  const { version, assets } = /** @type {Assets} */ (await response.json());
+  if (version !== VERSION) throw new Error("the list of assets is of another version");
   const cache = await caches.open(CACHE);
   // The shell past the HTTP cache, so that it is of the same version; assets have their version in their names.
   await cache.addAll([...PLAIN.map((path) => new Request(path, { cache: "no-store" })), ...assets]);

@@ -1,5 +1,5 @@
-// Serves the app for development and for its tests until the gateway does: the same names, the same headers, `/v1/`
-// passed on to a real gateway. `node dev/serve.mjs PORT http://GATEWAY` starts one.
+// Serves the app from the source tree, for development and for tests that deploy another version of it: names and
+// headers as the gateway makes them, `/v1/` passed on to a real gateway. `node dev/serve.mjs PORT http://GATEWAY`.
 import { createHash } from "node:crypto";
 import { readFileSync, readdirSync } from "node:fs";
 import { createServer, request } from "node:http";
@@ -38,7 +38,7 @@ function tree() {
   return files;
 }
 
-/** The files with hashed names in them: names → what is served under which path. */
+/** The files with hashed names in them (names → what is served under which path), and the version of them all. */
 export function assets(/** @type {Change} */ change = (_, body) => body) {
   const files = tree();
   /** @type {Map<string, { path: string, body: Buffer }>} */
@@ -63,7 +63,11 @@ export function assets(/** @type {Change} */ change = (_, body) => body) {
     return made;
   };
   for (const name of files.keys()) resolve(name, []);
-  return done;
+  const worker = done.get("sw.js");
+  const rest = [...done].filter(([name]) => name !== "sw.js").map(([name, { path, body }]) => (path.startsWith("/assets/") ? path : `${name} ${body.toString()}`));
+  const version = createHash("sha256").update(rest.sort().join("\n")).digest("hex").slice(0, 16);
+  if (worker !== undefined) worker.body = Buffer.from(worker.body.toString().replace("@VERSION@", version));
+  return { files: done, version };
 }
 
 /** @param {string} relay */
@@ -93,13 +97,12 @@ export async function serve({ port, gateway }) {
     };
     if (url.pathname.startsWith("/v1/")) return pass(req, res, gateway());
     const plain = { "/": "index.html", "/e": "index.html", "/sw.js": "sw.js", "/manifest.webmanifest": "manifest.webmanifest" }[url.pathname];
-    if (plain !== undefined) return send(200, TYPES[kind(plain)] ?? "", made.get(plain)?.body ?? "");
-    const hashed = [...made.values()].filter(({ path }) => path.startsWith("/assets/"));
+    if (plain !== undefined) return send(200, TYPES[kind(plain)] ?? "", made.files.get(plain)?.body ?? "");
+    const hashed = [...made.files.values()].filter(({ path }) => path.startsWith("/assets/"));
     if (url.pathname === "/config.json") return send(200, "application/json", JSON.stringify({ relay, panel: `${relay}/panel/` }));
     if (url.pathname === "/assets.json") {
       const paths = hashed.map(({ path }) => path).sort();
-      const version = createHash("sha256").update(paths.join("\n")).digest("hex").slice(0, 16);
-      return send(200, "application/json", JSON.stringify({ version, assets: paths }));
+      return send(200, "application/json", JSON.stringify({ version: made.version, assets: paths }));
     }
     const asset = hashed.find(({ path }) => path === url.pathname);
     if (asset === undefined) return send(404, "text/plain", "not here\n");

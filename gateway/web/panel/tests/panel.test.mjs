@@ -1,7 +1,7 @@
 // The Register Panel in real Chromium: real gateway, real registrar, real authenticator.
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
-import { otherDigits, PASSWORD, SOON, World } from "./rig.mjs";
+import { otherDigits, PASSWORD, settles, SOON, World } from "./rig.mjs";
 
 /** @typedef {import("./rig.mjs").Desk} Desk */
 
@@ -29,8 +29,7 @@ describe("mode directory", () => {
     await desk.heading("Registered");
     await second.ready();
     await desk.visit();
-    const shown = await desk.page.locator(".device .label").allInnerTexts();
-    assert.deepEqual(shown.sort(), ["Pixel 8", "Tablet"]);
+    await settles(async () => (await desk.page.locator(".device .label").allInnerTexts()).sort(), ["Pixel 8", "Tablet"]);
   });
 
   test("r31 a wrong password and an unknown name read the same, and empty the password alone", async () => {
@@ -42,9 +41,9 @@ describe("mode directory", () => {
       await desk.signIn(user, password + " ");
       await sees(desk, "You are not signed in.");
       words.push(await desk.page.locator("form").innerText());
-      assert.equal(await desk.page.getByLabel("Password").inputValue(), "");
-      assert.equal(await desk.page.getByLabel("User name").inputValue(), user);
-      assert.ok(await desk.page.getByLabel("Password").evaluate((box) => box === document.activeElement));
+      await settles(() => desk.page.getByLabel("Password").inputValue(), "");
+      await settles(() => desk.page.getByLabel("User name").inputValue(), user);
+      await settles(() => desk.page.getByLabel("Password").evaluate((box) => box === document.activeElement), true);
     }
     assert.equal(words[0], words[1]);
   });
@@ -63,7 +62,7 @@ describe("mode directory", () => {
     assert.equal(await desk.page.evaluate(() => document.cookie), "");
     await press(desk, "Sign out");
     await desk.heading("Sign in");
-    assert.deepEqual(await desk.context.cookies(), [], "signing out takes it away");
+    await settles(() => desk.context.cookies(), [], "signing out takes it away");
     await desk.signIn("bob");
     assert.notEqual((await desk.context.cookies())[0]?.value, cookie.value);
   });
@@ -101,7 +100,7 @@ describe("mode directory", () => {
     await sees(desk, "The device was not approved.");
     await desk.visit();
     await sees(desk, "Phone");
-    assert.deepEqual(await desk.page.locator(".device .label").allInnerTexts(), ["Phone"]);
+    await settles(() => desk.page.locator(".device .label").allInnerTexts(), ["Phone"]);
   });
 
   test("a device is renamed in place by keyboard alone, and Escape leaves its name", async () => {
@@ -114,13 +113,13 @@ describe("mode directory", () => {
     await page.keyboard.press("Escape");
     const rename = page.getByRole("button", { name: "Rename Phone" });
     await rename.waitFor();
-    assert.ok(await rename.evaluate((button) => button === document.activeElement), "the focus comes back");
+    await settles(() => rename.evaluate((button) => button === document.activeElement), true, "the focus comes back");
     await page.keyboard.press("Enter");
     await page.keyboard.type("Carol’s phone");
     await page.keyboard.press("Enter");
     await sees(desk, "The device is now called “Carol’s phone”.");
     const again = page.getByRole("button", { name: "Rename Carol’s phone" });
-    assert.ok(await again.evaluate((button) => button === document.activeElement));
+    await settles(() => again.evaluate((button) => button === document.activeElement), true);
   });
 
   test("r27 the only device approves its own removal, and is gone once it has", async () => {
@@ -133,9 +132,9 @@ describe("mode directory", () => {
     await press(desk, "Remove Phone");
     await sees(desk, "It is your only device.");
     const keep = desk.page.getByRole("button", { name: "Keep it" });
-    assert.ok(await keep.evaluate((button) => button === document.activeElement), "nothing dangerous has the focus");
+    await settles(() => keep.evaluate((button) => button === document.activeElement), true, "nothing dangerous has the focus");
     await keep.click();
-    assert.equal(await desk.page.locator("dialog").count(), 0);
+    await settles(() => desk.page.locator("dialog").count(), 0);
     await press(desk, "Remove Phone");
     await press(desk, "Remove");
     await sees(desk, "Approve it on “Phone”");
@@ -207,7 +206,7 @@ describe("mode admin", () => {
     await desk.signIn("alice");
     await sees(desk, "A first device needs a one-time link.");
     assert.equal(await desk.page.locator(".carry code").innerText(), "assentctl enroll alice --link");
-    assert.equal(await desk.page.getByRole("link", { name: /device/ }).count(), 0);
+    await settles(() => desk.page.getByRole("link", { name: /device/ }).count(), 0);
     await desk.visit("/panel/add");
     await sees(desk, "No device can be added now.");
   });
@@ -217,7 +216,7 @@ describe("mode admin", () => {
     const desk = await world.desk();
     await desk.visit(link);
     await desk.page.getByRole("button", { name: "Sign in once" }).waitFor();
-    assert.equal(new URL(desk.page.url()).hash, "");
+    await settles(async () => new URL(desk.page.url()).hash, "");
     await press(desk, "Sign in once");
     await desk.heading("Your devices");
     await sees(desk, "You are signed in as alice by a one-time link.");

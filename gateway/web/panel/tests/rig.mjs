@@ -1,6 +1,7 @@
 // A world for the panel's browser tests: the real gateway with its own state and local users, the real Register Panel and
 // the real authenticator in real Chromium, one context a person's computer or phone.
 import assert from "node:assert/strict";
+import { isDeepStrictEqual } from "node:util";
 import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
@@ -284,6 +285,17 @@ export class Phone {
     await this.page.waitForTimeout(450);
     await button.click();
   }
+}
+
+/**
+ * Waits until what is read is what is expected: a page may still be drawing.
+ * @template T @param {() => Promise<T>} read @param {T} expected @param {string} [words]
+ */
+export async function settles(read, expected, words) {
+  for (const end = Date.now() + SOON; Date.now() < end; await new Promise((go) => setTimeout(go, 50))) {
+    if (isDeepStrictEqual(await read(), expected)) return;
+  }
+  assert.deepEqual(await read(), expected, words);
 }
 
 /** Six other digits. @param {string} digits */
