@@ -29,6 +29,8 @@ struct Device {
     since: u64,
     until: u64,
     key: String,
+    /// Whether it is being asked to approve its own removal.
+    removing: bool,
 }
 
 /// Whether, and how, a device can be added.
@@ -68,6 +70,7 @@ pub(super) async fn list(
         since: device.since.0,
         until: device.until.0,
         key: device.key,
+        removing: device.removing,
     });
     Ok(Json(Devices {
         devices: devices.collect(),

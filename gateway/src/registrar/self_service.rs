@@ -106,6 +106,8 @@ pub struct OwnDevice {
     pub until: UnixTime,
     /// Its key's short fingerprint, as the device itself shows it.
     pub key: String,
+    /// Whether it is being asked to approve its own removal.
+    pub removing: bool,
 }
 
 /// What became of a removal.
@@ -307,6 +309,7 @@ impl Registrar {
                 since: device.nbf,
                 until: device.exp,
                 key: short_fingerprint(&device.key).encode(),
+                removing: self.approvals.removal_waits(device.id),
             })
             .collect())
     }

@@ -5,7 +5,7 @@ import { button, carry, field, h, notice, p, say, show, submits } from "/assets/
 import { report, signedIn } from "/assets/session.js";
 import { countdown, day, moment } from "/assets/words.js";
 
-/** @typedef {{ id: string, label: string, shown: string, since: number, until: number, key: string }} Device */
+/** @typedef {{ id: string, label: string, shown: string, since: number, until: number, key: string, removing: boolean }} Device */
 /** @typedef {{ may: "first" } | { may: "further", devices: number } | { may: "no", why: string, command?: string }} Add */
 /** @typedef {{ devices: Device[], add: Add }} Devices */
 /** @typedef {{ removal: "done" } | { removal: "needs_approval", left: number }} Removal */
@@ -183,10 +183,7 @@ async function removing(device, only) {
   /** The last device is asked itself. @param {number} left */
   const waitFor = (left) => {
     const rest = h("span", { class: "left" });
-    let over = false;
-    const stop = countdown(rest, left, () => {
-      over = true;
-    });
+    const stop = countdown(rest, left, () => {});
     dialog.addEventListener("close", stop);
     body.replaceChildren(
       h("h2", { id: "removing", tabindex: "-1" }, `Approve it on “${device.shown}”`),
@@ -200,13 +197,17 @@ async function removing(device, only) {
       try {
         /** @type {Devices} */
         const { devices } = await get("devices");
-        if (devices.every(({ id }) => id !== device.id)) return await gone();
+        const now = devices.find(({ id }) => id === device.id);
+        if (now === undefined) return await gone();
+        if (!now.removing) return refused();
       } catch (problem) {
         if (problem instanceof Problem && problem.code === "no_session") return report(problem);
       }
-      if (!over) return void setTimeout(look, LOOK_EVERY);
+      setTimeout(look, LOOK_EVERY);
+    };
+    const refused = () => {
       dialog.close();
-      say(notice("warn", `“${device.shown}” is still registered.`, p("Its removal was not approved on it in time, or was refused there. If you do not have it any more, ask your administrator to revoke it.")));
+      say(notice("warn", `“${device.shown}” is still registered.`, p("Its removal was refused on it, or not approved in time. If you do not have it any more, ask your administrator to revoke it.")));
     };
     setTimeout(look, LOOK_EVERY);
   };

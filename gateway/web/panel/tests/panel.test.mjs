@@ -143,6 +143,21 @@ describe("mode directory", () => {
     await sees(desk, "You have no device yet");
   });
 
+  test("a removal that is denied on the device says so at once, and the device stays", async () => {
+    const desk = await world.desk();
+    await desk.signIn("erin");
+    const phone = await desk.register("Phone");
+    await desk.heading("Registered");
+    await phone.ready();
+    await desk.visit();
+    await press(desk, "Remove Phone");
+    await press(desk, "Remove");
+    await sees(desk, "Approve it on “Phone”");
+    await phone.page.getByRole("button", { name: "Deny" }).click();
+    await sees(desk, "“Phone” is still registered.");
+    await settles(() => desk.page.locator("dialog").count(), 0);
+  });
+
   test("r68 odd characters in a device's name show, and are no markup", async () => {
     const desk = await world.desk();
     await desk.signIn("bob");
