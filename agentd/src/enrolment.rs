@@ -122,7 +122,7 @@ async fn identities(setup: &Setup, user: &UserName) -> Result<Vec<Identity>, Ref
     for index in setup.config.auth_indices() {
         let vouches = setup
             .config
-            .push_profiles
+            .methods
             .iter()
             .any(|profile| profile.fallback.contains(&index));
         if !vouches {

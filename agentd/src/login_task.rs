@@ -285,7 +285,7 @@ impl Task {
             crate::server::tests::panic_at("a task of the login", name.shown().as_bytes());
             let found = match nss.user(&name).await {
                 NssUser::Found(user) => match UserName::new(&Outside::new(user.name.as_bytes())) {
-                    Ok(canonical) => NameSearch::Known(canonical),
+                    Ok(canonical) => NameSearch::Known(canonical, user.uid),
                     Err(e) => {
                         NameSearch::Unreachable(format!("the name service answered with a name that is none: {e}"))
                     }
@@ -571,6 +571,7 @@ fn facts(mut begin: Begin, login: ShortText, ctx: assent_proto::Digest, ticket: 
     Facts {
         login,
         ctx,
+        at: UnixTime::now(),
         phase: match begin.phase {
             assent_wire::Phase::Auth => Phase::Auth,
             assent_wire::Phase::Account => Phase::Account,
@@ -578,6 +579,7 @@ fn facts(mut begin: Begin, login: ShortText, ctx: assent_proto::Digest, ticket: 
         service: Outside::new(std::mem::take(&mut begin.service)),
         user: Outside::new(std::mem::take(&mut begin.user)),
         ruser,
+        login_uid: begin.login_uid,
         rhost,
         tty,
         ssh: connection.as_ref().and_then(SshConnection::parse),

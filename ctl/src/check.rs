@@ -2,20 +2,19 @@
 
 use crate::failure::{Done, Failure};
 use crate::report::report;
-use assent_engine::config::{self, Config, Factor};
+use crate::rules::Which;
+use assent_engine::config::{self, Config, Factor, Problem};
 use clap::Args;
-use serde_json::json;
-use std::path::PathBuf;
-
-/// Where the agent's configuration is.
-pub const CONFIG: &str = "/etc/assent/agentd.toml";
+use serde_json::{Value, json};
 
 /// `check`.
 #[derive(Debug, Args)]
 pub struct Check {
-    /// The configuration; drop-ins are read from a directory of the same name with ".d" behind it
-    #[arg(long, value_name = "FILE", default_value = CONFIG)]
-    config: PathBuf,
+    #[command(flatten)]
+    which: Which,
+    /// Let warnings count as errors
+    #[arg(long)]
+    strict: bool,
     /// Report as JSON
     #[arg(long)]
     json: bool,
@@ -24,26 +23,39 @@ pub struct Check {
 impl Check {
     /// Says what is wrong, or which methods each application comes to.
     pub fn run(&self) -> Done {
-        match config::load(&self.config) {
-            Ok(config) => {
-                let lines = lines(&config);
-                report(self.json, &json!({"ok": true, "applications": lines}), || {
-                    format!("{} is in order\n{}", self.config.display(), lines.join("\n"))
-                });
-                Ok(())
-            }
+        let file = &self.which.config;
+        let config = match config::load(file) {
+            Ok(config) => config,
             Err(problems) if self.json => {
-                let list: Vec<_> = problems
-                    .0
-                    .iter()
-                    .map(|p| json!({"file": p.file, "line": p.line, "what": p.what, "mend": p.mend}))
-                    .collect();
+                let list: Vec<Value> = problems.0.iter().map(problem).collect();
                 crate::report::say(&json!({"ok": false, "problems": list}).to_string());
-                Err(Failure::Input(format!("{} problems", problems.0.len())))
+                return Err(Failure::Input(format!("{} problems", problems.0.len())));
             }
-            Err(problems) => Err(Failure::Input(format!("{} problems:\n{problems}", problems.0.len()))),
+            Err(problems) => return Err(Failure::Input(format!("{} problems:\n{problems}", problems.0.len()))),
+        };
+        let lines = lines(&config);
+        let warnings: Vec<Value> = config.warnings.iter().map(problem).collect();
+        report(
+            self.json,
+            &json!({"ok": true, "applications": lines, "warnings": warnings}),
+            || {
+                let warned = config.warnings.iter().map(|warning| format!("warning: {warning}"));
+                let head = std::iter::once(format!("{} is in order", file.display()));
+                head.chain(lines.iter().cloned())
+                    .chain(warned)
+                    .collect::<Vec<_>>()
+                    .join("\n")
+            },
+        );
+        if self.strict && !warnings.is_empty() {
+            return Err(Failure::Input(format!("{} warnings", warnings.len())));
         }
+        Ok(())
     }
+}
+
+fn problem(problem: &Problem) -> Value {
+    json!({"file": problem.file, "line": problem.line, "what": problem.what, "mend": problem.mend})
 }
 
 /// Each application's factors in words; a factor without a default is worth a warning.
@@ -63,7 +75,10 @@ fn lines(config: &Config) -> Vec<String> {
                     format!("  password: {}", names.join(", "))
                 }
                 Factor::Method(methods) => {
-                    let names: Vec<&str> = methods.iter().map(|m| config.method(*m).name.as_str()).collect();
+                    let names: Vec<String> = methods
+                        .iter()
+                        .map(|m| format!("{} ({})", config.method(*m).name, config.method(*m).method.word()))
+                        .collect();
                     let default = config
                         .default_method(methods)
                         .map_or("none: whom no policy matches is denied", |m| &config.method(m).name);

@@ -1,15 +1,14 @@
 //! `assentctl explain USER --service S`: what would be decided and why, without a login, a push or an agent.
 
-use crate::check::CONFIG;
 use crate::failure::{Done, Failure};
 use crate::report::report;
-use assent_engine::config;
-use assent_engine::directories::Directories;
-use assent_engine::directory::nss::Nss;
-use assent_engine::explain::explain;
+use crate::rules::Which;
+use assent_engine::conditions::Circumstances;
+use assent_engine::explain::{Question, explain};
+use assent_engine::moment;
+use assent_proto::time::UnixTime;
 use clap::Args;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::net::IpAddr;
 
 /// `explain`.
 #[derive(Debug, Args)]
@@ -19,9 +18,14 @@ pub struct Explain {
     /// The PAM service
     #[arg(long, default_value = "sshd")]
     service: String,
-    /// The configuration
-    #[arg(long, value_name = "FILE", default_value = CONFIG)]
-    config: PathBuf,
+    /// The client's address; without it, as on a console
+    #[arg(long, value_name = "IP")]
+    from: Option<IpAddr>,
+    /// When, such as 2026-11-25T09:00 or 2026-11-25T09:00+01:00; without it, now
+    #[arg(long, value_name = "TIME", value_parser = when)]
+    at: Option<UnixTime>,
+    #[command(flatten)]
+    which: Which,
     /// Report as JSON
     #[arg(long)]
     json: bool,
@@ -30,13 +34,16 @@ pub struct Explain {
 impl Explain {
     /// Asks the directories as a login would, and says what follows.
     pub async fn run(&self) -> Done {
-        // Installed already is the one way in which this fails, and does not matter.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let config = config::load(&self.config).map_err(|problems| Failure::Input(problems.to_string()))?;
-        let nss = Arc::new(Nss::new());
-        let host_id = host_id(&config.paths.state_dir);
-        let directories = Directories::new(&config, &nss, &host_id).map_err(|e| Failure::Input(e.to_string()))?;
-        let explanation = explain(&config, &directories, &nss, &self.user, &self.service).await;
+        let rules = self.which.prepare()?;
+        let question = Question {
+            user: &self.user,
+            login: Circumstances {
+                service: &self.service,
+                source: self.from,
+                at: self.at.unwrap_or_else(UnixTime::now),
+            },
+        };
+        let explanation = explain(&rules.config, &rules.sources(), &question).await;
         report(self.json, &explanation.json, || explanation.lines.join("\n"));
         if explanation.admits {
             return Ok(());
@@ -45,9 +52,9 @@ impl Explain {
     }
 }
 
-/// The joined host's id, which is part of local users' realm; it stands in the certificate, whose proof is the agent's
-/// matter.
-fn host_id(state_dir: &Path) -> String {
-    let document = std::fs::read_to_string(state_dir.join("host.jws")).unwrap_or_default();
-    assent_proto::cert::claimed_host_id(document.trim()).map_or_else(|| "unjoined".to_owned(), |id| id.to_string())
+/// A moment on a command line.
+pub fn when(text: &str) -> Result<UnixTime, String> {
+    moment::parse(text).ok_or_else(|| {
+        "write it as 2026-11-25T09:00, 2026-11-25T09:00+01:00 or 2026-11-25T09:00[Europe/Berlin]".to_owned()
+    })
 }

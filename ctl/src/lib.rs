@@ -16,9 +16,12 @@ mod failure;
 mod files;
 mod gateway_client;
 mod host;
+mod policy;
 mod qr;
 mod registrar;
+mod replay;
 mod report;
+mod rules;
 mod seconds;
 mod status;
 mod terminal;
@@ -64,6 +67,11 @@ enum Command {
     Check(check::Check),
     /// What would be decided for a user, and why
     Explain(explain::Explain),
+    /// Policies: test them
+    #[command(subcommand)]
+    Policy(policy::Policy),
+    /// What recorded logins would come to under the policies as they are now
+    Replay(replay::Replay),
     /// Try a login without opening a session
     Test(test_login::Test),
 }
@@ -101,6 +109,8 @@ fn run(command: Command) -> Done {
         Command::Test(test) => test.run(),
         Command::Check(check) => check.run(),
         Command::Explain(explain) => wait_for(explain.run()),
+        Command::Policy(policy) => wait_for(policy.run()),
+        Command::Replay(replay) => wait_for(replay.run()),
         Command::Host(host) => wait_for(host.run()),
         Command::Device(device) => wait_for(device.run()),
         Command::Authenticator(authenticator) => wait_for(authenticator.run()),

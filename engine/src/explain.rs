@@ -1,18 +1,27 @@
 //! What would be decided for a user, and why, without a login and without a push: the same policies and directories
 //! as a login, asked in the same order.
 
-use crate::config::{AuthIndex, Config, Factor, MethodIndex};
-use crate::directories::Directories;
-use crate::directory::Lookup;
-use crate::directory::nss::{Nss, NssUser};
+use crate::conditions::Circumstances;
+use crate::config::{AuthIndex, Config, Factor, MethodIndex, OnUnreachable};
+use crate::directory::{Account, Lookup};
 use crate::login::trace;
 use crate::names::UserName;
 use crate::policy::{self, Choice};
+use crate::sources::{Sources, Spelling};
 use assent_proto::cert::Identity;
-use assent_proto::text::Outside;
+use assent_proto::text::{Outside, visible};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::time::Instant;
+
+/// What is asked.
+#[derive(Debug, Clone, Copy)]
+pub struct Question<'a> {
+    /// The user's name, as somebody would type it.
+    pub user: &'a str,
+    /// Service, source and time of the login.
+    pub login: Circumstances<'a>,
+}
 
 /// An explanation, as JSON and as lines for people.
 #[derive(Debug, Clone)]
@@ -21,39 +30,56 @@ pub struct Explanation {
     pub json: Value,
     /// For people.
     pub lines: Vec<String>,
+    /// Names of the method profiles that the factors came to, in their order.
+    pub methods: Vec<String>,
     /// Whether the login would come as far as asking for its factors.
     pub admits: bool,
 }
 
-/// Explains what `service` would do with `user`.
-pub async fn explain(config: &Config, directories: &Directories, nss: &Nss, user: &str, service: &str) -> Explanation {
-    let mut report = Report::default();
-    let admits = report.run(config, directories, nss, user, service).await;
+/// Explains what would become of a login.
+pub async fn explain<S: Sources>(config: &Config, sources: &S, question: &Question<'_>) -> Explanation {
+    let mut report = Report {
+        config,
+        sources,
+        login: question.login,
+        json: serde_json::Map::new(),
+        lines: Vec::new(),
+        methods: Vec::new(),
+        known: BTreeMap::new(),
+        identity: None,
+    };
+    let admits = report.run(question.user).await;
     let verdict = if admits { "would be asked" } else { "would be denied" };
     report.say("verdict", json!(verdict), format!("=> {verdict}"));
     Explanation {
         json: Value::Object(report.json),
         lines: report.lines,
+        methods: report.methods,
         admits,
     }
 }
 
-#[derive(Default)]
-struct Report {
+struct Report<'a, S> {
+    config: &'a Config,
+    sources: &'a S,
+    login: Circumstances<'a>,
     json: serde_json::Map<String, Value>,
     lines: Vec<String>,
+    methods: Vec<String>,
     known: BTreeMap<AuthIndex, Lookup>,
     identity: Option<Identity>,
 }
 
-impl Report {
+impl<S: Sources> Report<'_, S> {
     fn say(&mut self, key: &str, value: Value, line: String) {
         self.json.insert(key.to_owned(), value);
         self.lines.push(line);
     }
 
     /// Whether the login would come as far as asking for its factors.
-    async fn run(&mut self, config: &Config, directories: &Directories, nss: &Nss, user: &str, service: &str) -> bool {
+    async fn run(&mut self, user: &str) -> bool {
+        let config = self.config;
+        let service = self.login.service;
         let Some(application) = config.application(service) else {
             let rule = format!("{:?}", config.unlisted).to_lowercase();
             self.say(
@@ -68,37 +94,13 @@ impl Report {
             json!(application.name),
             format!("application: {}", application.name),
         );
-        let name = match UserName::new(&Outside::new(user.as_bytes())) {
-            Ok(name) => name,
-            Err(e) => {
-                self.say("user", Value::Null, format!("user: {e}"));
-                return false;
-            }
+        let Some(user) = self.canonical(user).await else {
+            return false;
         };
-        let canonical = match nss.user(&name).await {
-            NssUser::Found(found) => UserName::new(&Outside::new(found.name.as_bytes())).unwrap_or(name),
-            NssUser::Unknown => {
-                self.say(
-                    "user",
-                    Value::Null,
-                    format!("user: the name service does not know {}", name.shown()),
-                );
-                return false;
-            }
-            NssUser::Unreachable(why) => {
-                self.say(
-                    "user",
-                    json!({"unreachable": why}),
-                    format!("user: the name service cannot be reached: {why}"),
-                );
-                return false;
-            }
-        };
-        self.say("user", json!(canonical.shown()), format!("user: {}", canonical.shown()));
         let mut factors = Vec::new();
         let mut admits = true;
         for (at, factor) in application.factors.iter().enumerate() {
-            let (value, fits) = self.factor(config, directories, &canonical, at, factor).await;
+            let (value, fits) = self.factor(&user, at, factor).await;
             factors.push(value);
             admits &= fits;
             if !fits {
@@ -109,14 +111,33 @@ impl Report {
         admits
     }
 
-    async fn factor(
-        &mut self,
-        config: &Config,
-        directories: &Directories,
-        user: &UserName,
-        at: usize,
-        factor: &Factor,
-    ) -> (Value, bool) {
+    async fn canonical(&mut self, user: &str) -> Option<UserName> {
+        let name = match UserName::new(&Outside::new(user.as_bytes())) {
+            Ok(name) => name,
+            Err(e) => {
+                self.say("user", Value::Null, format!("user: {e}"));
+                return None;
+            }
+        };
+        match self.sources.spelling(&name).await {
+            Spelling::As(name) => {
+                self.say("user", json!(name.shown()), format!("user: {}", name.shown()));
+                Some(name)
+            }
+            Spelling::Unknown => {
+                let line = format!("user: the name service does not know {}", name.shown());
+                self.say("user", Value::Null, line);
+                None
+            }
+            Spelling::Unreachable(why) => {
+                let line = format!("user: the name service cannot be reached: {}", visible(&why));
+                self.say("user", json!({"unreachable": why}), line);
+                None
+            }
+        }
+    }
+
+    async fn factor(&mut self, user: &UserName, at: usize, factor: &Factor) -> (Value, bool) {
         let number = at + 1;
         match factor {
             Factor::Stack => {
@@ -126,32 +147,27 @@ impl Report {
             }
             Factor::Password(profiles) => {
                 self.lines.push(format!("factor {number}: a password"));
-                let known = self.first_that_knows(config, directories, user, profiles).await;
-                (json!({"password": known.0}), known.1)
+                let (by, fits) = self.first_that_knows(user, profiles).await;
+                (json!({"password": by}), fits)
             }
             Factor::Method(methods) => {
                 self.lines.push(format!("factor {number}: a method"));
-                self.method(config, directories, user, methods).await
+                self.method(user, methods).await
             }
         }
     }
 
-    async fn method(
-        &mut self,
-        config: &Config,
-        directories: &Directories,
-        user: &UserName,
-        methods: &[MethodIndex],
-    ) -> (Value, bool) {
+    async fn method(&mut self, user: &UserName, methods: &[MethodIndex]) -> (Value, bool) {
+        let config = self.config;
         let (choice, considered) = loop {
-            match policy::choose(config, methods, &self.known) {
-                (Choice::Need(profile), _) => self.ask(config, directories, user, profile).await,
+            match policy::choose(config, methods, &self.login, &self.known) {
+                (Choice::Need(profile), _) => self.ask(user, profile).await,
                 decided => break decided,
             }
         };
         let policies = trace::policies(config, &considered, &choice);
         for line in policies["considered"].as_array().into_iter().flatten() {
-            let word = |key: &str| line[key].as_str().unwrap_or_default().to_owned();
+            let word = |key: &str| line[key].as_str().unwrap_or("any user").to_owned();
             self.lines.push(format!(
                 "  policy {} ({}, {}): {}: {}",
                 word("at"),
@@ -169,14 +185,17 @@ impl Report {
                 } else {
                     "the factor's default"
                 };
-                self.lines.push(format!("  method: {} ({how})", profile.name));
-                let (by, fits) = self
-                    .first_that_knows(config, directories, user, &profile.fallback)
-                    .await;
-                (
-                    json!({"policies": policies, "method": profile.name, "validated_by": by}),
-                    fits,
-                )
+                self.lines
+                    .push(format!("  method: {} ({}), {how}", profile.name, profile.method.word()));
+                self.methods.push(profile.name.clone());
+                let (by, fits) = self.first_that_knows(user, &profile.fallback).await;
+                let value = json!({
+                    "policies": policies,
+                    "method": profile.name,
+                    "kind": profile.method.word(),
+                    "validated_by": by,
+                });
+                (value, fits)
             }
             Choice::NoneAdmits => {
                 self.lines
@@ -184,7 +203,8 @@ impl Report {
                 (json!({"policies": policies}), false)
             }
             Choice::CannotTell { why, .. } => {
-                self.lines.push(format!("  the policy cannot tell ({why}): denied"));
+                self.lines
+                    .push(format!("  the policy cannot tell ({}): denied", visible(&why)));
                 (json!({"policies": policies}), false)
             }
             // The loop above asked for whatever was needed.
@@ -193,19 +213,13 @@ impl Report {
     }
 
     /// Asks profiles in order, by the fallback rules; the name of the one that knows the user.
-    async fn first_that_knows(
-        &mut self,
-        config: &Config,
-        directories: &Directories,
-        user: &UserName,
-        profiles: &[AuthIndex],
-    ) -> (Value, bool) {
+    async fn first_that_knows(&mut self, user: &UserName, profiles: &[AuthIndex]) -> (Value, bool) {
         for profile in profiles {
-            self.ask(config, directories, user, *profile).await;
-            let name = config.auth_profile(*profile).name().to_owned();
+            self.ask(user, *profile).await;
+            let name = self.config.auth_profile(*profile).name().to_owned();
             match self.known.get(profile) {
                 Some(Lookup::Found(person)) => {
-                    let active = person.account == crate::directory::Account::Active;
+                    let active = person.account == Account::Active;
                     let one = self.identity.get_or_insert_with(|| person.identity.clone()) == &person.identity;
                     if !active {
                         self.lines
@@ -220,7 +234,7 @@ impl Report {
                 Some(Lookup::Unknown) | None => {}
                 Some(Lookup::Ambiguous) => return (json!(name), false),
                 Some(Lookup::Unreachable(_)) => {
-                    if config.auth_profile(*profile).on_unreachable == crate::config::OnUnreachable::Deny {
+                    if self.config.auth_profile(*profile).on_unreachable == OnUnreachable::Deny {
                         return (json!(name), false);
                     }
                 }
@@ -230,14 +244,14 @@ impl Report {
         (Value::Null, false)
     }
 
-    async fn ask(&mut self, config: &Config, directories: &Directories, user: &UserName, profile: AuthIndex) {
+    async fn ask(&mut self, user: &UserName, profile: AuthIndex) {
         if self.known.contains_key(&profile) {
             return;
         }
         let began = Instant::now();
-        let found = directories.of(profile).look_up(user).await;
+        let found = self.sources.look_up(profile, user).await;
         let ms = began.elapsed().as_secs_f64() * 1000.0;
-        let name = config.auth_profile(profile).name();
+        let name = self.config.auth_profile(profile).name();
         let value = trace::lookup(&found);
         self.lines.push(format!("  {name}: {} ({ms:.1} ms)", one_line(&value)));
         let asked = self.json.entry("directories").or_insert_with(|| json!({}));

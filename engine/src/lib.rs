@@ -6,6 +6,7 @@
 //! facts and events go in, effects come out, so that a login can be explained, replayed and tested without a server.
 #![forbid(unsafe_code)]
 
+pub mod conditions;
 pub mod config;
 pub mod directories;
 pub mod directory;
@@ -13,6 +14,10 @@ pub mod explain;
 mod fallback;
 pub mod login;
 pub mod matcher;
+pub mod moment;
 pub mod names;
 pub mod policy;
+pub mod policy_test;
+pub mod replay;
 pub mod sign_in;
+pub mod sources;

@@ -2,15 +2,17 @@
 //!
 //! Pure: the directories' answers are inputs. Where one is still missing, [`choose`] says which, and is asked again.
 
-use crate::config::{AuthIndex, Config, MethodIndex};
-use crate::directory::Lookup;
-use std::collections::BTreeMap;
+use crate::conditions::{Circumstances, Unmet};
+use crate::config::{AuthIndex, Config, MethodIndex, Policy};
+use crate::directory::{Lookup, Person};
+use crate::matcher::Prepared;
+use std::collections::{BTreeMap, HashMap};
 
 /// What one policy says of a user.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Answer {
-    /// It matches; the value that did, made visible.
-    Yes(String),
+    /// It matches; the value that did, made visible, where it looks at one.
+    Yes(Option<String>),
     /// It does not.
     No(No),
     /// The directory could not say: the evaluation ends, denied (never a quiet fall to a weaker default).
@@ -20,6 +22,8 @@ pub enum Answer {
 /// Why a policy does not match.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum No {
+    /// A condition of its own does not hold.
+    Unmet(Unmet),
     /// Its authentication profile does not know the user.
     UnknownUser,
     /// The user has no such attribute.
@@ -64,17 +68,21 @@ pub enum Choice {
 pub fn choose(
     config: &Config,
     methods: &[MethodIndex],
+    login: &Circumstances,
     known: &BTreeMap<AuthIndex, Lookup>,
 ) -> (Choice, Vec<Considered>) {
     let mut considered = Vec::new();
+    let mut prepared = PreparedValues::default();
     for (at, policy) in config.policies.iter().enumerate() {
         if !methods.contains(&policy.method) {
             continue;
         }
-        let Some(lookup) = known.get(&policy.auth_profile) else {
-            return (Choice::Need(policy.auth_profile), considered);
+        // Before the directory: what does not apply here must not wait for it, nor fail with it.
+        let answer = match (policy.conditions.unmet(login), known.get(&policy.auth_profile)) {
+            (Some(unmet), _) => Answer::No(No::Unmet(unmet)),
+            (None, None) => return (Choice::Need(policy.auth_profile), considered),
+            (None, Some(lookup)) => ask(policy, lookup, &mut prepared),
         };
-        let answer = ask(policy, lookup);
         considered.push(Considered {
             policy: at,
             answer: answer.clone(),
@@ -98,17 +106,32 @@ pub fn choose(
     (choice, considered)
 }
 
-fn ask(policy: &crate::config::Policy, lookup: &Lookup) -> Answer {
-    match lookup {
-        Lookup::Found(person) => match person.attributes.find(&policy.attribute) {
-            None => Answer::No(No::NoAttribute),
-            Some(values) => match policy.matcher.find(values) {
-                Some(value) => Answer::Yes(value),
-                None => Answer::No(No::NoValue),
-            },
+/// The user's values, spelt for comparison once a decision and not once a policy.
+#[derive(Default)]
+struct PreparedValues<'a>(HashMap<(AuthIndex, &'a str), Option<Prepared<'a>>>);
+
+impl<'a> PreparedValues<'a> {
+    fn of(&mut self, profile: AuthIndex, attribute: &'a str, person: &'a Person) -> Option<&Prepared<'a>> {
+        let prepare = || person.attributes.find(attribute).map(Prepared::new);
+        self.0.entry((profile, attribute)).or_insert_with(prepare).as_ref()
+    }
+}
+
+fn ask<'a>(policy: &'a Policy, lookup: &'a Lookup, prepared: &mut PreparedValues<'a>) -> Answer {
+    let person = match lookup {
+        Lookup::Found(person) => person,
+        Lookup::Unknown => return Answer::No(No::UnknownUser),
+        Lookup::Ambiguous => return Answer::CannotTell("the directory has two users of this name".into()),
+        Lookup::Unreachable(why) => return Answer::CannotTell(why.clone()),
+    };
+    let Some(test) = &policy.attribute else {
+        return Answer::Yes(None);
+    };
+    match prepared.of(policy.auth_profile, &test.name, person) {
+        None => Answer::No(No::NoAttribute),
+        Some(values) => match test.matcher.find(values) {
+            Some(value) => Answer::Yes(Some(value)),
+            None => Answer::No(No::NoValue),
         },
-        Lookup::Unknown => Answer::No(No::UnknownUser),
-        Lookup::Ambiguous => Answer::CannotTell("the directory has two users of this name".into()),
-        Lookup::Unreachable(why) => Answer::CannotTell(why.clone()),
     }
 }

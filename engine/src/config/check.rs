@@ -3,12 +3,14 @@
 use super::auth::{auth_profile, loopback};
 use super::checker::{Checker, Named, Place};
 use super::files::line_of;
-use super::raw::{RawApplication, RawFile, RawPolicy, RawPushProfile};
+use super::method::{code_profile, push_profile};
+use super::policy::{Around, policy};
+use super::raw::{RawApplication, RawCodeProfile, RawFile};
+use super::shadow::shadowed;
 use super::{
-    Application, Assurance, AuthIndex, AuthProfile, AuthSource, Config, Factor, Gateway, Log, MethodIndex, Paths,
-    Policy, Problem, Problems, PushProfile, Unlisted,
+    Application, AuthIndex, AuthProfile, AuthSource, Config, Factor, Gateway, Log, Method, MethodIndex, MethodProfile,
+    Paths, Policy, Problem, Problems, Subject, Unlisted,
 };
-use crate::matcher::Matcher;
 use std::path::PathBuf;
 use toml::Spanned;
 
@@ -31,43 +33,41 @@ impl Source {
 /// Turns the files into one checked configuration.
 pub(super) fn check(mut sources: Vec<Source>, problems: Vec<Problem>) -> Result<Config, Problems> {
     let mut checker = Checker::new(problems, "assent-agentd.service");
-    let (mut auth_profiles, mut push_profiles, mut policies, mut applications) = (vec![], vec![], vec![], vec![]);
+    let (mut auth_profiles, mut methods, mut policies, mut applications) = (vec![], vec![], vec![], vec![]);
     let mut settings = Settings::default();
-
-    // Names first, over all files, so that order does not matter for references.
-    for source in &sources {
-        for raw in &source.raw.auth_profile {
-            let index = AuthIndex(auth_profiles.len());
-            checker.name(&raw.get_ref().name, Named::Auth(index), &source.place(raw));
-            auth_profiles.push(None);
-        }
-        for raw in &source.raw.push_profile {
-            let index = MethodIndex(push_profiles.len());
-            checker.name(&raw.get_ref().name, Named::Method(index), &source.place(raw));
-            push_profiles.push(None);
-        }
-        for raw in &source.raw.application {
-            checker.name(&raw.get_ref().name, Named::Application, &source.place(raw));
-        }
-    }
-    let (mut auth_at, mut push_at) = (0, 0);
+    name_everything(&mut checker, &sources);
     for source in &mut sources {
         settings.take(source, &mut checker);
         for raw in std::mem::take(&mut source.raw.auth_profile) {
             let place = source.place(&raw);
-            auth_profiles[auth_at] = auth_profile(&mut checker, &place, raw.into_inner());
-            auth_at += 1;
+            auth_profiles.push(auth_profile(&mut checker, &place, raw.into_inner()));
         }
         for raw in std::mem::take(&mut source.raw.push_profile) {
             let place = source.place(&raw);
-            push_profiles[push_at] = push_profile(&mut checker, &place, raw.into_inner());
-            push_at += 1;
+            methods.push(push_profile(&mut checker, &place, raw.into_inner()));
+        }
+        for (method, list) in code_profiles(&mut source.raw) {
+            for raw in std::mem::take(list) {
+                let place = Place {
+                    file: source.file.clone(),
+                    line: line_of(&source.text, raw.span().start),
+                };
+                methods.push(code_profile(&mut checker, &place, method, raw.into_inner()));
+            }
         }
     }
+    let around = Around {
+        auth_profiles: &auth_profiles,
+        methods: &methods,
+    };
+    let mut policy_places = Vec::new();
     for source in &mut sources {
         for raw in std::mem::take(&mut source.raw.policy) {
             let place = source.place(&raw);
-            policies.extend(policy(&mut checker, &place, &push_profiles, raw.into_inner()));
+            if let Some(policy) = policy(&mut checker, &place, &around, raw.into_inner()) {
+                policies.push(policy);
+                policy_places.push(place);
+            }
         }
         for raw in std::mem::take(&mut source.raw.application) {
             let place = source.place(&raw);
@@ -75,28 +75,88 @@ pub(super) fn check(mut sources: Vec<Source>, problems: Vec<Problem>) -> Result<
         }
     }
     let main = sources.first().map_or_else(PathBuf::new, |s| s.file.clone());
-    if settings.gateway.is_none() && !push_profiles.is_empty() {
+    let pushes = |method: &Option<MethodProfile>| {
+        let method = method.as_ref();
+        method.is_some_and(|method| matches!(method.method, Method::Push { .. }))
+    };
+    if settings.gateway.is_none() && methods.iter().any(pushes) {
         checker.problem(
             &Place { file: main, line: 1 },
             "there are push profiles but no [gateway]",
             "add [gateway] with its url",
         );
     }
+    warn_of_hidden(&mut checker, &policies, &policy_places, &applications);
     want_attributes(&mut auth_profiles, &policies);
     let auth_profiles: Option<Vec<AuthProfile>> = auth_profiles.into_iter().collect();
-    let push_profiles: Option<Vec<PushProfile>> = push_profiles.into_iter().collect();
-    match (auth_profiles, push_profiles) {
-        (Some(auth_profiles), Some(push_profiles)) if checker.problems.is_empty() => Ok(Config {
+    let methods: Option<Vec<MethodProfile>> = methods.into_iter().collect();
+    match (auth_profiles, methods) {
+        (Some(auth_profiles), Some(methods)) if checker.problems.is_empty() => Ok(Config {
             unlisted: settings.unlisted.unwrap_or(Unlisted::Deny),
             gateway: settings.gateway,
             log: settings.log,
             paths: settings.paths,
             auth_profiles,
-            push_profiles,
+            methods,
             policies,
             applications,
+            warnings: checker.warnings,
         }),
         _ => Err(Problems(checker.problems)),
+    }
+}
+
+/// Names first, over all files, so that order does not matter for references. Counted in the order in which profiles are
+/// read afterwards.
+fn name_everything(checker: &mut Checker, sources: &[Source]) {
+    let (mut auths, mut methods) = (0, 0);
+    for source in sources {
+        for raw in &source.raw.auth_profile {
+            checker.name(&raw.get_ref().name, Named::Auth(AuthIndex(auths)), &source.place(raw));
+            auths += 1;
+        }
+        let raw = &source.raw;
+        let pushes = raw
+            .push_profile
+            .iter()
+            .map(|raw| (&raw.get_ref().name, source.place(raw)));
+        let codes = [
+            &raw.sms_profile,
+            &raw.mail_profile,
+            &raw.totp_profile,
+            &raw.recovery_profile,
+        ];
+        let codes = codes.into_iter().flatten();
+        for (name, place) in pushes.chain(codes.map(|raw| (&raw.get_ref().name, source.place(raw)))) {
+            checker.name(name, Named::Method(MethodIndex(methods)), &place);
+            methods += 1;
+        }
+        for raw in &source.raw.application {
+            checker.name(&raw.get_ref().name, Named::Application, &source.place(raw));
+        }
+    }
+}
+
+/// The profiles beside push, in the order in which they are counted.
+fn code_profiles(raw: &mut RawFile) -> [(Method, &mut Vec<Spanned<RawCodeProfile>>); 4] {
+    [
+        (Method::Sms, &mut raw.sms_profile),
+        (Method::Mail, &mut raw.mail_profile),
+        (Method::Totp, &mut raw.totp_profile),
+        (Method::Recovery, &mut raw.recovery_profile),
+    ]
+}
+
+fn warn_of_hidden(checker: &mut Checker, policies: &[Policy], places: &[Place], applications: &[Application]) {
+    for (hidden, hider) in shadowed(policies, applications) {
+        checker.warning(
+            &places[hidden],
+            "no login comes to this policy",
+            format!(
+                "the one at {} takes everybody whom this one would: move this one above it, or remove it",
+                policies[hider].place
+            ),
+        );
     }
 }
 
@@ -181,122 +241,6 @@ fn url_is_safe(url: &str) -> bool {
     host(rest).is_some_and(|authority| loopback(&authority))
 }
 
-fn push_profile(checker: &mut Checker, place: &Place, raw: RawPushProfile) -> Option<PushProfile> {
-    let before = checker.problems.len();
-    let fallback = raw
-        .fallback_auth_profiles
-        .iter()
-        .filter_map(|name| checker.auth(name, place))
-        .collect();
-    if raw.fallback_auth_profiles.is_empty() {
-        checker.problem(
-            place,
-            format!("push profile {:?} has no fallback auth profiles", raw.name),
-            "name at least one [[auth_profile]]",
-        );
-    }
-    match raw.assurance.as_deref() {
-        Some("tap") => {}
-        None => checker.problem(
-            place,
-            format!("push profile {:?} has no assurance", raw.name),
-            "write assurance = \"tap\"; \"adaptive\", which will be the default, is not there yet",
-        ),
-        Some(other @ ("adaptive" | "number" | "passkey")) => checker.problem(
-            place,
-            format!("assurance = {other:?} is not there yet"),
-            "this version knows assurance = \"tap\"",
-        ),
-        Some(other) => checker.problem(
-            place,
-            format!("assurance = {other:?} is not known"),
-            "write assurance = \"tap\"",
-        ),
-    }
-    if raw.nist == Some(true) {
-        checker.problem(place, "nist = true needs numbers, which are not there yet", "remove it");
-    }
-    let ttl = raw.ttl_seconds.unwrap_or(60);
-    if !(10..=assent_proto::request::MAX_TTL).contains(&ttl) {
-        checker.problem(
-            place,
-            format!("ttl_seconds = {ttl} is out of bounds"),
-            format!("use 10 to {}", assent_proto::request::MAX_TTL),
-        );
-    }
-    (checker.problems.len() == before).then_some(PushProfile {
-        name: raw.name,
-        fallback,
-        assurance: Assurance::Tap,
-        ttl,
-    })
-}
-
-fn policy(checker: &mut Checker, place: &Place, profiles: &[Option<PushProfile>], raw: RawPolicy) -> Option<Policy> {
-    let name = match (raw.profile, raw.push_profile) {
-        (Some(name), None) | (None, Some(name)) => name,
-        (None, None) => {
-            checker.problem(place, "a policy belongs to a profile", "add push_profile = \"…\"");
-            return None;
-        }
-        (Some(_), Some(_)) => {
-            checker.problem(place, "a policy belongs to one profile", "keep profile or push_profile");
-            return None;
-        }
-    };
-    let method = match checker.names.get(&name) {
-        Some((Named::Method(index), _)) => Some(*index),
-        _ => {
-            checker.problem(
-                place,
-                format!("there is no push profile {name:?}"),
-                checker.known(|n| matches!(n, Named::Method(_))),
-            );
-            None
-        }
-    };
-    let auth_profile = checker.auth(&raw.auth_profile, place);
-    if let (Some(method), Some(auth)) = (method, auth_profile)
-        && profiles[method.0].as_ref().is_some_and(|p| !p.fallback.contains(&auth))
-    {
-        checker.problem(
-            place,
-            format!(
-                "the policy's auth_profile {:?} is none of {name:?}'s fallback_auth_profiles",
-                raw.auth_profile
-            ),
-            "add it there, or name one of them",
-        );
-    }
-    if raw.attribute.is_empty() {
-        checker.problem(
-            place,
-            "the policy names no attribute",
-            "add attribute = \"department\" or another one",
-        );
-    }
-    let exact = checker.choice(
-        place,
-        "case",
-        raw.case.as_deref(),
-        false,
-        &[("exact", true), ("ignore", false)],
-    );
-    match Matcher::new(&raw.values, &raw.regex, exact) {
-        Ok(matcher) => Some(Policy {
-            method: method?,
-            auth_profile: auth_profile?,
-            attribute: raw.attribute,
-            matcher,
-            place: format!("{}:{}", place.file.display(), place.line),
-        }),
-        Err(e) => {
-            checker.problem(place, e.to_string(), "see the manual's page on policies");
-            None
-        }
-    }
-}
-
 fn application(
     checker: &mut Checker,
     place: &Place,
@@ -332,6 +276,13 @@ fn application(
     }
     let factors: Option<Vec<Factor>> = raw.factors.iter().map(|names| factor(checker, place, names)).collect();
     let factors = factors?;
+    let subject = checker.choice(
+        place,
+        "subject",
+        raw.subject.as_deref(),
+        Subject::User,
+        &[("user", Subject::User), ("caller", Subject::Caller)],
+    );
     if factors.iter().all(|factor| *factor == Factor::Stack) {
         checker.problem(
             place,
@@ -344,6 +295,7 @@ fn application(
         name: raw.name,
         services: raw.services,
         factors,
+        subject,
     })
 }
 
@@ -388,9 +340,13 @@ fn want_attributes(profiles: &mut [Option<AuthProfile>], policies: &[Policy]) {
     for policy in policies {
         if let Some(Some(profile)) = profiles.get_mut(policy.auth_profile.0)
             && let AuthSource::Ldap(ldap) = &mut profile.source
-            && !ldap.attributes.contains(&policy.attribute)
+            && let Some(test) = &policy.attribute
+            && !ldap
+                .attributes
+                .iter()
+                .any(|known| known.eq_ignore_ascii_case(&test.name))
         {
-            ldap.attributes.push(policy.attribute.clone());
+            ldap.attributes.push(test.name.clone());
         }
     }
 }

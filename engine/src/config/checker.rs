@@ -14,6 +14,8 @@ pub(super) struct Place {
 /// Collects problems and the names given so far.
 pub(super) struct Checker {
     pub problems: Vec<Problem>,
+    /// What is allowed, and hardly meant.
+    pub warnings: Vec<Problem>,
     pub names: HashMap<String, (Named, Place)>,
     /// The systemd service whose credentials are meant.
     pub unit: &'static str,
@@ -32,6 +34,7 @@ impl Checker {
     pub fn new(problems: Vec<Problem>, unit: &'static str) -> Self {
         Self {
             problems,
+            warnings: Vec::new(),
             names: HashMap::new(),
             unit,
         }
@@ -40,6 +43,16 @@ impl Checker {
     /// One more problem.
     pub fn problem(&mut self, place: &Place, what: impl Into<String>, mend: impl Into<String>) {
         self.problems.push(Problem {
+            file: place.file.clone(),
+            line: Some(place.line),
+            what: what.into(),
+            mend: mend.into(),
+        });
+    }
+
+    /// Something that is allowed, and hardly meant.
+    pub fn warning(&mut self, place: &Place, what: impl Into<String>, mend: impl Into<String>) {
+        self.warnings.push(Problem {
             file: place.file.clone(),
             line: Some(place.line),
             what: what.into(),

@@ -116,7 +116,7 @@ fn parse(path: &Path, text: String) -> Result<Source, Problem> {
 }
 
 /// The line, counted from 1, that byte `at` lies in.
-pub(super) fn line_of(text: &str, at: usize) -> usize {
+pub(crate) fn line_of(text: &str, at: usize) -> usize {
     text.as_bytes()[..at.min(text.len())]
         .iter()
         .filter(|b| **b == b'\n')

@@ -5,15 +5,21 @@
 mod auth;
 mod check;
 mod checker;
+mod conditions;
 mod files;
+mod method;
+mod policy;
 mod problem;
 pub mod profile;
 mod raw;
+mod shadow;
 
 pub use auth::load_auth_profiles;
+pub(crate) use files::line_of;
 pub use files::{load, load_str};
 pub use problem::{Problem, Problems};
 
+use crate::conditions::Conditions;
 use crate::matcher::Matcher;
 use profile::{LdapProfile, LocalProfile};
 use std::path::PathBuf;
@@ -32,12 +38,14 @@ pub struct Config {
     pub paths: Paths,
     /// Authentication profiles, as [`AuthIndex`] counts them.
     pub auth_profiles: Vec<AuthProfile>,
-    /// Push profiles, as [`MethodIndex`] counts them.
-    pub push_profiles: Vec<PushProfile>,
+    /// Method profiles, as [`MethodIndex`] counts them.
+    pub methods: Vec<MethodProfile>,
     /// Policies, top to bottom.
     pub policies: Vec<Policy>,
     /// Applications.
     pub applications: Vec<Application>,
+    /// What is allowed, and hardly meant.
+    pub warnings: Vec<Problem>,
 }
 
 /// Names an authentication profile.
@@ -121,17 +129,49 @@ pub enum OnUnreachable {
     Next,
 }
 
-/// A push profile.
+/// A method profile: a push profile, or one of the methods beside push.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PushProfile {
+pub struct MethodProfile {
     /// Its name.
     pub name: String,
     /// Who validates the user and yields the attributes, in order.
     pub fallback: Vec<AuthIndex>,
-    /// How sure an approval must be.
-    pub assurance: Assurance,
-    /// Seconds that a push lives.
-    pub ttl: u32,
+    /// Which method.
+    pub method: Method,
+}
+
+/// What a method profile does. The ones beside push can be configured, chosen and explained; a login that comes to one of
+/// them is denied with a cause of its own until they are there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Method {
+    /// A push to the user's devices.
+    Push {
+        /// How sure an approval must be.
+        assurance: Assurance,
+        /// Seconds that a push lives.
+        ttl: u32,
+    },
+    /// A one-time code by SMS.
+    Sms,
+    /// A one-time code by mail.
+    Mail,
+    /// A time-based code (RFC 6238).
+    Totp,
+    /// A recovery code.
+    Recovery,
+}
+
+impl Method {
+    /// The method's word in traces and reports.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Push { .. } => "push",
+            Self::Sms => "SMS code",
+            Self::Mail => "mail code",
+            Self::Totp => "TOTP",
+            Self::Recovery => "recovery code",
+        }
+    }
 }
 
 /// How sure an approval must be. Numbers, `adaptive` and passkeys come with their own parts of the product; until then
@@ -147,14 +187,23 @@ pub enum Assurance {
 pub struct Policy {
     /// The method profile that it belongs to.
     pub method: MethodIndex,
-    /// Whose attribute it looks at.
+    /// Who must know the user, and whose attribute it looks at.
     pub auth_profile: AuthIndex,
-    /// The attribute.
-    pub attribute: String,
-    /// The values.
-    pub matcher: Matcher,
+    /// What it asks of the user; `None`: whoever is known there.
+    pub attribute: Option<AttributeTest>,
+    /// What it asks of the login.
+    pub conditions: Conditions,
     /// Where it stands, for `explain`.
     pub place: String,
+}
+
+/// An attribute and the values that it may have.
+#[derive(Debug)]
+pub struct AttributeTest {
+    /// The attribute's name, whose case does not count.
+    pub name: String,
+    /// The values.
+    pub matcher: Matcher,
 }
 
 /// An application: PAM services and the factors that they ask for.
@@ -166,6 +215,18 @@ pub struct Application {
     pub services: Vec<String>,
     /// Factors, in order.
     pub factors: Vec<Factor>,
+    /// Who must prove themselves.
+    pub subject: Subject,
+}
+
+/// Who must prove themselves to an application.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Subject {
+    /// `PAM_USER`.
+    User,
+    /// `PAM_RUSER`, checked against the caller's login uid: for `su`, and for sudo with `targetpw`, `rootpw` or `runaspw`,
+    /// where `PAM_USER` is the account that is asked for.
+    Caller,
 }
 
 /// One factor of an application.
@@ -193,8 +254,8 @@ impl Config {
     }
 
     /// A method profile.
-    pub fn method(&self, index: MethodIndex) -> &PushProfile {
-        &self.push_profiles[index.0]
+    pub fn method(&self, index: MethodIndex) -> &MethodProfile {
+        &self.methods[index.0]
     }
 
     /// Every authentication profile.

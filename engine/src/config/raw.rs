@@ -16,6 +16,14 @@ pub(super) struct RawFile {
     #[serde(default)]
     pub push_profile: Vec<Spanned<RawPushProfile>>,
     #[serde(default)]
+    pub sms_profile: Vec<Spanned<RawCodeProfile>>,
+    #[serde(default)]
+    pub mail_profile: Vec<Spanned<RawCodeProfile>>,
+    #[serde(default)]
+    pub totp_profile: Vec<Spanned<RawCodeProfile>>,
+    #[serde(default)]
+    pub recovery_profile: Vec<Spanned<RawCodeProfile>>,
+    #[serde(default)]
     pub policy: Vec<Spanned<RawPolicy>>,
     #[serde(default)]
     pub application: Vec<Spanned<RawApplication>>,
@@ -86,16 +94,38 @@ pub(super) struct RawPushProfile {
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
+pub(super) struct RawCodeProfile {
+    pub name: String,
+    pub fallback_auth_profiles: Vec<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct RawPolicy {
     pub profile: Option<String>,
     pub push_profile: Option<String>,
     pub auth_profile: String,
-    pub attribute: String,
+    pub attribute: Option<String>,
     #[serde(default)]
     pub values: Vec<String>,
     #[serde(default)]
     pub regex: Vec<String>,
     pub case: Option<String>,
+    #[serde(default)]
+    pub services: Vec<String>,
+    #[serde(default)]
+    pub networks: Vec<String>,
+    pub when: Option<RawWindow>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawWindow {
+    #[serde(default)]
+    pub days: Vec<String>,
+    pub from: Option<String>,
+    pub until: Option<String>,
+    pub zone: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -104,4 +134,5 @@ pub(super) struct RawApplication {
     pub name: String,
     pub services: Vec<String>,
     pub factors: Vec<Vec<String>>,
+    pub subject: Option<String>,
 }

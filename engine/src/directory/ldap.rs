@@ -21,7 +21,7 @@ mod target;
 mod tls;
 mod verdict;
 
-pub(crate) use entry::is_uuid;
+pub(crate) use entry::{guid_text, is_uuid, syntax};
 pub use tls::{TlsProblem, tls_config};
 
 use super::{Lookup, Password, PasswordCheck, date};

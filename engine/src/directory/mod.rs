@@ -8,6 +8,7 @@ pub mod ldap;
 pub mod local;
 pub mod nss;
 mod secret_file;
+pub(crate) mod syntax;
 
 use crate::names::UserName;
 use assent_proto::cert::Identity;

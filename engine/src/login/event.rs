@@ -72,8 +72,8 @@ impl Event {
 /// What the name service says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NameSearch {
-    /// The name as it writes it.
-    Known(UserName),
+    /// The name as it writes it, and the user id.
+    Known(UserName, u32),
     /// No such user.
     Unknown,
     /// It did not answer.
@@ -236,6 +236,10 @@ pub enum Cause {
     CannotTell(String),
     /// The letter that a push alone needs was not typed.
     NotAsked,
+    /// The method that was chosen is not there yet.
+    MethodMissing(&'static str),
+    /// The caller, who must prove themselves, is not who logged in.
+    NotTheCaller,
     /// The user has no device.
     NoDevice,
     /// sudo without a terminal.

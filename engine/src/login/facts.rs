@@ -1,6 +1,9 @@
 //! What is known of a login before anything is decided: what the module sent, as types.
 
+use crate::conditions::Circumstances;
+use crate::config::Subject;
 use assent_proto::text::Outside;
+use assent_proto::time::UnixTime;
 use assent_proto::{Digest, ShortText};
 use std::net::IpAddr;
 
@@ -50,6 +53,8 @@ impl SshConnection {
 pub struct Facts {
     /// The login's short id, the same on terminal, phone and log.
     pub login: ShortText,
+    /// When it began.
+    pub at: UnixTime,
     /// SHA-256 that binds an approval to this one PAM transaction.
     pub ctx: Digest,
     /// The PAM phase.
@@ -60,6 +65,8 @@ pub struct Facts {
     pub user: Outside,
     /// `PAM_RUSER`.
     pub ruser: Option<Outside>,
+    /// Who logged in first, as the kernel's audit keeps it (`/proc/self/loginuid`); `None` where it is unset.
+    pub login_uid: Option<u32>,
     /// `PAM_RHOST`: shown, never compared (R85).
     pub rhost: Option<Outside>,
     /// `PAM_TTY`.
@@ -88,6 +95,23 @@ impl Facts {
     /// Whether the caller is sudo.
     pub fn is_sudo(&self) -> bool {
         self.sudo_command.is_some() || matches!(self.service.as_bytes(), b"sudo" | b"sudo-i")
+    }
+
+    /// Who must prove themselves; empty where the application wants the caller and PAM names none.
+    pub fn subject(&self, subject: Subject) -> Outside {
+        match subject {
+            Subject::User => self.user.clone(),
+            Subject::Caller => self.ruser.clone().unwrap_or_else(|| Outside::new("")),
+        }
+    }
+
+    /// What policies ask of the login itself.
+    pub fn circumstances(&self) -> Circumstances<'_> {
+        Circumstances {
+            service: std::str::from_utf8(self.service.as_bytes()).unwrap_or_default(),
+            source: self.ssh.map(|ssh| ssh.client),
+            at: self.at,
+        }
     }
 
     /// Whether the login comes over a network, so that nothing may be told before a factor has passed.

@@ -3,7 +3,7 @@
 use super::event::{Cause, DeviceSearch, Effect, Event, PushOrder, Tone};
 use super::facts::Phase;
 use super::{Login, Passed, Stage, blocked, sudo};
-use crate::config::{Factor, MethodIndex, OnUnreachable};
+use crate::config::{Factor, Method, MethodIndex, OnUnreachable, Subject};
 use crate::directory::Lookup;
 use crate::policy::{self, Choice};
 use assent_proto::ShortText;
@@ -25,7 +25,7 @@ impl Login {
             Some(Factor::Method(methods)) => methods.clone(),
             _ => return self.deny(Cause::Internal("a choice without methods".into())),
         };
-        let (choice, considered) = policy::choose(&self.config, &methods, &self.lookups);
+        let (choice, considered) = policy::choose(&self.config, &methods, &self.facts.circumstances(), &self.lookups);
         self.record_policies(&considered, &choice);
         match choice {
             Choice::Need(profile) => self.look_up(profile, Stage::Choosing(profile)),
@@ -79,7 +79,10 @@ impl Login {
                 if !self.is_one_identity(&person.identity) {
                     return self.deny(Cause::IdentityConflict);
                 }
-                self.find_devices(method, person.identity)
+                match self.config.method(method).method {
+                    Method::Push { .. } => self.find_devices(method, person.identity),
+                    other => self.deny(Cause::MethodMissing(other.word())),
+                }
             }
             Lookup::Unknown => self.validate(method, at + 1),
             Lookup::Ambiguous => self.deny(Cause::Ambiguous),
@@ -129,7 +132,10 @@ impl Login {
             return self.deny(Cause::Internal("a push without an identity".into()));
         };
         let left = self.deadline().0.saturating_sub(now.0);
-        let life = Duration::from_secs(u64::from(self.config.method(method).ttl)).min(left);
+        let Method::Push { ttl, .. } = self.config.method(method).method else {
+            return self.deny(Cause::Internal("devices for a method without a push".into()));
+        };
+        let life = Duration::from_secs(u64::from(ttl)).min(left);
         let Ok(ttl @ 1..) = u32::try_from(life.as_secs()) else {
             return self.deny(Cause::Deadline);
         };
@@ -152,16 +158,21 @@ impl Login {
         let text = |outside: &Outside| ShortText::cut(outside.to_statement());
         let facts = &self.facts;
         let sudo = facts.is_sudo();
-        let target = sudo::asked(&facts.args)
-            .target
-            .map_or_else(|| ShortText::cut("root".into()), text);
+        let asked = sudo::asked(&facts.args);
+        let caller = self.subject() == Subject::Caller;
+        // Where the caller must prove themselves, PAM_USER is the account that they want.
+        let target = match (sudo, caller) {
+            (_, true) => Some(text(&facts.user)),
+            (true, false) => Some(asked.target.map_or_else(|| ShortText::cut("root".into()), text)),
+            (false, false) => None,
+        };
         Details {
             login: facts.login.clone(),
             svc: text(&facts.service),
-            user: text(&facts.user),
+            user: text(&facts.subject(self.subject())),
             identity,
             ruser: facts.ruser.as_ref().filter(|r| !r.as_bytes().is_empty()).map(text),
-            target_user: sudo.then_some(target),
+            target_user: target,
             cmd: sudo.then(|| sudo::command(facts)),
             cwd: sudo.then(|| facts.cwd.as_ref().map(text)).flatten(),
             tty: facts.tty.as_ref().filter(|t| !t.as_bytes().is_empty()).map(text),

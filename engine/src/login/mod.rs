@@ -15,7 +15,7 @@ mod words;
 pub use event::{Cause, DeviceSearch, Effect, Event, Gone, NameSearch, Outcome, PasswordReply, PushOrder, Tone};
 pub use trace::TraceLine;
 
-use crate::config::{AuthIndex, Config, Factor, MethodIndex, Unlisted};
+use crate::config::{AuthIndex, Config, Factor, MethodIndex, Subject, Unlisted};
 use crate::directory::{Account, Lookup, PasswordCheck, Person};
 use crate::fallback::{After, after};
 use crate::names::UserName;
@@ -178,6 +178,11 @@ impl Login {
         }
     }
 
+    pub(super) fn subject(&self) -> Subject {
+        let application = self.config.applications.get(self.application);
+        application.map_or(Subject::User, |application| application.subject)
+    }
+
     fn begin(&mut self) -> Vec<Effect> {
         let service = std::str::from_utf8(self.facts.service.as_bytes()).unwrap_or_default();
         let found = self
@@ -193,7 +198,7 @@ impl Login {
             };
         };
         self.application = application;
-        if let Ok(name) = UserName::new(&self.facts.user) {
+        if let Ok(name) = UserName::new(&self.facts.subject(self.subject())) {
             self.stage = Stage::Resolving;
             self.name = Some(name.clone());
             return vec![Effect::Resolve(name)];
@@ -204,7 +209,12 @@ impl Login {
 
     fn resolved(&mut self, found: NameSearch) -> Vec<Effect> {
         match found {
-            NameSearch::Known(canonical) => self.canonical = Some(canonical),
+            NameSearch::Known(canonical, uid) => {
+                self.canonical = Some(canonical);
+                if self.subject() == Subject::Caller && self.facts.login_uid.is_some_and(|known| known != uid) {
+                    self.hopeless = Some(Cause::NotTheCaller);
+                }
+            }
             NameSearch::Unknown => self.hopeless = Some(Cause::UnknownUser),
             NameSearch::Unreachable(why) => return self.deny(Cause::DirectoryUnreachable(why)),
         }

@@ -2,9 +2,11 @@
 
 use super::Login;
 use super::event::{DeviceSearch, Effect, Event, NameSearch, Outcome, PasswordReply};
-use crate::config::{AuthIndex, Config};
+use crate::conditions::Unmet;
+use crate::config::{AuthIndex, AuthSource, Config};
 use crate::directory::{Attributes, Lookup, PasswordCheck, Person};
 use crate::policy::{Answer, Choice, Considered, No};
+use assent_proto::text::Outside;
 use assent_proto::time::BootTime;
 use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Value, json};
@@ -34,7 +36,7 @@ impl Login {
     pub(super) fn record_event(&mut self, event: &Event, now: BootTime) {
         let detail = match event {
             Event::Begin => self.begin_detail(),
-            Event::Resolved(NameSearch::Known(name)) => json!({"name": name.shown()}),
+            Event::Resolved(NameSearch::Known(name, uid)) => json!({"name": name.shown(), "uid": uid}),
             Event::Resolved(NameSearch::Unknown) => json!({"unknown": true}),
             Event::Resolved(NameSearch::Unreachable(why)) => json!({"unreachable": why}),
             Event::Password(reply) => json!(match reply {
@@ -96,6 +98,7 @@ impl Login {
         let facts = self.facts();
         json!({
             "phase": match facts.phase { super::facts::Phase::Auth => "auth", super::facts::Phase::Account => "account" },
+            "at": facts.at.0,
             "service": facts.service.shown(SHOWN),
             "rhost": facts.rhost.as_ref().map(|v| v.shown(SHOWN)),
             "tty": facts.tty.as_ref().map(|v| v.shown(SHOWN)),
@@ -114,13 +117,13 @@ pub(crate) fn policies(config: &Config, considered: &[Considered], choice: &Choi
         .map(|c| {
             let policy = &config.policies[c.policy];
             let (answer, why) = match &c.answer {
-                Answer::Yes(value) => ("yes", value.clone()),
-                Answer::No(No::UnknownUser) => ("no", "its authentication profile does not know the user".into()),
-                Answer::No(No::NoAttribute) => ("no", "the user has no such attribute".into()),
-                Answer::No(No::NoValue) => ("no", "no value matches".into()),
-                Answer::CannotTell(why) => ("cannot tell", why.clone()),
+                Answer::Yes(Some(value)) => ("yes", value.as_str()),
+                Answer::Yes(None) => ("yes", "its authentication profile knows the user"),
+                Answer::No(no) => ("no", no_words(*no)),
+                Answer::CannotTell(why) => ("cannot tell", why.as_str()),
             };
-            json!({"at": policy.place, "profile": config.method(policy.method).name, "attribute": policy.attribute, "answer": answer, "why": why})
+            let attribute = policy.attribute.as_ref().map(|test| &test.name);
+            json!({"at": policy.place, "profile": config.method(policy.method).name, "attribute": attribute, "answer": answer, "why": why})
         })
         .collect();
     let chosen = match choice {
@@ -134,14 +137,26 @@ pub(crate) fn policies(config: &Config, considered: &[Considered], choice: &Choi
     json!({"considered": lines, "chosen": chosen})
 }
 
+fn no_words(no: No) -> &'static str {
+    match no {
+        No::Unmet(Unmet::Service) => "it is for other services",
+        No::Unmet(Unmet::Network) => "it is for other networks",
+        No::Unmet(Unmet::NoAddress) => "it is for some networks, and the login has no address",
+        No::Unmet(Unmet::Time) => "it is for other days or hours",
+        No::UnknownUser => "its authentication profile does not know the user",
+        No::NoAttribute => "the user has no such attribute",
+        No::NoValue => "no value matches",
+    }
+}
+
 fn effect_detail(config: &Config, effect: &Effect) -> (&'static str, Value) {
     match effect {
         Effect::Resolve(_) => ("resolve", Value::Null),
         Effect::AskPassword { .. } => ("ask_password", Value::Null),
         Effect::Ask { text, .. } => ("ask", json!(text)),
         Effect::Tell { text, .. } => ("tell", json!(text)),
-        Effect::CheckPassword { profile, .. } => ("check_password", json!(auth_name(config, *profile))),
-        Effect::LookUp { profile, .. } => ("look_up", json!(auth_name(config, *profile))),
+        Effect::CheckPassword { profile, .. } => ("check_password", asked(config, *profile)),
+        Effect::LookUp { profile, .. } => ("look_up", asked(config, *profile)),
         Effect::FindDevices(identity) => ("find_devices", json!(identity.to_string())),
         Effect::Push(order) => (
             "push",
@@ -158,6 +173,15 @@ fn outcome_detail(outcome: &Outcome) -> Value {
         Outcome::ApprovedBefore => json!("approved in the auth phase"),
         Outcome::Ignore => json!("ignored"),
         Outcome::Denied { cause, .. } => json!({"denied": cause.name(), "why": cause.detail()}),
+    }
+}
+
+/// Who is asked, and which attributes are read there: a replay must tell "has none" from "was not asked".
+fn asked(config: &Config, profile: AuthIndex) -> Value {
+    let profile = config.auth_profile(profile);
+    match &profile.source {
+        AuthSource::Ldap(ldap) => json!({"profile": profile.name(), "reads": ldap.attributes}),
+        AuthSource::Local(_) => json!({"profile": profile.name()}),
     }
 }
 
@@ -187,11 +211,27 @@ fn password_check(check: &PasswordCheck) -> Value {
 }
 
 fn person(person: &Person) -> Value {
-    json!({
+    let mut value = json!({
         "identity": person.identity.to_string(),
         "account": format!("{:?}", person.account),
         "attributes": attributes(&person.attributes),
-    })
+    });
+    let cut: Vec<String> = person
+        .attributes
+        .iter()
+        .filter(|(_, values)| values.values.len() > MAX_VALUES || values.values.iter().any(changed))
+        .map(|(name, _)| assent_proto::text::visible(name))
+        .collect();
+    if !cut.is_empty() {
+        // A replay must not take what stands there for the whole.
+        value["cut"] = json!(cut);
+    }
+    value
+}
+
+/// Whether a value stands in a trace otherwise than it is.
+fn changed(value: &Outside) -> bool {
+    value.shown(SHOWN).as_bytes() != value.as_bytes()
 }
 
 fn attributes(attributes: &Attributes) -> Value {

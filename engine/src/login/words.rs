@@ -25,6 +25,8 @@ impl Cause {
             Self::NoPolicy => "no_policy_admits",
             Self::CannotTell(_) => "policy_cannot_tell",
             Self::NotAsked => "push_not_asked_for",
+            Self::MethodMissing(_) => "method_not_there_yet",
+            Self::NotTheCaller => "caller_is_not_who_logged_in",
             Self::NoDevice => "no_device",
             Self::NoTerminal => "no_terminal",
             Self::NonInteractive => "non_interactive",
@@ -67,6 +69,8 @@ impl Cause {
             Self::Deadline => "The login took too long.",
             Self::Internal(_) => "Assent failed; the server's log says why.",
             Self::DirectoryUnreachable(_) | Self::CannotTell(_) => "The directory cannot be reached.",
+            Self::MethodMissing(_) if open => "The method that you need is not there yet. Ask your administrator.",
+            Self::NotTheCaller if open => "You are not who logged in here. Log in by yourself.",
             Self::NoDevice if open => "No device is registered for you. Ask your administrator to enrol you.",
             Self::NoPolicy if open => "No policy lets you in here. Ask your administrator.",
             Self::Blocked(crate::directory::Account::MustChangePassword) if open => {
@@ -85,6 +89,8 @@ impl Cause {
             | Self::Blocked(_)
             | Self::IdentityConflict
             | Self::NoPolicy
+            | Self::MethodMissing(_)
+            | Self::NotTheCaller
             | Self::NoDevice
             | Self::Gone => "Access denied.",
         }
@@ -97,6 +103,7 @@ impl Cause {
             | Self::CannotTell(why)
             | Self::GatewayUnreachable(why)
             | Self::Internal(why) => Some(why),
+            Self::MethodMissing(method) => Some(method),
             _ => None,
         }
     }

@@ -75,6 +75,21 @@ services = ["sudo"]
 factors = [["staff-push"]]
 
 [[application]]
+name = "su"
+services = ["su"]
+factors = [["staff-push"]]
+subject = "caller"
+
+[[sms_profile]]
+name = "sms"
+fallback_auth_profiles = ["corp"]
+
+[[application]]
+name = "codes"
+services = ["codes"]
+factors = [["stack"], ["sms"]]
+
+[[application]]
 name = "open"
 services = ["open"]
 factors = [["stack"], ["open-push"]]
@@ -108,10 +123,12 @@ pub fn facts(service: &str, phase: Phase) -> Facts {
     Facts {
         login: text("k7f3q2"),
         ctx: sha256(&[service.as_bytes()]),
+        at: UnixTime(1_795_000_000),
         phase,
         service: Outside::new(service),
         user: Outside::new("alice"),
         ruser: None,
+        login_uid: None,
         rhost: Some(Outside::new("192.0.2.7")),
         tty: Some(Outside::new("ssh")),
         ssh: SshConnection::parse(&Outside::new("192.0.2.7 50022 198.51.100.1 22")),

@@ -53,7 +53,7 @@ impl Bench {
     fn resolved(facts: Facts) -> Self {
         let mut bench = Self::begin(facts);
         let name = UserName::new(&Outside::new("alice")).unwrap();
-        bench.step(Event::Resolved(NameSearch::Known(name)));
+        bench.step(Event::Resolved(NameSearch::Known(name, 1000)));
         bench
     }
 
@@ -359,6 +359,58 @@ fn a_sudo_request_shows_target_arguments_apart_and_the_resolved_command() {
     assert!(details.src.is_none());
 }
 
+/// alice, who logged in as uid 1000, wants to become postgres.
+fn su() -> Facts {
+    Facts {
+        user: Outside::new("postgres"),
+        ruser: Some(Outside::new("alice")),
+        login_uid: Some(1000),
+        sudo_command: None,
+        service: Outside::new("su"),
+        ..sudo(&["su", "-", "postgres"])
+    }
+}
+
+#[test]
+fn where_the_caller_is_the_subject_they_prove_themselves_and_the_phone_shows_whom_they_want_to_be() {
+    let begun = Bench::begin(su());
+    let asked = begun.effects.iter().find_map(|effect| match effect {
+        Effect::Resolve(name) => Some(name.as_str()),
+        _ => None,
+    });
+    assert_eq!(asked, Some("alice"));
+    let (_, details) = Bench::pushed(&Company::new(), su());
+    assert_eq!(details.user.as_str(), "alice");
+    assert_eq!(details.target_user.unwrap().as_str(), "postgres");
+}
+
+#[test]
+fn a_caller_who_is_not_who_logged_in_is_denied_before_any_directory() {
+    let mut other = Bench::resolved(Facts {
+        login_uid: Some(1001),
+        ..su()
+    });
+    assert_eq!(other.cause(), Cause::NotTheCaller);
+    assert_eq!(other.pushes, 0);
+    other.step(Event::LookedUp(found("alice-id", "IT")));
+    assert_eq!(other.pushes, 0);
+    // Without the kernel's audit nothing is known of who logged in; su itself says who called it, by its real uid.
+    let unknown = Bench::resolved(Facts {
+        login_uid: None,
+        ..su()
+    });
+    assert!(matches!(unknown.effects[..], [Effect::LookUp { .. }]));
+    let nobody = Bench::begin(Facts { ruser: None, ..su() });
+    assert_eq!(nobody.cause(), Cause::BadName);
+}
+
+#[test]
+fn a_method_that_is_not_there_yet_denies_and_says_so() {
+    let mut bench = Bench::resolved(facts("codes", Phase::Account));
+    bench.step(Event::LookedUp(found("alice-id", "IT")));
+    assert_eq!(bench.cause(), Cause::MethodMissing("SMS code"));
+}
+
 #[test]
 fn every_refusal_of_the_device_denies_and_withdraws_the_push() {
     let company = Company::new();
@@ -503,7 +555,7 @@ fn any_event() -> impl Strategy<Value = u8> {
 fn event(code: u8) -> Event {
     match code {
         0 => Event::Begin,
-        1 => Event::Resolved(NameSearch::Known(UserName::new(&Outside::new("alice")).unwrap())),
+        1 => Event::Resolved(NameSearch::Known(UserName::new(&Outside::new("alice")).unwrap(), 1000)),
         2 => Event::Resolved(NameSearch::Unknown),
         3 => Event::Resolved(NameSearch::Unreachable("x".into())),
         4 => Event::Password(PasswordReply::Typed),

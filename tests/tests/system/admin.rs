@@ -1,8 +1,9 @@
 //! What an administrator does: check, explain, reload, status, test, D-Bus, enrolment's errors.
 
 use assent_tests::bus::Bus;
-use assent_tests::product::{PATIENCE, Site, assentctl, password, program};
+use assent_tests::product::{PATIENCE, Site, assentctl, password, program, stack};
 use assent_tests::program::Program;
+use assent_tests::sudoers::{self, Sudo};
 use assent_tests::suite::Scenario;
 use assent_tests::terminal::{Terminal, fits};
 use assent_tests::{SOON, accounts, scenarios};
@@ -14,6 +15,8 @@ pub const SCENARIOS: &[Scenario] = scenarios![
     an_agent_that_starts_with_a_broken_configuration_denies_with_a_clear_word_until_it_is_mended,
     check_names_file_line_and_mend,
     explain_says_which_policy_matched_and_why_not,
+    mission_row_20_a_recorded_login_is_replayed_under_the_policies_of_now,
+    policy_test_asks_the_real_directory_and_says_what_differs,
     test_plays_a_login_without_opening_a_session,
     r57_on_the_system_bus_only_root_changes_something,
     enrolment_refuses_unknown_users_and_wrong_digits,
@@ -98,7 +101,7 @@ fn explain_says_which_policy_matched_and_why_not() {
         "application: ssh",
         "department=IT",
         "yes: IT",
-        "method: staff-push (by this policy)",
+        "method: staff-push (push), by this policy",
         "=> would be asked",
     ] {
         assert!(explain.out.contains(part), "{part} in:\n{}", explain.out);
@@ -115,6 +118,55 @@ fn explain_says_which_policy_matched_and_why_not() {
     assert_eq!(json["application"], "sudo");
     // Nothing was sent, nothing decided.
     assert!(site.agent.audit().is_empty());
+}
+
+fn mission_row_20_a_recorded_login_is_replayed_under_the_policies_of_now() {
+    let site = Site::open();
+    sudoers::allow("alice");
+    sudoers::stack(&stack("sudo"));
+    let mut phone = site.enrol("alice").listen();
+    let mut sudo = Sudo::by("alice").run(["/usr/bin/id"]);
+    phone.expect("[a]pprove", PATIENCE);
+    phone.send_line("a");
+    sudo.wait_for_success();
+    let id = site.agent.decision(0)["login"].as_str().expect("its id").to_owned();
+    let same = assentctl(["replay", &id]).expect_success();
+    assert!(same.out.contains(&format!("{id}: staff-push as then")), "{}", same.out);
+    // Another policy: IT is not admitted any more.
+    let usual = site.configuration();
+    let changed = usual.replace("values = [\"IT\"", "values = [\"Sales\"");
+    assert_ne!(usual, changed);
+    assent_tests::scratch::write("/etc/assent/agentd.toml", &changed);
+    let other = assentctl(["replay", &id]);
+    assert_eq!(other.status.code(), Some(1), "{}{}", other.out, other.err);
+    assert!(other.out.contains("then staff-push, now deny"), "{}", other.out);
+    let none = assentctl(["replay", "zzzzzz"]);
+    assert_eq!(none.status.code(), Some(2), "{}", none.err);
+    assert!(none.err.contains("has no login"), "{}", none.err);
+}
+
+fn policy_test_asks_the_real_directory_and_says_what_differs() {
+    let _site = Site::open();
+    let write = |expect: &str| {
+        let text = format!(
+            "[[test]]\nuser = \"alice\"\nservice = \"sshd\"\nexpect = \"staff-push\"\n\
+             [[test]]\nuser = \"bob\"\nservice = \"sshd\"\nexpect = \"{expect}\"\n"
+        );
+        assent_tests::scratch::write("/tmp/table.toml", &text);
+    };
+    write("deny");
+    let good = assentctl(["policy", "test", "/tmp/table.toml"]).expect_success();
+    assert!(good.out.contains("2 passed, 0 failed"), "{}", good.out);
+    write("staff-push");
+    let bad = assentctl(["policy", "test", "/tmp/table.toml"]);
+    assert_eq!(bad.status.code(), Some(1));
+    for part in [
+        "FAILED bob by sshd: deny",
+        "/tmp/table.toml:5 expects staff-push",
+        "no value matches",
+    ] {
+        assert!(bad.out.contains(part), "{part} in:\n{}", bad.out);
+    }
 }
 
 fn test_plays_a_login_without_opening_a_session() {

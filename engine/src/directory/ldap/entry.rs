@@ -185,7 +185,7 @@ fn id_text(name: &str, value: &[u8]) -> Option<String> {
 }
 
 /// Active Directory's `objectGUID` as people know it: its first three groups are stored last byte first.
-fn guid_text(bytes: &[u8]) -> Option<String> {
+pub fn guid_text(bytes: &[u8]) -> Option<String> {
     let b: &[u8; 16] = bytes.try_into().ok()?;
     let order = [3, 2, 1, 0, 5, 4, 7, 6, 8, 9, 10, 11, 12, 13, 14, 15];
     let mut text = String::with_capacity(36);

@@ -3,12 +3,14 @@
 
 use super::Options;
 use super::row::{Judged, Row, Samples};
+use assent_engine::conditions::Circumstances;
 use assent_engine::config::{self, Config, Factor, MethodIndex};
 use assent_engine::directory::{Account, Attributes, Lookup, Person, Syntax, Values};
 use assent_engine::policy::{self, Choice};
 use assent_proto::ShortText;
 use assent_proto::cert::Identity;
 use assent_proto::text::Outside;
+use assent_proto::time::UnixTime;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::hint::black_box;
@@ -72,12 +74,18 @@ impl Case {
         let methods = methods(&config);
         let profile = config.auth_indices().next().expect("a profile");
         let known = BTreeMap::from([(profile, Lookup::Found(Box::new(self.person())))]);
+        let login = Circumstances {
+            service: "sshd",
+            source: Some(std::net::Ipv4Addr::LOCALHOST.into()),
+            at: UnixTime(1_795_593_600),
+        };
         let mut samples = Samples::default();
         for _ in 0..times {
             let began = Instant::now();
             let (choice, considered) = black_box(policy::choose(
                 black_box(&config),
                 black_box(&methods),
+                black_box(&login),
                 black_box(&known),
             ));
             samples.push(began.elapsed().as_secs_f64() * 1e6);

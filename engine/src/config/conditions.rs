@@ -1,0 +1,128 @@
+//! A policy's conditions, raw → checked.
+
+use super::checker::{Checker, Place};
+use super::raw::RawWindow;
+use crate::conditions::{Conditions, Window};
+use ipnet::IpNet;
+use jiff::civil::Time;
+use jiff::tz::TimeZone;
+use std::net::IpAddr;
+
+const DAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
+/// The end of a day, which is no time of day.
+const MIDNIGHT: &str = "24:00";
+
+pub(super) fn conditions(
+    checker: &mut Checker,
+    place: &Place,
+    services: Vec<String>,
+    networks: &[String],
+    when: Option<&RawWindow>,
+) -> Option<Conditions> {
+    let before = checker.problems.len();
+    let networks = networks
+        .iter()
+        .filter_map(|text| network(checker, place, text))
+        .collect();
+    let window = when.and_then(|raw| window(checker, place, raw));
+    (checker.problems.len() == before).then_some(Conditions {
+        services,
+        networks,
+        window,
+    })
+}
+
+/// A network, or one address.
+fn network(checker: &mut Checker, place: &Place, text: &str) -> Option<IpNet> {
+    if let Ok(address) = text.parse::<IpAddr>() {
+        return Some(address.into());
+    }
+    match text.parse::<IpNet>() {
+        Ok(network) if network.addr() == network.network() => Some(network),
+        Ok(network) => {
+            checker.problem(
+                place,
+                format!("{text:?} is an address inside a network"),
+                format!("write \"{}\" for the network, or the address alone", network.trunc()),
+            );
+            None
+        }
+        Err(_) => {
+            checker.problem(
+                place,
+                format!("{text:?} is no network"),
+                "write it as \"10.0.0.0/8\" or \"2001:db8::/32\"",
+            );
+            None
+        }
+    }
+}
+
+fn window(checker: &mut Checker, place: &Place, raw: &RawWindow) -> Option<Window> {
+    let days = days(checker, place, &raw.days);
+    let from = clock(checker, place, "from", raw.from.as_deref().unwrap_or("00:00"));
+    let until = clock(checker, place, "until", raw.until.as_deref().unwrap_or(MIDNIGHT));
+    let zone = match raw.zone.as_deref() {
+        None => Some(TimeZone::system()),
+        Some(name) => TimeZone::get(name).ok().or_else(|| {
+            checker.problem(
+                place,
+                format!("the time zone {name:?} is not known here"),
+                "use a name of the IANA time zone data base such as \"Europe/Berlin\"; the package tzdata holds it",
+            );
+            None
+        }),
+    };
+    Some(Window {
+        days: days?,
+        hours: (from?, until?),
+        zone: zone?,
+    })
+}
+
+/// Days by name, or from one to another; none are all.
+fn days(checker: &mut Checker, place: &Place, names: &[String]) -> Option<[bool; 7]> {
+    if names.is_empty() {
+        return Some([true; 7]);
+    }
+    let mut days = [false; 7];
+    let at = |name: &str| DAYS.iter().position(|day| *day == name);
+    for name in names {
+        let (first, last) = name.split_once('-').unwrap_or((name, name));
+        let (Some(first), Some(last)) = (at(first), at(last)) else {
+            checker.problem(
+                place,
+                format!("{name:?} is no day"),
+                "write \"mon\" to \"sun\", or \"mon-fri\"",
+            );
+            return None;
+        };
+        let mut day = first;
+        loop {
+            days[day] = true;
+            if day == last {
+                break;
+            }
+            day = (day + 1) % DAYS.len();
+        }
+    }
+    Some(days)
+}
+
+/// Seconds after midnight.
+fn clock(checker: &mut Checker, place: &Place, key: &str, text: &str) -> Option<u32> {
+    if text == MIDNIGHT {
+        return Some(24 * 3600);
+    }
+    let time = text.parse::<Time>().ok().filter(|_| text.len() == "00:00".len());
+    let Some(time) = time else {
+        checker.problem(
+            place,
+            format!("{key} = {text:?} is no time of day"),
+            "write it as \"08:00\"; the end of a day is \"24:00\"",
+        );
+        return None;
+    };
+    let seconds = i32::from(time.hour()) * 3600 + i32::from(time.minute()) * 60;
+    u32::try_from(seconds).ok()
+}

@@ -1,0 +1,106 @@
+//! Policies, raw → checked.
+
+use super::checker::{Checker, Named, Place};
+use super::conditions::conditions;
+use super::raw::RawPolicy;
+use super::{AttributeTest, AuthIndex, AuthProfile, MethodProfile, Policy};
+use crate::directory::{Syntax, syntax};
+use crate::matcher::Matcher;
+
+/// What stands around a policy: profiles that are wrong themselves are `None`.
+pub(super) struct Around<'a> {
+    pub auth_profiles: &'a [Option<AuthProfile>],
+    pub methods: &'a [Option<MethodProfile>],
+}
+
+pub(super) fn policy(checker: &mut Checker, place: &Place, around: &Around, raw: RawPolicy) -> Option<Policy> {
+    let before = checker.problems.len();
+    let name = match (&raw.profile, &raw.push_profile) {
+        (Some(name), None) | (None, Some(name)) => name.clone(),
+        (None, None) => {
+            checker.problem(place, "a policy belongs to a profile", "add push_profile = \"…\"");
+            return None;
+        }
+        (Some(_), Some(_)) => {
+            checker.problem(place, "a policy belongs to one profile", "keep profile or push_profile");
+            return None;
+        }
+    };
+    let method = match checker.names.get(&name) {
+        Some((Named::Method(index), _)) => Some(*index),
+        _ => {
+            let known = checker.known(|n| matches!(n, Named::Method(_)));
+            checker.problem(place, format!("there is no method profile {name:?}"), known);
+            None
+        }
+    };
+    let auth_profile = checker.auth(&raw.auth_profile, place);
+    if let (Some(method), Some(auth)) = (method, auth_profile)
+        && around.methods[method.0]
+            .as_ref()
+            .is_some_and(|p| !p.fallback.contains(&auth))
+    {
+        checker.problem(
+            place,
+            format!(
+                "the policy's auth_profile {:?} is none of {name:?}'s fallback_auth_profiles",
+                raw.auth_profile
+            ),
+            "add it there, or name one of them",
+        );
+    }
+    let conditions = conditions(checker, place, raw.services.clone(), &raw.networks, raw.when.as_ref());
+    let attribute = attribute(checker, place, around, auth_profile, &raw);
+    if attribute.is_none() && conditions.as_ref().is_some_and(|conditions| conditions.is_empty()) {
+        checker.problem(
+            place,
+            "the policy asks for nothing",
+            "add attribute = \"department\" or another one with its values, or a condition: services, networks, when",
+        );
+    }
+    if checker.problems.len() != before {
+        return None;
+    }
+    Some(Policy {
+        method: method?,
+        auth_profile: auth_profile?,
+        attribute,
+        conditions: conditions?,
+        place: format!("{}:{}", place.file.display(), place.line),
+    })
+}
+
+fn attribute(
+    checker: &mut Checker,
+    place: &Place,
+    around: &Around,
+    auth_profile: Option<AuthIndex>,
+    raw: &RawPolicy,
+) -> Option<AttributeTest> {
+    let exact = checker.choice(
+        place,
+        "case",
+        raw.case.as_deref(),
+        false,
+        &[("exact", true), ("ignore", false)],
+    );
+    let Some(name) = raw.attribute.clone().filter(|name| !name.is_empty()) else {
+        if !raw.values.is_empty() || !raw.regex.is_empty() || raw.attribute.is_some() {
+            checker.problem(
+                place,
+                "the policy names values of no attribute",
+                "add attribute = \"department\" or another one",
+            );
+        }
+        return None;
+    };
+    let profile = auth_profile.and_then(|index| around.auth_profiles[index.0].as_ref());
+    let syntax = profile.map_or(Syntax::Text, |profile| syntax::of(&profile.source, &name));
+    match Matcher::new(&raw.values, &raw.regex, exact, syntax) {
+        Ok(matcher) => Some(AttributeTest { name, matcher }),
+        Err(e) => {
+            checker.problem(place, e.to_string(), "see the manual's page on policies");
+            None
+        }
+    }
+}
