@@ -1,6 +1,7 @@
 //! What a configuration may say, and what its errors say.
 #![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
 
+use assent_engine::config::keys::{SECTIONS, reference};
 use assent_engine::config::{AuthProfile, AuthSource, Factor, load, load_auth_profiles, load_str};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -33,6 +34,7 @@ auth_profile = "corp"
 attribute = "memberOf"
 values = ["cn=it,*"]
 regex = ["cn=(ops|dev),.*"]
+case = "ignore"
 
 [[application]]
 name = "ssh"
@@ -164,8 +166,53 @@ fn every_breach_of_a_rule_is_named_with_its_line_and_mend() {
             "unprotected",
         ),
         ("[gateway]\nurl = \"https://push.example.org/\"", "", "no [gateway]"),
-        ("name = \"ssh\"", "name = \"ssh\"\nfoo = 1", "unknown field `foo`"),
-        ("[[application]]", "[[aplication]]", "unknown field `aplication`"),
+        (
+            "name = \"ssh\"",
+            "name = \"ssh\"\nfoo = 1",
+            "unknown key \"foo\"\n    mend: known are: name, services",
+        ),
+        (
+            "name = \"ssh\"",
+            "name = \"ssh\"\nfactor = []",
+            "unknown key \"factor\"\n    mend: \"factors\" is meant?",
+        ),
+        (
+            "[[application]]",
+            "[[aplication]]",
+            "unknown key \"aplication\"\n    mend: \"application\" is meant?",
+        ),
+        (
+            "case = \"ignore\"",
+            "when = { day = [\"mon\"] }",
+            "unknown key \"day\"\n    mend: \"days\" is meant?",
+        ),
+        (
+            "case = \"ignore\"",
+            "when = { days = [\"monday\"] }",
+            "\"monday\" is no day",
+        ),
+        (
+            "case = \"ignore\"",
+            "when = { from = \"8\" }",
+            "from = \"8\" is no time of day",
+        ),
+        (
+            "case = \"ignore\"",
+            "when = { zone = \"Mars/Base\" }",
+            "time zone \"Mars/Base\" is not known",
+        ),
+        (
+            "case = \"ignore\"",
+            "networks = [\"10.0.0.1/8\"]",
+            "write \"10.0.0.0/8\" for the network",
+        ),
+        ("case = \"ignore\"", "networks = [\"home\"]", "\"home\" is no network"),
+        ("attribute = \"memberOf\"\n", "", "names values of no attribute"),
+        (
+            "name = \"ssh\"",
+            "name = \"ssh\"\nsubject = \"me\"",
+            "subject = \"me\" is not known",
+        ),
     ] {
         let found = problems(&changed(from, to));
         assert!(found.contains(expected), "{to}\n-> {found}");
@@ -178,6 +225,34 @@ fn all_problems_come_at_once() {
     let text = changed("assurance = \"tap\"", "assurance = \"tapp\"").replace("kind = \"local\"", "kind = \"lokal\"");
     let found = problems(&text);
     assert!(found.contains("tapp") && found.contains("lokal"), "{found}");
+}
+
+#[test]
+fn unknown_keys_wrong_values_and_broken_lines_come_at_once_each_with_its_line() {
+    let text = changed("assurance = \"tap\"", "assurence = \"tap\"\nassurance = \"tapp\"").replace("realm", "relm");
+    let found = problems(&text);
+    for part in [
+        "agentd.toml:8: unknown key \"relm\"\n    mend: \"realm\" is meant?",
+        "unknown key \"assurence\"",
+        "tapp",
+        "needs a realm",
+    ] {
+        assert!(found.contains(part), "{part} in\n{found}");
+    }
+    let broken = problems("a = \nb = [\n[gateway\n");
+    assert!(broken.matches("agentd.toml:").count() >= 2, "{broken}");
+    let typed = problems(&changed("services = [\"sshd\"]", "services = \"sshd\""));
+    assert!(typed.contains("expected a sequence"), "{typed}");
+}
+
+#[test]
+fn the_manuals_reference_is_what_the_program_knows() {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/reference/agentd.md");
+    let manual = std::fs::read_to_string(file).unwrap();
+    assert!(
+        manual.ends_with(&reference()),
+        "run: cargo run -p assent-engine --example reference"
+    );
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Reading the configuration: `agentd.toml`, then `agentd.toml.d/*.toml` in byte order.
 
 use super::check::{Source, check};
-use super::raw::RawFile;
+use super::parse::parse;
 use super::{Config, Problem, Problems};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -24,8 +24,8 @@ pub fn load(path: &Path) -> Result<Config, Problems> {
         }
     };
     for file in files {
-        match read(&file).and_then(|text| parse(&file, text)) {
-            Ok(source) => sources.push(source),
+        match read(&file) {
+            Ok(text) => sources.push(source(file, text, &mut problems)),
             Err(problem) => problems.push(problem),
         }
     }
@@ -37,10 +37,9 @@ pub fn load(path: &Path) -> Result<Config, Problems> {
 /// # Errors
 /// Every problem at once.
 pub fn load_str(name: &str, text: &str) -> Result<Config, Problems> {
-    match parse(Path::new(name), text.to_owned()) {
-        Ok(source) => check(vec![source], Vec::new()),
-        Err(problem) => Err(Problems(vec![problem])),
-    }
+    let mut problems = Vec::new();
+    let source = source(name.into(), text.to_owned(), &mut problems);
+    check(vec![source], problems)
 }
 
 fn drop_ins(path: &Path) -> Result<Vec<PathBuf>, Problem> {
@@ -96,23 +95,9 @@ fn unreadable(path: &Path, error: &std::io::Error) -> Problem {
     }
 }
 
-fn parse(path: &Path, text: String) -> Result<Source, Problem> {
-    match toml::from_str::<RawFile>(&text) {
-        Ok(raw) => Ok(Source {
-            file: path.to_owned(),
-            text,
-            raw,
-        }),
-        Err(e) => {
-            let line = e.span().map(|span| line_of(&text, span.start));
-            Err(Problem {
-                file: path.to_owned(),
-                line,
-                what: e.message().replace('\n', ", "),
-                mend: "see the manual's reference of keys".into(),
-            })
-        }
-    }
+fn source(file: PathBuf, text: String, problems: &mut Vec<Problem>) -> Source {
+    let raw = parse(&file, &text, problems);
+    Source { file, text, raw }
 }
 
 /// The line, counted from 1, that byte `at` lies in.

@@ -180,3 +180,27 @@ fn a_policy_that_no_login_comes_to_is_warned_of() {
         assert_eq!(warned(&fine), Vec::<String>::new(), "{fine}");
     }
 }
+
+#[test]
+fn the_manuals_recipes_are_configurations() {
+    let page = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/setup/4-policies.md");
+    let page = std::fs::read_to_string(page).unwrap();
+    let blocks = page
+        .split("```toml\n")
+        .skip(1)
+        .map(|rest| rest.split("```").next().unwrap());
+    let policies: Vec<&str> = blocks.filter(|block| block.contains("[[policy]]")).collect();
+    assert!(policies.len() >= 6, "{}", policies.len());
+    let (profiles, rest) = EXAMPLE.split_once("[[policy]]").unwrap();
+    let application = &rest[rest.find("[[application]]").unwrap()..];
+    let oncall = "[[push_profile]]\nname = \"oncall-push\"\nfallback_auth_profiles = [\"corp\"]\nassurance = \"tap\"\n";
+    for block in policies {
+        let application = if block.contains("[[application]]") {
+            ""
+        } else {
+            application
+        };
+        let config = config(&format!("{profiles}{oncall}{block}{application}"));
+        assert!(!config.policies.is_empty());
+    }
+}

@@ -1,0 +1,443 @@
+//! Every key of the agent's configuration, in one place: what the manual's reference is made of, and what an unknown key
+//! is compared with. A test holds it against what the parser takes.
+
+use std::fmt::Write as _;
+
+/// A table of the configuration.
+#[derive(Debug)]
+pub struct Section {
+    /// Its name; empty for keys at the top of a file.
+    pub name: &'static str,
+    /// Whether there may be several, as `[[name]]`.
+    pub many: bool,
+    /// What it is for.
+    pub about: &'static str,
+    /// Its keys.
+    pub keys: &'static [Key],
+}
+
+/// A key of a table.
+#[derive(Debug)]
+pub struct Key {
+    /// Its name.
+    pub name: &'static str,
+    /// What may stand there.
+    pub takes: &'static str,
+    /// What holds without it; empty where it is required.
+    pub default: &'static str,
+    /// What it means.
+    pub about: &'static str,
+}
+
+const fn key(name: &'static str, takes: &'static str, default: &'static str, about: &'static str) -> Key {
+    Key {
+        name,
+        takes,
+        default,
+        about,
+    }
+}
+
+const CODE_KEYS: &[Key] = &[
+    key("name", "text", "", "unique over all kinds"),
+    key(
+        "fallback_auth_profiles",
+        "names of `[[auth_profile]]`",
+        "",
+        "who validates the user and yields the attributes, in order",
+    ),
+];
+
+/// All of them, in the order of the manual.
+pub static SECTIONS: &[Section] = &[
+    Section {
+        name: "",
+        many: false,
+        about: "At the top of a file.",
+        keys: &[key(
+            "unlisted",
+            "`\"deny\"`, `\"ignore\"`",
+            "`\"deny\"`",
+            "what happens to a PAM service that no application lists; with `\"ignore\"` the module stands aside",
+        )],
+    },
+    Section {
+        name: "gateway",
+        many: false,
+        about: "Where pushes go. Needed as soon as there is a push profile.",
+        keys: &[
+            key(
+                "url",
+                "`https://…`; plain `http://` for a loopback address (`127.0.0.1`, `[::1]`) alone",
+                "",
+                "the gateway's `public_url`; no user name in it",
+            ),
+            key(
+                "ca_file",
+                "path",
+                "the system's authorities",
+                "PEM; replaces the system's",
+            ),
+        ],
+    },
+    Section {
+        name: "log",
+        many: false,
+        about: "Where decisions are recorded.",
+        keys: &[
+            key("syslog", "path", "`/dev/log`", "the syslog socket"),
+            key(
+                "audit_file",
+                "path",
+                "`/var/lib/assent/audit.jsonl`",
+                "see [Audit](../audit.md); the unit lets the agent write below `/var/lib/assent` alone",
+            ),
+        ],
+    },
+    Section {
+        name: "paths",
+        many: false,
+        about: "Where files are.",
+        keys: &[
+            key(
+                "state_dir",
+                "path",
+                "`/var/lib/assent`",
+                "`host.key`, `host.jws`, `issuer.jws`",
+            ),
+            key("trust_dir", "path", "`/etc/assent/trust.d`", "pinned roots, `*.pub`"),
+        ],
+    },
+    Section {
+        name: "auth_profile",
+        many: true,
+        about: "Who the user is: an LDAP directory, or the users of this machine. A key of the other kind is an error. \
+                See [Directories](../setup/2-authentication-profiles.md).",
+        keys: &[
+            key("name", "text", "", "unique over all kinds"),
+            key("kind", "`\"ldap\"`, `\"local\"`", "", "what stands behind it"),
+            key(
+                "realm",
+                "text of at most 4,096 bytes",
+                "LDAP: required; local: `local@<host id>`",
+                "whose identities these are; the same on every host and on the panel",
+            ),
+            key(
+                "on_unreachable",
+                "`\"deny\"`, `\"next\"`",
+                "`\"deny\"`",
+                "what happens when it cannot be reached: a denial, or the next fallback profile",
+            ),
+            key(
+                "uris",
+                "list of `ldaps://host[:port]`, `ldap://host[:port]`",
+                "LDAP: at least one",
+                "servers, in order of preference",
+            ),
+            key(
+                "starttls",
+                "true, false",
+                "true for `ldap://`",
+                "`false` only with `plain_loopback = true` and a loopback address",
+            ),
+            key(
+                "plain_loopback",
+                "true, false",
+                "false",
+                "allows LDAP without TLS to this machine itself",
+            ),
+            key(
+                "ca_file",
+                "path",
+                "the system's authorities",
+                "PEM; replaces the system's",
+            ),
+            key("base", "DN", "LDAP: required", "where users are searched"),
+            key("bind_dn", "DN", "anonymous search", "who searches; needs a password"),
+            key(
+                "bind_password_file",
+                "path",
+                "none",
+                "one line; root 0640 or `assent` 0600. This or the credential",
+            ),
+            key(
+                "bind_password_credential",
+                "text without `/`, no leading dot",
+                "none",
+                "a systemd credential of `assent-agentd.service`, such as \
+                 `LoadCredential=corp-ldap:/etc/assent/corp-ldap.password` in a drop-in of the unit",
+            ),
+            key(
+                "user_attribute",
+                "attribute",
+                "`\"uid\"`",
+                "which attribute is the user name",
+            ),
+            key(
+                "user_filter",
+                "RFC 4515 filter in brackets",
+                "none",
+                "what a user's entry must match besides",
+            ),
+            key(
+                "id_attribute",
+                "attribute with one lasting value",
+                "`\"entryUUID\"`",
+                "what tells users apart for ever",
+            ),
+            key(
+                "timeout_seconds",
+                "1 to 30",
+                "5",
+                "for each operation, connecting included",
+            ),
+            key(
+                "users_file",
+                "path",
+                "`/etc/assent/users.toml`, which need not exist",
+                "local: joined with NSS; one that is named here must exist. See [`users.toml`](users.md)",
+            ),
+        ],
+    },
+    Section {
+        name: "push_profile",
+        many: true,
+        about: "A push to the user's devices.",
+        keys: &[
+            key("name", "text", "", "unique over all kinds"),
+            key(
+                "fallback_auth_profiles",
+                "names of `[[auth_profile]]`",
+                "",
+                "who validates the user and yields the attributes, in order",
+            ),
+            key(
+                "assurance",
+                "`\"tap\"`",
+                "",
+                "how sure an approval must be; other levels come with later versions",
+            ),
+            key(
+                "nist",
+                "false",
+                "false",
+                "six digits; needs numbers, which come with later versions",
+            ),
+            key("ttl_seconds", "10 to 600", "60", "how long a push lives"),
+        ],
+    },
+    Section {
+        name: "sms_profile",
+        many: true,
+        about: "A one-time code by SMS. This version chooses and explains it; a login that comes to it is denied.",
+        keys: CODE_KEYS,
+    },
+    Section {
+        name: "mail_profile",
+        many: true,
+        about: "A one-time code by mail. As `[[sms_profile]]`.",
+        keys: CODE_KEYS,
+    },
+    Section {
+        name: "totp_profile",
+        many: true,
+        about: "A time-based code (RFC 6238). As `[[sms_profile]]`.",
+        keys: CODE_KEYS,
+    },
+    Section {
+        name: "recovery_profile",
+        many: true,
+        about: "A recovery code. As `[[sms_profile]]`.",
+        keys: CODE_KEYS,
+    },
+    Section {
+        name: "policy",
+        many: true,
+        about: "Who may use a method profile: read top to bottom over all files, the first match is used. What is given \
+                must all hold; at least an attribute or a condition. See [Policies](../setup/4-policies.md).",
+        keys: &[
+            key("profile", "name of a method profile", "", "which one it admits to"),
+            key(
+                "push_profile",
+                "the same",
+                "",
+                "the mission's word for `profile`; give one of them",
+            ),
+            key(
+                "auth_profile",
+                "one of that profile's `fallback_auth_profiles`",
+                "",
+                "who must know the user, and whose attribute it is",
+            ),
+            key(
+                "attribute",
+                "an attribute",
+                "none: whoever is known",
+                "its name; case does not count",
+            ),
+            key(
+                "values",
+                "list of literals, with `*` for any run; `\\*` and `\\\\` escape",
+                "none",
+                "any one of them, for any value of the attribute",
+            ),
+            key(
+                "regex",
+                "list of regular expressions, each for the whole value",
+                "none",
+                "beside `values`; at most 256 KiB compiled",
+            ),
+            key(
+                "case",
+                "`\"exact\"`, `\"ignore\"`",
+                "by the attribute's syntax",
+                "`\"exact\"`: case counts; names of this machine's users and groups are always exact",
+            ),
+            key("services", "list of PAM services", "any", "only for logins of these"),
+            key(
+                "networks",
+                "list of `10.0.0.0/8`, `2001:db8::/32` or addresses",
+                "any",
+                "only for clients in these; a login without an address lies in none",
+            ),
+            key(
+                "when",
+                "table: see `[policy.when]`",
+                "any time",
+                "only on these days and hours",
+            ),
+        ],
+    },
+    Section {
+        name: "policy.when",
+        many: false,
+        about: "Usually written as `when = { days = [\"mon-fri\"], from = \"08:00\", until = \"18:00\" }`.",
+        keys: &[
+            key(
+                "days",
+                "list of `\"mon\"` to `\"sun\"`, or `\"mon-fri\"`",
+                "every day",
+                "days of the week",
+            ),
+            key("from", "`\"HH:MM\"`", "`\"00:00\"`", "when it begins"),
+            key(
+                "until",
+                "`\"HH:MM\"`, `\"24:00\"`",
+                "`\"24:00\"`",
+                "when it has ended; not after `from`: on the next day",
+            ),
+            key(
+                "zone",
+                "name of the IANA data base",
+                "the system's",
+                "whose clock it is",
+            ),
+        ],
+    },
+    Section {
+        name: "application",
+        many: true,
+        about: "PAM services, and what they ask for. See [Applications](../setup/6-applications.md).",
+        keys: &[
+            key("name", "text", "", "unique over all kinds"),
+            key(
+                "services",
+                "list of PAM services",
+                "",
+                "a service belongs to one application",
+            ),
+            key(
+                "factors",
+                "list of lists: `[\"stack\"]`, names of authentication profiles, or names of method profiles",
+                "",
+                "in order; `stack`: an earlier PAM module, or sshd, has done it",
+            ),
+            key(
+                "subject",
+                "`\"user\"`, `\"caller\"`",
+                "`\"user\"`",
+                "who must prove themselves. `\"caller\"` is for `su`, and for sudo with `targetpw`, `rootpw` or `runaspw`",
+            ),
+        ],
+    },
+];
+
+/// The table of a name.
+pub fn section(name: &str) -> Option<&'static Section> {
+    SECTIONS.iter().find(|section| section.name == name)
+}
+
+/// The reference of all keys, as the manual prints it (Markdown).
+pub fn reference() -> String {
+    let mut text = String::new();
+    // Writing to a String cannot fail.
+    for section in SECTIONS {
+        let title = match (section.name, section.many) {
+            ("", _) => "Top".to_owned(),
+            (name, true) => format!("`[[{name}]]`"),
+            (name, false) => format!("`[{name}]`"),
+        };
+        let head = "| key | takes | without it | |\n|---|---|---|---|";
+        let _ = writeln!(text, "## {title}\n{}\n\n{head}", section.about);
+        for key in section.keys {
+            let default = if key.default.is_empty() {
+                "required"
+            } else {
+                key.default
+            };
+            let _ = writeln!(text, "| `{}` | {} | {default} | {} |", key.name, key.takes, key.about);
+        }
+        text.push('\n');
+    }
+    text.truncate(text.trim_end().len() + 1);
+    text
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::panic)]
+mod tests {
+    use super::*;
+    use crate::config::raw;
+    use serde::de::DeserializeOwned;
+
+    /// The keys that a table's parser takes: it names them when it meets another.
+    fn taken<Raw: DeserializeOwned>() -> Vec<String> {
+        let Err(error) = toml::from_str::<Raw>("zzz = 1") else {
+            panic!("it takes any key")
+        };
+        let message = error.message().to_owned();
+        let (_, known) = message.split_once("expected").unwrap_or_else(|| panic!("{message}"));
+        let mut names: Vec<String> = known.split('`').skip(1).step_by(2).map(str::to_owned).collect();
+        names.sort_unstable();
+        names
+    }
+
+    #[test]
+    fn every_key_that_is_documented_is_taken_and_no_other() {
+        let tables = SECTIONS
+            .iter()
+            .filter(|section| !section.name.is_empty() && !section.name.contains('.'));
+        let mut file: Vec<&str> = tables.map(|section| section.name).collect();
+        file.extend(section("").unwrap().keys.iter().map(|key| key.name));
+        file.sort_unstable();
+        assert_eq!(file, taken::<raw::RawFile>());
+        for (name, taken) in [
+            ("gateway", taken::<raw::RawGateway>()),
+            ("log", taken::<raw::RawLog>()),
+            ("paths", taken::<raw::RawPaths>()),
+            ("auth_profile", taken::<raw::RawAuthProfile>()),
+            ("push_profile", taken::<raw::RawPushProfile>()),
+            ("sms_profile", taken::<raw::RawCodeProfile>()),
+            ("mail_profile", taken::<raw::RawCodeProfile>()),
+            ("totp_profile", taken::<raw::RawCodeProfile>()),
+            ("recovery_profile", taken::<raw::RawCodeProfile>()),
+            ("policy", taken::<raw::RawPolicy>()),
+            ("policy.when", taken::<raw::RawWindow>()),
+            ("application", taken::<raw::RawApplication>()),
+        ] {
+            let mut documented: Vec<&str> = section(name).unwrap().keys.iter().map(|key| key.name).collect();
+            documented.sort_unstable();
+            assert_eq!(documented, taken, "{name}");
+        }
+    }
+}
