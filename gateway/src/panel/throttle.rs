@@ -291,6 +291,28 @@ mod tests {
     }
 
     #[test]
+    fn r77_letters_that_a_directory_reads_as_the_same_make_no_other_name() {
+        let throttle = Throttle::new(at(0));
+        // LDAP compares user names after NFKC and with case folded (RFC 4518, section 2.3): all of these are alice.
+        let alices = [
+            "alice",
+            "\u{ff41}lice",
+            "a\u{ff4c}ice",
+            "al\u{ff49}ce",
+            "ali\u{ff43}e",
+            "alic\u{ff45}",
+            "\u{24d0}lice",
+            "\u{1d41a}lice",
+        ];
+        let passed = alices
+            .iter()
+            .flat_map(|name| [*name; 6])
+            .filter(|name| throttle.admit(Some(name), ip(1), at(0)).is_ok())
+            .count();
+        assert_eq!(passed, 6, "tries of one account");
+    }
+
+    #[test]
     fn r77_many_at_once_are_as_many() {
         let throttle = Throttle::new(at(0));
         let passed = (0..50)

@@ -132,6 +132,19 @@ mod tests {
     }
 
     #[test]
+    fn r77_buckets_that_are_full_again_keep_no_new_caller_out() {
+        let buckets = Buckets::new(10);
+        let start = Instant::now();
+        for caller in 0..MOST_BUCKETS {
+            assert!(buckets.take_at(caller, start));
+        }
+        assert!(!buckets.take_at(MOST_BUCKETS, start), "none is full");
+        // The panel's limiter is tidied by nobody else.
+        let later = start + Duration::from_secs(3600);
+        assert!(buckets.take_at(MOST_BUCKETS, later), "all are full by now");
+    }
+
+    #[test]
     fn an_ipv6_subscriber_has_one_bucket() {
         let of = |text: &str| text.parse().map(network_of);
         assert_eq!(of("2001:db8::1"), of("2001:db8::ffff:1"));

@@ -107,6 +107,18 @@ test("r81: a clock that is some minutes off is corrected for the relay", async (
   assert.equal((await world.host.answer(id)).why, "denied on the device");
 });
 
+test("r81: a clock that is some minutes slow ends no registration", async () => {
+  const phone = await world.phone();
+  const page = await phone.enrol("slow");
+  await page.close();
+  await phone.context.clock.install({ time: Date.now() - 600_000 });
+  await phone.visit();
+  await phone.heading("Ready");
+  const id = await world.host.push("slow");
+  await phone.page.locator("#deny").click();
+  assert.equal((await world.host.answer(id)).why, "denied on the device");
+});
+
 test("a removed device is told so, and what it can do", async () => {
   const phone = await world.phone();
   const page = await phone.enrol("removed");
@@ -227,6 +239,28 @@ test("keys that are gone are noticed at start, never silently", async () => {
   await page.getByRole("button", { name: "Do not remind me" }).click();
   await phone.heading("Approve your sign-ins here");
   await page.reload();
+  await phone.heading("Approve your sign-ins here");
+});
+
+test("a database that has lost its stores is lost keys, not the end of the app", async () => {
+  const phone = await world.phone();
+  const page = await phone.enrol("halved", "Old phone");
+  // A page of the origin that keeps no connection to the database.
+  await page.goto(`${world.url}/assets.json`);
+  await page.evaluate(
+    () =>
+      new Promise((resolve, reject) => {
+        const gone = indexedDB.deleteDatabase("assent");
+        gone.onerror = reject;
+        gone.onsuccess = () => {
+          const empty = indexedDB.open("assent", 1);
+          empty.onsuccess = () => (empty.result.close(), resolve(undefined));
+        };
+      }),
+  );
+  await phone.visit();
+  await phone.heading("This device’s keys are gone");
+  await phone.page.getByRole("button", { name: "Register again" }).click();
   await phone.heading("Approve your sign-ins here");
 });
 
