@@ -1,7 +1,7 @@
 //! What a configuration may say, and what its errors say.
 #![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
 
-use assent_engine::config::keys::{SECTIONS, reference};
+use assent_engine::config::keys::reference;
 use assent_engine::config::{AuthProfile, AuthSource, Factor, load, load_auth_profiles, load_str};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;

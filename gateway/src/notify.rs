@@ -1,4 +1,5 @@
-//! Tells a configured program what happened: a device was added or removed, somebody signed in by a one-time link.
+//! Tells a configured program what happened: a device was added or removed, or said "not me"; somebody signed in by a
+//! one-time link.
 //!
 //! The program is run without a shell, one at a time, with an empty environment, the event as one line of JSON on its
 //! standard input, and a bounded time. What it prints goes nowhere; that it failed goes to the log. Nothing waits for it:
@@ -36,6 +37,9 @@ pub enum Event {
     DeviceAdded(Device),
     /// A device was removed.
     DeviceRemoved(Device),
+    /// Somebody asked at the panel for a device to be added or removed (`label`), and a device of the user (`device`) said
+    /// that it was not them.
+    NotMe(Device),
     /// Somebody signed in at the panel by a one-time link.
     SignInByLink {
         /// The user's name.
@@ -71,6 +75,7 @@ impl From<Notice> for Event {
         match notice.change {
             Change::Added => Self::DeviceAdded(device),
             Change::Removed => Self::DeviceRemoved(device),
+            Change::Reported => Self::NotMe(device),
         }
     }
 }

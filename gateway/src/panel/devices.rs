@@ -5,7 +5,7 @@ use super::error::PanelError;
 use super::guard::{Actor, Visitor};
 use super::{MAX_BODY, Panel};
 use crate::clock;
-use crate::registrar::self_service::{MayEnrol, NotEnrolling, Removal};
+use crate::registrar::self_service::{FROZEN, MayEnrol, NotEnrolling, Removal};
 use crate::relay::body;
 use assent_proto::cert::{DeviceOwner, MAX_LABEL};
 use assent_proto::text::visible;
@@ -95,6 +95,10 @@ impl Add {
                 why: "too_many_devices",
                 command: None,
             },
+            MayEnrol::No(NotEnrolling::Frozen) => Self::No {
+                why: "frozen",
+                command: None,
+            },
         }
     }
 }
@@ -175,6 +179,7 @@ pub(super) async fn remove(
         Removal::Removed => Ok(Json(Removed::Done)),
         Removal::NeedsApproval { until } => Ok(Json(Removed::NeedsApproval { left: left(until) })),
         Removal::Unknown => Err(PanelError::NotYours("device")),
+        Removal::Frozen => Err(PanelError::Refused(ShortText::cut(FROZEN.to_owned()))),
     }
 }
 

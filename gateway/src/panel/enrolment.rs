@@ -4,8 +4,10 @@
 use super::devices::{left, read_id};
 use super::error::PanelError;
 use super::guard::{Actor, Visitor};
+use super::session::Session;
 use super::{MAX_BODY, Panel};
 use crate::error::Error;
+use crate::registrar::self_service::Ended;
 use crate::relay::body;
 use assent_proto::Id;
 use assent_proto::registrar::EnrolmentState;
@@ -81,15 +83,23 @@ fn matrix(link: &str) -> Result<Matrix, PanelError> {
 #[serde(tag = "state", rename_all = "snake_case")]
 pub(super) enum Standing {
     Waiting,
-    Digits { label: String, tries: u8 },
-    Approval { left: u64 },
+    Digits {
+        label: String,
+        tries: u8,
+    },
+    Approval {
+        left: u64,
+    },
     Certified,
-    Over,
+    Over {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        why: Option<&'static str>,
+    },
 }
 
-impl From<EnrolmentState> for Standing {
-    fn from(state: EnrolmentState) -> Self {
-        match state {
+impl Standing {
+    async fn of(panel: &Panel, session: &Session, id: Id, state: EnrolmentState) -> Result<Self, PanelError> {
+        Ok(match state {
             EnrolmentState::Waiting => Self::Waiting,
             EnrolmentState::Digits { label, tries } => Self::Digits {
                 label: visible(label.as_str()),
@@ -97,8 +107,17 @@ impl From<EnrolmentState> for Standing {
             },
             EnrolmentState::Approval { until } => Self::Approval { left: left(until) },
             EnrolmentState::Certified { .. } => Self::Certified,
-            EnrolmentState::Over => Self::Over,
-        }
+            EnrolmentState::Over => {
+                let ended = panel.registrar.own_enrolment_ended(&session.owner, id).await?;
+                let why = ended.map(|ended| match ended {
+                    Ended::Denied => "denied",
+                    Ended::Reported => "reported",
+                    Ended::Digits => "digits",
+                    Ended::Late => "expired",
+                });
+                Self::Over { why }
+            }
+        })
     }
 }
 
@@ -109,7 +128,8 @@ pub(super) async fn state(
     Path(id): Path<String>,
 ) -> Result<Json<Standing>, PanelError> {
     let id = read_id(&id, "code")?;
-    Ok(Json(panel.registrar.own_enrolment(&session.owner, id).await?.into()))
+    let state = panel.registrar.own_enrolment(&session.owner, id).await?;
+    Ok(Json(Standing::of(&panel, &session, id, state).await?))
 }
 
 #[derive(Deserialize)]
@@ -134,7 +154,7 @@ pub(super) async fn digits(
     let id = read_id(&id, "code")?;
     let owner = &actor.session.owner;
     let state = panel.registrar.confirm_own_enrolment(owner, id, &digits).await?;
-    Ok(Json(state.into()))
+    Ok(Json(Standing::of(&panel, &actor.session, id, state).await?))
 }
 
 #[cfg(test)]

@@ -97,7 +97,7 @@ impl PanelError {
             Self::Digits => "digits",
             Self::Refused(_) => "refused",
             Self::Http(Error::Malformed(_) | Error::TooLarge | Error::Slow) => "malformed",
-            Self::Http(Error::NoRoute) => "not_found",
+            Self::Http(Error::NoRoute | Error::NoMethod) => "not_found",
             Self::Http(_) => "failed",
         }
     }

@@ -3,12 +3,13 @@
 //! session (signing in) takes [`OwnPage`]. There is no other way to a handler (R75, R79).
 
 use super::error::PanelError;
-use super::session::Session;
+use super::session::{Session, Sessions};
 use super::{COOKIE, CSRF_HEADER, Panel};
 use crate::clock;
 use crate::error::Error;
 use crate::relay::auth::Peer;
 use assent_proto::Nonce;
+use assent_proto::time::BootTime;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, header};
@@ -46,9 +47,10 @@ impl FromRequestParts<Arc<Panel>> for Anybody {
     type Rejection = PanelError;
 
     async fn from_request_parts(parts: &mut Parts, panel: &Arc<Panel>) -> Result<Self, PanelError> {
-        limited(parts, panel)?;
-        not_elsewhere(&parts.headers)?;
-        Ok(Self(session(&parts.headers, panel).map(|(_, session)| session)))
+        reads(parts, panel)?;
+        Ok(Self(
+            session(&parts.headers, panel, Sessions::peek).map(|(_, session)| session),
+        ))
     }
 }
 
@@ -56,8 +58,9 @@ impl FromRequestParts<Arc<Panel>> for Visitor {
     type Rejection = PanelError;
 
     async fn from_request_parts(parts: &mut Parts, panel: &Arc<Panel>) -> Result<Self, PanelError> {
-        let Anybody(session) = Anybody::from_request_parts(parts, panel).await?;
-        session.map(Self).ok_or(PanelError::NoSession)
+        reads(parts, panel)?;
+        let session = session(&parts.headers, panel, Sessions::find);
+        session.map(|(_, session)| Self(session)).ok_or(PanelError::NoSession)
     }
 }
 
@@ -66,7 +69,8 @@ impl FromRequestParts<Arc<Panel>> for Actor {
 
     async fn from_request_parts(parts: &mut Parts, panel: &Arc<Panel>) -> Result<Self, PanelError> {
         OwnPage::from_request_parts(parts, panel).await?;
-        let (id, session) = session(&parts.headers, panel).ok_or(PanelError::NoSession)?;
+        let found = session(&parts.headers, panel, Sessions::find);
+        let (id, session) = found.ok_or(PanelError::NoSession)?;
         let mark = parts.headers.get(CSRF_HEADER).and_then(|mark| mark.to_str().ok());
         // Compared in constant time.
         if mark.and_then(Nonce::decode) != Some(session.csrf) {
@@ -83,9 +87,25 @@ fn limited(parts: &Parts, panel: &Panel) -> Result<IpAddr, PanelError> {
     Ok(address)
 }
 
-fn session(headers: &HeaderMap, panel: &Panel) -> Option<(Nonce, Arc<Session>)> {
+fn reads(parts: &Parts, panel: &Panel) -> Result<(), PanelError> {
+    limited(parts, panel)?;
+    not_elsewhere(&parts.headers)
+}
+
+/// The session of a request, unless its person has said since that it is not theirs.
+fn session(
+    headers: &HeaderMap,
+    panel: &Panel,
+    look: fn(&Sessions, &Nonce, BootTime) -> Option<Arc<Session>>,
+) -> Option<(Nonce, Arc<Session>)> {
     let id = cookie(headers)?;
-    Some((id, panel.sessions.find(&id, clock::boot_now())?))
+    let session = look(&panel.sessions, &id, clock::boot_now())?;
+    let reported = panel.registrar.reported_at(&session.owner.identities);
+    if reported.is_some_and(|at| session.began_by(at)) {
+        panel.sessions.end(&id);
+        return None;
+    }
+    Some((id, session))
 }
 
 /// The session's id; `None` also where two are sent.

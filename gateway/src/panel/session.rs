@@ -49,6 +49,11 @@ impl Session {
         self.began.plus(self.longest()).min(self.seen.plus(IDLE))
     }
 
+    /// Whether it began before a moment, or at it.
+    pub fn began_by(&self, moment: BootTime) -> bool {
+        self.began <= moment
+    }
+
     /// Seconds that are left if nothing happens.
     pub fn left(&self, now: BootTime) -> u64 {
         self.ends().0.saturating_sub(now.0).as_secs()
@@ -84,6 +89,15 @@ impl Sessions {
 
     /// The session of an id, which is awake again.
     pub fn find(&self, id: &Nonce, now: BootTime) -> Option<Arc<Session>> {
+        self.get(id, now, true)
+    }
+
+    /// The session of an id. A page that asks by itself keeps nobody awake.
+    pub fn peek(&self, id: &Nonce, now: BootTime) -> Option<Arc<Session>> {
+        self.get(id, now, false)
+    }
+
+    fn get(&self, id: &Nonce, now: BootTime, wakes: bool) -> Option<Arc<Session>> {
         let mut sessions = self.by_hash.lock().unwrap_or_else(PoisonError::into_inner);
         let hash = hash(id);
         let session = sessions.get_mut(&hash)?;
@@ -91,7 +105,9 @@ impl Sessions {
             sessions.remove(&hash);
             return None;
         }
-        session.seen = now;
+        if wakes {
+            session.seen = now;
+        }
         Some(Arc::new(session.clone()))
     }
 
@@ -161,6 +177,16 @@ mod tests {
             sessions.find(&id, at(899 + 899 + 1)).is_none(),
             "and it does not come back"
         );
+    }
+
+    #[test]
+    fn r75_pages_that_only_ask_keep_no_session_awake() {
+        let sessions = Sessions::default();
+        let (id, _) = sessions.begin(owner("alice"), Proof::Directory, at(0)).unwrap();
+        for now in (0..900).step_by(60) {
+            assert!(sessions.peek(&id, at(now)).is_some(), "{now}");
+        }
+        assert!(sessions.peek(&id, at(900)).is_none());
     }
 
     #[test]

@@ -11,6 +11,7 @@ use crate::notify::Event;
 use crate::registrar::self_service::Proof;
 use crate::relay::body;
 use assent_engine::directory::{Password, Person};
+use assent_engine::login::Cause;
 use assent_engine::names::UserName;
 use assent_engine::sign_in::{Refusal, Signed};
 use assent_proto::cert::DeviceOwner;
@@ -27,6 +28,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
+use unicode_normalization::UnicodeNormalization as _;
 use zeroize::Zeroizing;
 
 /// Refusals come at multiples of this after the request: what a directory took shows only where it took a whole one more.
@@ -105,8 +107,11 @@ pub(super) async fn by_password(
     let attempt = panel
         .throttle
         .admit(Some(&user), address, clock::boot_now())
-        .map_err(PanelError::Wait)?;
-    match checked(&panel, &user, password).await {
+        .map_err(|wait| {
+            tracing::warn!(%address, wait = wait.as_secs(), "a sign-in at the panel was turned away: too many tries");
+            PanelError::Wait(wait)
+        })?;
+    match checked(&panel, &user, password, address).await {
         Ok((person, name)) => {
             panel.throttle.succeeded(attempt, clock::boot_now());
             tracing::info!(user = name.shown(), identity = %person.identity, %address, "signed in at the panel");
@@ -128,8 +133,16 @@ async fn checked(
     panel: &Panel,
     user: &str,
     password: Zeroizing<String>,
+    address: IpAddr,
 ) -> Result<(Box<Person>, UserName), PanelError> {
-    let name = UserName::new(&Outside::new(user.as_bytes())).map_err(|_| PanelError::SignIn)?;
+    let refused = |user: String, cause: &str, detail: Option<&str>| {
+        tracing::warn!(user, cause, detail, %address, "a sign-in at the panel was refused");
+    };
+    let name = UserName::new(&Outside::new(user.as_bytes())).ok().filter(is_plain);
+    let Some(name) = name else {
+        refused("(no user name)".to_owned(), Cause::BadName.name(), None);
+        return Err(PanelError::SignIn);
+    };
     let password = Zeroizing::new(password.as_bytes().to_vec());
     let password = Password::new(password).ok_or(PanelError::SignIn)?;
     match panel.directories.check(&name, &password).await {
@@ -145,12 +158,7 @@ async fn checked(
             } else {
                 "(unknown user)".to_owned()
             };
-            tracing::warn!(
-                user,
-                cause = cause.name(),
-                detail = cause.detail(),
-                "a sign-in at the panel was refused"
-            );
+            refused(user, cause.name(), cause.detail());
             Err(if first_unreachable {
                 PanelError::Away
             } else {
@@ -158,6 +166,13 @@ async fn checked(
             })
         }
     }
+}
+
+/// Whether a name is written in the one way that counts here. A directory reads others as the same (RFC 4518), but what
+/// it reads so would stand in certificates and logs as it was typed, and be another name to every limit (R58).
+fn is_plain(name: &UserName) -> bool {
+    let text = name.as_str();
+    text.nfkc().eq(text.chars()) && visible(text) == text
 }
 
 /// Waits for the next beat since `began`.
@@ -176,8 +191,12 @@ pub(super) async fn by_link(
     let LinkToken { token } = body::json(body, MAX_BODY).await?;
     let now = clock::boot_now();
     let attempt = panel.throttle.admit(None, address, now).map_err(PanelError::Wait)?;
-    let token = Token::from_text(&token).map_err(|_| PanelError::Link)?;
-    let grant = panel.registrar.redeem_link(&token).await?.ok_or(PanelError::Link)?;
+    let refused = || {
+        tracing::warn!(%address, "a sign-in at the panel by a link was refused");
+        PanelError::Link
+    };
+    let token = Token::from_text(&token).map_err(|_| refused())?;
+    let grant = panel.registrar.redeem_link(&token).await?.ok_or_else(refused)?;
     panel.throttle.succeeded(attempt, now);
     tracing::info!(link = %grant.link, name = ?grant.owner.name, %address, "signed in at the panel by a link");
     panel.notifier.tell(sign_in_by_link(&grant.owner, address));

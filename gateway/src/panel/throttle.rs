@@ -2,8 +2,8 @@
 //!
 //! An attempt is counted before anything is checked, so that many at once are as many; a success takes its own count
 //! back. Counted are: the account as tried from one network; the account from all networks where it has not signed in
-//! lately; the network. Each may fail a few times, then waits twice as long each time. Names are counted as typed,
-//! whether they exist or not. Overall there is a rate, since every attempt costs a password hash. All of it is in
+//! lately; the network. Each may fail a few times, then waits twice as long each time. Names are counted as directories
+//! compare them, whether they exist or not. Overall there is a rate, since every attempt costs a password hash. All of it is in
 //! memory and bounded; what is full admits no new name or network until something is forgotten.
 
 use assent_proto::time::BootTime;
@@ -13,6 +13,7 @@ use std::hash::Hash;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
+use unicode_normalization::UnicodeNormalization as _;
 
 /// When failures are forgotten.
 const FORGET: Duration = Duration::from_secs(3600);
@@ -151,7 +152,7 @@ impl Throttle {
     pub fn admit(&self, account: Option<&str>, address: IpAddr, now: BootTime) -> Result<Attempt, Duration> {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let network = network_of(address);
-        let account = account.map(|name| sha256(&[name.trim().to_lowercase().as_bytes()]));
+        let account = account.map(account_key);
         let waits = state.waits(account, network, now);
         if let Some(wait) = waits {
             return Err(wait);
@@ -214,6 +215,15 @@ impl State {
             self.accounts.count(account, now);
         }
     }
+}
+
+/// One account, however its name is typed: as directories compare (RFC 4518: compatibility forms, case, blanks). More
+/// names than a directory would join are joined here at most.
+fn account_key(name: &str) -> Digest {
+    let plain: String = name.nfkc().collect::<String>().to_uppercase().to_lowercase();
+    let plain: String = plain.nfkc().collect();
+    let words: Vec<&str> = plain.split_whitespace().collect();
+    sha256(&[words.join(" ").as_bytes()])
 }
 
 /// Behind a proxy on this machine everybody has its address: one of them must not lock out the others.

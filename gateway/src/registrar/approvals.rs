@@ -4,6 +4,7 @@
 //! A wish is put into [`super::News`] inside the transaction that decided to ask, and sent after its commit. What waits
 //! is in memory alone: a restart ends it, and the person starts again.
 
+use super::notice::{Change, Notice};
 use super::{News, Registrar, random_id};
 use crate::clock;
 use crate::relay::in_process::Delivered;
@@ -13,7 +14,7 @@ use crate::store::registrar as rows;
 use assent_proto::cert::{Device, DeviceOwner, Identity, Level};
 use assent_proto::relay::{Push, PushItem};
 use assent_proto::request::{Command, Details, ENROL_SERVICE, Statement};
-use assent_proto::time::UnixTime;
+use assent_proto::time::{BootTime, UnixTime};
 use assent_proto::verdict::{Approved, PendingPush, Received, Refusal, seal_to_devices};
 use assent_proto::{Digest, Id, Nonce, ShortText, sha256};
 use std::collections::HashMap;
@@ -89,6 +90,7 @@ struct Waiting {
     push: PendingPush,
     purpose: Purpose,
     owner: DeviceOwner,
+    label: ShortText,
 }
 
 /// What waits, and how removals ended.
@@ -103,10 +105,12 @@ impl Approvals {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether somebody is being asked about the removal of this device.
-    pub(super) fn removal_waits(&self, device: Id) -> bool {
+    /// Until when somebody is being asked about the removal of this device, if so.
+    pub(super) fn removal_ends(&self, device: Id) -> Option<BootTime> {
         let purpose = Purpose::Remove { device };
-        self.lock().values().any(|waiting| waiting.purpose == purpose)
+        let waiting = self.lock();
+        let found = waiting.values().find(|waiting| waiting.purpose == purpose);
+        found.map(|waiting| waiting.push.ends())
     }
 }
 
@@ -186,6 +190,7 @@ impl Registrar {
             push: PendingPush::new(&statement, &request, devices, None, clock::boot_now()),
             purpose: wish.purpose,
             owner: wish.owner,
+            label: wish.label,
         };
         // Before it is sent: an answer may come at once.
         self.approvals.lock().insert(id, waiting);
@@ -261,6 +266,14 @@ impl Registrar {
                         tracing::warn!(%device, name = ?one.owner.name, purpose = ?one.purpose, "reported as \"not me\": somebody else acts in this user's name");
                     }
                     why => tracing::info!(%device, %why, purpose = ?one.purpose, "refused by a device"),
+                }
+                let identities = &one.owner.identities;
+                self.reports.refused(one.purpose, identities, &why, clock::boot_now());
+                if matches!(why, Refusal::Reported) {
+                    // Nobody who listens is no error.
+                    let _ = self
+                        .notices
+                        .send(Notice::of(Change::Reported, &one.owner, Some(device), &one.label));
                 }
                 self.over(one.purpose).await
             }

@@ -15,6 +15,7 @@ mod issue;
 pub mod keys;
 pub mod notice;
 mod own_host;
+mod reports;
 pub mod self_service;
 
 use crate::clock;
@@ -36,6 +37,7 @@ use assent_proto::time::{SKEW, UnixTime};
 use assent_proto::{Id, ShortText};
 use keys::IssuingKeys;
 use notice::Notice;
+use reports::Reports;
 use self_service::Rules;
 use sqlx::{Sqlite, Transaction};
 use std::path::Path;
@@ -58,6 +60,7 @@ pub struct Registrar {
     own_keys: KeyPair,
     own_host: RwLock<Option<Host>>,
     approvals: Approvals,
+    reports: Reports,
     notices: broadcast::Sender<Notice>,
 }
 
@@ -97,6 +100,7 @@ impl Registrar {
             own_keys,
             own_host: RwLock::new(None),
             approvals: Approvals::default(),
+            reports: Reports::default(),
             notices: broadcast::channel(notice::BACKLOG).0,
         };
         registrar.check_log().await?;

@@ -18,9 +18,11 @@ pub enum Change {
     Added,
     /// It was removed.
     Removed,
+    /// Somebody asked for a change in its user's name, and a device of theirs said "not me".
+    Reported,
 }
 
-/// A device was added or removed.
+/// A device was added or removed, or reported something.
 #[derive(Debug, Clone, Serialize)]
 pub struct Notice {
     /// What happened.
@@ -38,13 +40,20 @@ pub struct Notice {
 impl News {
     /// A device was added or removed; told after the commit.
     pub(super) fn change(&mut self, change: Change, owner: &DeviceOwner, device: Option<Id>, label: &ShortText) {
-        self.notices.push(Notice {
+        self.notices.push(Notice::of(change, owner, device, label));
+    }
+}
+
+impl Notice {
+    /// About a device of somebody.
+    pub(super) fn of(change: Change, owner: &DeviceOwner, device: Option<Id>, label: &ShortText) -> Self {
+        Self {
             change,
             name: owner.name.clone(),
             identities: owner.identities.clone(),
             device,
             label: label.clone(),
-        });
+        }
     }
 }
 

@@ -5,6 +5,7 @@
 use super::approvals::{APPROVAL_TTL, Ask, Purpose, Wish};
 use super::device_calls::fits;
 use super::enrolments::{may_vouch, state};
+use super::reports::Said;
 use super::{News, Registrar, refuse};
 use crate::clock;
 use crate::store::enrolments::{self, Row};
@@ -12,7 +13,7 @@ use crate::store::registrar as rows;
 use crate::store::{SqliteConnection, StoreError, links};
 use assent_proto::cert::DeviceOwner;
 use assent_proto::enrol::{OneTimeSecret, Token, short_fingerprint};
-use assent_proto::registrar::{ENROL_TRIES, EnrolmentState, LINK_TTL, Refused, Reply};
+use assent_proto::registrar::{DIGIT_TRIES, ENROL_TRIES, EnrolmentState, LINK_TTL, Refused, Reply};
 use assent_proto::time::UnixTime;
 use assent_proto::{Id, ShortText};
 
@@ -83,6 +84,8 @@ pub enum NotEnrolling {
     OnTheTerminal,
     /// They have as many as one may have.
     TooManyDevices,
+    /// One of their devices said "not me" to a change a moment ago.
+    Frozen,
 }
 
 /// An enrolment that is open.
@@ -110,6 +113,23 @@ pub struct OwnDevice {
     pub removing: bool,
 }
 
+/// Why an enrolment is over without a certificate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// A device of the user refused it.
+    Denied,
+    /// A device of the user said "not me".
+    Reported,
+    /// The digits were wrong too often.
+    Digits,
+    /// Nobody came, or nobody answered, in time.
+    Late,
+}
+
+/// Why nothing can be changed a while after a report.
+pub const FROZEN: &str =
+    "one of your devices reported that it was not you; try again in ten minutes, with a new password";
+
 /// What became of a removal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Removal {
@@ -122,6 +142,8 @@ pub enum Removal {
     },
     /// The user has no such device.
     Unknown,
+    /// One of their devices said "not me" to a change a moment ago.
+    Frozen,
 }
 
 impl Registrar {
@@ -203,6 +225,9 @@ impl Registrar {
         proof: Proof,
         now: UnixTime,
     ) -> Result<MayEnrol, StoreError> {
+        if self.is_frozen(&owner.identities, clock::boot_now()) {
+            return Ok(MayEnrol::No(NotEnrolling::Frozen));
+        }
         let devices = rows::active_of(conn, &owner.identities, now).await?.len();
         if devices >= usize::from(self.rules.max_devices) {
             return Ok(MayEnrol::No(NotEnrolling::TooManyDevices));
@@ -213,10 +238,11 @@ impl Registrar {
         let admitted = match (proof, self.rules.first_device) {
             (Proof::Link(id), _) => links::find(conn, id).await?.is_some_and(|link| {
                 let redeemed = link.redeemed.is_some_and(|at| now <= at.plus(LINK_SESSION));
-                redeemed && link.owner == *owner
+                redeemed && link.owner.identities == owner.identities
             }),
-            // Whoever removed their last device is no newcomer: a bad panel could have removed it.
-            (Proof::Directory, FirstDevice::Directory) => !rows::has_left(conn, &owner.identities, now).await?,
+            // Whoever ever had a device is no newcomer: a bad panel could have removed it, and once it is too old the
+            // password alone would do again.
+            (Proof::Directory, FirstDevice::Directory) => !rows::has_had(conn, &owner.identities).await?,
             (Proof::Directory, FirstDevice::Terminal) => return Ok(MayEnrol::No(NotEnrolling::OnTheTerminal)),
             (Proof::Directory, FirstDevice::Admin) => false,
         };
@@ -247,6 +273,7 @@ impl Registrar {
             MayEnrol::No(NotEnrolling::AskAdmin) => return no("an admin makes a one-time link first"),
             MayEnrol::No(NotEnrolling::OnTheTerminal) => return no("first devices are registered in a terminal"),
             MayEnrol::No(NotEnrolling::TooManyDevices) => return no("remove a device first"),
+            MayEnrol::No(NotEnrolling::Frozen) => return no(FROZEN),
         }
         if let Some(Reply::Refused { text, .. }) = self.not_vouched(host, &owner) {
             return Ok(Err(text));
@@ -271,6 +298,22 @@ impl Registrar {
             Some(row) => state(&mut conn, &row).await,
             None => Ok(EnrolmentState::Over),
         }
+    }
+
+    /// Why an enrolment of this user is over, as far as that is known.
+    pub async fn own_enrolment_ended(&self, owner: &DeviceOwner, token_id: Id) -> Result<Option<Ended>, StoreError> {
+        let mut conn = self.pool.acquire().await?;
+        let now = clock::now();
+        let Some(row) = self.own_row(&mut conn, owner, token_id, now).await? else {
+            return Ok(None);
+        };
+        Ok(match self.said(token_id) {
+            Some(Said::Denied) => Some(Ended::Denied),
+            Some(Said::Reported) => Some(Ended::Reported),
+            None if row.digit_tries >= i64::from(DIGIT_TRIES) => Some(Ended::Digits),
+            None if now > row.ends_at => Some(Ended::Late),
+            None => None,
+        })
     }
 
     /// Hands the six digits over.
@@ -309,7 +352,7 @@ impl Registrar {
                 since: device.nbf,
                 until: device.exp,
                 key: short_fingerprint(&device.key).encode(),
-                removing: self.approvals.removal_waits(device.id),
+                removing: self.approvals.removal_ends(device.id).is_some(),
             })
             .collect())
     }
@@ -345,16 +388,20 @@ impl Registrar {
         let Some(known) = devices.iter().find(|known| known.id == device) else {
             return Ok(Removal::Unknown);
         };
+        if self.is_frozen(&owner.identities, clock::boot_now()) {
+            return Ok(Removal::Frozen);
+        }
         let mut news = News::default();
         if devices.len() > 1 {
             self.remove_device(&mut tx, &mut news, owner, device, now).await?;
             self.finish(tx, news, turn).await?;
             return Ok(Removal::Removed);
         }
-        let until = now.plus(u64::from(APPROVAL_TTL));
-        if self.approvals.removal_waits(device) {
-            return Ok(Removal::NeedsApproval { until });
+        if let Some(ends) = self.approvals.removal_ends(device) {
+            let left = ends.0.saturating_sub(clock::boot_now().0).as_secs();
+            return Ok(Removal::NeedsApproval { until: now.plus(left) });
         }
+        let until = now.plus(u64::from(APPROVAL_TTL));
         let Ask::These(approvers) = self.ask_whom(&mut tx, owner, now).await? else {
             return Ok(Removal::Unknown);
         };
@@ -379,7 +426,7 @@ impl Registrar {
     ) -> Result<Option<Row>, StoreError> {
         let Some(host) = self.own_host() else { return Ok(None) };
         let row = enrolments::find(conn, token_id, now).await?;
-        Ok(row.filter(|row| row.host == host.claims().host_id && row.owner == *owner))
+        Ok(row.filter(|row| row.host == host.claims().host_id && row.owner.identities == owner.identities))
     }
 
     /// The refusal for identities that nobody, or not this host, may vouch for.

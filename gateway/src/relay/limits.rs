@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use std::hash::Hash;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Most buckets of one kind; beyond it, full ones are dropped, and if none is full, strangers wait.
 const MOST_BUCKETS: usize = 100_000;
@@ -80,6 +80,7 @@ const BURST_SECONDS: f64 = 4.0;
 struct Buckets<K> {
     rate: f64,
     levels: Mutex<HashMap<K, (f64, Instant)>>,
+    tidied: Mutex<Option<Instant>>,
 }
 
 impl<K: Eq + Hash> Buckets<K> {
@@ -87,6 +88,7 @@ impl<K: Eq + Hash> Buckets<K> {
         Self {
             rate: f64::from(per_second),
             levels: Mutex::default(),
+            tidied: Mutex::default(),
         }
     }
 
@@ -97,7 +99,7 @@ impl<K: Eq + Hash> Buckets<K> {
     fn take_at(&self, key: K, now: Instant) -> bool {
         let burst = self.rate * BURST_SECONDS;
         let mut levels = self.levels.lock().unwrap_or_else(PoisonError::into_inner);
-        if levels.len() >= MOST_BUCKETS && !levels.contains_key(&key) {
+        if levels.len() >= MOST_BUCKETS && !levels.contains_key(&key) && !self.tidied(&mut levels, now) {
             return false;
         }
         let (level, last) = levels.entry(key).or_insert((burst, now));
@@ -109,9 +111,22 @@ impl<K: Eq + Hash> Buckets<K> {
     }
 
     fn tidy(&self) {
-        let now = Instant::now();
-        let burst = self.rate * BURST_SECONDS;
         let mut levels = self.levels.lock().unwrap_or_else(PoisonError::into_inner);
+        self.drop_full(&mut levels, Instant::now());
+    }
+
+    /// Makes room in a full table, at most once a second: each time costs a look at every bucket.
+    fn tidied(&self, levels: &mut HashMap<K, (f64, Instant)>, now: Instant) -> bool {
+        let mut last = self.tidied.lock().unwrap_or_else(PoisonError::into_inner);
+        if last.is_none_or(|last| now.duration_since(last) >= Duration::from_secs(1)) {
+            *last = Some(now);
+            self.drop_full(levels, now);
+        }
+        levels.len() < MOST_BUCKETS
+    }
+
+    fn drop_full(&self, levels: &mut HashMap<K, (f64, Instant)>, now: Instant) {
+        let burst = self.rate * BURST_SECONDS;
         levels.retain(|_, (level, last)| *level + now.duration_since(*last).as_secs_f64() * self.rate < burst);
     }
 }
@@ -119,7 +134,6 @@ impl<K: Eq + Hash> Buckets<K> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Duration;
 
     #[test]
     fn r77_a_bucket_gives_its_burst_then_its_rate() {

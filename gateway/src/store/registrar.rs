@@ -176,16 +176,15 @@ pub async fn active_of(
     Ok(found)
 }
 
-/// Whether a user of these identities removed a device whose certificate would still hold.
-pub async fn has_left(conn: &mut SqliteConnection, identities: &[Identity], now: UnixTime) -> Result<bool, StoreError> {
+/// Whether a user of these identities ever had a device.
+pub async fn has_had(conn: &mut SqliteConnection, identities: &[Identity]) -> Result<bool, StoreError> {
     for identity in identities {
         let row = sqlx::query(
             "SELECT 1 FROM device d JOIN device_identity i ON i.device = d.id \
-             WHERE i.realm = ? AND i.id = ? AND d.left = 1 AND d.exp > ? LIMIT 1",
+             WHERE i.realm = ? AND i.id = ? LIMIT 1",
         )
         .bind(identity.realm.as_str())
         .bind(identity.id.as_str())
-        .bind(seconds(now))
         .fetch_optional(&mut *conn)
         .await?;
         if row.is_some() {

@@ -46,15 +46,17 @@ pub fn router(roles: Roles) -> Router {
     let bare = Headers::bare(tls);
     let mut relay_routes = relay.1;
     if let Some(allowed) = cors::Allowed::new(&app.0, &relay.0) {
-        let (to_app, headers) = (format!("{}/e", app.0), bare.clone());
+        let (to_app, headers) = (app.0.to_string(), bare.clone());
         relay_routes = relay_routes.layer(from_fn(move |request, next| {
             cors::layer(allowed.clone(), headers.clone(), request, next)
         }));
         relay_routes = relay_routes.layer(from_fn({
             let bare = bare.clone();
             move |request: Request, next: axum::middleware::Next| {
-                let redirect =
-                    (request.uri().path() == "/e" && request.method() == Method::GET).then(|| redirect(&to_app, &bare));
+                // A person who types the gateway's address, or follows a link that names it, is led to the app.
+                let path = request.uri().path();
+                let leads_on = matches!(path, "/" | "/e") && request.method() == Method::GET;
+                let redirect = leads_on.then(|| redirect(&format!("{to_app}{path}"), &bare));
                 async move {
                     match redirect {
                         Some(response) => response,

@@ -133,6 +133,106 @@ async fn r27_a_further_device_and_the_removal_of_the_last_one_need_the_word_of_a
     panic!("it is still there");
 }
 
+#[tokio::test]
+async fn r9_not_me_ends_every_session_of_that_person_and_nobody_changes_their_devices_for_a_while() {
+    let dir = crate::rig::scratch();
+    let hook = dir.join("hook");
+    write(&hook, "#!/bin/sh\nexec >>\"${0%/*}/heard\"\ncat\n", 0o755);
+    let gateway = start("directory", &format!("[notify]\nhook = \"{}\"", hook.display()));
+    let alice = Browser::of(&gateway, "alice").await;
+    let bob = Browser::of(&gateway, "bob").await;
+    let first = alice.register(&gateway, "first").await;
+    let mut hears = first.listen(&gateway, None).await;
+
+    let thief = Browser::of(&gateway, "alice").await;
+    let (enrolment, _, digits) = thief.bring(&gateway, "thief's").await;
+    assert_eq!(thief.confirm(&enrolment, &digits).await["state"], "approval");
+    first.decides(&gateway, &mut hears, Decision::Report).await;
+    gateway.logs("reported as").await;
+
+    assert_eq!(
+        thief.get(&format!("enrolment/{enrolment}")).await.said(),
+        (401, "no_session")
+    );
+    assert_eq!(thief.get("session").await.body["signed_in"], false);
+    assert_eq!(
+        alice.get("devices").await.said(),
+        (401, "no_session"),
+        "hers as well: she signs in anew"
+    );
+    assert_eq!(bob.get("session").await.body["signed_in"], true, "nobody else's");
+    // The password alone still signs in, and changes nothing.
+    let again = Browser::of(&gateway, "alice").await;
+    let list = again.get("devices").await.body;
+    assert_eq!(list["add"], json!({"may": "no", "why": "frozen"}));
+    assert_eq!(again.post("enrolment", json!({})).await.said(), (409, "refused"));
+    let removed = again.post(&format!("devices/{}/remove", first.id), json!({})).await;
+    assert_eq!(removed.said(), (409, "refused"));
+    assert_eq!(again.labels().await, ["first"]);
+    let over = again.get(&format!("enrolment/{enrolment}")).await.body;
+    assert_eq!(over, json!({"state": "over", "why": "reported"}));
+
+    let heard = dir.join("heard");
+    wait_for(|| fs::read_to_string(&heard).is_ok_and(|text| text.contains("not_me"))).await;
+    let text = fs::read_to_string(&heard).unwrap();
+    let event: Value = serde_json::from_str(text.lines().last().unwrap()).unwrap();
+    assert_eq!((&event["event"], &event["name"]), (&json!("not_me"), &json!("alice")));
+    assert_eq!(
+        (&event["label"], &event["device"]),
+        (&json!("thief's"), &json!(first.id))
+    );
+}
+
+#[tokio::test]
+async fn how_an_enrolment_ended_is_told_to_its_own_person() {
+    let gateway = start("directory", "");
+    let alice = Browser::of(&gateway, "alice").await;
+    let (wrong, _, digits) = alice.bring(&gateway, "phone").await;
+    for _ in 0..3 {
+        alice.confirm(&wrong, &other_digits(&digits)).await;
+    }
+    let path = |id: &str| format!("enrolment/{id}");
+    assert_eq!(
+        alice.get(&path(&wrong)).await.body,
+        json!({"state": "over", "why": "digits"})
+    );
+    let first = alice.register(&gateway, "first").await;
+    let mut hears = first.listen(&gateway, None).await;
+    let (denied, _, digits) = alice.bring(&gateway, "second").await;
+    alice.confirm(&denied, &digits).await;
+    first.decides(&gateway, &mut hears, Decision::Deny).await;
+    ends(&alice, &path(&denied), "over").await;
+    assert_eq!(alice.get(&path(&denied)).await.body["why"], "denied");
+    let bob = Browser::of(&gateway, "bob").await;
+    assert_eq!(
+        bob.get(&path(&denied)).await.body,
+        json!({"state": "over"}),
+        "nobody else's business"
+    );
+}
+
+#[tokio::test]
+async fn r28_in_mode_directory_a_password_alone_registers_no_device_for_whoever_ever_had_one() {
+    let gateway = start("directory", "");
+    let alice = Browser::of(&gateway, "alice").await;
+    let first = alice.register(&gateway, "first").await;
+    let mut hears = first.listen(&gateway, None).await;
+    alice.post(&format!("devices/{}/remove", first.id), json!({})).await;
+    first.decides(&gateway, &mut hears, Decision::Approve).await;
+    for _ in 0..500 {
+        if alice.labels().await.is_empty() {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let list = alice.get("devices").await.body;
+    assert_eq!(
+        (&list["devices"], &list["add"]["why"]),
+        (&json!([]), &json!("ask_admin")),
+        "{list}"
+    );
+}
+
 async fn ends(browser: &Browser, path: &str, state: &str) {
     for _ in 0..500 {
         let now = browser.get(path).await.body;

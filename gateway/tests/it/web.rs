@@ -11,6 +11,13 @@ const RELAY: &str = "push.example.org";
 const APP: &str = "app.example.org";
 const PANEL: &str = "id.example.org";
 
+/// Shows a redirect instead of following it.
+fn client_that_stays() -> Client {
+    let _ = client(false);
+    let builder = Client::builder().no_proxy().tls_certs_only([]).http1_only();
+    builder.redirect(reqwest::redirect::Policy::none()).build().unwrap()
+}
+
 struct Site {
     gateway: Gateway,
     client: Client,
@@ -28,7 +35,7 @@ impl Site {
     fn with(more: &str) -> Self {
         Self {
             gateway: Gateway::start_with(more),
-            client: client(false),
+            client: client_that_stays(),
         }
     }
 
@@ -67,7 +74,7 @@ async fn each_role_answers_at_its_own_host_and_the_relay_where_no_host_is_known(
     for (path, relay, app, panel) in [
         ("/v1/trust", 200, 404, 404),
         ("/healthz", 200, 200, 200),
-        ("/", 404, 200, 404),
+        ("/", 307, 200, 404),
         ("/sw.js", 404, 200, 404),
         ("/config.json", 404, 200, 404),
         ("/assets.json", 404, 200, 404),
@@ -142,22 +149,14 @@ async fn roles_of_one_origin_answer_together() {
 }
 
 #[tokio::test]
-async fn an_enrolment_link_that_names_the_relay_leads_on_to_the_app() {
+async fn an_enrolment_link_that_names_the_relay_and_its_bare_address_lead_on_to_the_app() {
     let site = Site::apart();
     for host in [RELAY, "127.0.0.1"] {
-        let client = Client::builder()
-            .no_proxy()
-            .tls_certs_only([])
-            .redirect(reqwest::redirect::Policy::none());
-        let client = client.http1_only().build().unwrap();
-        let response = client
-            .get(site.gateway.url("/e"))
-            .header("host", host)
-            .send()
-            .await
-            .unwrap();
-        assert_eq!(response.status(), StatusCode::TEMPORARY_REDIRECT);
-        assert_eq!(response.headers()["location"], "https://app.example.org/e");
+        for (path, to) in [("/e", "https://app.example.org/e"), ("/", "https://app.example.org/")] {
+            let (status, headers, _) = site.ask(Method::GET, host, path, &[]).await;
+            assert_eq!(status, StatusCode::TEMPORARY_REDIRECT);
+            assert_eq!(headers["location"], to);
+        }
     }
     assert_eq!(site.status(APP, "/e").await, 200);
 }
