@@ -268,7 +268,7 @@ impl Registrar {
                     why => tracing::info!(%device, %why, purpose = ?one.purpose, "refused by a device"),
                 }
                 let identities = &one.owner.identities;
-                self.reports.refused(one.purpose, identities, &why, clock::boot_now());
+                self.reports.refused(one.purpose, identities, why, clock::boot_now());
                 if matches!(why, Refusal::Reported) {
                     // Nobody who listens is no error.
                     let _ = self

@@ -42,7 +42,7 @@ impl Reports {
     }
 
     /// A device refused something that was asked in these people's name.
-    pub(super) fn refused(&self, purpose: Purpose, identities: &[Identity], why: &Refusal, now: BootTime) {
+    pub(super) fn refused(&self, purpose: Purpose, identities: &[Identity], why: Refusal, now: BootTime) {
         let said = match why {
             Refusal::Reported => Said::Reported,
             _ => Said::Denied,
