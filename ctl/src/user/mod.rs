@@ -8,6 +8,7 @@ mod fields;
 mod list;
 mod passwd;
 mod remove;
+mod secret;
 mod set;
 mod show;
 mod store;

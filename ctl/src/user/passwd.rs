@@ -1,9 +1,10 @@
 //! `assentctl user passwd`: the password from the terminal, twice and unseen, or from standard input. Never from the
 //! command line, where every user of the machine could read it.
 
-use super::Common;
 use super::edit::{Change, missing};
+use super::{Common, secret};
 use crate::failure::{Done, Failure};
+use crate::terminal::Charset;
 use assent_engine::directory::local::User;
 use assent_engine::directory::local::password::{MAX_BYTES, MIN_CHARACTERS, NewPassword};
 use assent_proto::text::visible;
@@ -60,7 +61,7 @@ fn asked(user: &User) -> Done<NewPassword> {
     let name = visible(&user.name);
     let rule = format!("at least {MIN_CHARACTERS} characters");
     let first = ask(&format!("New password for {name} ({rule}, not shown): "))?;
-    let new = fit(first.as_bytes(), user)?;
+    let new = fit(&first, user)?;
     let second = ask("The same again: ")?;
     if *first != *second {
         return Err(Failure::Refused("the two differ; nothing was changed".into()));
@@ -68,12 +69,13 @@ fn asked(user: &User) -> Done<NewPassword> {
     Ok(new)
 }
 
-fn ask(question: &str) -> Done<Zeroizing<String>> {
-    rpassword::prompt_password(question).map(Zeroizing::new).map_err(|e| {
+fn ask(question: &str) -> Done<Zeroizing<Vec<u8>>> {
+    let line = secret::ask(&Charset::of_locale().fit(question)).map_err(|e| {
         Failure::Input(format!(
-            "no password can be asked for ({e}); at a terminal it is, otherwise give it on standard input with --stdin"
+            "there is no terminal to ask for a password on ({e}); give it on standard input with --stdin"
         ))
-    })
+    })?;
+    line.ok_or_else(|| Failure::Refused("given up; nothing was changed".into()))
 }
 
 fn from_stdin() -> Done<Zeroizing<Vec<u8>>> {
