@@ -289,14 +289,21 @@ fn costly() -> String {
     format!("password_hash = \"{hash}\"\n")
 }
 
-/// How long each one's wrong password takes, against the first one's; the best of five.
-async fn times(rig: &Rig, names: &[&str]) -> Vec<f64> {
+/// Of this process: a busy machine does not show in it.
+fn processor_time() -> std::time::Duration {
+    nix::time::clock_gettime(nix::time::ClockId::CLOCK_PROCESS_CPUTIME_ID)
+        .unwrap()
+        .into()
+}
+
+/// What each one's wrong password costs this process, against the first one's; the best of five.
+async fn costs(rig: &Rig, names: &[&str]) -> Vec<f64> {
     let mut best = vec![std::time::Duration::MAX; names.len()];
     for _ in 0..5 {
         for (best, name) in best.iter_mut().zip(names) {
-            let start = std::time::Instant::now();
+            let start = processor_time();
             rig.check(name, "wrong").await;
-            *best = start.elapsed().min(*best);
+            *best = (processor_time() - start).min(*best);
         }
     }
     best.iter()
@@ -308,7 +315,7 @@ async fn times(rig: &Rig, names: &[&str]) -> Vec<f64> {
 async fn r31_unknown_users_wrong_passwords_and_users_without_one_cost_one_hash_each() {
     let rig = Rig::new("time", &alice(&costly()));
     let names = ["alice", "bob", "nobody-here"];
-    for (name, ratio) in names.iter().zip(times(&rig, &names).await) {
+    for (name, ratio) in names.iter().zip(costs(&rig, &names).await) {
         assert!((0.6..1.7).contains(&ratio), "{name}: {ratio}");
     }
 }
@@ -331,7 +338,7 @@ async fn r31_row_18_blocked_and_expired_users_cost_one_hash_like_a_wrong_passwor
     for name in &names[1..3] {
         assert_ne!(found(rig.look_up(name).await).account, Account::Active);
     }
-    for (name, ratio) in names.iter().zip(times(&rig, &names).await) {
+    for (name, ratio) in names.iter().zip(costs(&rig, &names).await) {
         assert!((0.6..1.7).contains(&ratio), "{name}: {ratio}");
     }
 }
