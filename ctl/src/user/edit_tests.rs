@@ -165,6 +165,39 @@ fn row_18_what_cannot_be_is_refused() {
     }
 }
 
+#[test]
+fn row_18_every_way_to_write_the_file_can_be_edited() {
+    let other = "name = \"bob\"\nid = \"1b4e28ba-2fa1-11d2-883f-b9a761bde300\"";
+    for text in [
+        format!("\u{feff}# c\r\n[[user]]\r\nname = \"alice\"\r\nid = \"{ID}\" # c\r\n\r\n[[user]]\r\n{other}\r\n# c"),
+        format!("# c\n  [[ user ]] # c\n  \"name\" = '''alice''' # c\n\tid='{ID}'\n[[user]]\n{other}"),
+        format!(
+            "[[\"user\"]]\n\n\n# c\nid = \"{ID}\"\n# c\nname=\"\"\"\nalice\"\"\"\n\n\n# c\n\n[[user]]\n{other}\n\n\n"
+        ),
+        format!("[[user]]\n{other} # c\ngroups = [ # c\n# c\n]\n[[user]]\nname = \"\\u0061lice\"\nid = \"{ID}\""),
+    ] {
+        let comments = text.matches("# c").count();
+        let blocked = edited(&text, |editor| {
+            editor.change("alice", vec![Change::Set("blocked", true.into())])
+        });
+        let blocked = blocked.unwrap_or_else(|e| panic!("{e:?}\n{text}"));
+        let new = edited(&blocked, |editor| {
+            editor.change("bob", vec![Change::Join(vec!["new".into()])])
+        });
+        let new = new.unwrap_or_else(|e| panic!("{e:?}\n{blocked}"));
+        assert_eq!(new.matches("# c").count(), comments, "{text}\n-----\n{new}");
+        let users = Users::parse(new.as_bytes()).ok().unwrap();
+        assert!(users.find("alice").unwrap().blocked && !users.find("bob").unwrap().blocked);
+        assert_eq!(users.find("bob").unwrap().groups, ["new"]);
+        // Nothing but the lines in question changed: the old ones are all there, in their order.
+        let mut left = new.trim_start_matches('\u{feff}').lines().map(str::trim_end);
+        let old = text.trim_start_matches('\u{feff}').lines().map(str::trim_end);
+        for line in old.filter(|line| !line.contains("groups") && !line.contains(']')) {
+            assert!(left.any(|has| has == line), "{line:?} is gone:\n{new}");
+        }
+    }
+}
+
 /// A user as a test would keep them.
 type Model = BTreeMap<String, BTreeMap<&'static str, String>>;
 

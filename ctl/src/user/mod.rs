@@ -124,10 +124,14 @@ fn account(user: &Listed) -> (&'static str, String) {
     }
 }
 
+/// Whether NSS knows the user; if it cannot say, nothing is made of it.
+fn is_known_here(name: &str) -> bool {
+    !matches!(nix::unistd::User::from_name(name), Ok(None))
+}
+
 /// Warns of a user whom this host does not know, and so does not let in.
 fn note_if_unknown_here(name: &str) {
-    let known = nix::unistd::User::from_name(name);
-    if matches!(known, Ok(None)) {
+    if !is_known_here(name) {
         eprintln!(
             "note: this host's name service (NSS) does not know {}, so they cannot log in here; the Register Panel goes by the file alone",
             visible(name)

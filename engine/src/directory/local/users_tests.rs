@@ -127,3 +127,30 @@ fn row_18_an_account_is_good_until_its_last_day_ends_in_utc() {
     assert_eq!(alice.account(last_second + 1), Account::Expired);
     assert_eq!(alice.account(i64::MAX), Account::Expired, "a clock that is no clock");
 }
+
+proptest::proptest! {
+    #[test]
+    fn row_18_no_text_breaks_the_reader_and_every_flaw_has_a_line_of_the_file(
+        bytes in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..200),
+        at: usize,
+        put in "[\\PC\n\"'\\[\\]{}=#.,0-9-]{0,6}",
+        cut in 0_usize..6,
+    ) {
+        let good = format!("{ALICE}groups = [\"a\"]\nexpires = \"2027-01-31\"\nblocked = false\n{BOB}");
+        let mut text: Vec<char> = good.chars().collect();
+        let at = at % text.len();
+        let end = (at + cut).min(text.len());
+        text.splice(at..end, put.chars());
+        let text: String = text.into_iter().collect();
+        for content in [&bytes[..], text.as_bytes()] {
+            if let Err(flaws) = Users::parse(content) {
+                let lines = content.iter().filter(|byte| **byte == b'\n').count() + 1;
+                proptest::prop_assert!(!flaws.0.is_empty());
+                for flaw in flaws.0 {
+                    proptest::prop_assert!((1..=lines).contains(&flaw.line), "{}", flaw);
+                    proptest::prop_assert!(!flaw.to_string().contains(|c: char| c.is_control()), "{:?}", flaw);
+                }
+            }
+        }
+    }
+}
