@@ -4,7 +4,6 @@ use super::edit::Change;
 use super::fields::Fields;
 use super::{Common, note_if_unknown_here};
 use crate::failure::{Done, no_randomness};
-use crate::report::report;
 use assent_proto::Id;
 use assent_proto::text::visible;
 use clap::Args;
@@ -51,7 +50,7 @@ impl Add {
         store.edit(|editor| editor.add(&self.name, &id, changes))?;
         note_if_unknown_here(&self.name);
         let value = json!({"ok": true, "user": self.name, "id": id, "done": "added"});
-        report(self.common.json, &value, || {
+        self.common.report(&value, || {
             let name = visible(&self.name);
             format!(
                 "{name} is added, with the id {id} and no password\nNext, if they need one: assentctl user passwd {name}"

@@ -15,6 +15,7 @@ mod store;
 mod table;
 
 use crate::failure::{Done, Failure};
+use crate::terminal::Charset;
 use assent_engine::directory::local::User as Listed;
 use assent_engine::directory::{Account, date};
 use assent_proto::text::visible;
@@ -73,10 +74,15 @@ impl Common {
         Store::at(&self.file)
     }
 
+    /// As JSON if asked for, otherwise for people, in characters that the terminal shows.
+    fn report(&self, value: &Value, people: impl FnOnce() -> String) {
+        crate::report::report(self.json, value, || Charset::of_locale().fit(&people()));
+    }
+
     /// Says what was done to whom.
     fn done(&self, user: &str, what: &str) {
         let value = json!({"ok": true, "user": user, "done": what});
-        crate::report::report(self.json, &value, || format!("{} is {what}", visible(user)));
+        self.report(&value, || format!("{} is {what}", visible(user)));
     }
 }
 
@@ -132,10 +138,11 @@ fn is_known_here(name: &str) -> bool {
 /// Warns of a user whom this host does not know, and so does not let in.
 fn note_if_unknown_here(name: &str) {
     if !is_known_here(name) {
-        eprintln!(
+        let note = format!(
             "note: this host's name service (NSS) does not know {}, so they cannot log in here; the Register Panel goes by the file alone",
             visible(name)
         );
+        eprintln!("{}", Charset::of_locale().fit(&note));
     }
 }
 

@@ -2,8 +2,6 @@
 
 use super::{Common, account, as_json};
 use crate::failure::{Done, Failure};
-use crate::report::report;
-use crate::terminal::Charset;
 use assent_engine::config::profile::LocalProfile;
 use assent_engine::directory::local::{LocalDirectory, User};
 use assent_engine::directory::nss::{Nss, NssUser};
@@ -51,9 +49,8 @@ impl Show {
             nss,
             attributes,
         };
-        report(self.common.json, &found.as_json(), || {
-            Charset::of_locale().fit(&found.lines(&store.shown()).join("\n"))
-        });
+        self.common
+            .report(&found.as_json(), || found.lines(&store.shown()).join("\n"));
         Ok(())
     }
 

@@ -8,7 +8,7 @@
 use super::edit::{EditError, Editor};
 use crate::failure::{Done, Failure};
 use assent_engine::directory::local::{Flaws, MAX_FILE, Users};
-use assent_engine::directory::secret_file;
+use assent_engine::directory::secret_file::{self, Stamp};
 use assent_proto::text::visible;
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
@@ -54,7 +54,7 @@ impl Store {
 
     /// The users, who may be nobody: there need be no file.
     pub fn users(&self) -> Done<Users> {
-        let text = self.text()?.unwrap_or_default();
+        let (text, _) = self.text()?;
         Users::parse(text.as_bytes()).map_err(|flaws| self.bad(&flaws))
     }
 
@@ -63,7 +63,7 @@ impl Store {
         self.check_directory()?;
         let _lock = self.lock()?;
         let ownership = self.ownership()?;
-        let text = self.text()?.unwrap_or_default();
+        let (text, stamp) = self.text()?;
         let mut editor = Editor::open(&text).map_err(|e| self.failure(e))?;
         let done = work(&mut editor).map_err(|e| self.failure(e))?;
         let new = editor.finish().map_err(|e| self.failure(e))?;
@@ -72,6 +72,13 @@ impl Store {
                 "{} would have {} bytes, more than {MAX_FILE}; nothing was changed",
                 self.shown(),
                 new.len()
+            )));
+        }
+        // An editor that does not know the lock has been here.
+        if Stamp::now(&self.path) != stamp {
+            return Err(Failure::Refused(format!(
+                "{} has changed meanwhile; this change was not made, try again",
+                self.shown()
             )));
         }
         if new != text {
@@ -124,17 +131,18 @@ impl Store {
         ))
     }
 
-    fn text(&self) -> Done<Option<String>> {
+    /// What the file says, and its state then; nothing where there is none.
+    fn text(&self) -> Done<(String, Option<Stamp>)> {
         match secret_file::read(&self.path, MAX_FILE) {
-            Ok((content, _)) => match String::from_utf8(content.to_vec()) {
-                Ok(text) => Ok(Some(text)),
+            Ok((content, stamp)) => match String::from_utf8(content.to_vec()) {
+                Ok(text) => Ok((text, Some(stamp))),
                 // Says which line.
                 Err(e) => Err(Users::parse(e.as_bytes()).map_or_else(
                     |flaws| self.bad(&flaws),
                     |_| Failure::Input(format!("{} is not UTF-8", self.shown())),
                 )),
             },
-            Err(problem) if problem.is_absent() => Ok(None),
+            Err(problem) if problem.is_absent() => Ok((String::new(), None)),
             Err(problem) => Err(Failure::Input(format!("{problem}{}", as_root()))),
         }
     }
@@ -276,4 +284,41 @@ fn write(path: &Path, text: &str, like: &Ownership) -> io::Result<()> {
     fchown(&file, Some(like.uid), Some(like.gid))?;
     file.set_permissions(Permissions::from_mode(like.mode))?;
     file.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::user::edit::Change;
+    use std::os::unix::fs::DirBuilderExt as _;
+
+    #[test]
+    fn row_18_what_another_program_wrote_meanwhile_is_not_overwritten() {
+        let directory = std::env::temp_dir().join(format!("assent-store-{}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&directory);
+        std::fs::DirBuilder::new().mode(0o700).create(&directory).unwrap();
+        let path = directory.join("users.toml");
+        let store = Store::at(&path);
+        let id = "1b4e28ba-2fa1-11d2-883f-b9a761bde3fb";
+        store.edit(|editor| editor.add("alice", id, vec![])).unwrap();
+        let by_hand = std::fs::read_to_string(&path).unwrap() + "# by hand\n";
+        let edited = store.edit(|editor| {
+            std::fs::write(&path, &by_hand).unwrap();
+            editor.change("alice", vec![Change::Set("blocked", true.into())])
+        });
+        let Err(Failure::Refused(why)) = edited else {
+            panic!("not refused");
+        };
+        assert!(why.contains("has changed meanwhile"), "{why}");
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), by_hand);
+        // A file that is made meanwhile counts as well.
+        std::fs::remove_file(&path).unwrap();
+        let edited = store.edit(|editor| {
+            std::fs::write(&path, &by_hand).unwrap();
+            editor.add("bob", id, vec![])
+        });
+        assert!(matches!(edited, Err(Failure::Refused(_))));
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), by_hand);
+        std::fs::remove_dir_all(directory).unwrap();
+    }
 }

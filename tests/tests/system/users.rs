@@ -259,6 +259,13 @@ fn row_18_an_editor_killed_at_any_step_leaves_the_old_or_the_new_file_whole() {
     for needed in ["flock", "unlink", "write", "fchown", "fchmod", "fsync", "rename"] {
         assert!(steps.iter().any(|(name, _)| *name == needed), "{needed} in\n{calls}");
     }
+    // On the disk before it takes the old one's place, and that, too, before success is told.
+    let first = |wanted: &str| steps.iter().position(|(name, _)| *name == wanted);
+    let last_sync = steps.iter().rposition(|(name, _)| *name == "fsync");
+    assert!(
+        first("fsync") < first("rename") && first("rename") < last_sync,
+        "{calls}"
+    );
     let mut left = [0, 0];
     for (name, nth) in steps {
         let finished = strace(&["-e", &format!("inject={name}:signal=KILL:when={nth}")]);
