@@ -28,6 +28,8 @@ const WAIT: Duration = Duration::from_secs(30);
 pub struct Store {
     path: PathBuf,
     directory: PathBuf,
+    /// How long to wait for another editor.
+    wait: Duration,
 }
 
 /// Who the file belongs to and may read it.
@@ -44,6 +46,7 @@ impl Store {
         Self {
             path: path.to_owned(),
             directory: directory.unwrap_or(Path::new(".")).to_owned(),
+            wait: WAIT,
         }
     }
 
@@ -183,7 +186,7 @@ impl Store {
             .custom_flags(nix::libc::O_NOFOLLOW | nix::libc::O_CLOEXEC)
             .open(&path)
             .map_err(|e| self.unwritable(&e))?;
-        let end = Instant::now() + WAIT;
+        let end = Instant::now() + self.wait;
         loop {
             file = match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
                 Ok(lock) => return Ok(lock),
@@ -292,15 +295,22 @@ mod tests {
     use crate::user::edit::Change;
     use std::os::unix::fs::DirBuilderExt as _;
 
-    #[test]
-    fn row_18_what_another_program_wrote_meanwhile_is_not_overwritten() {
-        let directory = std::env::temp_dir().join(format!("assent-store-{}", std::process::id()));
+    const ID: &str = "1b4e28ba-2fa1-11d2-883f-b9a761bde3fb";
+
+    /// A file with alice in it, in a directory of its own.
+    fn store(name: &str) -> (Store, PathBuf) {
+        let directory = std::env::temp_dir().join(format!("assent-store-{}-{name}", std::process::id()));
         let _ = std::fs::remove_dir_all(&directory);
         std::fs::DirBuilder::new().mode(0o700).create(&directory).unwrap();
         let path = directory.join("users.toml");
         let store = Store::at(&path);
-        let id = "1b4e28ba-2fa1-11d2-883f-b9a761bde3fb";
-        store.edit(|editor| editor.add("alice", id, vec![])).unwrap();
+        store.edit(|editor| editor.add("alice", ID, vec![])).unwrap();
+        (store, path)
+    }
+
+    #[test]
+    fn row_18_what_another_program_wrote_meanwhile_is_not_overwritten() {
+        let (store, path) = store("meanwhile");
         let by_hand = std::fs::read_to_string(&path).unwrap() + "# by hand\n";
         let edited = store.edit(|editor| {
             std::fs::write(&path, &by_hand).unwrap();
@@ -315,10 +325,27 @@ mod tests {
         std::fs::remove_file(&path).unwrap();
         let edited = store.edit(|editor| {
             std::fs::write(&path, &by_hand).unwrap();
-            editor.add("bob", id, vec![])
+            editor.add("bob", ID, vec![])
         });
         assert!(matches!(edited, Err(Failure::Refused(_))));
         assert_eq!(std::fs::read_to_string(&path).unwrap(), by_hand);
-        std::fs::remove_dir_all(directory).unwrap();
+        std::fs::remove_dir_all(store.directory).unwrap();
+    }
+
+    #[test]
+    fn row_18_an_editor_waits_for_another_and_gives_up_in_the_end() {
+        let (mut store, path) = store("waits");
+        let before = std::fs::read_to_string(&path).unwrap();
+        store.wait = Duration::from_millis(30);
+        let held = store.lock().unwrap();
+        let edited = store.edit(|editor| editor.remove("alice"));
+        let Err(Failure::Unreachable(why)) = edited else {
+            panic!("not refused");
+        };
+        assert!(why.contains("another editor holds its lock"), "{why}");
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), before);
+        drop(held);
+        store.edit(|editor| editor.remove("alice")).unwrap();
+        std::fs::remove_dir_all(store.directory).unwrap();
     }
 }

@@ -340,6 +340,12 @@ fn r56_row_18_only_root_edits_and_what_is_not_as_it_should_be_is_left_alone() {
         assert_eq!(finished.status.code(), Some(code), "{}", finished.err);
         assert!(finished.err.contains(says), "{}", finished.err);
     }
+    // A file of one's own, as one's own: prepared for many hosts, for example.
+    let own = program("assentctl").args(["user", "add", "bob", "--file", "/home/alice/users.toml"]);
+    own.as_user("alice").finish(SOON).expect_success();
+    let meta = fs::metadata("/home/alice/users.toml").expect("alice's file");
+    let alice = nix::unistd::User::from_name("alice").expect("users").expect("alice");
+    assert_eq!((meta.uid(), meta.mode() & 0o7777), (alice.uid.as_raw(), 0o600));
     let mode = |path: &str, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).expect("a mode");
     mode("/etc/assent", 0o775);
     refused(

@@ -2,8 +2,8 @@
 //! `assentctl user passwd` calls the latter two. No password leaves this module but as a hash.
 //!
 //! The rules are those of NIST SP 800-63B-4 for a password that stands alone, as it does at the Register Panel: at
-//! least 15 characters (Unicode code points), no rules on their kinds, nothing that is mostly the user's own name or
-//! one pattern repeated. It is compared in Unicode's form NFC, so that `é` is the same from every keyboard.
+//! least 15 characters (Unicode code points), no rules on their kinds, nothing that is mostly the user's own name, one
+//! pattern repeated or a row of keys. It is compared in Unicode's form NFC, so that `é` is the same from every keyboard.
 
 use super::hash::Hash;
 use super::users::User;
@@ -18,6 +18,22 @@ pub const MAX_BYTES: usize = 500;
 /// Fewest characters that neither repeat, nor count on, nor are a word about the user.
 const MIN_OWN: usize = 8;
 
+/// Keys that lie beside or under each other.
+const KEYBOARD: [&str; 12] = [
+    "1234567890",
+    "qwertyuiop",
+    "qwertz",
+    "asdfghjkl",
+    "zxcvbnm",
+    "1qaz",
+    "2wsx",
+    "3edc",
+    "4rfv",
+    "5tgb",
+    "6yhn",
+    "7ujm",
+];
+
 /// Why a new password is not taken. The texts say nothing of the password but its length.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum UnfitPassword {
@@ -31,7 +47,7 @@ pub enum UnfitPassword {
     #[error("it has control characters, or is not UTF-8: not every login could type it")]
     Untypable,
     /// Easily guessed.
-    #[error("it is hardly more than the user's own names or a repeated pattern: take words that nobody would guess")]
+    #[error("it is hardly more than the user's own names or a pattern: take words that nobody would guess")]
     Plain,
     /// The system's random generator, or memory, failed.
     #[error("its hash cannot be made: the system's random generator or its memory failed")]
@@ -112,10 +128,19 @@ fn own_characters(text: &str, user: &User) -> usize {
     (0..left.len())
         .filter(|&at| {
             let follows = |back: usize| at >= back && left[at] == left[at - back];
-            let counts = at >= 1 && u32::from(left[at]).abs_diff(u32::from(left[at - 1])) == 1;
-            !counts && !(1..=4).any(follows)
+            let next = at >= 1 && is_next(left[at - 1], left[at]);
+            !next && !(1..=4).any(follows)
         })
         .count()
+}
+
+/// Whether the second comes next to the first: in Unicode, so in alphabets and among digits, or on a keyboard.
+fn is_next(one: char, other: char) -> bool {
+    let beside = |(a, b): (char, char)| (a, b) == (one, other) || (b, a) == (one, other);
+    u32::from(one).abs_diff(u32::from(other)) == 1
+        || KEYBOARD
+            .iter()
+            .any(|row| row.chars().zip(row.chars().skip(1)).any(beside))
 }
 
 #[cfg(test)]
@@ -169,6 +194,9 @@ mod tests {
             "AliceAhorn-alice-2027",
             "password-password-Alice",
             "nmlkjihgfedcba zyx",
+            "qwertyuiopasdfgh",
+            "1qaz2wsx3edc4rfv5tgb",
+            "Qwertzqwertz123456",
         ] {
             assert_eq!(fit(plain.as_bytes()), Err(UnfitPassword::Plain), "{plain}");
         }
