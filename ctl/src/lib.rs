@@ -26,6 +26,7 @@ mod seconds;
 mod status;
 mod terminal;
 mod test_login;
+mod user;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
 use failure::{Done, Failure};
@@ -59,6 +60,9 @@ enum Command {
     Authenticator(authenticator::Authenticator),
     /// As root on an enrolled host: register a user's device
     Enroll(enroll::Enroll),
+    /// As root: the local users in users.toml
+    #[command(subcommand)]
+    User(user::User),
     /// How the agent of this host is
     Status(status::Ask),
     /// Have the agent read its configuration anew
@@ -108,6 +112,7 @@ fn run(command: Command) -> Done {
         Command::Registrar(registrar) => registrar.run(),
         Command::Test(test) => test.run(),
         Command::Check(check) => check.run(),
+        Command::User(user) => user.run(),
         Command::Explain(explain) => wait_for(explain.run()),
         Command::Policy(policy) => wait_for(policy.run()),
         Command::Replay(replay) => wait_for(replay.run()),
@@ -120,7 +125,7 @@ fn run(command: Command) -> Done {
     }
 }
 
-fn wait_for(command: impl Future<Output = Done>) -> Done {
+fn wait_for<T>(command: impl Future<Output = Done<T>>) -> Done<T> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|e| Failure::Refused(format!("this process cannot start its event loop: {e}")))?;
     let done = runtime.block_on(command);

@@ -47,6 +47,20 @@ pub fn iso_day(text: &str) -> Option<i64> {
     days(digits(&bytes[..4])?, digits(&bytes[5..7])?, digits(&bytes[8..])?)
 }
 
+/// Writes days since 1970 as `2027-01-31`; the reverse of [`iso_day`].
+pub fn show_day(days: i64) -> String {
+    // From a little too late, by the mean length of a year, to the month that begins no later.
+    let latest = 1971 + days * 400 / 146_097;
+    (latest - 4..=latest)
+        .rev()
+        .flat_map(|year| (1..=12).rev().map(move |month| (year, month)))
+        .find_map(|(year, month)| {
+            let first = self::days(year, month, 1)?;
+            (first <= days).then(|| format!("{year:04}-{month:02}-{:02}", days - first + 1))
+        })
+        .unwrap_or_default()
+}
+
 /// Reads `20270131235959Z` (RFC 4517 generalised time, UTC; seconds and fractions may be missing) as seconds since
 /// 1970.
 pub fn generalized_time(text: &str) -> Option<i64> {
@@ -97,12 +111,16 @@ mod tests {
                 for of_month in 1..=31 {
                     if let Some(found) = days(year, month, of_month) {
                         assert_eq!(found, day);
+                        assert_eq!(show_day(day), format!("{year}-{month:02}-{of_month:02}"));
                         day += 1;
                     }
                 }
             }
         }
         assert_eq!(day, 47_847);
+        for day in ["0001-01-01", "0999-12-31", "1969-12-31", "9999-12-31"] {
+            assert_eq!(show_day(iso_day(day).unwrap()), day);
+        }
     }
 
     #[test]

@@ -14,7 +14,10 @@
 //! A file that is missing, malformed or not protected makes the whole profile unreachable: it may hold a block that
 //! must not get lost. An empty one is fine.
 
+mod fields;
+mod flaw;
 mod hash;
+pub mod password;
 mod users;
 
 use super::nss::{Nss, NssEntry, NssUser};
@@ -27,10 +30,13 @@ use assent_proto::cert::Identity;
 use assent_proto::text::Outside;
 use hash::{Hash, Hashing};
 use std::sync::{Arc, Mutex, PoisonError};
-use users::{User, Users};
+
+pub use fields::is_separator;
+pub use flaw::{Flaw, Flaws, nearest};
+pub use users::{KEYS, User, Users};
 
 /// Largest `users.toml`.
-const MAX_FILE: u64 = 4 * 1024 * 1024;
+pub const MAX_FILE: u64 = 4 * 1024 * 1024;
 
 /// A Local authentication profile at work.
 pub struct LocalDirectory {
@@ -153,7 +159,7 @@ impl LocalDirectory {
         let listed = users.find(&entry.name);
         let person = Person {
             identity: self.identity(&entry, listed),
-            account: account(listed, date::now()),
+            account: listed.map_or(Account::Active, |user| user.account(date::now())),
             attributes: attributes(Some(&entry), &groups, listed),
         };
         Ok(Known {
@@ -166,7 +172,7 @@ impl LocalDirectory {
         let user = users.find(name.as_str()).ok_or(Nobody::Unknown)?;
         let person = Person {
             identity: self.listed_identity(user),
-            account: account(Some(user), date::now()),
+            account: user.account(date::now()),
             attributes: attributes(None, &[], Some(user)),
         };
         Ok(Known {
@@ -207,7 +213,7 @@ impl LocalDirectory {
         // Where the configuration names no file, there need be none: everyone is then known by NSS alone.
         if self.profile.may_be_absent && read.as_ref().is_err_and(secret_file::FileProblem::is_absent) {
             *file = None;
-            return Users::parse(b"").map(Arc::new);
+            return Users::parse(b"").map(Arc::new).map_err(|flaws| flaws.to_string());
         }
         let (content, stamp) = read.map_err(|problem| {
             tracing::error!(profile = self.profile.name, "{problem}");
@@ -216,7 +222,7 @@ impl LocalDirectory {
         let shown = assent_proto::text::visible(&path.to_string_lossy());
         let users = Users::parse(&content)
             .map(Arc::new)
-            .map_err(|problems| format!("{shown}: {problems}"));
+            .map_err(|flaws| format!("{shown}: {flaws}"));
         if let Err(problems) = &users {
             tracing::error!(profile = self.profile.name, "{problems}");
         }
@@ -229,15 +235,8 @@ impl LocalDirectory {
     }
 }
 
-/// `expires` is the first day on which the account is closed, as with `chage -E`.
-fn account(listed: Option<&User>, now: i64) -> Account {
-    match listed {
-        Some(user) if user.blocked => Account::Disabled,
-        Some(user) if user.expires.is_some_and(|day| now.div_euclid(date::DAY) >= day) => Account::Expired,
-        _ => Account::Active,
-    }
-}
-
+/// What policies see. Groups of NSS and of the file are one list: root writes both, and a policy that names a group
+/// means whoever is in it.
 fn attributes(entry: Option<&NssEntry>, groups: &[String], listed: Option<&User>) -> Attributes {
     let mut all = Attributes::default();
     let mut add = |name: &str, syntax: Syntax, values: Vec<Outside>| {
@@ -251,6 +250,8 @@ fn attributes(entry: Option<&NssEntry>, groups: &[String], listed: Option<&User>
         add("uid", Syntax::ExactText, vec![text(&entry.uid.to_string())]);
         add("home", Syntax::ExactText, vec![entry.home.clone()]);
         add("shell", Syntax::ExactText, vec![entry.shell.clone()]);
+    } else if let Some(user) = listed {
+        add("username", Syntax::ExactText, vec![text(&user.name)]);
     }
     let mut names: Vec<&str> = groups.iter().map(String::as_str).collect();
     if let Some(user) = listed {

@@ -3,11 +3,11 @@
 //! [`Directories`] is what the edge asks; one [`Directory`] stands behind each profile name. Answers are closed enums,
 //! and none of them means "go on" by default: what cannot be told is [`Lookup::Unreachable`] (R32, R33).
 
-mod date;
+pub mod date;
 pub mod ldap;
 pub mod local;
 pub mod nss;
-mod secret_file;
+pub mod secret_file;
 pub(crate) mod syntax;
 
 use crate::names::UserName;

@@ -170,4 +170,18 @@ mod tests {
         assert_eq!(read(&large, 101).unwrap().0.len(), 101);
         std::fs::remove_dir_all(dir).unwrap();
     }
+
+    #[test]
+    fn a_file_is_settled_when_its_last_change_is_more_than_two_seconds_old() {
+        let dir = scratch("settled");
+        let path = dir.join("file");
+        std::fs::write(&path, "x").unwrap();
+        let stamp = Stamp::now(&path).unwrap();
+        let at = stamp.changed.0;
+        // A clock that was set back makes no file settled either.
+        for (now, settled) in [(at - 3600, false), (at, false), (at + 2, false), (at + 3, true)] {
+            assert_eq!(stamp.is_settled(now), settled, "{}", now - at);
+        }
+        std::fs::remove_dir_all(dir).unwrap();
+    }
 }

@@ -19,6 +19,7 @@ mod login;
 mod rigs;
 mod ssh;
 mod sudo;
+mod users;
 mod weather;
 mod worlds;
 
@@ -31,6 +32,7 @@ fn main() -> ExitCode {
         worlds::SCENARIOS,
         ssh::SCENARIOS,
         sudo::SCENARIOS,
+        users::SCENARIOS,
         weather::SCENARIOS,
         admin::SCENARIOS,
         devices::SCENARIOS,

@@ -20,6 +20,7 @@ const DEADLINE: Duration = Duration::from_secs(10);
 const MOST: (u32, u32, u32) = (256 * 1024, 16, 8);
 
 /// A hash to check passwords against. It has no `Debug`: it is nobody's business.
+#[derive(PartialEq, Eq)]
 pub struct Hash {
     params: Params,
     salt: Vec<u8>,
@@ -29,8 +30,7 @@ pub struct Hash {
 impl Hash {
     /// Reads `$argon2id$v=19$m=…,t=…,p=…$salt$hash`. The text says what is wrong, without the hash.
     pub fn parse(text: &str) -> Result<Self, &'static str> {
-        let phc =
-            PasswordHash::new(text).map_err(|_| "password_hash is no PHC string: make one with `argon2 -id -e`")?;
+        let phc = PasswordHash::new(text).map_err(|_| "password_hash is no PHC string")?;
         if phc.algorithm.as_str() != "argon2id" || phc.version != Some(19) {
             return Err("password_hash must be argon2id, version 19");
         }
@@ -113,7 +113,7 @@ impl Hashing {
                 ));
             }
         };
-        let password = Zeroizing::new(password.expose().to_vec());
+        let password = super::password::normalised(password.expose());
         let checked = tokio::task::spawn_blocking(move || {
             let matches = hash.matches(&password);
             // Not before: a caller who leaves does not make room for another hash.

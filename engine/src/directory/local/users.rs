@@ -1,29 +1,47 @@
-//! `users.toml`, checked whole before any of it is used.
+//! `users.toml`, checked whole before any of it is used. Read by the directory, and by `assentctl user` before and
+//! after an edit. Never says a value that may be a hash.
 
+use super::fields;
+use super::flaw::{Collector, Flaw, Flaws, line, nearest, without_values};
 use super::hash::Hash;
-use crate::directory::date;
-use crate::directory::ldap::is_uuid;
-use crate::names::UserName;
-use assent_proto::text::{Outside, visible};
-use serde::Deserialize;
+use crate::directory::{Account, date};
+use assent_proto::text::visible;
 use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::Arc;
 use toml::Spanned;
+use toml::de::{DeTable, DeValue};
 
-/// Longest text in it.
-const MAX_TEXT: usize = 256;
 /// Most groups of a user.
 const MAX_GROUPS: usize = 1000;
 
+/// The keys of a user, in the order in which they are written.
+pub const KEYS: [&str; 10] = [
+    "name",
+    "id",
+    "first_name",
+    "last_name",
+    "email",
+    "mobile",
+    "groups",
+    "password_hash",
+    "expires",
+    "blocked",
+];
+
 /// The users of a file.
 pub struct Users {
-    by_name: HashMap<String, User>,
+    list: Vec<User>,
+    by_name: HashMap<String, usize>,
     /// A hash that no password has, as costly as the file's first.
-    pub decoy: Arc<Hash>,
+    pub(super) decoy: Arc<Hash>,
 }
 
 /// A user.
+#[derive(Clone, PartialEq, Eq)]
 pub struct User {
+    /// As NSS has it.
+    pub name: String,
     /// UUID, lower case.
     pub id: String,
     /// First name.
@@ -32,248 +50,273 @@ pub struct User {
     pub last_name: Option<String>,
     /// Mail address.
     pub email: Option<String>,
-    /// Mobile number.
+    /// Mobile number, E.164.
     pub mobile: Option<String>,
     /// Groups besides those of NSS.
     pub groups: Vec<String>,
     /// What the password is checked against.
-    pub hash: Option<Arc<Hash>>,
-    /// The first day on which the account is closed, since 1970.
+    pub(super) hash: Option<Arc<Hash>>,
+    /// The last day on which the account is good, since 1970, in UTC.
     pub expires: Option<i64>,
     /// Switched off.
     pub blocked: bool,
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawFile {
-    #[serde(default)]
-    user: Vec<Spanned<RawUser>>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawUser {
-    name: Spanned<String>,
-    id: Spanned<String>,
-    first_name: Option<Spanned<String>>,
-    last_name: Option<Spanned<String>>,
-    email: Option<Spanned<String>>,
-    mobile: Option<Spanned<String>>,
-    #[serde(default)]
-    groups: Vec<Spanned<String>>,
-    password_hash: Option<Spanned<String>>,
-    expires: Option<Spanned<String>>,
-    #[serde(default)]
-    blocked: bool,
-}
-
-/// Collects problems with their lines.
-struct Problems<'a> {
-    text: &'a str,
-    found: Vec<(usize, String)>,
-}
-
-impl Problems<'_> {
-    fn add<T>(&mut self, place: &Spanned<T>, what: impl Into<String>) {
-        self.found.push((line(self.text, place.span().start), what.into()));
+impl User {
+    /// Whether there is a password.
+    pub fn has_password(&self) -> bool {
+        self.hash.is_some()
     }
 
-    fn text(&mut self, key: &str, value: Option<Spanned<String>>) -> Option<String> {
-        let value = value?;
-        let text = value.get_ref();
-        if text.is_empty() || text.len() > MAX_TEXT || text.chars().any(char::is_control) {
-            self.add(
-                &value,
-                format!("{key} must have 1 to {MAX_TEXT} bytes and no control characters"),
-            );
+    /// Whether the account may log in at `now` (seconds since 1970). It is good until its last day ends in UTC, on
+    /// every host at the same moment.
+    pub fn account(&self, now: i64) -> Account {
+        if self.blocked {
+            Account::Disabled
+        } else if self.expires.is_some_and(|last| now.div_euclid(date::DAY) > last) {
+            Account::Expired
+        } else {
+            Account::Active
         }
-        Some(value.into_inner())
     }
-}
-
-fn line(text: &str, at: usize) -> usize {
-    text.as_bytes().iter().take(at).filter(|byte| **byte == b'\n').count() + 1
 }
 
 impl Users {
-    /// Reads a file. The text names every problem with its line, and no hash.
-    pub fn parse(content: &[u8]) -> Result<Self, String> {
-        let text = std::str::from_utf8(content).map_err(|e| {
-            let line = content[..e.valid_up_to()].iter().filter(|byte| **byte == b'\n').count() + 1;
-            format!("line {line}: not UTF-8")
-        })?;
-        let raw: RawFile = toml::from_str(text).map_err(|e| {
-            let line = e.span().map_or(1, |span| line(text, span.start));
-            format!("line {line}: {}", without_values(e.message()))
-        })?;
-        let mut problems = Problems {
-            text,
-            found: Vec::new(),
+    /// Reads a file.
+    pub fn parse(content: &[u8]) -> Result<Self, Flaws> {
+        let whole = |line, what: String, mend: &str| {
+            let mend = mend.to_owned();
+            Flaws(vec![Flaw { line, what, mend }])
         };
-        let mut by_name: HashMap<String, User> = HashMap::new();
-        let mut ids: HashMap<String, String> = HashMap::new();
-        let mut first_hash = None;
-        for raw in raw.user {
-            let raw = raw.into_inner();
-            let (name, id) = (raw.name.clone(), raw.id.clone());
-            let user = user(raw, &mut problems);
-            if let Some(hash) = &user.hash {
-                first_hash.get_or_insert(hash.clone());
-            }
-            if let Some(other) = ids.insert(user.id.clone(), name.get_ref().clone()) {
-                problems.add(
-                    &id,
-                    format!(
-                        "the id is {}'s already: give each user one of their own",
-                        visible(&other)
-                    ),
-                );
-            }
-            if by_name.insert(name.get_ref().clone(), user).is_some() {
-                problems.add(&name, format!("{} stands here twice", visible(name.get_ref())));
-            }
-        }
-        if problems.found.is_empty() {
-            return Ok(Self {
-                by_name,
-                decoy: Arc::new(Hash::decoy(first_hash.as_deref())),
-            });
-        }
-        problems.found.sort();
-        let lines: Vec<String> = problems
-            .found
+        let text = std::str::from_utf8(content).map_err(|e| {
+            let line = line(content, e.valid_up_to());
+            whole(line, "not UTF-8".to_owned(), "save it as UTF-8")
+        })?;
+        let file = DeTable::parse(text).map_err(|e| {
+            let line = e.span().map_or(1, |span| line(content, span.start));
+            whole(line, without_values(e.message()), "see https://toml.io")
+        })?;
+        let mut flaws = Collector::new(text);
+        let list = tables(file.get_ref(), &mut flaws)
             .into_iter()
-            .map(|(line, what)| format!("line {line}: {what}"))
+            .map(|(at, table)| Entry::read(at, table, &mut flaws))
             .collect();
-        Err(lines.join("; "))
+        let list = unique(list, &mut flaws);
+        let by_name = list.iter().enumerate().map(|(at, user)| (user.name.clone(), at));
+        let first_hash = list.iter().find_map(|user| user.hash.as_deref());
+        flaws.end(Self {
+            by_name: by_name.collect(),
+            decoy: Arc::new(Hash::decoy(first_hash)),
+            list,
+        })
     }
 
     /// A user by name; case counts.
     pub fn find(&self, name: &str) -> Option<&User> {
-        self.by_name.get(name)
+        self.by_name.get(name).and_then(|at| self.list.get(*at))
+    }
+
+    /// All of them, as they stand in the file.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = &User> {
+        self.list.iter()
     }
 }
 
-fn user(raw: RawUser, problems: &mut Problems<'_>) -> User {
-    if let Err(e) = UserName::new(&Outside::new(raw.name.get_ref().as_bytes())) {
-        problems.add(&raw.name, format!("name: {e}"));
-    }
-    if !is_uuid(raw.id.get_ref()) || raw.id.get_ref().bytes().all(|byte| matches!(byte, b'0' | b'-')) {
-        problems.add(&raw.id, "id must be a UUID: make one with `uuidgen`");
-    }
-    if let Some(group) = raw.groups.get(MAX_GROUPS) {
-        problems.add(group, format!("more than {MAX_GROUPS} groups"));
-    }
-    let hash = raw.password_hash.and_then(|text| match Hash::parse(text.get_ref()) {
-        Ok(hash) => Some(Arc::new(hash)),
-        Err(what) => {
-            problems.add(&text, what);
-            None
+/// The tables `[[user]]`; anything else at the top is a flaw.
+fn tables<'a>(file: &'a DeTable<'a>, flaws: &mut Collector<'_>) -> Vec<(Range<usize>, &'a DeTable<'a>)> {
+    let mut tables = Vec::new();
+    for (key, value) in file {
+        if key.get_ref() != "user" {
+            let mend = "the file has tables [[user]] and nothing else";
+            flaws.add(&key.span(), unknown(key.get_ref()), mend);
+            continue;
         }
-    });
-    let expires = raw.expires.and_then(|text| {
-        let day = date::iso_day(text.get_ref());
-        if day.is_none() {
-            problems.add(&text, "expires must be a day, such as \"2027-01-31\"");
+        let list = value.get_ref().as_array();
+        for item in list.into_iter().flatten() {
+            match item.get_ref().as_table() {
+                Some(table) => tables.push((item.span(), table)),
+                None => flaws.add(&item.span(), "a user is a table", "begin it with [[user]]"),
+            }
         }
-        day
-    });
-    User {
-        id: raw.id.get_ref().to_ascii_lowercase(),
-        first_name: problems.text("first_name", raw.first_name),
-        last_name: problems.text("last_name", raw.last_name),
-        email: problems.text("email", raw.email),
-        mobile: problems.text("mobile", raw.mobile),
-        groups: raw
-            .groups
-            .into_iter()
-            .filter_map(|group| problems.text("group", Some(group)))
-            .collect(),
-        hash,
-        expires,
-        blocked: raw.blocked,
+        if list.is_none() {
+            flaws.add(&key.span(), "user is no list of tables", "write [[user]], not [user]");
+        }
+    }
+    tables
+}
+
+fn unknown(key: &str) -> String {
+    format!("unknown key \"{}\"", visible(&key.chars().take(40).collect::<String>()))
+}
+
+/// A user as read, with the places of what must be unique.
+struct Entry {
+    user: User,
+    name_at: Range<usize>,
+    id_at: Range<usize>,
+    email_at: Range<usize>,
+}
+
+impl Entry {
+    fn read(at: Range<usize>, table: &DeTable<'_>, flaws: &mut Collector<'_>) -> Self {
+        let mut entry = Self {
+            user: User {
+                name: String::new(),
+                id: String::new(),
+                first_name: None,
+                last_name: None,
+                email: None,
+                mobile: None,
+                groups: Vec::new(),
+                hash: None,
+                expires: None,
+                blocked: false,
+            },
+            name_at: at.clone(),
+            id_at: at.clone(),
+            email_at: at.clone(),
+        };
+        for (key, value) in table {
+            let known = entry.take(key.get_ref(), value, flaws);
+            if !known {
+                let near = nearest(key.get_ref(), KEYS);
+                let mend = near.map_or_else(
+                    || format!("known are: {}", KEYS.join(", ")),
+                    |near| format!("did you mean \"{near}\"?"),
+                );
+                flaws.add(&key.span(), unknown(key.get_ref()), mend);
+            }
+        }
+        for (key, mend) in [("name", "as NSS has it"), ("id", "a UUID: make one with `uuidgen`")] {
+            if !table.iter().any(|(has, _)| has.get_ref() == key) {
+                flaws.add(
+                    &at,
+                    format!("this user has no {key}"),
+                    format!("add {key} = \"…\", {mend}"),
+                );
+            }
+        }
+        entry
+    }
+
+    /// Reads one key; `false` if it is not known.
+    fn take(&mut self, key: &str, value: &Spanned<DeValue<'_>>, flaws: &mut Collector<'_>) -> bool {
+        let user = &mut self.user;
+        match key {
+            "name" => {
+                user.name = checked(key, value, flaws, fields::name).unwrap_or_default();
+                self.name_at = value.span();
+            }
+            "id" => {
+                let id = checked(key, value, flaws, fields::id).unwrap_or_default();
+                user.id = id.to_ascii_lowercase();
+                self.id_at = value.span();
+            }
+            "first_name" => user.first_name = checked(key, value, flaws, |text| fields::text(key, text)),
+            "last_name" => user.last_name = checked(key, value, flaws, |text| fields::text(key, text)),
+            "email" => {
+                user.email = checked(key, value, flaws, fields::email);
+                self.email_at = value.span();
+            }
+            "mobile" => user.mobile = checked(key, value, flaws, fields::mobile),
+            "groups" => user.groups = groups(value, flaws),
+            "password_hash" => {
+                let mut hash = None;
+                checked(key, value, flaws, |text| {
+                    hash = Some(Arc::new(Hash::parse(text).map_err(|what| {
+                        (what.to_owned(), "`assentctl user passwd` makes one".to_owned())
+                    })?));
+                    Ok(())
+                });
+                user.hash = hash;
+            }
+            "expires" => {
+                let mut last = None;
+                checked(key, value, flaws, |text| {
+                    last = Some(fields::expires(text)?);
+                    Ok(())
+                });
+                user.expires = last;
+            }
+            "blocked" => match value.get_ref().as_bool() {
+                Some(blocked) => user.blocked = blocked,
+                None => flaws.add(
+                    &value.span(),
+                    wrong_type(key, value),
+                    "write true or false, without quotes",
+                ),
+            },
+            _ => return false,
+        }
+        true
     }
 }
 
-/// What the TOML library says, without values that it cites: one may be a hash that slipped into the wrong line.
-fn without_values(message: &str) -> String {
-    let mut out = String::with_capacity(message.len());
-    for (at, part) in message.split('"').enumerate() {
-        out.push_str(if at % 2 == 0 { part } else { "\"…\"" });
+fn wrong_type(key: &str, value: &Spanned<DeValue<'_>>) -> String {
+    format!("{key} cannot be of the type {}", value.get_ref().type_str())
+}
+
+fn checked(
+    key: &str,
+    value: &Spanned<DeValue<'_>>,
+    flaws: &mut Collector<'_>,
+    check: impl FnOnce(&str) -> Result<(), fields::Refused>,
+) -> Option<String> {
+    let Some(text) = value.get_ref().as_str() else {
+        flaws.add(&value.span(), wrong_type(key, value), "write a text in quotes");
+        return None;
+    };
+    if let Err((what, mend)) = check(text) {
+        flaws.add(&value.span(), what, mend);
     }
-    visible(out.lines().next().unwrap_or_default())
+    Some(text.to_owned())
+}
+
+fn groups(value: &Spanned<DeValue<'_>>, flaws: &mut Collector<'_>) -> Vec<String> {
+    let Some(list) = value.get_ref().as_array() else {
+        flaws.add(
+            &value.span(),
+            wrong_type("groups", value),
+            "write groups = [\"one\", \"two\"]",
+        );
+        return Vec::new();
+    };
+    if list.len() > MAX_GROUPS {
+        flaws.add(&value.span(), format!("more than {MAX_GROUPS} groups"), "");
+    }
+    list.iter()
+        .filter_map(|group| checked("group", group, flaws, |text| fields::text("group", text)))
+        .collect()
+}
+
+/// Whoever shares a name, an id or a mail address with one before is a flaw.
+fn unique(entries: Vec<Entry>, flaws: &mut Collector<'_>) -> Vec<User> {
+    let mut seen: HashMap<(&str, String), String> = HashMap::new();
+    for entry in &entries {
+        let user = &entry.user;
+        let email = user.email.as_deref().unwrap_or_default().to_lowercase();
+        let own = "give each user one of their own";
+        for (key, value, at, mend) in [
+            ("name", user.name.clone(), &entry.name_at, "keep one of the two"),
+            ("id", user.id.clone(), &entry.id_at, own),
+            ("email", email, &entry.email_at, own),
+        ] {
+            if value.is_empty() {
+                continue;
+            }
+            if let Some(other) = seen.insert((key, value), user.name.clone()) {
+                let other = visible(&other);
+                let what = match key {
+                    "name" => format!("{other} stands here twice"),
+                    _ => format!("this {key} is {other}'s already"),
+                };
+                flaws.add(at, what, mend);
+            }
+        }
+    }
+    entries.into_iter().map(|entry| entry.user).collect()
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const ALICE: &str = "[[user]]\nname = \"alice\"\nid = \"1B4E28BA-2FA1-11D2-883F-B9A761BDE3FB\"\n";
-    const BOB: &str = "[[user]]\nname = \"bob\"\nid = \"00000000-0000-0000-0000-00000000000b\"\n";
-
-    fn problem(text: &str) -> String {
-        Users::parse(text.as_bytes())
-            .err()
-            .unwrap_or_else(|| panic!("no problem: {text}"))
-    }
-
-    #[test]
-    fn a_good_file_is_read() {
-        let more = "first_name = \"Al\"\nemail = \"a@lab.test\"\ngroups = [\"vip\"]\nexpires = \"2027-01-31\"\nblocked = true\n";
-        let users = Users::parse(format!("# ours\n{ALICE}{more}\n{BOB}").as_bytes())
-            .ok()
-            .unwrap();
-        let alice = users.find("alice").unwrap();
-        assert_eq!(alice.id, "1b4e28ba-2fa1-11d2-883f-b9a761bde3fb");
-        assert_eq!(
-            (alice.expires, alice.blocked, alice.groups.len()),
-            (Some(20_849), true, 1)
-        );
-        assert!(users.find("Alice").is_none() && users.find("bob").is_some());
-        assert!(Users::parse(b"").is_ok());
-    }
-
-    #[test]
-    fn every_problem_is_told_with_its_line() {
-        for (add, expected) in [
-            ("nmae = \"x\"\n", "line 4: unknown field `nmae`"),
-            ("expires = \"2027-02-30\"\n", "line 4: expires must be a day"),
-            ("expires = 2027-01-30\n", "line 4: "),
-            ("blocked = \"yes\"\n", "line 4: "),
-            (
-                "password_hash = \"hunter2\"\n",
-                "line 4: password_hash is no PHC string",
-            ),
-            ("email = \"\"\n", "line 4: email must have"),
-            ("mobile = \"1\\n2\"\n", "line 4: mobile must have"),
-            ("groups = [\"\"]\n", "line 4: group must have"),
-            ("name = \"al\"\n", "line 4: "),
-            ("= 3\n", "line 4: "),
-            (BOB.replace("bob", "alice").as_str(), "line 5: alice stands here twice"),
-            (
-                ALICE.replace("alice", "eve").to_lowercase().as_str(),
-                "line 6: the id is alice's already",
-            ),
-            (BOB.replace("0b\"", "00\"").as_str(), "line 6: id must be a UUID"),
-            (BOB.replace("bob", "-rf").as_str(), "line 5: name: "),
-            (BOB.replace("bob", "a/b").as_str(), "line 5: name: "),
-            ("[[users]]\n", "line 4: unknown field `users`"),
-        ] {
-            let problem = problem(&format!("{ALICE}{add}"));
-            assert!(problem.starts_with(expected), "{add:?}: {problem}");
-        }
-        let two = problem(&format!("{ALICE}expires = \"x\"\nemail = \"\"\n"));
-        assert!(two.contains("line 4: ") && two.contains("line 5: "), "{two}");
-        assert_eq!(Users::parse(b"\n\n\xff").err().unwrap(), "line 3: not UTF-8");
-    }
-
-    #[test]
-    fn r44_a_hash_in_the_wrong_line_is_not_cited() {
-        let hash = "$argon2id$v=19$m=64,t=1,p=1$c29tZXNhbHQxMjM0$c2VjcmV0";
-        for key in ["blocked", "groups", "password_hash", "expires", "id"] {
-            let problem = problem(&format!("[[user]]\nname = \"a\"\n{key} = \"{hash}\"\n"));
-            assert!(!problem.contains("c2VjcmV0"), "{problem}");
-        }
-    }
-}
+#[path = "users_tests.rs"]
+mod tests;
