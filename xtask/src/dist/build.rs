@@ -18,6 +18,7 @@ pub const PROGRAMS: [(&str, &str); 4] = [
 /// would otherwise throw away what `cargo build --release` has made.
 pub fn programs(profile: Profile) -> Result<PathBuf> {
     let name = match profile {
+        Profile::Dev => return as_tested(),
         Profile::Release => "release",
         Profile::Dist => "dist",
     };
@@ -40,6 +41,20 @@ pub fn programs(profile: Profile) -> Result<PathBuf> {
         nothing_of_this_machine(&built.join(program))?;
     }
     Ok(built)
+}
+
+/// What `cargo build --workspace` has left, without its symbols.
+fn as_tested() -> Result<PathBuf> {
+    run::cargo(["build", "--workspace", "--quiet"])?;
+    let to = run::built("packages").join("dev");
+    fresh(&to)?;
+    for (_, program) in PROGRAMS {
+        let from = run::built("debug").join(program);
+        let to = to.join(program);
+        let (from, to) = (from.to_string_lossy().into_owned(), to.to_string_lossy().into_owned());
+        run::output("strip", ["--strip-unneeded", "-o", &to, &from])?;
+    }
+    Ok(to)
 }
 
 /// Panics name the source file of a dependency: by its place in the registry, not on this machine. (Cargo names our

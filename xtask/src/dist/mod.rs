@@ -18,7 +18,7 @@ mod rpm;
 mod stage;
 
 use crate::run;
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use assent_tests::packages::{self, Consent};
 use changelog::Release;
 use clap::{Args, ValueEnum};
@@ -56,6 +56,8 @@ pub struct Options {
 /// How the programs are built.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Profile {
+    /// As the tests build them, symbols taken out: to try the packages, never to be shipped.
+    Dev,
     /// Optimised.
     Release,
     /// Optimised over all crates at once: what is shipped.
@@ -70,6 +72,20 @@ struct Shop {
     built: PathBuf,
     /// The version and its history.
     release: Release,
+}
+
+/// Makes packages of what the tests have built, and tries them in a booted Debian, where one can be booted. In a process
+/// of its own: it enters a private world and does not come back.
+pub fn try_them(consent: Consent) -> Result<()> {
+    let mut command = std::process::Command::new(std::env::current_exe()?);
+    command.args(["dist", "--profile", "dev", "--out", "target/packages/dev/made", "--test"]);
+    if consent == Consent::Given {
+        command.arg("--yes");
+    }
+    if !command.status()?.success() {
+        bail!("the packages do not do what they should");
+    }
+    Ok(())
 }
 
 /// Makes the packages and has them read; with `--test` tries them.
