@@ -46,7 +46,7 @@ pub fn programs(profile: Profile) -> Result<PathBuf> {
 /// What `cargo build --workspace` has left, without its symbols.
 fn as_tested() -> Result<PathBuf> {
     run::cargo(["build", "--workspace", "--quiet"])?;
-    let to = run::built("packages").join("dev");
+    let to = run::built("packages").join("dev-programs");
     fresh(&to)?;
     for (_, program) in PROGRAMS {
         let from = run::built("debug").join(program);

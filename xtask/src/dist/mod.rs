@@ -78,7 +78,7 @@ struct Shop {
 /// of its own: it enters a private world and does not come back.
 pub fn try_them(consent: Consent) -> Result<()> {
     let mut command = std::process::Command::new(std::env::current_exe()?);
-    command.args(["dist", "--profile", "dev", "--out", "target/packages/dev/made", "--test"]);
+    command.args(["dist", "--profile", "dev", "--out", "target/packages/dev", "--test"]);
     if consent == Consent::Given {
         command.arg("--yes");
     }
