@@ -6,9 +6,12 @@ mod auth;
 mod check;
 mod checker;
 mod files;
+mod ldap;
+mod preset;
 mod problem;
 pub mod profile;
 mod raw;
+mod service_account;
 
 pub use auth::load_auth_profiles;
 pub use files::{load, load_str};

@@ -16,6 +16,7 @@
 
 mod hash;
 mod users;
+mod values;
 
 use super::nss::{Nss, NssEntry, NssUser};
 use super::secret_file::{self, Stamp};

@@ -187,11 +187,15 @@ fn password_check(check: &PasswordCheck) -> Value {
 }
 
 fn person(person: &Person) -> Value {
-    json!({
+    let mut shown = json!({
         "identity": person.identity.to_string(),
         "account": format!("{:?}", person.account),
         "attributes": attributes(&person.attributes),
-    })
+    });
+    if let Some(age) = person.attributes.age() {
+        shown["cached_seconds"] = json!(age.as_secs());
+    }
+    shown
 }
 
 fn attributes(attributes: &Attributes) -> Value {

@@ -2,10 +2,9 @@
 
 use crate::fake::{self, Fake};
 use crate::rig::*;
-use assent_engine::config::profile::{LdapProfile, LdapSecurity};
+use assent_engine::config::profile::{LdapProfile, LdapSecurity, Nesting};
 use assent_engine::directory::ldap::{LdapDirectory, tls_config};
 use assent_engine::directory::{Account, Lookup, PasswordCheck};
-use assent_proto::ShortText;
 use std::time::Duration;
 
 const ID: &[u8] = b"597ae2f6-16a6-1027-98f4-d28b5365dc14";
@@ -15,20 +14,13 @@ fn on(fake: &Fake) -> LdapDirectory {
     let dir = Dir::new();
     certificates(&dir.0);
     let profile = LdapProfile {
-        name: "corp".to_owned(),
-        realm: ShortText::new("lab.test").unwrap(),
         servers: vec![server(
             &format!("ldap://127.0.0.1:{}", fake.port),
             LdapSecurity::PlainLoopback,
         )],
-        base: BASE.to_owned(),
-        service: None,
-        ca_file: None,
-        user_attribute: "uid".to_owned(),
-        user_filter: None,
-        id_attribute: "entryUUID".to_owned(),
-        attributes: vec!["memberOf".to_owned()],
+        nesting: Nesting::Off,
         timeout: Duration::from_secs(2),
+        ..plain_profile()
     };
     LdapDirectory::new(profile, tls_config(Some(&dir.0.join("ca.pem"))).unwrap())
 }

@@ -2,8 +2,10 @@
 //!
 //! Needs Debian's `slapd` and `openssl`.
 
-use assent_engine::config::profile::{LdapProfile, LdapSecurity, LdapServer, ServiceAccount};
-use assent_engine::directory::ldap::{LdapDirectory, tls_config};
+use assent_engine::config::profile::{
+    AccountRules, GroupSearch, LdapProfile, LdapSecurity, LdapServer, Nesting, ServiceAccount,
+};
+use assent_engine::directory::ldap::{LdapDirectory, profile_tls};
 use assent_engine::directory::{Lookup, Password, PasswordCheck, Person};
 use assent_engine::names::UserName;
 use assent_proto::ShortText;
@@ -64,10 +66,10 @@ impl Drop for Slapd {
     }
 }
 
-fn run(command: &mut Command) {
-    let done = command
-        .output()
-        .unwrap_or_else(|e| panic!("{command:?}: {e}; these tests need slapd and openssl"));
+pub fn run(command: &mut Command) {
+    let done = command.output().unwrap_or_else(|e| {
+        panic!("{command:?}: {e}; see the head of tests/directory/main.rs for what these tests need")
+    });
     assert!(
         done.status.success(),
         "{command:?}: {}",
@@ -77,13 +79,18 @@ fn run(command: &mut Command) {
 
 /// A certificate authority `ca.pem` and a certificate `s.pem` for localhost alone.
 pub fn certificates(dir: &Path) {
+    certificates_for(dir, "DNS:localhost");
+}
+
+/// A certificate authority `ca.pem` and a certificate `s.pem` for these names.
+pub fn certificates_for(dir: &Path, names: &str) {
     let openssl = |arguments: &str| run(Command::new("openssl").args(arguments.split(' ')).current_dir(dir));
     let key = "-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes";
     openssl(&format!(
         "req -x509 {key} -days 3 -subj /CN=labCA -keyout ca.key -out ca.pem"
     ));
     openssl(&format!("req {key} -subj /CN=localhost -keyout s.key -out s.csr"));
-    std::fs::write(dir.join("ext"), "subjectAltName=DNS:localhost\n").unwrap();
+    std::fs::write(dir.join("ext"), format!("subjectAltName={names}\n")).unwrap();
     openssl("x509 -req -in s.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 3 -extfile ext -out s.pem");
 }
 
@@ -165,20 +172,15 @@ impl Slapd {
 
     pub fn profile(&self) -> LdapProfile {
         LdapProfile {
-            name: "corp".to_owned(),
-            realm: ShortText::new("lab.test").unwrap(),
             servers: vec![self.ldap()],
-            base: BASE.to_owned(),
-            service: Some(ServiceAccount {
+            service: Some(ServiceAccount::Simple {
                 bind_dn: SERVICE.to_owned(),
                 password_file: self.dir.0.join("service-password"),
             }),
             ca_file: Some(self.ca()),
-            user_attribute: "uid".to_owned(),
             user_filter: Some("(objectClass=inetOrgPerson)".to_owned()),
-            id_attribute: "entryUUID".to_owned(),
-            attributes: vec!["mail".to_owned(), "memberOf".to_owned(), "departmentNumber".to_owned()],
-            timeout: Duration::from_secs(5),
+            attributes: ["mail", "memberOf", "departmentNumber"].map(str::to_owned).to_vec(),
+            ..plain_profile()
         }
     }
 
@@ -194,8 +196,35 @@ impl Slapd {
     }
 }
 
+/// A profile without servers, authorities and service account.
+pub fn plain_profile() -> LdapProfile {
+    LdapProfile {
+        name: "corp".to_owned(),
+        realm: ShortText::new("lab.test").unwrap(),
+        servers: vec![],
+        base: BASE.to_owned(),
+        service: None,
+        ca_file: None,
+        login_names: vec!["uid".to_owned()],
+        user_filter: None,
+        id_attribute: "entryUUID".to_owned(),
+        attributes: vec!["memberOf".to_owned()],
+        attribute_map: [].into(),
+        accounts: AccountRules::Any,
+        nesting: Nesting::Walk,
+        groups: GroupSearch {
+            base: "dc=lab,dc=test".to_owned(),
+            filter: None,
+            members: ["member", "uniqueMember"].map(str::to_owned).to_vec(),
+        },
+        max_binds: 32,
+        cache: None,
+        timeout: Duration::from_secs(5),
+    }
+}
+
 pub fn directory(profile: LdapProfile) -> LdapDirectory {
-    let tls = tls_config(profile.ca_file.as_deref()).unwrap();
+    let tls = profile_tls(&profile).unwrap();
     LdapDirectory::new(profile, tls)
 }
 
@@ -207,7 +236,7 @@ pub fn server(uri: &str, security: LdapSecurity) -> LdapServer {
 }
 
 /// A port that is free, and the next one as well.
-fn free_port() -> u16 {
+pub fn free_port() -> u16 {
     for _ in 0..100 {
         let first = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let port = first.local_addr().unwrap().port();

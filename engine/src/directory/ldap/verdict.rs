@@ -32,6 +32,11 @@ pub fn judge(result: &LdapResult, person: Person) -> PasswordCheck {
     }
 }
 
+/// Whether a bind that succeeded leaves nothing but a change of the password (389's trap).
+pub fn must_change(result: &LdapResult) -> bool {
+    policy_error(result) == Some(Account::MustChangePassword)
+}
+
 fn unreachable(result: &LdapResult) -> PasswordCheck {
     PasswordCheck::Unreachable(format!("the server answered the user's bind with {}", shown(result)))
 }

@@ -97,6 +97,11 @@ fn line(text: &str, at: usize) -> usize {
 }
 
 impl Users {
+    /// The names in the file.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.by_name.keys().map(String::as_str)
+    }
+
     /// Reads a file. The text names every problem with its line, and no hash.
     pub fn parse(content: &[u8]) -> Result<Self, String> {
         let text = std::str::from_utf8(content).map_err(|e| {
