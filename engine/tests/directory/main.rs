@@ -6,8 +6,11 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::expect_used)]
 
 mod ad;
+mod ds;
+mod ds389;
 mod fake;
 mod hostile;
+mod nested;
 mod rig;
 mod samba;
 mod security;

@@ -132,6 +132,15 @@ impl Slapd {
         self.child = spawn(&self.dir.0, self.port, self.tls);
     }
 
+    /// Lets the service account read any number of entries.
+    pub fn lift_limits(&mut self) {
+        let path = self.dir.0.join("slapd.conf");
+        let text = std::fs::read_to_string(&path).unwrap();
+        let limits = format!("limits dn.exact=\"{SERVICE}\" size=unlimited size.prtotal=unlimited\nmaxsize");
+        std::fs::write(&path, text.replace("maxsize", &limits)).unwrap();
+        self.restart();
+    }
+
     fn signal(&self, signal: nix::sys::signal::Signal) {
         let pid = nix::unistd::Pid::from_raw(i32::try_from(self.child.id()).unwrap());
         nix::sys::signal::kill(pid, signal).unwrap();
@@ -302,7 +311,7 @@ allow bind_anon_cred bind_anon_dn
 suffix dc=lab,dc=test
 rootdn cn=admin,dc=lab,dc=test
 directory {dir}/db
-maxsize 67108864
+maxsize 4294967296
 index objectClass,uid eq
 overlay memberof
 overlay ppolicy
