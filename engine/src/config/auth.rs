@@ -57,7 +57,7 @@ pub(super) fn auth_profile(checker: &mut Checker, place: &Place, raw: RawAuthPro
         &[("deny", OnUnreachable::Deny), ("next", OnUnreachable::Next)],
     );
     let source = match raw.kind.as_str() {
-        "ldap" => AuthSource::Ldap(ldap_profile(checker, place, raw)?),
+        "ldap" => AuthSource::Ldap(Box::new(ldap_profile(checker, place, raw)?)),
         "local" => AuthSource::Local(local_profile(checker, place, raw)?),
         other => {
             checker.problem(

@@ -100,7 +100,7 @@ pub struct AuthProfile {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AuthSource {
     /// LDAP.
-    Ldap(LdapProfile),
+    Ldap(Box<LdapProfile>),
     /// NSS joined with `users.toml`.
     Local(LocalProfile),
 }

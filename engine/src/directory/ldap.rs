@@ -50,7 +50,7 @@ const DECOY: &str = "cn=assent-unknown-user";
 /// An LDAP authentication profile at work.
 #[derive(Debug)]
 pub struct LdapDirectory {
-    profile: LdapProfile,
+    profile: Box<LdapProfile>,
     servers: Vec<Server>,
     base: Result<Dn, String>,
     cache: Option<Mutex<Cache>>,
@@ -76,7 +76,7 @@ impl LdapDirectory {
             servers: profile.servers.iter().map(server).collect(),
             base: check(&profile),
             cache: profile.cache.map(|limits| Mutex::new(Cache::new(limits))),
-            profile,
+            profile: Box::new(profile),
         }
     }
 

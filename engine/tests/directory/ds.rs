@@ -1,4 +1,4 @@
-//! 389 Directory Server, on which FreeIPA stands: each trap that was measured is a test.
+//! 389 Directory Server, on which `FreeIPA` stands: each trap that was measured is a test.
 
 use crate::ds389::{Ds389, SUFFIX};
 use crate::rig::*;

@@ -3,9 +3,9 @@
 //! Needs root, and Debian's `389-ds-base`, `libnss3-tools` and `ldap-utils`. `dscreate` insists on systemd, so the
 //! package's own template of a configuration is filled in.
 
-use crate::rig::{Dir, certificates, free_port, plain_profile, run, server};
+use crate::rig::{Dir, certificates, free_port, profile_of, run};
 use crate::template;
-use assent_engine::config::profile::{AccountRules, LdapProfile, LdapSecurity, Nesting, ServiceAccount};
+use assent_engine::config::profile::LdapProfile;
 use assent_engine::directory::ldap::LdapDirectory;
 use std::fmt::Write as _;
 use std::net::TcpStream;
@@ -112,26 +112,15 @@ impl Ds389 {
         Some(Self { dir, port, server })
     }
 
-    /// As `preset = "389ds"` sets it.
     pub fn profile(&self) -> LdapProfile {
-        LdapProfile {
-            servers: vec![server(
-                &format!("ldap://localhost:{}", self.port),
-                LdapSecurity::StartTls,
-            )],
-            base: format!("ou=people,{SUFFIX}"),
-            service: Some(ServiceAccount::Simple {
-                bind_dn: format!("uid=svc,ou=people,{SUFFIX}"),
-                password_file: self.dir.0.join("service-password"),
-            }),
-            ca_file: Some(self.dir.0.join("ca.pem")),
-            user_filter: Some("(objectClass=person)".to_owned()),
-            id_attribute: "nsUniqueId".to_owned(),
-            attributes: ["memberOf", "mail"].map(str::to_owned).to_vec(),
-            accounts: AccountRules::Ds389,
-            nesting: Nesting::MemberOf,
-            ..plain_profile()
-        }
+        let toml = format!(
+            "preset = \"389ds\"\nuris = [\"ldap://localhost:{}\"]\nbase = \"ou=people,{SUFFIX}\"\n\
+             bind_dn = \"uid=svc,ou=people,{SUFFIX}\"\nbind_password_file = \"{dir}/service-password\"\n\
+             ca_file = \"{dir}/ca.pem\"\n",
+            self.port,
+            dir = self.dir.0.display()
+        );
+        profile_of(&toml, &["memberOf", "mail"])
     }
 
     pub fn with(&self, change: impl FnOnce(&mut LdapProfile)) -> LdapDirectory {

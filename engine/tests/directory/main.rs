@@ -6,10 +6,12 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::expect_used)]
 
 mod ad;
+mod crowd;
 mod ds;
 mod ds389;
 mod fake;
 mod hostile;
+mod keys;
 mod nested;
 mod rig;
 mod samba;

@@ -35,8 +35,13 @@ fn someone(name: &str) -> String {
 }
 
 fn with(slapd: &Slapd, change: impl FnOnce(&mut LdapProfile)) -> LdapDirectory {
-    let mut profile = slapd.profile();
-    profile.groups.filter = Some("(|(objectClass=groupOfNames)(objectClass=groupOfUniqueNames))".to_owned());
+    let toml = format!(
+        "preset = \"openldap\"\nuris = [\"ldap://localhost:{}\"]\nbase = \"{BASE}\"\nbind_dn = \"{SERVICE}\"\n\
+         bind_password_file = \"{dir}/service-password\"\nca_file = \"{dir}/ca.pem\"\n",
+        slapd.port,
+        dir = slapd.dir.0.display()
+    );
+    let mut profile = profile_of(&toml, &["mail", "memberOf"]);
     change(&mut profile);
     directory(profile)
 }

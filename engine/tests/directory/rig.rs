@@ -5,6 +5,7 @@
 use assent_engine::config::profile::{
     AccountRules, GroupSearch, LdapProfile, LdapSecurity, LdapServer, Nesting, ServiceAccount,
 };
+use assent_engine::config::{AuthSource, load_auth_profiles};
 use assent_engine::directory::ldap::{LdapDirectory, profile_tls};
 use assent_engine::directory::{Lookup, Password, PasswordCheck, Person};
 use assent_engine::names::UserName;
@@ -141,6 +142,26 @@ impl Slapd {
         self.restart();
     }
 
+    /// From now on it drops connections that are silent for a second.
+    pub fn set_idle_timeout(&mut self) {
+        let path = self.dir.0.join("slapd.conf");
+        let text = std::fs::read_to_string(&path).unwrap();
+        std::fs::write(&path, text.replace("pidfile", "idletimeout 1\npidfile")).unwrap();
+        self.restart();
+    }
+
+    /// Waits until slapd has logged something after `mark`.
+    pub fn wait_for_log(&self, mark: usize, text: &str) {
+        let start = Instant::now();
+        while !self.log()[mark..].contains(text) {
+            assert!(
+                start.elapsed() < Duration::from_secs(30),
+                "{text}: {}",
+                &self.log()[mark..]
+            );
+        }
+    }
+
     fn signal(&self, signal: nix::sys::signal::Signal) {
         let pid = nix::unistd::Pid::from_raw(i32::try_from(self.child.id()).unwrap());
         nix::sys::signal::kill(pid, signal).unwrap();
@@ -232,6 +253,19 @@ pub fn plain_profile() -> LdapProfile {
     }
 }
 
+/// The LDAP profile of a configuration, which reads `attributes` for its policies.
+pub fn profile_of(toml: &str, attributes: &[&str]) -> LdapProfile {
+    let text = format!("[[auth_profile]]\nname = \"corp\"\nkind = \"ldap\"\nrealm = \"lab.test\"\n{toml}");
+    let mut profiles = load_auth_profiles(Path::new("test.toml"), &text, "test.service").unwrap();
+    let AuthSource::Ldap(profile) = profiles.remove(0).source else {
+        panic!("it is an LDAP profile")
+    };
+    LdapProfile {
+        attributes: attributes.iter().map(|name| (*name).to_owned()).collect(),
+        ..*profile
+    }
+}
+
 pub fn directory(profile: LdapProfile) -> LdapDirectory {
     let tls = profile_tls(&profile).unwrap();
     LdapDirectory::new(profile, tls)
@@ -291,7 +325,8 @@ fn configuration(dir: &Path, tls: bool) -> String {
     let dir = dir.display();
     let tls = if tls {
         format!(
-            "TLSCACertificateFile {dir}/ca.pem\nTLSCertificateFile {dir}/s.pem\nTLSCertificateKeyFile {dir}/s.key\n"
+            "TLSCACertificateFile {dir}/ca.pem\nTLSCertificateFile {dir}/s.pem\nTLSCertificateKeyFile {dir}/s.key\n\
+             TLSVerifyClient try\n"
         )
     } else {
         String::new()

@@ -2,9 +2,9 @@
 //!
 //! Needs root, and Debian's `samba-ad-dc`, `samba-ad-provision`, `samba-dsdb-modules` and `ldb-tools`.
 
-use crate::rig::{Dir, certificates_for, plain_profile, run, server};
+use crate::rig::{Dir, certificates_for, profile_of, run};
 use crate::template;
-use assent_engine::config::profile::{AccountRules, GroupSearch, LdapProfile, LdapSecurity, Nesting, ServiceAccount};
+use assent_engine::config::profile::LdapProfile;
 use assent_engine::directory::ldap::LdapDirectory;
 use base64ct::{Base64, Encoding as _};
 use std::fmt::Write as _;
@@ -69,29 +69,15 @@ impl Samba {
         Some(samba)
     }
 
-    /// As `preset = "active-directory"` sets it.
     pub fn profile(&self) -> LdapProfile {
-        LdapProfile {
-            servers: vec![server(&format!("ldaps://{}", self.address), LdapSecurity::Ldaps)],
-            base: format!("OU=people,{DOMAIN}"),
-            service: Some(ServiceAccount::Simple {
-                bind_dn: format!("CN=svc,OU=people,{DOMAIN}"),
-                password_file: self.dir.0.join("service-password"),
-            }),
-            ca_file: Some(self.dir.0.join("ca.pem")),
-            login_names: vec!["sAMAccountName".to_owned()],
-            user_filter: Some("(&(objectCategory=person)(objectClass=user))".to_owned()),
-            id_attribute: "objectGUID".to_owned(),
-            attributes: ["memberOf", "department", "mobile"].map(str::to_owned).to_vec(),
-            accounts: AccountRules::ActiveDirectory,
-            nesting: Nesting::TokenGroups,
-            groups: GroupSearch {
-                base: DOMAIN.to_owned(),
-                filter: Some("(objectCategory=group)".to_owned()),
-                members: vec!["member".to_owned()],
-            },
-            ..plain_profile()
-        }
+        let toml = format!(
+            "preset = \"active-directory\"\nuris = [\"ldaps://{}\"]\nbase = \"OU=people,{DOMAIN}\"\n\
+             bind_dn = \"CN=svc,OU=people,{DOMAIN}\"\nbind_password_file = \"{dir}/service-password\"\n\
+             ca_file = \"{dir}/ca.pem\"\n",
+            self.address,
+            dir = self.dir.0.display()
+        );
+        profile_of(&toml, &["memberOf", "department", "mobile"])
     }
 
     pub fn with(&self, change: impl FnOnce(&mut LdapProfile)) -> LdapDirectory {

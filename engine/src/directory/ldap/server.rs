@@ -10,7 +10,7 @@ use ldap3::controls::RawControl;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use zeroize::Zeroizing;
 
 /// A connection that was silent for longer is not trusted to be alive.
@@ -29,7 +29,7 @@ pub struct Server {
     health: Mutex<Health>,
     pooled: tokio::sync::Mutex<Option<Connection>>,
     /// Places for users' binds: each takes a connection of its own.
-    binds: Semaphore,
+    binds: Arc<Semaphore>,
 }
 
 #[derive(Debug, Default)]
@@ -51,7 +51,7 @@ impl Server {
             step,
             health: Mutex::default(),
             pooled: tokio::sync::Mutex::default(),
-            binds: Semaphore::new(binds),
+            binds: Arc::new(Semaphore::new(binds)),
         }
     }
 
@@ -203,15 +203,15 @@ impl Server {
 
     /// Binds as a user when its turn has come, see [`Self::bind_once`].
     pub async fn bind(&self, dn: &str, password: &str) -> Result<LdapResult, Failure> {
-        let Ok(_place) = self.binds.acquire().await else {
+        let Ok(place) = self.binds.clone().acquire_owned().await else {
             return Err(Failure("bind: the profile is being closed".to_owned()));
         };
-        self.within("bind", self.bind_once(dn, password)).await
+        self.within("bind", self.bind_once(dn, password, place)).await
     }
 
     /// Binds as a user on a connection of its own, which ends right after: a bind that fails leaves some servers'
     /// connections with whoever was bound before (R65).
-    async fn bind_once(&self, dn: &str, password: &str) -> Result<LdapResult, Failure> {
+    async fn bind_once(&self, dn: &str, password: &str, place: OwnedSemaphorePermit) -> Result<LdapResult, Failure> {
         if dn.is_empty() || password.is_empty() {
             // Either would be an anonymous bind, which succeeds (R62).
             return Err(Failure("bind: neither name nor password may be empty".to_owned()));
@@ -224,7 +224,7 @@ impl Server {
         };
         let bound = connection.ldap.with_controls(policy).simple_bind(dn, password).await;
         let result = bound.map_err(|e| connection.failure("bind", &e));
-        connection.close();
+        connection.close_and_give_back(place);
         result
     }
 }
