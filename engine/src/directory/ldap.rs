@@ -22,6 +22,7 @@ mod groups;
 mod guard;
 mod search;
 mod server;
+mod spare;
 mod target;
 mod tls;
 mod values;

@@ -28,6 +28,19 @@ fn most_open(log: &str) -> usize {
     most
 }
 
+/// Waits until slapd has logged `text` after `mark`, while the directory goes on.
+async fn logged(slapd: &Slapd, mark: usize, text: &str) {
+    let start = std::time::Instant::now();
+    while !slapd.log()[mark..].contains(text) {
+        assert!(
+            start.elapsed() < Duration::from_secs(30),
+            "{text}: {}",
+            &slapd.log()[mark..]
+        );
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
 #[tokio::test]
 async fn five_hundred_logins_at_once_open_one_connection_for_searches_and_few_for_binds() {
     let slapd = Slapd::start();
@@ -58,7 +71,40 @@ async fn five_hundred_logins_at_once_open_one_connection_for_searches_and_few_fo
     let log = slapd.log();
     assert_eq!(log.matches(&format!(" BIND dn=\"{SERVICE}\" method=128")).count(), 1);
     let most = most_open(&log);
-    assert!((4..=9).contains(&most), "{most} connections at once");
+    // Eight binds, one for searches, one kept ready; slapd notes the end of a connection a little late.
+    assert!((4..=14).contains(&most), "{most} connections at once");
+}
+
+#[tokio::test]
+async fn r65_the_connection_kept_ready_for_a_bind_is_used_once_by_whoever_comes_next_and_a_dead_one_costs_no_login() {
+    let mut slapd = Slapd::start();
+    let directory = slapd.directory();
+    for (name, typed, right) in [
+        ("alice", "alicepw", true),
+        ("bob", "wrong", false),
+        ("bob", "alicepw", false),
+        ("bob", "bobpw", true),
+        ("alice", "bobpw", false),
+    ] {
+        let mark = slapd.log().len();
+        let passed = matches!(check(&directory, name, typed).await, PasswordCheck::Passed(_));
+        assert_eq!(passed, right, "{name}: {typed}");
+        // The next one is ready before it is needed.
+        logged(&slapd, mark, "TLS established").await;
+    }
+    let log = slapd.log();
+    let binders: Vec<&str> = log
+        .lines()
+        .filter(|line| line.contains(" BIND dn=\"cn=") && line.contains("ou=people") && line.contains("method=128"))
+        .filter_map(|line| line.split(' ').find(|word| word.starts_with("conn=")))
+        .collect();
+    let different: HashSet<&&str> = binders.iter().collect();
+    assert_eq!((binders.len(), different.len()), (5, 5), "{binders:?}");
+    slapd.restart();
+    assert!(matches!(
+        check(&directory, "alice", "alicepw").await,
+        PasswordCheck::Passed(_)
+    ));
 }
 
 #[tokio::test]
@@ -70,7 +116,7 @@ async fn a_warm_connection_that_the_server_dropped_costs_no_login() {
     found(directory.look_up(&user("alice")).await);
     let mark = slapd.log().len();
     // slapd closes it after a second of silence.
-    slapd.wait_for_log(mark, "idletimeout");
+    logged(&slapd, mark, "idletimeout").await;
     found(directory.look_up(&user("alice")).await);
     let log = slapd.log();
     assert_eq!(log[mark..].matches(" STARTTLS").count(), 1, "{log}");

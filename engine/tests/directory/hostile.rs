@@ -201,6 +201,8 @@ async fn r65_the_bind_of_a_user_is_the_first_and_only_operation_on_its_connectio
     }
     tokio::time::sleep(Duration::from_millis(300)).await;
     let mut connections = fake.connections();
+    // One that is kept ready for the next bind has said nothing yet.
+    connections.retain(|operations| !operations.is_empty());
     connections.sort();
     let (bind, unbind, search) = (0x60, 0x42, 0x63);
     assert_eq!(

@@ -150,18 +150,6 @@ impl Slapd {
         self.restart();
     }
 
-    /// Waits until slapd has logged something after `mark`.
-    pub fn wait_for_log(&self, mark: usize, text: &str) {
-        let start = Instant::now();
-        while !self.log()[mark..].contains(text) {
-            assert!(
-                start.elapsed() < Duration::from_secs(30),
-                "{text}: {}",
-                &self.log()[mark..]
-            );
-        }
-    }
-
     fn signal(&self, signal: nix::sys::signal::Signal) {
         let pid = nix::unistd::Pid::from_raw(i32::try_from(self.child.id()).unwrap());
         nix::sys::signal::kill(pid, signal).unwrap();

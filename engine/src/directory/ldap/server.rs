@@ -1,6 +1,7 @@
 //! One server of a profile: its warm connection, its health, and the binds that are made on it.
 
 use super::dial::{self, Connection, Failure};
+use super::spare::Spare;
 use super::target::Target;
 use super::verdict;
 use crate::config::profile::{LdapServer, ServiceAccount};
@@ -28,6 +29,8 @@ pub struct Server {
     step: Duration,
     health: Mutex<Health>,
     pooled: tokio::sync::Mutex<Option<Connection>>,
+    /// A connection for the next user's bind.
+    spare: Spare,
     /// Places for users' binds: each takes a connection of its own.
     binds: Arc<Semaphore>,
 }
@@ -51,6 +54,7 @@ impl Server {
             step,
             health: Mutex::default(),
             pooled: tokio::sync::Mutex::default(),
+            spare: Spare::default(),
             binds: Arc::new(Semaphore::new(binds)),
         }
     }
@@ -216,17 +220,33 @@ impl Server {
             // Either would be an anonymous bind, which succeeds (R62).
             return Err(Failure("bind: neither name nor password may be empty".to_owned()));
         }
-        let mut connection = self.open().await?;
-        let policy = RawControl {
-            ctype: verdict::POLICY_CONTROL.to_owned(),
-            crit: false,
-            val: None,
+        let (mut connection, spare) = match self.spare.take() {
+            Some(connection) => (connection, true),
+            None => (self.open().await?, false),
         };
-        let bound = connection.ldap.with_controls(policy).simple_bind(dn, password).await;
-        let result = bound.map_err(|e| connection.failure("bind", &e));
+        let mut result = bind(&mut connection, dn, password).await;
+        if spare && result.is_err() && connection.is_closed() {
+            // It died while it was kept: that says nothing of the server.
+            connection = self.open().await?;
+            result = bind(&mut connection, dn, password).await;
+        }
         connection.close_and_give_back(place);
+        if let (Ok(_), Ok(target)) = (&result, &self.target) {
+            self.spare.refill(target, &self.tls, self.step);
+        }
         result
     }
+}
+
+/// One bind, asking the server for its password policy's word.
+async fn bind(connection: &mut Connection, dn: &str, password: &str) -> Result<LdapResult, Failure> {
+    let policy = RawControl {
+        ctype: verdict::POLICY_CONTROL.to_owned(),
+        crit: false,
+        val: None,
+    };
+    let bound = connection.ldap.with_controls(policy).simple_bind(dn, password).await;
+    bound.map_err(|e| connection.failure("bind", &e))
 }
 
 /// The service account's password as it stands in its file now, without the line's end.
