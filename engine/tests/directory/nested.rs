@@ -119,7 +119,7 @@ async fn r66_groups_too_deep_or_too_many_are_not_told_rather_than_cut() {
     for at in 0..1001 {
         people += &group(&format!("m{at}"), &[member("many")]);
     }
-    let slapd = Slapd::with(&people, true);
+    let mut slapd = Slapd::with(&people, true);
     let walk = with(&slapd, |_| ());
     assert_eq!(groups(&walk, "shallow").await.len(), 15);
     let deep = why(walk.look_up(&user("deep")).await);
@@ -131,8 +131,25 @@ async fn r66_groups_too_deep_or_too_many_are_not_told_rather_than_cut() {
         check(&walk, "many", "manypw").await,
         PasswordCheck::Unreachable(_)
     ));
-    // The server still works for others.
+    // It says nothing of the server, which goes on for others on the same connection.
     assert_eq!(groups(&walk, "shallow").await.len(), 15);
+    let log = slapd.log();
+    assert_eq!(log.matches(&format!(" BIND dn=\"{SERVICE}\" method=128")).count(), 1);
+    slapd.lift_limits();
+    let many = why(walk.look_up(&user("many")).await);
+    assert!(many.contains("more than 1000 groups"), "{many}");
+    assert_eq!(groups(&walk, "shallow").await.len(), 15);
+    let log = slapd.log();
+    assert_eq!(
+        log.matches(&format!(" BIND dn=\"{SERVICE}\" method=128")).count(),
+        2,
+        "one restart"
+    );
+    let nowhere = with(&slapd, |profile| {
+        profile.groups.base = "ou=nowhere,dc=lab,dc=test".to_owned()
+    });
+    let text = why(nowhere.look_up(&user("shallow")).await);
+    assert!(text.contains("search for groups: result 32"), "{text}");
 }
 
 #[tokio::test]

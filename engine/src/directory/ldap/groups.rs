@@ -18,6 +18,9 @@ use std::fmt::Write as _;
 pub const MEMBER_OF: &str = "memberOf";
 /// Groups in groups in groups: no deeper than this.
 const MAX_DEPTH: usize = 16;
+/// Groups that are read off before the connection is given up. More than [`MAX_VALUES`] are too many; reading on to the
+/// end of most such answers spares the others their connection.
+const MAX_READ: usize = 8 * MAX_VALUES;
 /// Names in one filter.
 const BATCH: usize = 50;
 /// Longest security identifier: 15 sub-authorities (MS-DTYP 2.4.2).
@@ -160,12 +163,15 @@ impl Search<'_> {
             filter,
             attributes: vec!["1.1".to_owned()],
             size_limit: 0,
-            most: MAX_VALUES,
+            most: MAX_READ,
             control: None,
         };
         let (entries, result) = search::entries(self.connection, query, self.profile.timeout.as_secs()).await?;
-        if result.rc != 0 {
-            return Err(Failure(format!("search for groups: {}", verdict::shown(&result))));
+        match result.rc {
+            0 => (),
+            // A limit, no such base, no right: nothing is wrong with the server, and others go on with it.
+            4 | 11 | 32 | 50 => return Ok(Err(format!("search for groups: {}", verdict::shown(&result)))),
+            _ => return Err(Failure(format!("search for groups: {}", verdict::shown(&result)))),
         }
         let mut new = Vec::new();
         for raw in entries {

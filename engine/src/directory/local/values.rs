@@ -49,3 +49,48 @@ impl LocalDirectory {
         Ok(ValueCounts::new(counts.collect(), entries, cut))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::profile::LocalProfile;
+    use assent_proto::ShortText;
+    use std::os::unix::fs::PermissionsExt as _;
+
+    #[tokio::test]
+    async fn the_values_of_listed_users_are_counted_and_a_bound_is_told() {
+        let dir = std::env::temp_dir().join(format!("assent-local-values-{}", std::process::id()));
+        std::fs::create_dir_all(&dir).unwrap();
+        let file = dir.join("users.toml");
+        let user = |name: &str, at: u8, mobile: &str| {
+            format!(
+                "[[user]]\nname = \"{name}\"\nid = \"1b4e28ba-2fa1-11d2-883f-b9a761bde3f{at}\"\nmobile = \"{mobile}\"\n"
+            )
+        };
+        let text = [user("alice", 1, "+1"), user("bob", 2, "+2"), user("carol", 3, "+1")].concat();
+        std::fs::write(&file, text).unwrap();
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
+        let profile = LocalProfile {
+            name: "local".to_owned(),
+            realm: None,
+            users_file: file,
+            may_be_absent: false,
+        };
+        let local = LocalDirectory::without_nss(profile, ShortText::new("fleet").unwrap());
+        let all = local.values("Mobile", ValueLimits::default()).await.unwrap();
+        let shown: Vec<(String, usize)> = all.values.iter().map(|(v, count)| (v.shown(10), *count)).collect();
+        assert_eq!(shown, [("+1".to_owned(), 2), ("+2".to_owned(), 1)]);
+        assert_eq!((all.entries, all.cut), (3, None));
+        let one = ValueLimits {
+            values: 1,
+            ..ValueLimits::default()
+        };
+        assert_eq!(local.values("mobile", one).await.unwrap().cut, Some(Cut::Values));
+        let two = ValueLimits {
+            entries: 2,
+            ..ValueLimits::default()
+        };
+        assert_eq!(local.values("mobile", two).await.unwrap().cut, Some(Cut::Entries));
+        std::fs::remove_dir_all(dir).unwrap();
+    }
+}
