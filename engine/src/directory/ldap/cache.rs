@@ -86,7 +86,7 @@ impl Cache {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::directory::{Account, Attributes};
+    use crate::directory::{Account, Attributes, Lookup};
     use assent_proto::ShortText;
     use assent_proto::cert::Identity;
     use assent_proto::text::Outside;
@@ -123,6 +123,9 @@ mod tests {
         let found = cache.fresh(&alice, at(59)).unwrap();
         assert_eq!(found.identity, person("1").identity);
         assert_eq!(found.attributes.age(), Some(Duration::from_secs(59)));
+        // The trace says so, and so does `explain`.
+        let told = crate::login::trace::lookup(&Lookup::Found(Box::new(found)));
+        assert_eq!(told["found"]["cached_seconds"], 59);
         assert_eq!(cache.fresh(&alice, at(60)), None);
         assert!(cache.stale(&alice, at(599)).is_some());
         assert_eq!(cache.stale(&alice, at(600)), None);
