@@ -11,6 +11,7 @@ use std::fmt::Write as _;
 use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 pub const DOMAIN: &str = "DC=ad,DC=lab,DC=test";
@@ -87,16 +88,18 @@ impl Samba {
     }
 }
 
-/// Nobody else's, since each process has its own.
+/// Nobody else's: each process has its own range, and each test in it the next address.
 fn free_address() -> String {
-    for last in 2..250 {
+    static NEXT: AtomicU32 = AtomicU32::new(2);
+    loop {
+        let last = NEXT.fetch_add(1, Ordering::SeqCst);
+        assert!(last < 255, "no free loopback address");
         let address = format!("127.77.{}.{last}", std::process::id() % 250 + 1);
-        // Held by nobody: the first that lets us listen.
+        // Unless another process had the same range a moment ago.
         if std::net::TcpListener::bind((address.as_str(), 389)).is_ok() {
             return address;
         }
     }
-    panic!("no free loopback address");
 }
 
 fn provision(dir: &Path) {
