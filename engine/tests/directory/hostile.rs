@@ -11,9 +11,13 @@ const ID: &[u8] = b"597ae2f6-16a6-1027-98f4-d28b5365dc14";
 
 /// A profile without protection or service account, on a stand-in.
 fn on(fake: &Fake) -> LdapDirectory {
+    with(fake, |_| ())
+}
+
+fn with(fake: &Fake, change: impl FnOnce(&mut LdapProfile)) -> LdapDirectory {
     let dir = Dir::new();
     certificates(&dir.0);
-    let profile = LdapProfile {
+    let mut profile = LdapProfile {
         servers: vec![server(
             &format!("ldap://127.0.0.1:{}", fake.port),
             LdapSecurity::PlainLoopback,
@@ -22,6 +26,7 @@ fn on(fake: &Fake) -> LdapDirectory {
         timeout: Duration::from_secs(2),
         ..plain_profile()
     };
+    change(&mut profile);
     LdapDirectory::new(profile, tls_config(Some(&dir.0.join("ca.pem"))).unwrap())
 }
 
@@ -126,6 +131,38 @@ async fn r66_attributes_beyond_all_measure_decide_nothing() {
         values(&found(on(&many).look_up(&user("alice")).await), "memberOf").len(),
         1000
     );
+}
+
+#[tokio::test]
+async fn r63_r66_groups_that_are_none_or_cannot_be_read_are_not_told() {
+    // Whatever is asked for, it sends the user.
+    let fake = Fake::answering(vec![entry(&dn()), fake::done(0)], fake::bound(0));
+    let cases: [(&str, fn(&mut LdapProfile)); 3] = [
+        ("outside the base", |profile| {
+            profile.nesting = Nesting::Walk;
+            profile.groups.base = "ou=groups,dc=lab,dc=test".to_owned();
+        }),
+        ("Windows Authorization Access Group", |profile| {
+            profile.nesting = Nesting::TokenGroups;
+        }),
+        ("the base of groups is no DN", |profile| {
+            profile.nesting = Nesting::Walk;
+            profile.groups.base = "nowhere".to_owned();
+        }),
+    ];
+    for (expected, change) in cases {
+        let directory = with(&fake, change);
+        let text = why(directory.look_up(&user("alice")).await);
+        assert!(text.contains(expected), "{expected}: {text}");
+        // The password is right, and yet nothing is told: a policy could go by a shorter list.
+        assert!(
+            matches!(check(&directory, "alice", "x").await, PasswordCheck::Unreachable(_)),
+            "{expected}"
+        );
+    }
+    // Sent as a group again and again, it is one, and the walk ends.
+    let walk = with(&fake, |profile| profile.nesting = Nesting::Walk);
+    assert_eq!(values(&found(walk.look_up(&user("alice")).await), "memberOf"), [dn()]);
 }
 
 #[tokio::test]
