@@ -146,7 +146,7 @@ async fn r66_groups_too_deep_or_too_many_are_not_told_rather_than_cut() {
         "one restart"
     );
     let nowhere = with(&slapd, |profile| {
-        profile.groups.base = "ou=nowhere,dc=lab,dc=test".to_owned()
+        profile.groups.base = "ou=nowhere,dc=lab,dc=test".to_owned();
     });
     let text = why(nowhere.look_up(&user("shallow")).await);
     assert!(text.contains("search for groups: result 32"), "{text}");
