@@ -43,7 +43,7 @@ impl Directories {
 
 /// The directory of an LDAP profile; nothing is connected to yet.
 pub(crate) fn ldap_directory(profile: &LdapProfile) -> Result<Directory, Unprepared> {
-    let tls = ldap::tls_config(profile.ca_file.as_deref()).map_err(|e| Unprepared {
+    let tls = ldap::profile_tls(profile).map_err(|e| Unprepared {
         profile: profile.name.clone(),
         why: e.to_string(),
     })?;

@@ -321,7 +321,7 @@ fn profiles_in_another_programs_file_obey_the_same_rules_and_have_that_services_
     let AuthSource::Ldap(corp) = &read[0].source else {
         panic!("corp is LDAP");
     };
-    let file = &corp.service.as_ref().unwrap().password_file;
+    let file = corp.service.as_ref().unwrap().password_file().unwrap();
     assert_eq!(file, Path::new("/run/credentials/other.service/corp-ldap"));
     assert_eq!(of_another_program("").unwrap(), []);
     for (from, to, said) in [

@@ -9,8 +9,8 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-/// What the system tests and the demo need on a fresh Debian 12.
-pub const FOR_TESTS: [&str; 11] = [
+/// What the tests and the demo need on a fresh Debian 12.
+pub const FOR_TESTS: [&str; 18] = [
     "openssh-server",
     "openssh-client",
     "sudo",
@@ -22,6 +22,14 @@ pub const FOR_TESTS: [&str; 11] = [
     "ca-certificates",
     "strace",
     "dbus",
+    // The engine's tests of real directories.
+    "samba",
+    "samba-ad-dc",
+    "samba-ad-provision",
+    "samba-dsdb-modules",
+    "ldb-tools",
+    "389-ds-base",
+    "libnss3-tools",
 ];
 
 /// Whether the person has agreed to an installation.
@@ -188,7 +196,13 @@ fn keep_off_after_boot(installed: &[String]) {
     if !Path::new("/run/systemd/system").exists() {
         return;
     }
-    for (package, unit) in [("openssh-server", "ssh.service"), ("slapd", "slapd.service")] {
+    for (package, unit) in [
+        ("openssh-server", "ssh.service"),
+        ("slapd", "slapd.service"),
+        ("samba", "smbd.service"),
+        ("samba", "nmbd.service"),
+        ("samba-ad-dc", "samba-ad-dc.service"),
+    ] {
         if installed.iter().any(|name| name == package) {
             println!(
                 "{unit} stays disabled: the tests start their own (enable it with: systemctl enable --now {unit})"

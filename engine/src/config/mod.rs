@@ -8,12 +8,15 @@ mod checker;
 mod conditions;
 mod files;
 pub mod keys;
+mod ldap;
 mod method;
 mod parse;
 mod policy;
+mod preset;
 mod problem;
 pub mod profile;
 mod raw;
+mod service_account;
 mod shadow;
 
 pub use auth::load_auth_profiles;
@@ -107,7 +110,7 @@ pub struct AuthProfile {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AuthSource {
     /// LDAP.
-    Ldap(LdapProfile),
+    Ldap(Box<LdapProfile>),
     /// NSS joined with `users.toml`.
     Local(LocalProfile),
 }

@@ -1,6 +1,7 @@
 //! Exactly what the admin typed, key by key. An unknown key is an error; what a value means is [`super::check`]'s.
 
 use serde::Deserialize;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use toml::Spanned;
 
@@ -65,6 +66,7 @@ pub(super) struct RawAuthProfile {
     pub realm: Option<String>,
     pub on_unreachable: Option<String>,
     // kind = "ldap"
+    pub preset: Option<String>,
     #[serde(default)]
     pub uris: Vec<String>,
     pub starttls: Option<bool>,
@@ -74,10 +76,25 @@ pub(super) struct RawAuthProfile {
     pub bind_dn: Option<String>,
     pub bind_password_file: Option<PathBuf>,
     pub bind_password_credential: Option<String>,
+    pub bind: Option<String>,
+    pub client_certificate_file: Option<PathBuf>,
+    pub client_key_file: Option<PathBuf>,
     pub user_attribute: Option<String>,
+    pub login_names: Option<Vec<String>>,
     pub user_filter: Option<String>,
     pub id_attribute: Option<String>,
+    #[serde(default)]
+    pub attribute_map: BTreeMap<String, String>,
+    pub account_rules: Option<String>,
+    pub nested: Option<bool>,
+    pub nested_by: Option<String>,
+    pub group_base: Option<String>,
+    pub group_filter: Option<String>,
+    pub group_members: Option<Vec<String>>,
     pub timeout_seconds: Option<u64>,
+    pub max_binds: Option<usize>,
+    pub cache_seconds: Option<u64>,
+    pub stale_seconds: Option<u64>,
     // kind = "local"
     pub users_file: Option<PathBuf>,
 }

@@ -6,72 +6,114 @@
 //! - An unknown user costs the same steps as a wrong password (R31): the bind is then made as
 //!   `cn=assent-unknown-user` under the base, with random bytes as long as what was typed. What somebody types who is
 //!   not known here never reaches the directory, and no account's counter of failures moves.
+//! - The groups of groups are searched for where a policy looks at `memberOf`, and after the bind: until then an unknown
+//!   user costs as much as a known one.
 //! - What a server sends passes a guard before it is parsed (R88), see [`guard`].
 //! - Every call ends within twice the profile's `timeout`, every step of it within `timeout`.
 
 mod account;
+mod asking;
 mod ber;
+mod cache;
 mod dial;
 mod dn;
 mod entry;
+mod groups;
 mod guard;
 mod search;
 mod server;
+mod spare;
 mod target;
 mod tls;
+mod values;
 mod verdict;
 
 pub(crate) use entry::{guid_text, is_uuid, syntax};
-pub use tls::{TlsProblem, tls_config};
+pub use tls::{TlsProblem, profile_tls, tls_config};
 
-use super::{Lookup, Password, PasswordCheck, date};
+use super::{Lookup, Password, PasswordCheck, Person, ValueCounts, ValueLimits, date};
 use crate::config::profile::LdapProfile;
 use crate::names::UserName;
+use cache::Cache;
 use dial::Failure;
 use dn::Dn;
-use ldap3::LdapResult;
+use entry::Entry;
 use search::Outcome;
 use server::Server;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
-use zeroize::Zeroizing;
-
-/// Who binds when the user is unknown. Nobody must ever have this name.
-const DECOY: &str = "cn=assent-unknown-user";
 
 /// An LDAP authentication profile at work.
 #[derive(Debug)]
 pub struct LdapDirectory {
-    profile: LdapProfile,
+    profile: Box<LdapProfile>,
     servers: Vec<Server>,
     base: Result<Dn, String>,
+    cache: Option<Mutex<Cache>>,
 }
 
 impl LdapDirectory {
-    /// A profile whose servers have not been asked yet. `tls` is [`tls_config`]'s.
+    /// A profile whose servers have not been asked yet. `tls` is [`profile_tls`]'s.
     pub fn new(profile: LdapProfile, tls: Arc<rustls::ClientConfig>) -> Self {
-        let server = |server| Server::new(server, tls.clone(), profile.timeout);
+        let server = |server| Server::new(server, tls.clone(), profile.timeout, profile.max_binds);
         Self {
             servers: profile.servers.iter().map(server).collect(),
             base: check(&profile),
-            profile,
+            cache: profile.cache.map(|limits| Mutex::new(Cache::new(limits))),
+            profile: Box::new(profile),
         }
     }
 
-    /// Who is `user`?
+    /// Who is `user`? May be answered by what was read a moment ago, if the profile says so.
     pub async fn look_up(&self, user: &UserName) -> Lookup {
-        let deadline = self.deadline();
-        match self.find(user, deadline).await {
-            Ok((Outcome::Found(entry), _)) => match entry.person(&self.profile, date::now(), false) {
-                Ok(person) => Lookup::Found(Box::new(person)),
-                Err(why) => Lookup::Unreachable(self.odd(user, &why)),
-            },
-            Ok((Outcome::Unknown, _)) => Lookup::Unknown,
-            Ok((Outcome::Ambiguous, _)) => Lookup::Ambiguous,
-            Ok((Outcome::Odd(why), _)) => Lookup::Unreachable(self.odd(user, &why)),
-            Err(failure) => Lookup::Unreachable(failure.0),
+        let kept = self.cache().and_then(|cache| cache.fresh(user, now()));
+        if let Some(person) = kept {
+            return Lookup::Found(Box::new(person));
         }
+        let looked_up = self.ask(user).await;
+        let Some(mut cache) = self.cache() else {
+            return looked_up.unwrap_or_else(|failure| Lookup::Unreachable(failure.0));
+        };
+        match &looked_up {
+            Ok(Lookup::Found(person)) => cache.keep(user, person, now()),
+            Ok(_) => cache.forget(user),
+            // No server works: that is the one case in which old attributes may stand in.
+            Err(failure) => {
+                if let Some(person) = cache.stale(user, now()) {
+                    tracing::warn!(
+                        profile = self.profile.name,
+                        user = user.shown(),
+                        age = person.attributes.age().map_or(0, |age| age.as_secs()),
+                        why = failure.0,
+                        "LDAP attributes are stale: no server answers"
+                    );
+                    return Lookup::Found(Box::new(person));
+                }
+            }
+        }
+        looked_up.unwrap_or_else(|failure| Lookup::Unreachable(failure.0))
+    }
+
+    fn cache(&self) -> Option<MutexGuard<'_, Cache>> {
+        let cache = self.cache.as_ref()?;
+        Some(cache.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    async fn ask(&self, user: &UserName) -> Result<Lookup, Failure> {
+        let deadline = self.deadline();
+        let (mut entry, server) = match self.find(user, deadline).await? {
+            (Outcome::Found(entry), server) => (entry, server),
+            (Outcome::Unknown, _) => return Ok(Lookup::Unknown),
+            (Outcome::Ambiguous, _) => return Ok(Lookup::Ambiguous),
+            (Outcome::Odd(why), _) => return Ok(Lookup::Unreachable(self.odd(user, &why))),
+        };
+        let told = self.add_groups(&mut entry, server, deadline).await?;
+        let person = told.and_then(|()| entry.person(&self.profile, date::now(), false));
+        Ok(match person {
+            Ok(person) => Lookup::Found(Box::new(person)),
+            Err(why) => Lookup::Unreachable(self.odd(user, &why)),
+        })
     }
 
     /// Is this `user`'s password?
@@ -84,12 +126,7 @@ impl LdapDirectory {
         let refused = match outcome {
             Outcome::Found(entry) => match entry.person(&self.profile, date::now(), true) {
                 Ok(person) => match std::str::from_utf8(password.expose()) {
-                    Ok(text) => {
-                        return match self.bind(server, &entry.dn, text, deadline).await {
-                            Ok(result) => verdict::judge(&result, person),
-                            Err(failure) => PasswordCheck::Unreachable(failure.0),
-                        };
-                    }
+                    Ok(text) => return self.check_found(user, *entry, person, text, server, deadline).await,
                     // RFC 4513 wants UTF-8; nothing else can be anybody's password.
                     Err(_) => PasswordCheck::Wrong,
                 },
@@ -101,6 +138,74 @@ impl LdapDirectory {
         };
         self.bind_decoy(server, password, deadline).await;
         refused
+    }
+
+    async fn check_found(
+        &self,
+        user: &UserName,
+        mut entry: Entry,
+        person: Person,
+        password: &str,
+        server: usize,
+        deadline: Instant,
+    ) -> PasswordCheck {
+        let account = match self.bind(server, &entry.dn, password, deadline).await {
+            Ok(result) => match verdict::judge(&result, person) {
+                PasswordCheck::Passed(person) => person.account,
+                refused => {
+                    self.forget(user, &refused);
+                    return refused;
+                }
+            },
+            Err(failure) => return PasswordCheck::Unreachable(failure.0),
+        };
+        let told = match self.add_groups(&mut entry, server, deadline).await {
+            Ok(told) => told.and_then(|()| entry.person(&self.profile, date::now(), true)),
+            Err(failure) => return PasswordCheck::Unreachable(failure.0),
+        };
+        match told {
+            Ok(person) => PasswordCheck::Passed(Box::new(Person { account, ..person })),
+            Err(why) => PasswordCheck::Unreachable(self.odd(user, &why)),
+        }
+    }
+
+    /// What was kept of an account that turns out to be blocked does not serve any longer.
+    fn forget(&self, user: &UserName, refused: &PasswordCheck) {
+        if matches!(refused, PasswordCheck::Blocked(_))
+            && let Some(mut cache) = self.cache()
+        {
+            cache.forget(user);
+        }
+    }
+
+    /// The values of an attribute among the users, by the name that policies use.
+    pub(super) async fn values(&self, attribute: &str, limits: ValueLimits) -> Result<ValueCounts, String> {
+        let attribute = self.profile.directory_name(attribute);
+        if !is_attribute(attribute) {
+            return Err(format!(
+                "{:?} is no LDAP attribute",
+                assent_proto::text::visible(attribute)
+            ));
+        }
+        let base = self.base.as_ref().map_err(Clone::clone)?;
+        let deadline = Instant::now() + limits.time;
+        let step = async |at: usize| {
+            let server = &self.servers[at];
+            let service = self.profile.service.as_ref();
+            // A connection of its own: servers keep a place in the pages for each, and logins must not wait for it.
+            let mut connection = server.within("connect", server.open_service(service)).await?;
+            let counted = values::count(&mut connection, &self.profile, base, attribute, limits, deadline).await;
+            connection.close();
+            counted
+        };
+        let mut failures = Vec::new();
+        for at in self.order(None) {
+            match step(at).await {
+                Ok(counted) => return Ok(counted),
+                Err(failure) => failures.push(format!("{}: {}", self.servers[at].name(), failure.0)),
+            }
+        }
+        Err(failures.join("; "))
     }
 
     fn deadline(&self) -> Instant {
@@ -123,122 +228,62 @@ impl LdapDirectory {
         self.first_that_works(None, deadline, |at| self.find_on(&self.servers[at], base, user))
             .await
     }
+}
 
-    async fn find_on(&self, server: &Server, base: &Dn, user: &UserName) -> Result<Outcome, Failure> {
-        loop {
-            let (mut connection, reused) = server.service(self.profile.service.as_ref()).await?;
-            let found = server
-                .within("search", search::search(&mut connection, &self.profile, base, user))
-                .await;
-            let Err(failure) = found else {
-                return found;
-            };
-            let closed = connection.is_closed();
-            server.discard(&connection).await;
-            // A warm connection may have died since: that says nothing of the server. One that hangs is another matter
-            // if there is another server.
-            if !reused || !(closed || self.servers.len() == 1) {
-                return Err(failure);
-            }
-            tracing::debug!(server = server.name(), why = failure.0, "LDAP connection was stale");
-        }
-    }
+/// The clock of the cache: no change of the date moves it.
+fn now() -> std::time::Instant {
+    std::time::Instant::now()
+}
 
-    /// Binds as `dn`, on the server that knew the entry if it still works: another may lag behind.
-    async fn bind(&self, first: usize, dn: &str, password: &str, deadline: Instant) -> Result<LdapResult, Failure> {
-        let bind = |at: usize| {
-            let server = &self.servers[at];
-            server.within("bind", server.bind_once(dn, password))
-        };
-        self.first_that_works(Some(first), deadline, bind)
-            .await
-            .map(|(result, _)| result)
-    }
+/// Whether a text can be an attribute's description in a filter or a request, unescaped.
+pub(crate) fn is_attribute(name: &str) -> bool {
+    let fit = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | ';' | '.');
+    !name.is_empty() && name.chars().all(fit)
+}
 
-    /// The same steps as a bind of a user that exists (R31); what comes of it does not matter.
-    async fn bind_decoy(&self, server: usize, password: &Password, deadline: Instant) {
-        let dn = match self.profile.base.as_str() {
-            "" => DECOY.to_owned(),
-            base => format!("{DECOY},{base}"),
-        };
-        let Some(noise) = noise(password.expose().len()) else {
-            return;
-        };
-        if let Err(failure) = self.bind(server, &dn, &noise, deadline).await {
-            tracing::debug!(profile = self.profile.name, why = failure.0, "LDAP decoy bind failed");
-        }
-    }
+/// Whether a text is a filter in brackets.
+pub(crate) fn is_filter(text: &str) -> bool {
+    text.starts_with('(') && text.ends_with(')') && ldap3::parse_filter(text).is_ok()
+}
 
-    /// Asks the servers in order until one works, those that rest last.
-    async fn first_that_works<T, Step: Future<Output = Result<T, Failure>> + Send>(
-        &self,
-        first: Option<usize>,
-        deadline: Instant,
-        step: impl Fn(usize) -> Step + Send,
-    ) -> Result<(T, usize), Failure> {
-        let mut failures = Vec::new();
-        for at in self.order(first) {
-            let server = &self.servers[at];
-            let failure = match tokio::time::timeout_at(deadline, step(at)).await {
-                Ok(Ok(done)) => {
-                    server.worked();
-                    return Ok((done, at));
-                }
-                Ok(Err(failure)) => failure,
-                Err(_) => Failure(format!(
-                    "no answer within {} s",
-                    2.0 * self.profile.timeout.as_secs_f32()
-                )),
-            };
-            server.failed(&failure);
-            failures.push(format!("{}: {}", server.name(), failure.0));
-            if Instant::now() >= deadline {
-                break;
-            }
-        }
-        if failures.is_empty() {
-            failures.push(format!("the profile {} has no servers", self.profile.name));
-        }
-        Err(Failure(failures.join("; ")))
-    }
+/// Whether a text is a distinguished name.
+pub(crate) fn is_dn(text: &str) -> bool {
+    Dn::parse(text).is_some()
+}
 
-    fn order(&self, first: Option<usize>) -> Vec<usize> {
-        let mut order: Vec<usize> = (0..self.servers.len()).collect();
-        let rank = |at: &usize| (self.servers[*at].rests_until(), Some(*at) != first, *at);
-        order.sort_by_cached_key(rank);
-        order
-    }
+/// Where groups are when a profile does not say so: in the whole domain of its users, or else beside them.
+pub(crate) fn domain_of(base: &str) -> String {
+    let domain = Dn::parse(base).and_then(|dn| dn.domain());
+    domain.unwrap_or_else(|| base.to_owned())
 }
 
 /// What would go into a filter or a request unescaped must be what it should be.
 fn check(profile: &LdapProfile) -> Result<Dn, String> {
-    let names = [&profile.user_attribute, &profile.id_attribute]
+    let shown = assent_proto::text::visible;
+    let names = [&profile.id_attribute]
         .into_iter()
-        .chain(&profile.attributes);
+        .chain(&profile.login_names)
+        .chain(&profile.groups.members)
+        .chain(profile.attributes.iter())
+        .chain(profile.attribute_map.values());
     for name in names {
-        let fit = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | ';' | '.');
-        if name.is_empty() || !name.chars().all(fit) {
-            return Err(format!("{:?} is no LDAP attribute", assent_proto::text::visible(name)));
+        if !is_attribute(name) {
+            return Err(format!("{:?} is no LDAP attribute", shown(name)));
         }
+    }
+    if profile.login_names.is_empty() {
+        return Err("no attribute holds the user name".to_owned());
     }
     if profile.timeout < Duration::from_millis(10) {
         return Err("the timeout is too short".to_owned());
     }
-    Dn::parse(&profile.base).ok_or_else(|| format!("{:?} is no DN", assent_proto::text::visible(&profile.base)))
-}
-
-/// Random text of so many bytes.
-fn noise(length: usize) -> Option<Zeroizing<String>> {
-    let mut bytes = vec![0; length.max(1)];
-    getrandom::fill(&mut bytes).ok()?;
-    Some(Zeroizing::new(
-        bytes.into_iter().map(|byte| char::from(b'!' + byte % 94)).collect(),
-    ))
+    Dn::parse(&profile.base).ok_or_else(|| format!("{:?} is no DN", shown(&profile.base)))
 }
 
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
+    use crate::config::profile::{AccountRules, GroupSearch, Nesting};
     use assent_proto::ShortText;
 
     pub fn profile() -> LdapProfile {
@@ -249,10 +294,20 @@ pub(crate) mod tests {
             base: "dc=lab,dc=test".to_owned(),
             service: None,
             ca_file: None,
-            user_attribute: "uid".to_owned(),
+            login_names: vec!["uid".to_owned()],
             user_filter: None,
             id_attribute: "entryUUID".to_owned(),
             attributes: vec!["department".to_owned(), "memberOf".to_owned()],
+            attribute_map: [].into(),
+            accounts: AccountRules::Any,
+            nesting: Nesting::Off,
+            groups: GroupSearch {
+                base: "dc=lab,dc=test".to_owned(),
+                filter: None,
+                members: vec!["member".to_owned()],
+            },
+            max_binds: 4,
+            cache: None,
             timeout: Duration::from_secs(5),
         }
     }
@@ -262,7 +317,7 @@ pub(crate) mod tests {
         assert!(check(&profile()).is_ok());
         for bad in ["", "uid)(a", "a b", "*", "+", "uid=", "ü"] {
             let user = LdapProfile {
-                user_attribute: bad.to_owned(),
+                login_names: vec![bad.to_owned()],
                 ..profile()
             };
             let wanted = LdapProfile {
@@ -278,14 +333,5 @@ pub(crate) mod tests {
             })
             .is_err()
         );
-    }
-
-    #[test]
-    fn r31_the_decoys_password_is_random_and_as_long_as_what_was_typed() {
-        for length in [1, 8, 200] {
-            let (one, other) = (noise(length).unwrap(), noise(length).unwrap());
-            assert_eq!((one.len(), other.len()), (length, length));
-            assert!(length < 8 || *one != *other);
-        }
     }
 }

@@ -19,6 +19,7 @@ mod flaw;
 mod hash;
 pub mod password;
 mod users;
+mod values;
 
 use super::nss::{Nss, NssEntry, NssUser};
 use super::secret_file::{self, Stamp};

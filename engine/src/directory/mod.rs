@@ -9,11 +9,15 @@ pub mod local;
 pub mod nss;
 pub mod secret_file;
 pub(crate) mod syntax;
+mod values;
+
+pub use values::{Cut, ValueCounts, ValueLimits};
 
 use crate::names::UserName;
 use assent_proto::cert::Identity;
 use assent_proto::text::Outside;
 use std::collections::BTreeMap;
+use std::time::Duration;
 use zeroize::Zeroizing;
 
 /// A typed password. Never empty when it reaches a directory (R62: an empty one would be an anonymous bind).
@@ -61,22 +65,35 @@ pub struct Values {
 
 /// A user's attributes by lower-case name.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Attributes(BTreeMap<String, Values>);
+pub struct Attributes {
+    by_name: BTreeMap<String, Values>,
+    age: Option<Duration>,
+}
 
 impl Attributes {
     /// Adds values under a name, whose case does not count.
     pub fn insert(&mut self, name: &str, values: Values) {
-        self.0.insert(name.to_ascii_lowercase(), values);
+        self.by_name.insert(name.to_ascii_lowercase(), values);
     }
 
     /// The values under a name, whose case does not count.
     pub fn find(&self, name: &str) -> Option<&Values> {
-        self.0.get(&name.to_ascii_lowercase())
+        self.by_name.get(&name.to_ascii_lowercase())
+    }
+
+    /// How long ago they were read, if they were not read just now.
+    pub fn age(&self) -> Option<Duration> {
+        self.age
+    }
+
+    /// Says that they were read so long ago.
+    pub fn set_age(&mut self, age: Duration) {
+        self.age = Some(age);
     }
 
     /// All names and values, in order of names.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Values)> {
-        self.0.iter().map(|(name, values)| (name.as_str(), values))
+        self.by_name.iter().map(|(name, values)| (name.as_str(), values))
     }
 }
 

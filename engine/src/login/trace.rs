@@ -216,6 +216,9 @@ fn person(person: &Person) -> Value {
         "account": format!("{:?}", person.account),
         "attributes": attributes(&person.attributes),
     });
+    if let Some(age) = person.attributes.age() {
+        value["cached_seconds"] = json!(age.as_secs());
+    }
     let cut: Vec<String> = person
         .attributes
         .iter()

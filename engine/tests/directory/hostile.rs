@@ -2,34 +2,31 @@
 
 use crate::fake::{self, Fake};
 use crate::rig::*;
-use assent_engine::config::profile::{LdapProfile, LdapSecurity};
+use assent_engine::config::profile::{LdapProfile, LdapSecurity, Nesting};
 use assent_engine::directory::ldap::{LdapDirectory, tls_config};
 use assent_engine::directory::{Account, Lookup, PasswordCheck};
-use assent_proto::ShortText;
 use std::time::Duration;
 
 const ID: &[u8] = b"597ae2f6-16a6-1027-98f4-d28b5365dc14";
 
 /// A profile without protection or service account, on a stand-in.
 fn on(fake: &Fake) -> LdapDirectory {
+    with(fake, |_| ())
+}
+
+fn with(fake: &Fake, change: impl FnOnce(&mut LdapProfile)) -> LdapDirectory {
     let dir = Dir::new();
     certificates(&dir.0);
-    let profile = LdapProfile {
-        name: "corp".to_owned(),
-        realm: ShortText::new("lab.test").unwrap(),
+    let mut profile = LdapProfile {
         servers: vec![server(
             &format!("ldap://127.0.0.1:{}", fake.port),
             LdapSecurity::PlainLoopback,
         )],
-        base: BASE.to_owned(),
-        service: None,
-        ca_file: None,
-        user_attribute: "uid".to_owned(),
-        user_filter: None,
-        id_attribute: "entryUUID".to_owned(),
-        attributes: vec!["memberOf".to_owned()],
+        nesting: Nesting::Off,
         timeout: Duration::from_secs(2),
+        ..plain_profile()
     };
+    change(&mut profile);
     LdapDirectory::new(profile, tls_config(Some(&dir.0.join("ca.pem"))).unwrap())
 }
 
@@ -137,6 +134,38 @@ async fn r66_attributes_beyond_all_measure_decide_nothing() {
 }
 
 #[tokio::test]
+async fn r63_r66_groups_that_are_none_or_cannot_be_read_are_not_told() {
+    // Whatever is asked for, it sends the user.
+    let fake = Fake::answering(vec![entry(&dn()), fake::done(0)], fake::bound(0));
+    let cases: [(&str, fn(&mut LdapProfile)); 3] = [
+        ("outside the base", |profile| {
+            profile.nesting = Nesting::Walk;
+            profile.groups.base = "ou=groups,dc=lab,dc=test".to_owned();
+        }),
+        ("Windows Authorization Access Group", |profile| {
+            profile.nesting = Nesting::TokenGroups;
+        }),
+        ("the base of groups is no DN", |profile| {
+            profile.nesting = Nesting::Walk;
+            profile.groups.base = "nowhere".to_owned();
+        }),
+    ];
+    for (expected, change) in cases {
+        let directory = with(&fake, change);
+        let text = why(directory.look_up(&user("alice")).await);
+        assert!(text.contains(expected), "{expected}: {text}");
+        // The password is right, and yet nothing is told: a policy could go by a shorter list.
+        assert!(
+            matches!(check(&directory, "alice", "x").await, PasswordCheck::Unreachable(_)),
+            "{expected}"
+        );
+    }
+    // Sent as a group again and again, it is one, and the walk ends.
+    let walk = with(&fake, |profile| profile.nesting = Nesting::Walk);
+    assert_eq!(values(&found(walk.look_up(&user("alice")).await), "memberOf"), [dn()]);
+}
+
+#[tokio::test]
 async fn r88_hostile_messages_end_the_connection_and_nothing_else() {
     let deep = (0..10_000).fold(Vec::new(), |inner: Vec<u8>, _| fake::element(0x30, &inner));
     let hostile = [
@@ -209,6 +238,8 @@ async fn r65_the_bind_of_a_user_is_the_first_and_only_operation_on_its_connectio
     }
     tokio::time::sleep(Duration::from_millis(300)).await;
     let mut connections = fake.connections();
+    // One that is kept ready for the next bind has said nothing yet.
+    connections.retain(|operations| !operations.is_empty());
     connections.sort();
     let (bind, unbind, search) = (0x60, 0x42, 0x63);
     assert_eq!(

@@ -2,8 +2,11 @@
 //!
 //! Needs Debian's `slapd` and `openssl`.
 
-use assent_engine::config::profile::{LdapProfile, LdapSecurity, LdapServer, ServiceAccount};
-use assent_engine::directory::ldap::{LdapDirectory, tls_config};
+use assent_engine::config::profile::{
+    AccountRules, GroupSearch, LdapProfile, LdapSecurity, LdapServer, Nesting, ServiceAccount,
+};
+use assent_engine::config::{AuthSource, load_auth_profiles};
+use assent_engine::directory::ldap::{LdapDirectory, profile_tls};
 use assent_engine::directory::{Lookup, Password, PasswordCheck, Person};
 use assent_engine::names::UserName;
 use assent_proto::ShortText;
@@ -64,10 +67,10 @@ impl Drop for Slapd {
     }
 }
 
-fn run(command: &mut Command) {
-    let done = command
-        .output()
-        .unwrap_or_else(|e| panic!("{command:?}: {e}; these tests need slapd and openssl"));
+pub fn run(command: &mut Command) {
+    let done = command.output().unwrap_or_else(|e| {
+        panic!("{command:?}: {e}; see the head of tests/directory/main.rs for what these tests need")
+    });
     assert!(
         done.status.success(),
         "{command:?}: {}",
@@ -77,13 +80,18 @@ fn run(command: &mut Command) {
 
 /// A certificate authority `ca.pem` and a certificate `s.pem` for localhost alone.
 pub fn certificates(dir: &Path) {
+    certificates_for(dir, "DNS:localhost");
+}
+
+/// A certificate authority `ca.pem` and a certificate `s.pem` for these names.
+pub fn certificates_for(dir: &Path, names: &str) {
     let openssl = |arguments: &str| run(Command::new("openssl").args(arguments.split(' ')).current_dir(dir));
     let key = "-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes";
     openssl(&format!(
         "req -x509 {key} -days 3 -subj /CN=labCA -keyout ca.key -out ca.pem"
     ));
     openssl(&format!("req {key} -subj /CN=localhost -keyout s.key -out s.csr"));
-    std::fs::write(dir.join("ext"), "subjectAltName=DNS:localhost\n").unwrap();
+    std::fs::write(dir.join("ext"), format!("subjectAltName={names}\n")).unwrap();
     openssl("x509 -req -in s.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 3 -extfile ext -out s.pem");
 }
 
@@ -123,6 +131,23 @@ impl Slapd {
     pub fn restart(&mut self) {
         self.kill();
         self.child = spawn(&self.dir.0, self.port, self.tls);
+    }
+
+    /// Lets the service account read any number of entries.
+    pub fn lift_limits(&mut self) {
+        let path = self.dir.0.join("slapd.conf");
+        let text = std::fs::read_to_string(&path).unwrap();
+        let limits = format!("limits dn.exact=\"{SERVICE}\" size=unlimited size.prtotal=unlimited\nmaxsize");
+        std::fs::write(&path, text.replace("maxsize", &limits)).unwrap();
+        self.restart();
+    }
+
+    /// From now on it drops connections that are silent for a second.
+    pub fn set_idle_timeout(&mut self) {
+        let path = self.dir.0.join("slapd.conf");
+        let text = std::fs::read_to_string(&path).unwrap();
+        std::fs::write(&path, text.replace("pidfile", "idletimeout 1\npidfile")).unwrap();
+        self.restart();
     }
 
     fn signal(&self, signal: nix::sys::signal::Signal) {
@@ -165,20 +190,15 @@ impl Slapd {
 
     pub fn profile(&self) -> LdapProfile {
         LdapProfile {
-            name: "corp".to_owned(),
-            realm: ShortText::new("lab.test").unwrap(),
             servers: vec![self.ldap()],
-            base: BASE.to_owned(),
-            service: Some(ServiceAccount {
+            service: Some(ServiceAccount::Simple {
                 bind_dn: SERVICE.to_owned(),
                 password_file: self.dir.0.join("service-password"),
             }),
             ca_file: Some(self.ca()),
-            user_attribute: "uid".to_owned(),
             user_filter: Some("(objectClass=inetOrgPerson)".to_owned()),
-            id_attribute: "entryUUID".to_owned(),
-            attributes: vec!["mail".to_owned(), "memberOf".to_owned(), "departmentNumber".to_owned()],
-            timeout: Duration::from_secs(5),
+            attributes: ["mail", "memberOf", "departmentNumber"].map(str::to_owned).to_vec(),
+            ..plain_profile()
         }
     }
 
@@ -194,8 +214,48 @@ impl Slapd {
     }
 }
 
+/// A profile without servers, authorities and service account.
+pub fn plain_profile() -> LdapProfile {
+    LdapProfile {
+        name: "corp".to_owned(),
+        realm: ShortText::new("lab.test").unwrap(),
+        servers: vec![],
+        base: BASE.to_owned(),
+        service: None,
+        ca_file: None,
+        login_names: vec!["uid".to_owned()],
+        user_filter: None,
+        id_attribute: "entryUUID".to_owned(),
+        attributes: vec!["memberOf".to_owned()],
+        attribute_map: [].into(),
+        accounts: AccountRules::Any,
+        nesting: Nesting::Walk,
+        groups: GroupSearch {
+            base: "dc=lab,dc=test".to_owned(),
+            filter: None,
+            members: ["member", "uniqueMember"].map(str::to_owned).to_vec(),
+        },
+        max_binds: 32,
+        cache: None,
+        timeout: Duration::from_secs(5),
+    }
+}
+
+/// The LDAP profile of a configuration, which reads `attributes` for its policies.
+pub fn profile_of(toml: &str, attributes: &[&str]) -> LdapProfile {
+    let text = format!("[[auth_profile]]\nname = \"corp\"\nkind = \"ldap\"\nrealm = \"lab.test\"\n{toml}");
+    let mut profiles = load_auth_profiles(Path::new("test.toml"), &text, "test.service").unwrap();
+    let AuthSource::Ldap(profile) = profiles.remove(0).source else {
+        panic!("it is an LDAP profile")
+    };
+    LdapProfile {
+        attributes: attributes.iter().map(|name| (*name).to_owned()).collect(),
+        ..*profile
+    }
+}
+
 pub fn directory(profile: LdapProfile) -> LdapDirectory {
-    let tls = tls_config(profile.ca_file.as_deref()).unwrap();
+    let tls = profile_tls(&profile).unwrap();
     LdapDirectory::new(profile, tls)
 }
 
@@ -207,7 +267,7 @@ pub fn server(uri: &str, security: LdapSecurity) -> LdapServer {
 }
 
 /// A port that is free, and the next one as well.
-fn free_port() -> u16 {
+pub fn free_port() -> u16 {
     for _ in 0..100 {
         let first = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let port = first.local_addr().unwrap().port();
@@ -253,7 +313,8 @@ fn configuration(dir: &Path, tls: bool) -> String {
     let dir = dir.display();
     let tls = if tls {
         format!(
-            "TLSCACertificateFile {dir}/ca.pem\nTLSCertificateFile {dir}/s.pem\nTLSCertificateKeyFile {dir}/s.key\n"
+            "TLSCACertificateFile {dir}/ca.pem\nTLSCertificateFile {dir}/s.pem\nTLSCertificateKeyFile {dir}/s.key\n\
+             TLSVerifyClient try\n"
         )
     } else {
         String::new()
@@ -273,7 +334,7 @@ allow bind_anon_cred bind_anon_dn
 suffix dc=lab,dc=test
 rootdn cn=admin,dc=lab,dc=test
 directory {dir}/db
-maxsize 67108864
+maxsize 4294967296
 index objectClass,uid eq
 overlay memberof
 overlay ppolicy

@@ -2,7 +2,7 @@
 
 use crate::fake::{Fake, StripMode};
 use crate::rig::*;
-use assent_engine::config::profile::{LdapProfile, LdapSecurity};
+use assent_engine::config::profile::{LdapProfile, LdapSecurity, ServiceAccount};
 use assent_engine::directory::ldap::{LdapDirectory, tls_config};
 use assent_engine::directory::{Lookup, PasswordCheck};
 use std::os::unix::fs::PermissionsExt as _;
@@ -239,8 +239,8 @@ async fn without_a_service_account_the_search_is_anonymous_and_an_empty_one_is_r
     let text = why(anonymous.look_up(&user("alice")).await);
     assert!(text.contains("search: result 50"), "{text}");
     let empty = change(|profile| {
-        if let Some(service) = &mut profile.service {
-            service.bind_dn = " ".to_owned();
+        if let Some(ServiceAccount::Simple { bind_dn, .. }) = &mut profile.service {
+            *bind_dn = " ".to_owned();
         }
     });
     assert!(why(empty.look_up(&user("alice")).await).contains("DN is empty"));

@@ -276,7 +276,6 @@ async fn r31_r65_unknown_and_wrong_take_the_same_steps_and_the_users_bind_has_a_
         ("alice", "wrong"),
         ("nobody", "wrong"),
         ("twin", "twinpw"),
-        ("alice", "alicepw"),
         ("mallory", "x"),
     ] {
         let mark = slapd.log().len();
@@ -286,6 +285,8 @@ async fn r31_r65_unknown_and_wrong_take_the_same_steps_and_the_users_bind_has_a_
         for operations in &mut operations {
             operations.retain(|operation| operation != "STARTTLS");
         }
+        // A connection kept ready for the next bind has said nothing yet.
+        operations.retain(|operations| !operations.is_empty());
         operations.sort();
         seen.insert(operations);
     }
@@ -293,6 +294,13 @@ async fn r31_r65_unknown_and_wrong_take_the_same_steps_and_the_users_bind_has_a_
     let search = vec!["SRCH".to_owned()];
     assert_eq!(seen.len(), 1, "{seen:?}");
     assert_eq!(seen.first(), Some(&vec![bind, search]));
+    // Groups are searched for once the password is right, and only then.
+    let mark = slapd.log().len();
+    check(&directory, "alice", "alicepw").await;
+    let log = slapd.log();
+    let bound = log[mark..].find(" BIND dn=\"cn=alice").unwrap();
+    let groups = log[mark..].find("(member=cn=alice").unwrap();
+    assert!(bound < groups, "{log}");
 }
 
 #[tokio::test]

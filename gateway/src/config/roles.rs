@@ -196,8 +196,8 @@ mod tests {
             panic!("corp is LDAP");
         };
         // Its credentials are the gateway's, not the agent's.
-        let file = &ldap.service.as_ref().unwrap().password_file;
-        assert_eq!(file, Path::new("/run/credentials/assent-gateway.service/corp"));
+        let file = ldap.service.as_ref().and_then(|service| service.password_file());
+        assert_eq!(file, Some(Path::new("/run/credentials/assent-gateway.service/corp")));
     }
 
     #[test]

@@ -75,15 +75,22 @@ impl Connection {
     }
 
     /// Says goodbye and ends, without keeping anybody waiting.
-    pub fn close(mut self) {
+    pub fn close(self) {
+        self.close_and_give_back(());
+    }
+
+    /// The same; `place` is given back once the connection is gone.
+    pub fn close_and_give_back(mut self, place: impl Send + 'static) {
         tokio::spawn(async move {
             let _ = tokio::time::timeout(Duration::from_secs(1), self.ldap.unbind()).await;
-            for _ in 0..20 {
+            for _ in 0..200 {
                 if self.tasks.guard.is_finished() {
                     break;
                 }
-                tokio::time::sleep(Duration::from_millis(50)).await;
+                tokio::time::sleep(Duration::from_millis(5)).await;
             }
+            drop(self);
+            drop(place);
         });
     }
 }

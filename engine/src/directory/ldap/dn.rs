@@ -1,7 +1,7 @@
 //! Distinguished names (RFC 4514), as far as telling what stands under what.
 
 /// A name as comparable parts, the most general last. Each part holds its attribute types and values, sorted.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Dn(Vec<Vec<(String, String)>>);
 
 impl Dn {
@@ -31,6 +31,17 @@ impl Dn {
             }
             rest = after;
         }
+    }
+
+    /// The part of the name that a domain has: its last `dc`s, written anew. Without any, the whole name is `None`.
+    pub fn domain(&self) -> Option<String> {
+        let last = self.0.iter().rev().map_while(|part| match part.as_slice() {
+            [(name, value)] if name == "dc" => Some(format!("dc={}", ldap3::dn_escape(value.as_str()))),
+            _ => None,
+        });
+        let mut parts: Vec<String> = last.collect();
+        parts.reverse();
+        (!parts.is_empty()).then(|| parts.join(","))
     }
 
     /// Whether no part is there at all.
@@ -98,6 +109,20 @@ mod tests {
     fn under(dn: &str, base: &str) -> bool {
         let parse = |text| Dn::parse(text).unwrap_or_else(|| panic!("{text}"));
         parse(dn).is_under(&parse(base))
+    }
+
+    #[test]
+    fn a_names_domain_is_its_last_parts() {
+        for (dn, domain) in [
+            ("ou=people,DC=Lab,dc=test", Some("dc=lab,dc=test")),
+            ("dc=lab, dc=test", Some("dc=lab,dc=test")),
+            ("dc=x,ou=people,dc=lab", Some("dc=lab")),
+            ("ou=people,o=Lab", None),
+            ("dc=lab,o=test", None),
+            ("", None),
+        ] {
+            assert_eq!(Dn::parse(dn).unwrap().domain().as_deref(), domain, "{dn}");
+        }
     }
 
     #[test]

@@ -11,7 +11,7 @@ use ldap3::asn1::StructureTag;
 use std::collections::BTreeMap;
 
 /// Most values of an attribute.
-const MAX_VALUES: usize = 1000;
+pub const MAX_VALUES: usize = 1000;
 /// Longest value.
 const MAX_VALUE: usize = 64 * 1024;
 /// Longest id.
@@ -92,6 +92,11 @@ impl Entry {
             .map_or(&[], Vec::as_slice)
     }
 
+    /// Puts values in the place of an attribute's.
+    pub fn set(&mut self, name: &str, values: Vec<Vec<u8>>) {
+        self.attributes.insert(name.to_ascii_lowercase(), values);
+    }
+
     /// The one value of an attribute as text. An attribute that is not there has none; one with several, or that is no
     /// text, cannot be told.
     pub fn single(&self, name: &str) -> Result<Option<&str>, String> {
@@ -108,27 +113,30 @@ impl Entry {
     /// text says what cannot be told.
     pub fn person(&self, profile: &LdapProfile, now: i64, bound: bool) -> Result<Person, String> {
         let mut attributes = Attributes::default();
-        for name in profile.attributes.iter().chain([&profile.user_attribute]) {
+        let wanted = profile
+            .attributes
+            .iter()
+            .map(|name| (name, profile.directory_name(name)));
+        let login_names = profile.login_names.iter().map(|name| (name, name.as_str()));
+        for (ours, theirs) in login_names.chain(wanted) {
             // Active Directory cuts long lists: `memberOf;range=0-1499`. A part of them decides nothing.
-            let cut = format!("{};range=", name.to_ascii_lowercase());
+            let cut = format!("{};range=", theirs.to_ascii_lowercase());
             if self.attributes.keys().any(|key| key.starts_with(&cut)) {
-                return Err(format!("the server sent only a part of {}", visible(name)));
+                return Err(format!("the server sent only a part of {}", visible(theirs)));
             }
-            let values = self.values(name);
+            let values = self.values(theirs);
             if !values.is_empty() {
                 let values = values.iter().map(|value| Outside::new(value.as_slice())).collect();
-                attributes.insert(
-                    name,
-                    Values {
-                        syntax: syntax(name),
-                        values,
-                    },
-                );
+                let syntax = match syntax(theirs) {
+                    Syntax::Text => syntax(ours),
+                    own => own,
+                };
+                attributes.insert(ours, Values { syntax, values });
             }
         }
         Ok(Person {
             identity: self.identity(profile)?,
-            account: account::state(self, now, bound)?,
+            account: account::state(self, profile.accounts, now, bound)?,
             attributes,
         })
     }
@@ -283,6 +291,28 @@ mod tests {
         // Another attribute's parts do not matter.
         let other = Entry::of("uid=a", &[("entryUUID", &[ID]), ("member;range=0-1499", &[b"cn=x"])]);
         assert!(other.person(&profile(), 0, false).is_ok());
+    }
+
+    #[test]
+    fn an_attribute_that_the_directory_calls_otherwise_is_found_under_our_name() {
+        let mut profile = profile();
+        profile.attributes = vec!["Mobile".to_owned(), "manager".to_owned()];
+        profile.attribute_map = [("mobile", "telephoneNumber"), ("manager", "supervisor")]
+            .map(|(ours, theirs)| (ours.to_owned(), theirs.to_owned()))
+            .into();
+        let entry = Entry::of(
+            "uid=a",
+            &[
+                ("entryUUID", &[ID]),
+                ("mobile", &[b"wrong"]),
+                ("TelephoneNumber", &[b"+1"]),
+                ("supervisor", &[b"cn=x"]),
+            ],
+        );
+        let person = entry.person(&profile, 0, false).unwrap();
+        assert_eq!(person.attributes.find("mobile").unwrap().values[0].as_bytes(), b"+1");
+        assert_eq!(person.attributes.find("manager").unwrap().syntax, Syntax::Dn);
+        assert!(person.attributes.find("telephoneNumber").is_none());
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Finds the one entry of a user.
+//! Searches: any bounded one, and the one for a user's entry.
 
 use super::account;
 use super::dial::{Connection, Failure};
@@ -7,7 +7,8 @@ use super::entry::Entry;
 use super::verdict;
 use crate::config::profile::LdapProfile;
 use crate::names::UserName;
-use ldap3::{ResultEntry, Scope, SearchOptions};
+use ldap3::controls::RawControl;
+use ldap3::{LdapResult, ResultEntry, Scope, SearchOptions};
 
 /// Entries that are read off before a connection is given up: some servers ignore the size limit.
 const MAX_DRAINED: usize = 64;
@@ -25,16 +26,74 @@ pub enum Outcome {
     Odd(String),
 }
 
-/// The filter for a user: the name is escaped, so it can be nothing but a value (R61).
+/// One search.
+pub struct Query<'a> {
+    /// Where.
+    pub base: &'a str,
+    /// How far down.
+    pub scope: Scope,
+    /// For what, escaped.
+    pub filter: &'a str,
+    /// What to bring.
+    pub attributes: Vec<String>,
+    /// The server's own limit of entries; 0 for none. Some ignore it.
+    pub size_limit: i32,
+    /// More entries than these end the connection.
+    pub most: usize,
+    /// Beside it.
+    pub control: Option<RawControl>,
+}
+
+/// Runs a search to its end. References to other servers are never followed (R63): they may lead out of TLS.
+pub async fn entries(
+    connection: &mut Connection,
+    query: Query<'_>,
+    seconds: u64,
+) -> Result<(Vec<ResultEntry>, LdapResult), Failure> {
+    let limit = i32::try_from(seconds).unwrap_or(30).max(1);
+    let options = SearchOptions::new().sizelimit(query.size_limit).timelimit(limit);
+    let mut ldap = connection.ldap.clone();
+    ldap.with_search_options(options);
+    if let Some(control) = query.control {
+        ldap.with_controls(control);
+    }
+    let stream = ldap
+        .streaming_search(query.base, query.scope, query.filter, query.attributes)
+        .await;
+    let mut stream = stream.map_err(|e| connection.failure("search", &e))?;
+    let mut found = Vec::new();
+    while let Some(raw) = stream.next().await.map_err(|e| connection.failure("search", &e))? {
+        if raw.is_ref() || raw.is_intermediate() {
+            continue;
+        }
+        found.push(raw);
+        if found.len() > query.most {
+            return Err(Failure(format!("search: more than {} entries", query.most)));
+        }
+    }
+    Ok((found, stream.finish().await))
+}
+
+/// The filter for a user: the name is escaped, so it can be nothing but a value (R61). Whoever is found by two of the
+/// attributes is one entry all the same; two entries are two, whichever attribute it was.
 pub fn filter(profile: &LdapProfile, user: &UserName) -> String {
     let name = ldap3::ldap_escape(user.as_str());
+    let by = profile
+        .login_names
+        .iter()
+        .map(|attribute| format!("({attribute}={name})"));
+    let by = match profile.login_names.len() {
+        1 => by.collect(),
+        _ => format!("(|{})", by.collect::<String>()),
+    };
     match &profile.user_filter {
-        Some(besides) => format!("(&({}={name}){})", profile.user_attribute, in_brackets(besides)),
-        None => format!("({}={name})", profile.user_attribute),
+        Some(besides) => format!("(&{by}{})", in_brackets(besides)),
+        None => by,
     }
 }
 
-fn in_brackets(filter: &str) -> String {
+/// A filter with its outer brackets.
+pub fn in_brackets(filter: &str) -> String {
     let filter = filter.trim();
     if filter.starts_with('(') {
         filter.to_owned()
@@ -46,10 +105,12 @@ fn in_brackets(filter: &str) -> String {
 /// What is asked for, each once.
 pub fn attributes(profile: &LdapProfile) -> Vec<String> {
     let mut all: Vec<String> = Vec::new();
-    let wanted = [&profile.id_attribute, &profile.user_attribute]
+    let wanted = profile.attributes.iter().map(|name| profile.directory_name(name));
+    let wanted = [profile.id_attribute.as_str()]
         .into_iter()
-        .chain(&profile.attributes);
-    for name in wanted.map(String::as_str).chain(account::ATTRIBUTES) {
+        .chain(profile.login_names.iter().map(String::as_str))
+        .chain(wanted);
+    for name in wanted.chain(account::attributes(profile.accounts)) {
         if !all.iter().any(|known| known.eq_ignore_ascii_case(name)) {
             all.push(name.to_owned());
         }
@@ -57,56 +118,48 @@ pub fn attributes(profile: &LdapProfile) -> Vec<String> {
     all
 }
 
-/// Searches on a connection. References to other servers are never followed (R63): they may lead out of TLS.
-pub async fn search(
+/// Searches for a user.
+pub async fn user(
     connection: &mut Connection,
     profile: &LdapProfile,
     base: &Dn,
     user: &UserName,
 ) -> Result<Outcome, Failure> {
-    let limit = i32::try_from(profile.timeout.as_secs()).unwrap_or(30).max(1);
-    let options = SearchOptions::new().sizelimit(2).timelimit(limit);
-    let filter = filter(profile, user);
-    let mut ldap = connection.ldap.clone();
-    let stream = ldap
-        .with_search_options(options)
-        .streaming_search(&profile.base, Scope::Subtree, &filter, attributes(profile))
-        .await;
-    let mut stream = stream.map_err(|e| connection.failure("search", &e))?;
-    let mut first = None;
-    let mut count = 0;
-    while let Some(raw) = stream.next().await.map_err(|e| connection.failure("search", &e))? {
-        if raw.is_ref() || raw.is_intermediate() {
-            continue;
-        }
-        count += 1;
-        first = first.or(Some(raw));
-        if count > MAX_DRAINED {
-            return Err(Failure(format!(
-                "search: more than {MAX_DRAINED} entries of one user name"
-            )));
-        }
-    }
-    let result = stream.finish().await;
-    match (result.rc, count, first) {
+    let query = Query {
+        base: &profile.base,
+        scope: Scope::Subtree,
+        filter: &filter(profile, user),
+        attributes: attributes(profile),
+        size_limit: 2,
+        most: MAX_DRAINED,
+        control: None,
+    };
+    let (mut found, result) = entries(connection, query, profile.timeout.as_secs()).await?;
+    match (result.rc, found.len()) {
         // Size limit exceeded says the same as two entries.
-        (0 | 4, 2.., _) => Ok(Outcome::Ambiguous),
-        (0, 0, _) => Ok(Outcome::Unknown),
-        (0, 1, Some(raw)) => Ok(judge(raw, base)),
+        (0 | 4, 2..) => Ok(Outcome::Ambiguous),
+        (0, 0) => Ok(Outcome::Unknown),
+        (0, 1) => Ok(judge(found.remove(0), base)),
         _ => Err(Failure(format!("search: {}", verdict::shown(&result)))),
     }
 }
 
 fn judge(raw: ResultEntry, base: &Dn) -> Outcome {
-    let entry = match Entry::new(raw) {
-        Ok(entry) => entry,
-        Err(what) => return Outcome::Odd(format!("the server sent {what}")),
-    };
+    match under(raw, base) {
+        Ok((entry, dn)) if !dn.is_empty() => Outcome::Found(Box::new(entry)),
+        Ok(_) => Outcome::Odd("the server sent an entry outside the base: the root".to_owned()),
+        Err(what) => Outcome::Odd(what),
+    }
+}
+
+/// An entry that stands under `base`, with its name; the text says what is wrong with it.
+pub fn under(raw: ResultEntry, base: &Dn) -> Result<(Entry, Dn), String> {
+    let entry = Entry::new(raw).map_err(|what| format!("the server sent {what}"))?;
     match Dn::parse(&entry.dn) {
-        Some(dn) if !dn.is_empty() && dn.is_under(base) => Outcome::Found(Box::new(entry)),
+        Some(dn) if dn.is_under(base) => Ok((entry, dn)),
         _ => {
             let shown = assent_proto::text::visible(&entry.dn);
-            Outcome::Odd(format!("the server sent an entry outside the base: {shown}"))
+            Err(format!("the server sent an entry outside the base: {shown}"))
         }
     }
 }
@@ -150,6 +203,20 @@ mod tests {
                 "{filter}"
             );
         }
+    }
+
+    #[test]
+    fn r61_a_name_may_be_in_several_attributes_and_is_escaped_in_each() {
+        let profile = LdapProfile {
+            login_names: ["uid", "mail"].map(str::to_owned).to_vec(),
+            user_filter: Some("(objectClass=person)".to_owned()),
+            ..profile()
+        };
+        let user = UserName::new(&Outside::new(b"a)(uid=*")).unwrap();
+        assert_eq!(
+            filter(&profile, &user),
+            r"(&(|(uid=a\29\28uid=\2a)(mail=a\29\28uid=\2a))(objectClass=person))"
+        );
     }
 
     #[test]

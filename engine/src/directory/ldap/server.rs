@@ -1,14 +1,17 @@
 //! One server of a profile: its warm connection, its health, and the binds that are made on it.
 
 use super::dial::{self, Connection, Failure};
+use super::spare::Spare;
 use super::target::Target;
 use super::verdict;
 use crate::config::profile::{LdapServer, ServiceAccount};
 use crate::directory::secret_file::{self, Stamp};
 use ldap3::LdapResult;
 use ldap3::controls::RawControl;
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use zeroize::Zeroizing;
 
 /// A connection that was silent for longer is not trusted to be alive.
@@ -26,6 +29,10 @@ pub struct Server {
     step: Duration,
     health: Mutex<Health>,
     pooled: tokio::sync::Mutex<Option<Connection>>,
+    /// A connection for the next user's bind.
+    spare: Spare,
+    /// Places for users' binds: each takes a connection of its own.
+    binds: Arc<Semaphore>,
 }
 
 #[derive(Debug, Default)]
@@ -38,14 +45,17 @@ struct Health {
 }
 
 impl Server {
-    /// A server that has not been asked yet. Each step with it takes at most `step`.
-    pub fn new(server: &LdapServer, tls: Arc<rustls::ClientConfig>, step: Duration) -> Self {
+    /// A server that has not been asked yet. Each step with it takes at most `step`; at most `binds` users are being
+    /// bound at once.
+    pub fn new(server: &LdapServer, tls: Arc<rustls::ClientConfig>, step: Duration, binds: usize) -> Self {
         Self {
             target: Target::new(server),
             tls,
             step,
             health: Mutex::default(),
             pooled: tokio::sync::Mutex::default(),
+            spare: Spare::default(),
+            binds: Arc::new(Semaphore::new(binds)),
         }
     }
 
@@ -142,32 +152,44 @@ impl Server {
         }
     }
 
-    async fn open_service(&self, account: Option<&ServiceAccount>) -> Result<Connection, Failure> {
-        let Some(account) = account else {
-            return self.open().await;
-        };
-        let (secret, stamp) = service_secret(account)?;
-        self.not_refused_before(account, stamp)?;
-        let mut connection = self.open().await?;
-        let bound = connection.ldap.simple_bind(&account.bind_dn, secret.as_str()).await;
-        let result = bound.map_err(|e| connection.failure("service bind", &e))?;
-        match result.rc {
-            0 => Ok(connection),
-            rc => {
-                if matches!(rc, 19 | 48 | 49 | 50 | 53) {
-                    self.health().refused = Some(stamp);
-                }
-                connection.close();
-                Err(Failure(format!("service bind: {}", verdict::shown(&result))))
+    /// A fresh connection of the service account.
+    pub async fn open_service(&self, account: Option<&ServiceAccount>) -> Result<Connection, Failure> {
+        let (connection, bound, stamp) = match account {
+            None => return self.open().await,
+            Some(ServiceAccount::External(_)) => {
+                let mut connection = self.open().await?;
+                let bound = connection.ldap.sasl_external_bind().await;
+                (connection, bound, None)
             }
+            Some(ServiceAccount::Simple { bind_dn, password_file }) => {
+                let (secret, stamp) = service_secret(bind_dn, password_file)?;
+                self.not_refused_before(password_file, stamp)?;
+                let mut connection = self.open().await?;
+                let bound = connection.ldap.simple_bind(bind_dn, secret.as_str()).await;
+                (connection, bound, Some(stamp))
+            }
+        };
+        let result = bound.map_err(|e| connection.failure("service bind", &e))?;
+        if result.rc == 0 && !verdict::must_change(&result) {
+            return Ok(connection);
         }
+        if stamp.is_some() && matches!(result.rc, 0 | 19 | 48 | 49 | 50 | 53) {
+            self.health().refused = stamp;
+        }
+        connection.close();
+        Err(Failure(if result.rc == 0 {
+            // 389 then refuses every search with 53, and says nothing (RFC 4511 has no word for it).
+            "service bind: the service account must change its password first".to_owned()
+        } else {
+            format!("service bind: {}", verdict::shown(&result))
+        }))
     }
 
-    fn not_refused_before(&self, account: &ServiceAccount, stamp: Stamp) -> Result<(), Failure> {
+    fn not_refused_before(&self, file: &Path, stamp: Stamp) -> Result<(), Failure> {
         let health = self.health();
         let rests = health.until.is_some_and(|until| until > Instant::now());
         if rests && health.refused == Some(stamp) {
-            let file = assent_proto::text::visible(&account.password_file.to_string_lossy());
+            let file = assent_proto::text::visible(&file.to_string_lossy());
             return Err(Failure(format!(
                 "service bind: refused a moment ago; tried again when {file} changes, or soon"
             )));
@@ -183,31 +205,54 @@ impl Server {
         }
     }
 
+    /// Binds as a user when its turn has come, see [`Self::bind_once`].
+    pub async fn bind(&self, dn: &str, password: &str) -> Result<LdapResult, Failure> {
+        let Ok(place) = self.binds.clone().acquire_owned().await else {
+            return Err(Failure("bind: the profile is being closed".to_owned()));
+        };
+        self.within("bind", self.bind_once(dn, password, place)).await
+    }
+
     /// Binds as a user on a connection of its own, which ends right after: a bind that fails leaves some servers'
     /// connections with whoever was bound before (R65).
-    pub async fn bind_once(&self, dn: &str, password: &str) -> Result<LdapResult, Failure> {
+    async fn bind_once(&self, dn: &str, password: &str, place: OwnedSemaphorePermit) -> Result<LdapResult, Failure> {
         if dn.is_empty() || password.is_empty() {
             // Either would be an anonymous bind, which succeeds (R62).
             return Err(Failure("bind: neither name nor password may be empty".to_owned()));
         }
-        let mut connection = self.open().await?;
-        let policy = RawControl {
-            ctype: verdict::POLICY_CONTROL.to_owned(),
-            crit: false,
-            val: None,
+        let (mut connection, spare) = match self.spare.take() {
+            Some(connection) => (connection, true),
+            None => (self.open().await?, false),
         };
-        let bound = connection.ldap.with_controls(policy).simple_bind(dn, password).await;
-        let result = bound.map_err(|e| connection.failure("bind", &e));
-        connection.close();
+        let mut result = bind(&mut connection, dn, password).await;
+        if spare && result.is_err() && connection.is_closed() {
+            // It died while it was kept: that says nothing of the server.
+            connection = self.open().await?;
+            result = bind(&mut connection, dn, password).await;
+        }
+        connection.close_and_give_back(place);
+        if let (Ok(_), Ok(target)) = (&result, &self.target) {
+            self.spare.refill(target, &self.tls, self.step);
+        }
         result
     }
 }
 
+/// One bind, asking the server for its password policy's word.
+async fn bind(connection: &mut Connection, dn: &str, password: &str) -> Result<LdapResult, Failure> {
+    let policy = RawControl {
+        ctype: verdict::POLICY_CONTROL.to_owned(),
+        crit: false,
+        val: None,
+    };
+    let bound = connection.ldap.with_controls(policy).simple_bind(dn, password).await;
+    bound.map_err(|e| connection.failure("bind", &e))
+}
+
 /// The service account's password as it stands in its file now, without the line's end.
-fn service_secret(account: &ServiceAccount) -> Result<(Zeroizing<String>, Stamp), Failure> {
-    let path = &account.password_file;
+fn service_secret(bind_dn: &str, path: &Path) -> Result<(Zeroizing<String>, Stamp), Failure> {
     let shown = assent_proto::text::visible(&path.to_string_lossy());
-    if account.bind_dn.trim().is_empty() {
+    if bind_dn.trim().is_empty() {
         return Err(Failure("service bind: the DN is empty".to_owned()));
     }
     let (content, stamp) = secret_file::read(path, MAX_SECRET).map_err(|e| Failure(e.to_string()))?;

@@ -24,12 +24,18 @@ pub fn judge(result: &LdapResult, person: Person) -> PasswordCheck {
         },
         // 389: too many failures.
         19 => PasswordCheck::Blocked(policy.unwrap_or(Account::Locked)),
-        53 => match policy.or_else(|| inactivated(&result.text, person.account)) {
+        // 389's control says "locked" here, too, where an administrator has switched the account off.
+        53 => match inactivated(&result.text, person.account).or(policy) {
             Some(account) => PasswordCheck::Blocked(account),
             None => unreachable(result),
         },
         _ => unreachable(result),
     }
+}
+
+/// Whether a bind that succeeded leaves nothing but a change of the password (389's trap).
+pub fn must_change(result: &LdapResult) -> bool {
+    policy_error(result) == Some(Account::MustChangePassword)
 }
 
 fn unreachable(result: &LdapResult) -> PasswordCheck {
@@ -205,6 +211,11 @@ mod tests {
         assert_eq!(
             bound(0, "", &[(EXPIRED_CONTROL, b"0")]),
             PasswordCheck::Passed(Box::new(person(Account::MustChangePassword)))
+        );
+        let both = (POLICY_CONTROL, [0x30, 3, 0x81, 1, 1].as_slice());
+        assert_eq!(
+            bound(53, "Account inactivated. Contact system administrator.", &[both]),
+            PasswordCheck::Blocked(Account::Disabled)
         );
         let locked = judge(&result(53, "", &[]), person(Account::Disabled));
         assert_eq!(locked, PasswordCheck::Blocked(Account::Disabled));
