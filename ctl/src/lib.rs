@@ -23,10 +23,12 @@ mod replay;
 mod report;
 mod rules;
 mod seconds;
+mod secret;
 mod status;
 mod terminal;
 mod test_login;
 mod user;
+mod values;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
 use failure::{Done, Failure};
@@ -74,6 +76,8 @@ enum Command {
     /// Policies: test them
     #[command(subcommand)]
     Policy(policy::Policy),
+    /// The values that an attribute has, to choose a policy's from
+    Values(values::Values),
     /// What recorded logins would come to under the policies as they are now
     Replay(replay::Replay),
     /// Try a login without opening a session
@@ -115,6 +119,7 @@ fn run(command: Command) -> Done {
         Command::User(user) => user.run(),
         Command::Explain(explain) => wait_for(explain.run()),
         Command::Policy(policy) => wait_for(policy.run()),
+        Command::Values(values) => wait_for(values.run()),
         Command::Replay(replay) => wait_for(replay.run()),
         Command::Host(host) => wait_for(host.run()),
         Command::Device(device) => wait_for(device.run()),

@@ -3,8 +3,10 @@
 use crate::failure::{Done, Failure};
 use assent_engine::config::{self, Config};
 use assent_engine::directories::Directories;
+use assent_engine::directory::Directory;
 use assent_engine::directory::nss::Nss;
 use assent_engine::sources::RealSources;
+use assent_proto::text::visible;
 use clap::Args;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -51,6 +53,20 @@ impl Which {
 }
 
 impl Rules {
+    /// The directory of an authentication profile.
+    pub fn directory(&self, profile: &str) -> Done<&Directory> {
+        let mut all = self.config.auth_indices();
+        let found = all.find(|index| self.config.auth_profile(*index).name() == profile);
+        found.map(|index| self.directories.of(index)).ok_or_else(|| {
+            let known: Vec<&str> = self.config.auth_profiles.iter().map(|profile| profile.name()).collect();
+            Failure::Input(format!(
+                "there is no authentication profile {:?}; known are: {}",
+                visible(profile),
+                known.join(", ")
+            ))
+        })
+    }
+
     /// The directories and the name service of this machine.
     pub fn sources(&self) -> RealSources<'_> {
         RealSources {

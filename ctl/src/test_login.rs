@@ -4,6 +4,7 @@
 use crate::agent_bus::no_agent;
 use crate::failure::{Done, Failure};
 use crate::report::report;
+use crate::secret;
 use crate::terminal::{self, Charset};
 use assent_proto::text::visible;
 use assent_wire::{
@@ -129,17 +130,16 @@ fn shown(text: &str) -> String {
 }
 
 fn ask(prompt: &str, echo: bool) -> Reply {
-    eprint!("{}", Charset::of_locale().fit(&shown(prompt)));
-    let _ = io::stderr().flush();
+    let question = Charset::of_locale().fit(&shown(prompt)).to_string();
     let typed = if echo || !io::stdin().is_terminal() {
-        terminal::read_line()
+        eprint!("{question}");
+        let _ = io::stderr().flush();
+        terminal::read_line().map(|line| Zeroizing::new(line.as_bytes().to_vec()))
     } else {
-        rpassword::read_password().ok().map(Zeroizing::new)
+        secret::ask(&question).ok().flatten()
     };
     // The end of the input is a failed conversation, as for the module: never an empty answer.
-    typed.map_or(Reply::Failed, |line| {
-        Reply::Text(Zeroizing::new(line.as_bytes().to_vec()))
-    })
+    typed.map_or(Reply::Failed, Reply::Text)
 }
 
 fn send(stream: &mut UnixStream, message: &ToAgent) -> Done {

@@ -1,6 +1,7 @@
 //! Signing in with a password where there is no PAM: the Register Panel. The same directories, in the same order and by
 //! the same rules as in a login; whoever is proven here gets the identity of the one profile that checked the password.
 
+use crate::config::profile::LdapProfile;
 use crate::config::{AuthProfile, AuthSource};
 use crate::directories::{Unprepared, ldap_directory};
 use crate::directory::local::LocalDirectory;
@@ -16,7 +17,12 @@ pub struct SignIn(Vec<(AuthProfile, Directory)>);
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Signed {
     /// The password is this person's, and the account may log in.
-    In(Box<Person>),
+    In {
+        /// Who it is.
+        person: Box<Person>,
+        /// The name as the directory writes it: what was typed may differ in case, or be another of their names (R58).
+        name: UserName,
+    },
     /// Not; the cause is for the log.
     Out(Refusal),
 }
@@ -38,7 +44,7 @@ impl SignIn {
     pub fn new(profiles: Vec<AuthProfile>) -> Result<Self, Unprepared> {
         let prepared = profiles.into_iter().map(|profile| {
             let directory = match &profile.source {
-                AuthSource::Ldap(ldap) => ldap_directory(ldap)?,
+                AuthSource::Ldap(ldap) => ldap_directory(&with_name(ldap))?,
                 AuthSource::Local(local) => {
                     let realm = local.realm.clone().ok_or_else(|| Unprepared {
                         profile: local.name.clone(),
@@ -74,7 +80,10 @@ impl SignIn {
                 After::Next => continue,
                 After::Denied(cause) => cause,
                 After::Passed(person) => match blocked(&person) {
-                    None => return Signed::In(person),
+                    None => {
+                        let name = written(&profile.source, &person).unwrap_or_else(|| user.clone());
+                        return Signed::In { person, name };
+                    }
                     Some(cause) => cause,
                 },
             };
@@ -89,5 +98,22 @@ impl SignIn {
             known: false,
             first_unreachable,
         })
+    }
+}
+
+/// The profile, reading the first of its naming attributes besides.
+fn with_name(profile: &LdapProfile) -> LdapProfile {
+    let mut profile = profile.clone();
+    let name = profile.login_names.first().cloned();
+    profile.attributes.extend(name);
+    profile
+}
+
+/// A user's name as an LDAP directory writes it; `None` where it has none, or several.
+fn written(source: &AuthSource, person: &Person) -> Option<UserName> {
+    let AuthSource::Ldap(profile) = source else { return None };
+    match &person.attributes.find(profile.login_names.first()?)?.values[..] {
+        [name] => UserName::new(name).ok(),
+        _ => None,
     }
 }

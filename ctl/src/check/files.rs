@@ -29,7 +29,11 @@ pub fn problems(config: &Config) -> Vec<Problem> {
         }
     }
     let gateway = config.gateway.as_ref();
-    found.extend(gateway.and_then(|gateway| gateway.ca_file.as_deref()).and_then(authorities));
+    found.extend(
+        gateway
+            .and_then(|gateway| gateway.ca_file.as_deref())
+            .and_then(authorities),
+    );
     found
 }
 
@@ -90,7 +94,9 @@ fn users(file: &Path, may_be_absent: bool) -> Vec<Problem> {
             Ok(_) => closed_to_the_agent(file).into_iter().collect(),
             Err(flaws) => {
                 let flaws = flaws.0.into_iter();
-                flaws.map(|flaw| problem(file, Some(flaw.line), flaw.what, flaw.mend)).collect()
+                flaws
+                    .map(|flaw| problem(file, Some(flaw.line), flaw.what, flaw.mend))
+                    .collect()
             }
         },
     }

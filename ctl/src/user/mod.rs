@@ -8,7 +8,6 @@ mod fields;
 mod list;
 mod passwd;
 mod remove;
-mod secret;
 mod set;
 mod show;
 mod store;

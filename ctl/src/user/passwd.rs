@@ -1,9 +1,10 @@
 //! `assentctl user passwd`: the password from the terminal, twice and unseen, or from standard input. Never from the
 //! command line, where every user of the machine could read it.
 
+use super::Common;
 use super::edit::{Change, missing};
-use super::{Common, secret};
 use crate::failure::{Done, Failure};
+use crate::secret;
 use crate::terminal::Charset;
 use assent_engine::directory::local::User;
 use assent_engine::directory::local::password::{MAX_BYTES, MIN_CHARACTERS, NewPassword};

@@ -68,6 +68,11 @@ impl Stamp {
 
 /// Reads the whole file, if it is one that may be trusted with secrets and has at most `max` bytes.
 pub fn read(path: &Path, max: u64) -> Result<(Zeroizing<Vec<u8>>, Stamp), FileProblem> {
+    read_for(path, max, nix::unistd::geteuid().as_raw())
+}
+
+/// The same on behalf of `reader`, to whom it may belong: what root checks is what the agent will read.
+pub fn read_for(path: &Path, max: u64, reader: u32) -> Result<(Zeroizing<Vec<u8>>, Stamp), FileProblem> {
     let shown = || assent_proto::text::visible(&path.to_string_lossy());
     let io = |source| FileProblem::Io { path: shown(), source };
     let unfit = |what: &str| FileProblem::Unfit {
@@ -81,7 +86,7 @@ pub fn read(path: &Path, max: u64) -> Result<(Zeroizing<Vec<u8>>, Stamp), FilePr
         .open(path)
         .map_err(io)?;
     let meta = file.metadata().map_err(io)?;
-    check(&meta, nix::unistd::geteuid().as_raw(), max).map_err(|what| unfit(&what))?;
+    check(&meta, reader, max).map_err(|what| unfit(&what))?;
     let content = read_all(&file, max).map_err(io)?;
     // Read while somebody wrote: the next try sees it whole.
     let after = file.metadata().map_err(io)?;

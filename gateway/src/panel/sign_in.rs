@@ -146,7 +146,7 @@ async fn checked(
     let password = Zeroizing::new(password.as_bytes().to_vec());
     let password = Password::new(password).ok_or(PanelError::SignIn)?;
     match panel.directories.check(&name, &password).await {
-        Signed::In(person) => Ok((person, name)),
+        Signed::In { person, name } => Ok((person, name)),
         Signed::Out(Refusal {
             cause,
             known,

@@ -1,9 +1,12 @@
-//! `assentctl check`: every problem of a configuration at once, with file, line, cause and mend. Needs no agent.
+//! `assentctl check`: every problem of a configuration at once, with file, line, cause and mend, and of the files that it
+//! names. Needs no agent.
+
+mod files;
 
 use crate::failure::{Done, Failure};
 use crate::report::report;
 use crate::rules::Which;
-use assent_engine::config::{self, Config, Factor, Problem};
+use assent_engine::config::{self, Config, Factor, Problem, Problems};
 use clap::Args;
 use serde_json::{Value, json};
 
@@ -24,7 +27,11 @@ impl Check {
     /// Says what is wrong, or which methods each application comes to.
     pub fn run(&self) -> Done {
         let file = &self.which.config;
-        let config = match config::load(file) {
+        let checked = config::load(file).and_then(|config| match files::problems(&config) {
+            none if none.is_empty() => Ok(config),
+            some => Err(Problems(some)),
+        });
+        let config = match checked {
             Ok(config) => config,
             Err(problems) if self.json => {
                 let list: Vec<Value> = problems.0.iter().map(problem).collect();

@@ -1,5 +1,5 @@
 //! Reads a line from the terminal without showing it. Echo is off before the question is out, so that nothing typed
-//! early shows, and on again however the reading ends, `^C` included. Used by [`super::passwd`].
+//! early shows, and on again however the reading ends, `^C` included. Used by `user passwd` and `test`.
 
 use assent_engine::directory::local::password::MAX_BYTES;
 use nix::sys::termios::{LocalFlags, SetArg, SpecialCharacterIndices, Termios, tcgetattr, tcsetattr};
