@@ -67,7 +67,12 @@ mod tests {
                 "[[user]]\nname = \"{name}\"\nid = \"1b4e28ba-2fa1-11d2-883f-b9a761bde3f{at}\"\nmobile = \"{mobile}\"\n"
             )
         };
-        let text = [user("alice", 1, "+1"), user("bob", 2, "+2"), user("carol", 3, "+1")].concat();
+        let text = [
+            user("alice", 1, "+491515550101"),
+            user("bob", 2, "+491515550102"),
+            user("carol", 3, "+491515550101"),
+        ]
+        .concat();
         std::fs::write(&file, text).unwrap();
         std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
         let profile = LocalProfile {
@@ -78,8 +83,11 @@ mod tests {
         };
         let local = LocalDirectory::without_nss(profile, ShortText::new("fleet").unwrap());
         let all = local.values("Mobile", ValueLimits::default()).await.unwrap();
-        let shown: Vec<(String, usize)> = all.values.iter().map(|(v, count)| (v.shown(10), *count)).collect();
-        assert_eq!(shown, [("+1".to_owned(), 2), ("+2".to_owned(), 1)]);
+        let shown: Vec<(String, usize)> = all.values.iter().map(|(v, count)| (v.shown(20), *count)).collect();
+        assert_eq!(
+            shown,
+            [("+491515550101".to_owned(), 2), ("+491515550102".to_owned(), 1)]
+        );
         assert_eq!((all.entries, all.cut), (3, None));
         let one = ValueLimits {
             values: 1,
