@@ -271,6 +271,13 @@ async fn openldaps_other_ways_to_end_an_account_are_told() {
         account("going", "shadowExpire: 99999\n"),
         account("ended", "pwdEndTime: 20200101000000Z\n"),
         account("early", "pwdStartTime: 20900101000000Z\n"),
+        "dn: cn=aged,ou=services,dc=lab,dc=test\nobjectClass: organizationalRole\nobjectClass: pwdPolicy\ncn: aged\n\
+         pwdAttribute: userPassword\npwdMaxAge: 86400\n\n"
+            .to_owned(),
+        account(
+            "aged",
+            "pwdPolicySubentry: cn=aged,ou=services,dc=lab,dc=test\npwdChangedTime: 20200101000000Z\n",
+        ),
     ];
     let slapd = Slapd::with(&people.concat(), true);
     let directory = slapd.directory();
@@ -283,8 +290,16 @@ async fn openldaps_other_ways_to_end_an_account_are_told() {
         assert_eq!(found(directory.look_up(&user(name)).await).account, expected, "{name}");
         match check(&directory, name, &format!("{name}pw")).await {
             PasswordCheck::Passed(person) => assert_eq!(person.account, expected, "{name}"),
-            PasswordCheck::Blocked(_) => assert_ne!(expected, Account::Active, "{name}"),
+            // slapd's control says "locked" of each; the entry knows better.
+            PasswordCheck::Blocked(account) => assert_eq!(account, expected, "{name}"),
             other => panic!("{name}: {other:?}"),
         }
     }
+    // How old the password may be, only the bind knows.
+    assert_eq!(found(directory.look_up(&user("aged")).await).account, Account::Active);
+    assert_eq!(
+        check(&directory, "aged", "agedpw").await,
+        PasswordCheck::Blocked(Account::MustChangePassword)
+    );
+    assert_eq!(check(&directory, "aged", "wrong").await, PasswordCheck::Wrong);
 }

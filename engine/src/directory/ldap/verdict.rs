@@ -19,7 +19,8 @@ pub fn judge(result: &LdapResult, person: Person) -> PasswordCheck {
         })),
         // 48: the entry has no password. Either way this password does not open the account.
         49 | 48 => match policy.or_else(|| active_directory(&result.text)) {
-            Some(account) => PasswordCheck::Blocked(account),
+            // OpenLDAP says "locked" of an account that has ended, too: where the entry says why, that counts.
+            Some(account) => PasswordCheck::Blocked(worse(person.account, Some(account))),
             None => PasswordCheck::Wrong,
         },
         // 389: too many failures.
