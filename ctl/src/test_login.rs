@@ -130,7 +130,7 @@ fn shown(text: &str) -> String {
 }
 
 fn ask(prompt: &str, echo: bool) -> Reply {
-    let question = Charset::of_locale().fit(&shown(prompt)).to_string();
+    let question = Charset::of_locale().fit(&shown(prompt));
     let typed = if echo || !io::stdin().is_terminal() {
         eprint!("{question}");
         let _ = io::stderr().flush();
