@@ -7,6 +7,7 @@ use assent_tests::sudoers::{self, Sudo};
 use assent_tests::suite::Scenario;
 use assent_tests::terminal::{Terminal, fits};
 use assent_tests::{SOON, accounts, scenarios};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 pub const SCENARIOS: &[Scenario] = scenarios![
@@ -17,6 +18,9 @@ pub const SCENARIOS: &[Scenario] = scenarios![
     explain_says_which_policy_matched_and_why_not,
     mission_row_20_a_recorded_login_is_replayed_under_the_policies_of_now,
     policy_test_asks_the_real_directory_and_says_what_differs,
+    mission_row_6_values_lists_what_the_directory_really_has,
+    check_reads_the_files_that_the_configuration_names,
+    explain_answers_for_another_address_and_time,
     test_plays_a_login_without_opening_a_session,
     r57_on_the_system_bus_only_root_changes_something,
     enrolment_refuses_unknown_users_and_wrong_digits,
@@ -167,6 +171,104 @@ fn policy_test_asks_the_real_directory_and_says_what_differs() {
     ] {
         assert!(bad.out.contains(part), "{part} in:\n{}", bad.out);
     }
+}
+
+fn mission_row_6_values_lists_what_the_directory_really_has() {
+    let _site = Site::open();
+    let values = assentctl(["values", "corp", "department"]).expect_success();
+    assert!(
+        values.out.contains("IT") && values.out.contains("values of department among"),
+        "{}",
+        values.out
+    );
+    let json = assentctl(["values", "corp", "department", "--json"]).expect_success();
+    let json: serde_json::Value = serde_json::from_str(&json.out).expect("JSON");
+    let known = json["values"].as_array().expect("a list");
+    assert!(
+        known
+            .iter()
+            .any(|value| value["value"] == "IT" && value["users"].as_u64() > Some(0)),
+        "{json}"
+    );
+    assert!(json["not_all"].is_null(), "{json}");
+    let unknown = assentctl(["values", "crop", "department"]);
+    assert_eq!(unknown.status.code(), Some(2));
+    assert!(unknown.err.contains("known are: corp, local"), "{}", unknown.err);
+}
+
+fn check_reads_the_files_that_the_configuration_names() {
+    let _site = Site::open();
+    let password = "/etc/assent/corp-ldap.password";
+    assentctl(["check"]).expect_success();
+    let says = |part: &str| {
+        let check = assentctl(["check"]);
+        assert_eq!(check.status.code(), Some(2), "{}{}", check.out, check.err);
+        assert!(check.err.contains(part), "{part} in:\n{}", check.err);
+        assert!(!check.err.contains("secret"), "no password is shown: {}", check.err);
+    };
+    let mode = |mode: u32| {
+        std::fs::set_permissions(password, std::fs::Permissions::from_mode(mode)).expect("its mode");
+    };
+    mode(0o644);
+    says("corp-ldap.password: its mode is 0644");
+    mode(0o600);
+    says("the agent's user assent cannot read it\n      mend: chown root:assent");
+    mode(0o640);
+    std::fs::write(password, "").expect("an empty file");
+    says("corp-ldap.password: it is empty");
+    std::fs::remove_file(password).expect("no file");
+    says("it cannot be read: No such file");
+    std::fs::write(password, "x\n").expect("a file");
+    Program::new("chown")
+        .args(["root:assent", password])
+        .finish(SOON)
+        .expect_success();
+    mode(0o640);
+    let users = "/etc/assent/users.toml";
+    std::fs::write(users, "[[user]]\nname = \"a\"\nmobil = \"1\"\n").expect("users");
+    Program::new("chown")
+        .args(["root:assent", users])
+        .finish(SOON)
+        .expect_success();
+    std::fs::set_permissions(users, std::fs::Permissions::from_mode(0o640)).expect("its mode");
+    says("users.toml:3: ");
+}
+
+fn explain_answers_for_another_address_and_time() {
+    let site = Site::open();
+    let usual = site.configuration();
+    let narrow = usual.replace(
+        "values = [\"IT\", \"IT-*\"]",
+        "values = [\"IT\", \"IT-*\"]\nnetworks = [\"192.0.2.0/24\"]\nwhen = { until = \"18:00\", zone = \"UTC\" }",
+    );
+    assert_ne!(usual, narrow);
+    assent_tests::scratch::write("/etc/assent/agentd.toml", &narrow);
+    let explain = |more: &[&str]| {
+        let program = more
+            .iter()
+            .fold(program("assentctl").args(["explain", "alice"]), |program, arg| {
+                program.arg(arg)
+            });
+        program.finish(SOON)
+    };
+    let inside = ["--from", "192.0.2.7", "--at", "2026-11-25T12:00Z"];
+    assert!(explain(&inside).expect_success().out.contains("method: staff-push"));
+    for (more, why) in [
+        (
+            &["--from", "198.51.100.7", "--at", "2026-11-25T12:00Z"][..],
+            "it is for other networks",
+        ),
+        (
+            &["--from", "192.0.2.7", "--at", "2026-11-25T19:00Z"][..],
+            "it is for other days or hours",
+        ),
+        (&["--at", "2026-11-25T12:00Z"][..], "the login has no address"),
+    ] {
+        let said = explain(more);
+        assert_eq!(said.status.code(), Some(1), "{more:?}");
+        assert!(said.out.contains(why), "{why} in:\n{}", said.out);
+    }
+    assert_eq!(explain(&["--at", "noon"]).status.code(), Some(2));
 }
 
 fn test_plays_a_login_without_opening_a_session() {
