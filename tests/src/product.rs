@@ -616,6 +616,12 @@ factors = [["staff-push"]]
 name = "sudo"
 services = ["sudo", "sudo-i"]
 factors = [["staff-push"]]
+
+[[application]]
+name = "su"
+services = ["su", "su-l"]
+factors = [["staff-push"]]
+subject = "caller"
 "#,
         url = gateway.url(),
         gateway_ca = gateway.ca_certificate().display(),

@@ -12,6 +12,7 @@ use std::process::ExitCode;
 
 mod admin;
 mod audit;
+mod caller;
 mod devices;
 mod evil;
 mod helpers;
@@ -32,6 +33,7 @@ fn main() -> ExitCode {
         worlds::SCENARIOS,
         ssh::SCENARIOS,
         sudo::SCENARIOS,
+        caller::SCENARIOS,
         users::SCENARIOS,
         weather::SCENARIOS,
         admin::SCENARIOS,

@@ -97,6 +97,7 @@ pub const PACKAGES: [Package; 3] = [
                 "/usr/share/assent/pam/",
             ),
             file(From::Tree("packaging/pam/sshd-key"), "/usr/share/assent/pam/"),
+            file(From::Tree("packaging/pam/su"), "/usr/share/assent/pam/"),
             file(From::Tree("packaging/pam/sudo"), "/usr/share/assent/pam/"),
             file(From::Tree("packaging/man/pam_assent.8"), "/usr/share/man/man8/"),
             file(From::Tree("packaging/man/assent-agentd.8"), "/usr/share/man/man8/"),
