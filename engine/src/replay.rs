@@ -221,7 +221,7 @@ impl Told<'_> {
             if is(&test.name, &cut) {
                 return Some(format!("the trace has not all of {}", test.name));
             }
-            let unread = reads.as_ref().is_some_and(|reads| !is(&test.name, reads));
+            let unread = reads.as_ref().is_none_or(|reads| !is(&test.name, reads));
             if matches!(source, AuthSource::Ldap(_)) && unread {
                 return Some(format!("the trace does not say: {} was not read then", test.name));
             }
