@@ -5,6 +5,7 @@ use super::Problem;
 use super::files::line_of;
 use super::keys;
 use super::raw::RawFile;
+use crate::directory::local;
 use serde::Deserialize as _;
 use serde::de::IntoDeserializer as _;
 use std::path::Path;
@@ -111,9 +112,8 @@ fn nearest_table(name: &str) -> String {
 /// The known name that is nearest, or all of them.
 fn suggest(name: &str, known: impl Iterator<Item = &'static str>) -> String {
     let known: Vec<&str> = known.collect();
-    let distance = |other: &str| strsim::damerau_levenshtein(&name.to_lowercase(), other);
-    match known.iter().min_by_key(|other| distance(other)) {
-        Some(best) if distance(best) <= 1 + name.chars().count() / 4 => format!("{best:?} is meant?"),
-        _ => format!("known are: {}", known.join(", ")),
+    match local::nearest(name, known.iter().copied()) {
+        Some(best) => format!("{best:?} is meant?"),
+        None => format!("known are: {}", known.join(", ")),
     }
 }
