@@ -194,6 +194,12 @@ mod tests {
         ] {
             assert_eq!(night.unmet(&login(None, at)), expected, "{at}");
         }
+        let round_the_clock = window(friday, (8 * 3600, 8 * 3600), "UTC");
+        assert_eq!(round_the_clock.unmet(&login(None, "2026-11-28T07:59:59Z")), None);
+        assert_eq!(
+            round_the_clock.unmet(&login(None, "2026-11-27T07:59:59Z")),
+            Some(Unmet::Time)
+        );
         let all_day = window(friday, (0, 24 * 3600), "UTC");
         assert_eq!(all_day.unmet(&login(None, "2026-11-27T23:59:59Z")), None);
         assert_eq!(all_day.unmet(&login(None, "2026-11-28T00:00:00Z")), Some(Unmet::Time));

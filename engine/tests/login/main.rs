@@ -387,7 +387,7 @@ fn where_the_caller_is_the_subject_they_prove_themselves_and_the_phone_shows_who
 #[test]
 fn a_caller_who_is_not_who_logged_in_is_denied_before_any_directory() {
     let mut other = Bench::resolved(Facts {
-        login_uid: Some(1001),
+        login_uid: Some(1005),
         ..su()
     });
     assert_eq!(other.cause(), Cause::NotTheCaller);
