@@ -1,10 +1,65 @@
 //! MISSION rows 4 to 8: attributes, values, conditions, order.
 
-use crate::company::{EXAMPLE, comes_to, config, with_policies};
+use crate::company::{EXAMPLE, comes_to, config, run, with_policies};
+use assent_engine::config::load_str;
 
 /// One policy for the push profile; whoever it does not take gets the SMS profile, the default.
 fn policy(rest: &str) -> String {
     format!("[[policy]]\npush_profile = \"staff-push\"\nauth_profile = \"corp\"\n{rest}\n")
+}
+
+#[tokio::test]
+async fn mission_rows_1_and_2_fallback_profiles_of_both_kinds_validate_in_their_order() {
+    for (order, both) in [("[\"corp\", \"local\"]", "corp"), ("[\"local\", \"corp\"]", "local")] {
+        let text = EXAMPLE.replacen(
+            "fallback_auth_profiles = [\"corp\", \"local\"]",
+            &format!("fallback_auth_profiles = {order}"),
+            1,
+        );
+        let config = config(&text.replace("values = [\"IT\", \"IT-*\"]", "values = [\"*\"]"));
+        let twice = "[[person]]\nuser = \"alice\"\nauth_profile = \"local\"\nattributes = { username = \"alice\" }\n\
+                     [[test]]\nuser = \"alice\"\nservice = \"sshd\"\nexpect = \"deny\"\n";
+        // The expectation is wrong on purpose: what is shown then is which profile was asked.
+        let why = run(&config, twice).await.remove(0).why.join("\n");
+        assert!(why.contains(&format!("{both}: knows the user")), "{order}:\n{why}");
+    }
+    let config = config(EXAMPLE);
+    assert_eq!(
+        comes_to(&config, "carla", "").await,
+        "sms",
+        "the second profile knows her"
+    );
+}
+
+#[test]
+fn mission_row_4_a_policys_auth_profile_is_one_of_its_push_profiles_fallbacks() {
+    let wrong = EXAMPLE.replacen(
+        "fallback_auth_profiles = [\"corp\", \"local\"]",
+        "fallback_auth_profiles = [\"local\"]",
+        1,
+    );
+    let found = load_str("agentd.toml", &wrong).unwrap_err().to_string();
+    assert!(
+        found.contains("auth_profile \"corp\" is none of \"staff-push\"'s fallback_auth_profiles"),
+        "{found}"
+    );
+    assert!(found.contains("agentd.toml:25"), "{found}");
+}
+
+#[tokio::test]
+async fn mission_row_15_factors_come_in_order_and_a_method_that_does_not_admit_is_passed_over() {
+    let test = "[[test]]\nuser = \"bob\"\nservice = \"sshd\"\nexpect = \"staff-push\"\n";
+    let outcome = run(&config(EXAMPLE), test).await.remove(0);
+    assert_eq!(outcome.got, "sms");
+    let at = |part: &str| {
+        outcome
+            .why
+            .iter()
+            .position(|line| line.contains(part))
+            .unwrap_or_else(|| panic!("{part}"))
+    };
+    assert!(at("factor 1: an earlier PAM module") < at("factor 2: a method"));
+    assert!(at("staff-push, department): no") < at("method: sms (SMS code), the factor's default"));
 }
 
 #[tokio::test]

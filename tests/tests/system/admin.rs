@@ -18,6 +18,7 @@ pub const SCENARIOS: &[Scenario] = scenarios![
     explain_says_which_policy_matched_and_why_not,
     mission_row_20_a_recorded_login_is_replayed_under_the_policies_of_now,
     policy_test_asks_the_real_directory_and_says_what_differs,
+    mission_row_3_the_agent_listens_on_no_network,
     mission_row_6_values_lists_what_the_directory_really_has,
     check_reads_the_files_that_the_configuration_names,
     explain_answers_for_another_address_and_time,
@@ -171,6 +172,30 @@ fn policy_test_asks_the_real_directory_and_says_what_differs() {
     ] {
         assert!(bad.out.contains(part), "{part} in:\n{}", bad.out);
     }
+}
+
+fn mission_row_3_the_agent_listens_on_no_network() {
+    let mut site = Site::open();
+    let pid = site.agent.service().pid();
+    let fds = std::fs::read_dir(format!("/proc/{pid}/fd")).expect("its descriptors");
+    let targets = fds.filter_map(|fd| std::fs::read_link(fd.expect("a descriptor").path()).ok());
+    let own: Vec<String> = targets
+        .filter_map(|target| Some(target.to_str()?.strip_prefix("socket:[")?.strip_suffix(']')?.to_owned()))
+        .collect();
+    let mut connected = 0;
+    for table in ["tcp", "tcp6", "udp", "udp6"] {
+        let text = std::fs::read_to_string(format!("/proc/{pid}/net/{table}")).expect("its network's sockets");
+        for line in text.lines().skip(1) {
+            let words: Vec<&str> = line.split_whitespace().collect();
+            let (state, inode) = (words[3], words[9]);
+            if own.iter().any(|own| own == inode) {
+                // 01 is ESTABLISHED: outward, to the gateway and the directory.
+                assert_eq!(state, "01", "{table}: {line}");
+                connected += 1;
+            }
+        }
+    }
+    assert!(connected > 0, "it is connected to the gateway");
 }
 
 fn mission_row_6_values_lists_what_the_directory_really_has() {
