@@ -109,7 +109,7 @@ function begin() {
   const { here } = tabs({ active: () => void app.start().catch(failed), passive: () => app.yield() });
   app.here = here;
   setInterval(tick, TICK_MS);
-  addEventListener("online", () => (hurry(), app.redraw()));
+  addEventListener("online", () => (hurry(), app.redraw(), void app.recheck()));
   addEventListener("offline", () => (hurry(true), app.redraw()));
   addEventListener("popstate", () => app.closed());
   addEventListener("hashchange", () => {

@@ -75,6 +75,14 @@ export function lasting(ms) {
   return minutes < 120 ? `${minutes} min` : `${Math.floor(minutes / 60)} h`;
 }
 
+/** How far this device's clock is off. @param {number} ahead seconds that the right time is ahead of it */
+export function drift(ahead) {
+  const off = Math.abs(ahead);
+  const units = /** @type {const} */ ([[172_800, 86_400, "days"], [7200, 3600, "hours"], [120, 60, "minutes"], [0, 1, "seconds"]]);
+  const [, unit, name] = units.find(([from]) => off >= from) ?? units[3];
+  return `${Math.round(off / unit)} ${name} ${ahead > 0 ? "slow" : "fast"}`;
+}
+
 /** How this browser and its machine are called, for a label. */
 export async function platform() {
   const agent = navigator.userAgent;
