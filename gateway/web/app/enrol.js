@@ -40,7 +40,7 @@ export function tokenOf(code) {
   const bytes = [id, secret, root].map((part) => decode(part ?? ""));
   const [, key] = bytes;
   if (version !== "1" || more.length > 0 || !id || !root || !key || bytes.some((part) => part?.length !== 16)) {
-    throw new LinkError("the code is not whole: it is four parts with dots between them, the first of them “1”");
+    throw new LinkError("the code is not whole; copy the whole link again");
   }
   return { id, secret: key, root };
 }
@@ -52,15 +52,16 @@ export function tokenOf(code) {
  */
 export function linkOf(typed, origin) {
   const trimmed = typed.trim();
-  const [address = "", code] = trimmed.includes("#") ? split(trimmed) : [undefined, trimmed];
+  const alone = !trimmed.includes("#") && !/^https?:/i.test(trimmed);
+  const [address, code] = alone ? ["", trimmed] : split(trimmed);
   if (address !== "") {
     const url = urlOf(address);
-    if (url === null) throw new LinkError("this is no enrolment link");
+    if (url === null || (url.origin !== origin && code === "")) throw new LinkError("this is no enrolment link");
     if (url.origin !== origin) {
       throw new LinkError(`this link is for the authenticator at ${url.origin}. Open it there, or ask for a new one`);
     }
   }
-  return tokenOf(code ?? "");
+  return tokenOf(code);
 }
 
 /** @param {string} address @returns {URL | null} */
@@ -74,8 +75,8 @@ export function urlOf(address) {
 
 /** @param {string} link @returns {[string, string]} */
 function split(link) {
-  const at = link.indexOf("#");
-  return [link.slice(0, at), link.slice(at + 1)];
+  const [address = "", ...code] = link.split("#");
+  return [address, code.join("#")];
 }
 
 /**

@@ -119,7 +119,7 @@ function pending({ waiting, open }, many) {
         { type: "button", class: "waiting", onclick: () => open(one) },
         h("strong", null, service(statement)),
         h("span", null, outside(statement.host.display), ", ", outside(statement.user), many && ", ", many && outside(one.account.name)),
-        h("span", { class: "soft small waiting-left" }),
+        h("span", { class: "soft small" }, "Login id ", h("span", { class: "mono" }, outside(statement.login)), ", ", h("span", { class: "waiting-left" })),
       ),
     );
   };
@@ -144,7 +144,7 @@ function recent(past, clear) {
         "div",
         { class: "main" },
         h("span", null, h("strong", null, one.what), " on ", outside(one.host)),
-        h("span", { class: "soft small" }, outside(one.user), " · ", shortly(one.at), " · ", h("span", { class: "mono" }, outside(one.login))),
+        h("span", { class: "soft small" }, outside(one.user), " · ", shortly(one.at), " · Login id ", h("span", { class: "mono" }, outside(one.login))),
       ),
       h("span", { class: `tag ${kind}` }, tag),
     );

@@ -21,6 +21,9 @@ const SERVICES = {
   "polkit-1": "Administration dialogue",
 };
 
+/** What is no longer ago has just happened. */
+const JUST_MS = 2000;
+
 /** The service in words. @param {Statement} statement */
 export function service({ svc, cmd }) {
   if (svc === "enrol") {
@@ -44,7 +47,7 @@ export const BECAME = {
 
 /** Where a login comes from. @param {Statement["src"]} src */
 export function origin(src) {
-  if (src === undefined) return { address: "this host itself", place: "no network address" };
+  if (src === undefined) return { address: "this host", place: "no network address" };
   const ip = src.ip.includes(":") && src.port !== undefined ? `[${src.ip}]` : src.ip;
   const address = src.port === undefined ? ip : `${ip} port ${src.port}`;
   const named = src.place === undefined ? "place unknown" : visible(src.place);
@@ -55,6 +58,12 @@ export function origin(src) {
 /** @param {number} seconds since 1970 */
 export const moment = (seconds) =>
   new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" }).format(seconds * 1000);
+
+/** The time of the day alone. @param {number} seconds since 1970 */
+export const time = (seconds) => new Intl.DateTimeFormat(undefined, { timeStyle: "medium" }).format(seconds * 1000);
+
+/** Whether that was today. @param {number} seconds since 1970 */
+export const sameDay = (seconds) => new Date(seconds * 1000).toDateString() === new Date().toDateString();
 
 /** @param {number} seconds since 1970 */
 export const day = (seconds) => new Intl.DateTimeFormat(undefined, { dateStyle: "medium" }).format(seconds * 1000);
@@ -74,6 +83,12 @@ export function lasting(ms) {
   const minutes = Math.floor(seconds / 60);
   return minutes < 120 ? `${minutes} min` : `${Math.floor(minutes / 60)} h`;
 }
+
+/** How long ago something was. @param {number} ms */
+export const ago = (ms) => (ms < JUST_MS ? "just now" : `${lasting(ms)} ago`);
+
+/** A reason as a sentence. @param {string} reason */
+export const sentence = (reason) => `${reason.charAt(0).toUpperCase()}${reason.slice(1)}.`;
 
 /** How far this device's clock is off. @param {number} ahead seconds that the right time is ahead of it */
 export function drift(ahead) {
