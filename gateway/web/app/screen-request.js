@@ -85,7 +85,7 @@ function details(statement, account, command, left) {
     ...optional("Terminal", tty, "mono"),
   );
   const how = facts(
-    fact("From", h("span", { class: src && "mono" }, address), ", ", place),
+    fact("From", h("span", { class: src && "mono" }, address), place !== null && `, ${place}`),
     fact("Asked", sameDay(iat) ? time(iat) : moment(iat), h("span", { class: "soft small" }, ", by the host’s clock")),
     fact("Time left", left),
     fact("Passed", ...(first.length === 0 ? ["nothing before this"] : [outside(first.join(", "))])),

@@ -47,7 +47,7 @@ export const BECAME = {
 
 /** Where a login comes from. @param {Statement["src"]} src */
 export function origin(src) {
-  if (src === undefined) return { address: "this host", place: "no network address" };
+  if (src === undefined) return { address: "this host itself", place: null };
   const ip = src.ip.includes(":") && src.port !== undefined ? `[${src.ip}]` : src.ip;
   const address = src.port === undefined ? ip : `${ip} port ${src.port}`;
   const named = src.place === undefined ? "place unknown" : visible(src.place);

@@ -210,7 +210,7 @@ test("the place is said, or that there is none", async () => {
     [{ ip: "fd00::7" }, "private network"],
     [{ ip: "203.0.113.7" }, "place unknown"],
     [{ ip: "2001:db8::7", port: 22, place: "Zürich", asn: 64496 }, "Zürich, AS64496"],
-    [undefined, "no network address"],
+    [undefined, "this host itself"],
   ])) {
     const id = await world.host.push("alice", { src });
     await phone.heading("SSH login");
