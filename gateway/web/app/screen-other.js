@@ -71,7 +71,7 @@ function removal(remove) {
       h("div", { class: "two" }, button("Keep", "", () => dialog.close()), button("Delete", "danger primary", remove)),
     ),
   );
-  return h("div", null, button("Remove it from this device …", "danger block", () => dialog.showModal()), dialog);
+  return h("div", null, button("Delete its keys …", "danger block", () => dialog.showModal()), dialog);
 }
 
 /** @param {{ here: () => void }} ways @returns {Screen} */

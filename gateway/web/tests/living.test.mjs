@@ -3,6 +3,7 @@ import { after, before, test } from "node:test";
 import assert from "node:assert/strict";
 import { serve } from "../dev/serve.mjs";
 import { Phone, World } from "./rig.mjs";
+import { spoil } from "./tour.mjs";
 
 /** @type {World} */
 let world;
@@ -337,31 +338,14 @@ test("a database that has lost its stores is lost keys, not the end of the app",
 test("a registration that was changed where it is kept is called so, and not lost keys", async () => {
   const phone = await world.phone();
   const page = await phone.enrol("changed");
-  await page.evaluate(
-    () =>
-      new Promise((resolve, reject) => {
-        const request = indexedDB.open("assent");
-        request.onerror = reject;
-        request.onsuccess = () => {
-          const store = request.result.transaction("registrations", "readwrite").objectStore("registrations");
-          const all = store.getAll();
-          all.onsuccess = () => {
-            const [one] = all.result;
-            const last = one.certificate.at(-2) === "A" ? "B" : "A";
-            const put = store.put({ ...one, certificate: `${one.certificate.slice(0, -2)}${last}${one.certificate.at(-1)}` });
-            put.onsuccess = () => (request.result.close(), resolve(undefined));
-          };
-        };
-      }),
-  );
-  await page.reload();
+  await spoil(phone);
   await phone.heading("This registration does not verify");
   await page.getByText(/The reason: .*signature/).waitFor();
   assert.equal(await page.getByText(/keys are gone|deleted them/).count(), 0);
-  await page.getByRole("button", { name: "Remove it from this device …" }).click();
+  await page.getByRole("button", { name: "Delete its keys …" }).click();
   await page.getByRole("button", { name: "Keep", exact: true }).click();
   assert.equal(await kept(page), 1);
-  await page.getByRole("button", { name: "Remove it from this device …" }).click();
+  await page.getByRole("button", { name: "Delete its keys …" }).click();
   await page.getByRole("button", { name: "Delete", exact: true }).click();
   await phone.heading("Approve your sign-ins here");
   assert.equal(await kept(page), 0);
