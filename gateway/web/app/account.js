@@ -2,7 +2,7 @@
 // devices. One of these for each enrolment.
 
 import { decode } from "/assets/bytes.js";
-import { now, verifyDevice, verifyIssuer } from "/assets/cert.js";
+import { CertError, verifyDevice, verifyIssuer } from "/assets/cert.js";
 import { Stream } from "/assets/events.js";
 import { digest } from "/assets/jws.js";
 import { pointOf, verifyingKey } from "/assets/keys.js";
@@ -24,19 +24,20 @@ import { keep } from "/assets/vault.js";
 /** A device in the list that the registrar gave. @typedef {{ id: string, label: string, name: string, since: number,
  *   until: number, own: boolean, verified: boolean }} Listed */
 
-/** The keys are not what the certificate says. */
+/** The keys are not there any more. */
 export class KeysError extends Error {}
 
 export class Account {
-  /** @param {Registration} registration @param {VerifyingKey} root @param {Issuer} issuer @param {Device} device */
-  constructor(registration, root, issuer, device) {
+  /** @param {Registration} registration @param {Caller} caller @param {VerifyingKey} root @param {Issuer} issuer
+   * @param {Device} device */
+  constructor(registration, caller, root, issuer, device) {
     this.registration = registration;
     this.issuer = issuer;
     this.device = device;
-    const { deviceId, keys, relay } = registration;
+    const { deviceId, keys } = registration;
     /** @type {Self} */
     this.self = { deviceId, identities: device.claims.identities, keys, root };
-    this.caller = new Caller(relay, deviceId, keys.sign);
+    this.caller = caller;
     /** @type {Link} */
     this.link = { name: "connecting", why: "", since: Date.now() };
     /** @type {Stream | null} */
@@ -47,15 +48,22 @@ export class Account {
 
   /** @param {Registration} registration */
   static async load(registration) {
-    const { keys } = registration;
+    const { deviceId, keys, relay } = registration;
+    const points = await pointsOf(keys);
+    if (points === null) throw new KeysError("no keys are kept here any more");
     const root = await verifyingKey(registration.root);
-    const issuer = await verifyIssuer(registration.issuer, root, now());
-    const device = await verifyDevice(issuer, registration.certificate, now());
-    const points = await Promise.all([pointOf(keys.sign.publicKey), pointOf(keys.kem.publicKey)]).catch(() => []);
-    if (points[0] !== device.claims.sign || points[1] !== device.claims.kem) {
-      throw new KeysError("the keys are gone or are others");
+    const caller = new Caller(relay, deviceId, keys.sign, registration.ahead ?? 0, (ahead) => {
+      registration.ahead = ahead;
+      void keep(registration).catch(() => {});
+    });
+    const [issuer, device] = await caller.judge(async (at) => {
+      const issuer = await verifyIssuer(registration.issuer, root, at);
+      return /** @type {const} */ ([issuer, await verifyDevice(issuer, registration.certificate, at)]);
+    });
+    if (points.sign !== device.claims.sign || points.kem !== device.claims.kem) {
+      throw new CertError("the keys that are kept here are others than its certificate’s");
     }
-    return new Account(registration, root, issuer, device);
+    return new Account(registration, caller, root, issuer, device);
   }
 
   get id() {
@@ -88,18 +96,17 @@ export class Account {
 
   /** @param {string} delivered @param {number} expiry @param {Bytes} box @returns {Promise<VerifiedRequest>} */
   verified(delivered, expiry, box) {
-    return verified(this.self, delivered, expiry, box);
+    return this.caller.judge((at) => verified(this.self, delivered, expiry, box, at));
   }
 
   /** @param {VerifiedRequest} request @param {Decision} decision @param {string | undefined} num */
   sealed(request, decision, num) {
-    return sealedAnswer(this.self, request, decision, num);
+    return sealedAnswer(this.self, request, decision, num, this.caller.now());
   }
 
   /** @param {import("/assets/registrar.js").Want} what */
   async ask(what) {
-    const { deviceId, keys, relay } = this.registration;
-    return deviceCall(relay, this.issuer, keys, deviceId, this.caller.ahead, what);
+    return deviceCall(this.caller, this.issuer, this.registration.keys, what);
   }
 
   /** Asks for the list of devices. Those that were not in the last one become news. @param {import("/assets/registrar.js").Want} [what] */
@@ -121,7 +128,7 @@ export class Account {
   /** @param {string} document @param {string} label @returns {Promise<Listed>} */
   async listed(document, label) {
     try {
-      const { claims } = await verifyDevice(this.issuer, document, now());
+      const { claims } = await verifyDevice(this.issuer, document, this.caller.now());
       const own = claims.device_id === this.id;
       const { device_id: id, name, nbf: since, exp: until } = claims;
       return { id, label, name, since, until, own, verified: true };
@@ -135,6 +142,16 @@ export class Account {
   async seen() {
     this.registration.news = [];
     await keep(this.registration);
+  }
+}
+
+/** Our own public keys; null when there is no pair any more. @param {Registration["keys"] | undefined} keys */
+async function pointsOf(keys) {
+  try {
+    if (keys === undefined) return null;
+    return { sign: await pointOf(keys.sign.publicKey), kem: await pointOf(keys.kem.publicKey) };
+  } catch {
+    return null;
   }
 }
 

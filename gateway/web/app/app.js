@@ -1,9 +1,8 @@
 // The app: registrations, the desk, and which screen is shown. What is shown when nothing waits follows from the state
 // alone (`rest`); a verified request comes before everything else.
 
-import { Account, KeysError } from "/assets/account.js";
+import { Account } from "/assets/account.js";
 import { send } from "/assets/answering.js";
-import { TimeError } from "/assets/cert.js";
 import { Desk } from "/assets/desk.js";
 import { button, h, notice, p } from "/assets/dom.js";
 import { Registering } from "/assets/registering.js";
@@ -13,20 +12,23 @@ import { outcome } from "/assets/screen-outcome.js";
 import { request } from "/assets/screen-request.js";
 import { settings } from "/assets/screen-settings.js";
 import { welcome } from "/assets/screen-welcome.js";
+import { missing, unusable } from "/assets/unusable.js";
 import { service } from "/assets/words.js";
 import * as vault from "/assets/vault.js";
 
 /** @import { Heard } from "/assets/events.js" */
 /** @import { Waiting } from "/assets/desk.js" */
 /** @import { Decision } from "/assets/request.js" */
-/** @import { Unusable } from "/assets/screen-other.js" */
 /** @import { Screen } from "/assets/screen-welcome.js" */
+/** @import { Unusable } from "/assets/unusable.js" */
 /** @import { Became, Past, Registration } from "/assets/vault.js" */
 
 /** Where this app's gateway is. @typedef {{ relay: string, panel: string }} Config */
 
 /** A result is left on the screen for so long before a new request takes its place. */
 const READ_MS = 3000;
+/** What a clock stood in the way of is tried again so often. */
+const RECHECK_MS = 10_000;
 
 /** What the page gives: `renote` draws the notices again, for which `notes` is asked.
  * @typedef {{ show: (screen: Screen) => void, renote: () => void, config: () => Promise<Config> }} Page */
@@ -40,6 +42,9 @@ export class App {
     this.accounts = [];
     /** @type {Unusable[]} */
     this.unusable = [];
+    /** @type {ReturnType<typeof setTimeout> | undefined} */
+    this.rechecks = undefined;
+    this.rechecking = false;
     /** @type {Past[]} */
     this.past = [];
     this.registering = new Registering({
@@ -80,6 +85,8 @@ export class App {
     this.active = false;
     for (const account of this.accounts) account.disconnect();
     this.accounts = [];
+    this.unusable = [];
+    clearTimeout(this.rechecks);
     this.desk.waiting = [];
     this.registering.yield();
     this.aside = null;
@@ -92,29 +99,50 @@ export class App {
     this.accounts = [];
     this.unusable = [];
     for (const mark of vault.marks()) {
-      if (!kept.some((one) => one.deviceId === mark.deviceId)) {
-        this.unusable.push({ mark, why: "No keys are kept here any more.", keysGone: true });
-      }
+      if (!kept.some((one) => one.deviceId === mark.deviceId)) this.unusable.push(missing(mark));
     }
     for (const registration of kept) await this.use(registration);
     this.past = await vault.history();
     this.persistent = (await navigator.storage?.persisted?.()) ?? false;
+    this.recheckLater();
   }
 
-  /** @param {Registration} registration */
+  /** Takes a registration into work, or notes why it cannot be. @param {Registration} registration */
   async use(registration) {
     const { deviceId, relay, label } = registration;
     try {
       const account = await Account.load(registration);
       vault.markAll([{ deviceId, name: account.name, label, relay }]);
+      this.unusable = this.unusable.filter((one) => one.registration !== registration);
       this.accounts.push(account);
       return account;
     } catch (error) {
-      const why = error instanceof Error ? error.message : "its keys cannot be read";
       const mark = vault.marks().find((one) => one.deviceId === deviceId) ?? { deviceId, name: "", label, relay };
-      this.unusable.push({ mark, why, keysGone: error instanceof KeysError || !(error instanceof TimeError) });
+      const others = this.unusable.filter((one) => one.registration !== registration);
+      this.unusable = [...others, unusable(mark, registration, error)];
       return null;
     }
+  }
+
+  recheckLater() {
+    clearTimeout(this.rechecks);
+    if (this.unusable.some((one) => one.kind === "clock")) this.rechecks = setTimeout(() => void this.recheck(), RECHECK_MS);
+  }
+
+  /** Tries again what a clock stood in the way of. */
+  async recheck() {
+    if (this.rechecking) return;
+    this.rechecking = true;
+    const heads = () => this.unusable.map((one) => one.head).join();
+    const before = heads();
+    for (const { kind, registration } of this.unusable) {
+      if (!this.active || kind !== "clock" || registration === null) continue;
+      const account = await this.use(registration);
+      if (account !== null && this.active) this.connect(account);
+    }
+    this.rechecking = false;
+    if (heads() !== before) this.settle();
+    this.recheckLater();
   }
 
   /** @param {Account} account */
@@ -327,12 +355,27 @@ export class App {
   resettle = null;
 
   showLost() {
-    const forget = async () => {
-      for (const { mark } of this.unusable) await vault.wipe(mark.deviceId);
+    const all = this.unusable;
+    // Whatever was deleted here was asked for by its name: there are no keys, or the person said that they may go.
+    const drop = async (/** @type {Unusable["kind"][]} */ kinds) => {
+      for (const { mark, kind } of all) if (kinds.includes(kind)) await vault.wipe(mark.deviceId);
+      this.unusable = this.unusable.filter((one) => !kinds.includes(one.kind));
+      this.settle();
+    };
+    const later = () => {
       this.unusable = [];
       this.settle();
     };
-    this.page.show(lost({ lost: this.unusable, enrol: () => this.add(), forget: () => void forget() }));
+    this.page.show(
+      lost({
+        lost: all,
+        enrol: () => this.add(),
+        again: () => void this.recheck(),
+        forget: () => void drop(["gone"]),
+        remove: () => void drop(["ended", "damaged"]),
+        later: this.accounts.length > 0 ? later : null,
+      }),
+    );
   }
 
   showHome() {

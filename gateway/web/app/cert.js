@@ -61,17 +61,27 @@ const deviceShape = object({
 /** A certificate is refused. */
 export class CertError extends Error {}
 
-/** A certificate is refused because of the time; usually a clock is wrong. */
-export class TimeError extends CertError {}
+/** A certificate is refused because of the time; often a clock is wrong. */
+export class TimeError extends CertError {
+  /** @param {string} what @param {number} at when it was judged @param {{ nbf: number, exp: number }} life */
+  constructor(what, at, { nbf, exp }) {
+    const day = (/** @type {number} */ time) => new Date(time * 1000).toISOString().replace("T", " ").slice(0, 16);
+    super(`the ${what} is valid from ${day(nbf)} to ${day(exp)} UTC, and it was judged at ${day(at)}`);
+    this.begins = nbf;
+    this.ends = exp;
+    /** Whether its time has not come yet, rather than gone by. */
+    this.early = at < nbf;
+    /** Whether that is so by the relay's clock, and not by this machine's alone. */
+    this.checked = false;
+  }
+}
 
-/** This machine's clock, in seconds since 1970. */
+/** This machine's clock, in seconds since 1970. It may be wrong: what it says is corrected by the relay's (R81). */
 export const now = () => Math.floor(Date.now() / 1000);
 
 /** @param {string} what @param {number} at @param {{ nbf: number, exp: number }} life */
 function inTime(what, at, { nbf, exp }) {
-  if (at + SKEW >= nbf && at <= exp + SKEW) return;
-  const day = (/** @type {number} */ time) => new Date(time * 1000).toISOString().replace("T", " ").slice(0, 16);
-  throw new TimeError(`the ${what} is valid from ${day(nbf)} to ${day(exp)}, and this device's clock says ${day(at)}`);
+  if (at + SKEW < nbf || at > exp + SKEW) throw new TimeError(what, at, { nbf, exp });
 }
 
 /** @param {string} document @param {VerifyingKey} root @param {number} at @returns {Promise<Issuer>} */

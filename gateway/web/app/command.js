@@ -31,19 +31,18 @@ export function command({ svc, cmd }, opened) {
     return { rows: sudo ? [fact("Command", "none is part of this request")] : [], folded: false };
   }
   const folded = isLong(cmd);
-  const resolved = h("dd", { class: "command" });
-  const asked = h("dd", { class: "command" });
+  const resolved = h("p");
+  const asked = h("div", { class: "asked" });
   const draw = (/** @type {boolean} */ whole) => {
     if (cmd.resolved !== undefined) resolved.replaceChildren(line(cmd.resolved, whole));
-    asked.replaceChildren(...args(cmd, whole));
+    asked.replaceChildren(...args(cmd, whole, folded));
   };
+  const typed = h("p", { class: "soft small" }, "as typed, each argument apart:");
+  const box = h("dd", { class: "command" }, ...(cmd.resolved === undefined ? [] : [resolved, typed]), asked);
   const open = () => {
     draw(true);
-    const first = asked.closest("dl")?.querySelector(".command");
-    if (first instanceof HTMLElement) {
-      first.tabIndex = -1;
-      first.focus({ preventScroll: true });
-    }
+    box.tabIndex = -1;
+    box.focus({ preventScroll: true });
     opener.remove();
     opened();
   };
@@ -54,9 +53,9 @@ export function command({ svc, cmd }, opened) {
     button(`Show all: ${cmd.args.length} arguments, ${size} characters`, "block", open),
   );
   draw(!folded);
+  const name = cmd.resolved === undefined ? "Command, each argument as typed" : "Command, as sudo resolved it";
   const rows = [
-    cmd.resolved !== undefined && h("div", { class: "wide" }, h("dt", null, "Command, as sudo resolved it"), resolved),
-    h("div", { class: "wide" }, h("dt", null, "As asked, each argument for itself"), asked),
+    h("div", { class: "wide" }, h("dt", null, name), box),
     cmd.truncated &&
       h(
         "div",
@@ -81,9 +80,10 @@ function shortened(text, whole) {
   return [outside(cut.head), h("span", { class: "gone" }, ` … ${cut.gone} characters … `), outside(cut.tail)];
 }
 
-/** @param {Command} command @param {boolean} whole @returns {Node[]} */
-function args({ args }, whole) {
-  if (args.length === 0) return [h("p", { class: "soft" }, "no arguments")];
+/** Each argument apart: in a row where they are few and short, one below the other where they are not.
+ * @param {Command} command @param {boolean} whole @param {boolean} long @returns {Node[]} */
+function args({ args }, whole, long) {
+  if (args.length === 0) return [h("p", { class: "soft small" }, "no arguments")];
   const item = (/** @type {number} */ at) =>
     h("li", { value: at + 1 }, h("code", { class: "mono" }, ...shortened(args[at] ?? "", whole)));
   const count = args.length;
@@ -91,5 +91,5 @@ function args({ args }, whole) {
   const shown = middle ? [0, 1, 2, 3, count - 2, count - 1] : args.map((_, at) => at);
   const items = shown.map(item);
   if (middle) items.splice(4, 0, h("li", { class: "gone", value: 5 }, `… ${count - 6} more arguments …`));
-  return [h("ol", { class: "arguments" }, ...items)];
+  return [h("ol", { class: `arguments ${long ? "listed" : "in-a-row"}` }, ...items)];
 }

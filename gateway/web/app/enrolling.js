@@ -7,6 +7,7 @@ import { NotBelieved, Refused, enrol, enrolmentStands } from "/assets/registrar.
 import { Problem, Unreachable, trustInfo } from "/assets/relay.js";
 import { visible } from "/assets/text.js";
 import { complete, forgetEnrolling, keepEnrolling } from "/assets/vault.js";
+import { drift } from "/assets/words.js";
 
 /** @import { Issuer } from "/assets/cert.js" */
 /** @import { Token } from "/assets/enrol.js" */
@@ -52,7 +53,7 @@ export async function come(relay, token, label, ua) {
  * @returns {Promise<Registration | null>} null when it was stopped
  */
 export async function wait(one, stop, tell) {
-  const issuer = await verifyIssuer(one.issuer, await verifyingKey(one.root), now());
+  const issuer = await verifyIssuer(one.issuer, await verifyingKey(one.root), now() + one.ahead);
   for (;;) {
     await new Promise((resolve) => setTimeout(resolve, POLL_MS));
     if (stop.aborted) return null;
@@ -86,6 +87,7 @@ async function register(one, issuer, document) {
     certificate: document,
     label: claims.label,
     keys,
+    ahead: one.ahead,
     known: null,
     news: [],
   };
@@ -113,7 +115,7 @@ export function troubleOf(error, relay) {
   if (error instanceof ClockError) {
     return trouble(
       "The clock is wrong",
-      `This device's clock and the gateway's differ by ${error.off} seconds, so certificates cannot be checked. ${error.message}.`,
+      `This device’s clock is ${drift(error.off)}, so certificates cannot be checked: ${error.message}.`,
       "Set this device's date and time to automatic, then try again.",
       { again: true },
     );

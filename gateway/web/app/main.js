@@ -6,11 +6,14 @@ import { broken } from "/assets/screen-other.js";
 import { object, short } from "/assets/shape.js";
 import { tabs } from "/assets/tabs.js";
 import { serviceWorker } from "/assets/trusted.js";
+import { sentence } from "/assets/words.js";
 
 /** @import { Config } from "/assets/app.js" */
 /** @import { Screen } from "/assets/screen-welcome.js" */
 
 const TICK_MS = 500;
+/** The second half of a double click comes within this. */
+const DOUBLE_MS = 700;
 
 /** @param {string} id */
 function there(id) {
@@ -24,6 +27,8 @@ const notices = there("notices");
 const toSettings = there("settings");
 /** @type {Screen | null} */
 let shown = null;
+/** When another screen was drawn. */
+let changed = 0;
 
 /** @param {Screen} screen */
 function show(screen) {
@@ -40,10 +45,21 @@ function show(screen) {
     const again = [...main.querySelectorAll("button")].find((button) => button.textContent === kept);
     (again ?? main.querySelector("h1"))?.focus({ preventScroll: true });
   } else if (!same) {
+    changed = performance.now();
     scrollTo(0, 0);
     main.querySelector("h1")?.focus({ preventScroll: true });
   }
 }
+
+/** The second half of a double click was meant for the screen before: it presses and marks nothing on this one.
+ * @param {MouseEvent} event */
+function secondHalf(event) {
+  if (event.detail < 2 || performance.now() - changed > DOUBLE_MS) return;
+  event.preventDefault();
+  event.stopPropagation();
+}
+main.addEventListener("mousedown", secondHalf, { capture: true });
+main.addEventListener("click", secondHalf, { capture: true });
 
 function renote() {
   notices.replaceChildren(...app.notes());
@@ -100,7 +116,7 @@ async function work() {
 function begin() {
   const code = broughtByLink();
   const problem = code === "" ? null : app.registering.bring(code);
-  if (problem !== null) app.offer("link", "The link could not be used", `${problem}.`, "Close", () => {});
+  if (problem !== null) app.offer("link", "The link could not be used", sentence(problem), "Close", () => {});
   toSettings.addEventListener("click", () => app.settings());
   const failed = (/** @type {unknown} */ error) => {
     const why = error instanceof Error ? error.message : "unknown error";
@@ -109,7 +125,7 @@ function begin() {
   const { here } = tabs({ active: () => void app.start().catch(failed), passive: () => app.yield() });
   app.here = here;
   setInterval(tick, TICK_MS);
-  addEventListener("online", () => (hurry(), app.redraw()));
+  addEventListener("online", () => (hurry(), app.redraw(), void app.recheck()));
   addEventListener("offline", () => (hurry(true), app.redraw()));
   addEventListener("popstate", () => app.closed());
   addEventListener("hashchange", () => {

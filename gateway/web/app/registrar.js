@@ -11,6 +11,7 @@ import { bytes, digest, integer, list, object, seconds, short, text, variant, ve
 
 /** @import { Issuer } from "/assets/cert.js" */
 /** @import { OwnKeys } from "/assets/keys.js" */
+/** @import { Caller } from "/assets/relay.js" */
 
 const sealedShape = object({ issuer: digest, blob: bytes });
 const envelopeShape = object({ reply: text });
@@ -42,10 +43,11 @@ const replyShape = object({
 
 /** The registrar understood and refused. */
 export class Refused extends Error {
-  /** @param {string} code @param {string} said */
-  constructor(code, said) {
+  /** @param {string} code @param {string} said @param {number} at the registrar's clock */
+  constructor(code, said, at) {
     super(said);
     this.code = code;
+    this.at = at;
   }
 }
 
@@ -53,17 +55,18 @@ export class Refused extends Error {
 export class NotBelieved extends Error {}
 
 /**
- * One sealed call. Throws `Refused` if that is the reply.
- * @param {string} base @param {Issuer} issuer @param {OwnKeys} keys @param {object} ask @returns {Promise<Reply>}
+ * One sealed call: the reply, and the registrar's clock. Throws `Refused` if that is the reply.
+ * @param {string} base @param {Issuer} issuer @param {OwnKeys} keys @param {object} ask
+ * @returns {Promise<{ reply: Reply, at: number }>}
  */
 async function call(base, issuer, keys, ask) {
   const call = { v: 1, reply_to: await pointOf(keys.kem.publicKey), n: encode(random(16)), ask };
   const blob = await seal(issuer.claims.kem, "call", issuer.key.id, call);
   const re = encode(await sha256(blob));
   const sealed = await json(`${base}/v1/registrar`, posted({ issuer: issuer.key.id, blob: encode(blob) }), sealedShape);
-  const reply = await believed(issuer, keys, re, sealed.blob);
-  if (reply.name === "refused") throw new Refused(reply.content.code, reply.content.text);
-  return reply;
+  const { reply, at } = await believed(issuer, keys, re, sealed.blob);
+  if (reply.name === "refused") throw new Refused(reply.content.code, reply.content.text, at);
+  return { reply, at };
 }
 
 /** @param {Issuer} issuer @param {OwnKeys} keys @param {string} re @param {Uint8Array<ArrayBuffer>} blob */
@@ -71,15 +74,15 @@ async function believed(issuer, keys, re, blob) {
   try {
     const envelope = await open(keys.kem, "reply", re, blob, envelopeShape);
     const signed = await verify(envelope.reply, "assent-reg-reply+jws", issuer.key, replyShape);
-    if (signed.re === re) return signed.reply;
+    if (signed.re === re) return signed;
   } catch (error) {
     throw new NotBelieved(error instanceof Error ? error.message : "it cannot be read");
   }
   throw new NotBelieved("it answers another call");
 }
 
-/** @param {Reply} reply */
-function enrolmentState(reply) {
+/** @param {{ reply: Reply }} answer */
+function enrolmentState({ reply }) {
   if (reply.name !== "enrolment") throw new NotBelieved("it replies to something else");
   return reply.content;
 }
@@ -100,10 +103,19 @@ export async function enrolmentStands(base, issuer, keys, tokenId, ahead) {
 
 /** @typedef {"devices" | { rename: { label: string } } | "leave"} Want */
 
-/** A certified device's own call. @param {string} base @param {Issuer} issuer @param {OwnKeys} keys
- * @param {string} deviceId @param {number} ahead @param {Want} what */
-export async function deviceCall(base, issuer, keys, deviceId, ahead, what) {
-  const asked = { v: 1, device_id: deviceId, n: encode(random(16)), iat: now() + ahead, what };
-  const signed = await sign("assent-dev-call+jws", keys.sign, asked);
-  return call(base, issuer, keys, { device_call: { signed } });
+/** A certified device's own call, dated by the registrar's clock, which each reply tells under its signature.
+ * @param {Caller} caller @param {Issuer} issuer @param {OwnKeys} keys @param {Want} what @returns {Promise<Reply>} */
+export async function deviceCall(caller, issuer, keys, what) {
+  for (let first = true; ; first = false) {
+    const asked = { v: 1, device_id: caller.deviceId, n: encode(random(16)), iat: caller.now(), what };
+    const signed = await sign("assent-dev-call+jws", keys.sign, asked);
+    try {
+      const { reply, at } = await call(caller.base, issuer, keys, { device_call: { signed } });
+      caller.hears(at);
+      return reply;
+    } catch (error) {
+      const learned = error instanceof Refused && error.code === "clock" && caller.hears(error.at);
+      if (!first || !learned) throw error;
+    }
+  }
 }

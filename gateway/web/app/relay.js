@@ -2,7 +2,7 @@
 // by which the relay knows this device, dated by the relay's clock. Beside ctl/src/gateway_client.rs.
 
 import { encode, text } from "/assets/bytes.js";
-import { now } from "/assets/cert.js";
+import { TimeError, now } from "/assets/cert.js";
 import { sign } from "/assets/jws.js";
 import { ShapeError, list, object, parse, point, seconds, text as textShape } from "/assets/shape.js";
 
@@ -113,15 +113,20 @@ export const posted = (value) => ({
   body: JSON.stringify(value),
 });
 
-/** This device towards its relay. */
+/** Clocks that differ by no more are taken to be right. */
+const NEWS_S = 30;
+
+/** This device towards its relay, and how its clock stands to the relay's. */
 export class Caller {
-  /** @param {string} base @param {string} deviceId @param {CryptoKeyPair} pair */
-  constructor(base, deviceId, pair) {
+  /** @param {string} base @param {string} deviceId @param {CryptoKeyPair} pair
+   * @param {number} ahead seconds that the relay's clock was ahead of ours
+   * @param {(ahead: number) => void} learned hears when that has changed */
+  constructor(base, deviceId, pair, ahead, learned) {
     this.base = base;
     this.deviceId = deviceId;
     this.pair = pair;
-    /** Seconds that the relay's clock is ahead of ours. */
-    this.ahead = 0;
+    this.ahead = ahead;
+    this.learned = learned;
     /** @type {{ text: string, until: number } | null} */
     this.claim = null;
   }
@@ -129,21 +134,53 @@ export class Caller {
   async bearer() {
     const at = Date.now();
     if (this.claim !== null && at < this.claim.until && at > this.claim.until - CLAIM_MS - 1000) return this.claim.text;
-    const claim = { v: 1, aud: this.base, sub: this.deviceId, iat: now() + this.ahead };
+    const claim = { v: 1, aud: this.base, sub: this.deviceId, iat: this.now() };
     const signed = await sign("assent-relay-auth+jws", this.pair, claim);
     this.claim = { text: signed, until: at + CLAIM_MS };
     return signed;
+  }
+
+  /** The relay's clock, as far as it is known. */
+  now() {
+    return now() + this.ahead;
+  }
+
+  /** The relay's clock says `at`. Whether that is news. @param {number} at */
+  hears(at) {
+    const ahead = at - now();
+    if (Math.abs(this.ahead - ahead) <= NEWS_S) return false;
+    this.ahead = ahead;
+    this.claim = null;
+    this.learned(ahead);
+    return true;
+  }
+
+  /**
+   * Judges certificates by the relay's clock. Where time is what stands in the way, it is asked for before anything is
+   * believed to have ended (R81); `checked` of a `TimeError` says whether it answered.
+   * @template T @param {(at: number) => Promise<T>} check @returns {Promise<T>}
+   */
+  async judge(check) {
+    try {
+      return await check(this.now());
+    } catch (error) {
+      if (!(error instanceof TimeError)) throw error;
+      const theirs = await trustInfo(this.base).then((info) => info.now, () => null);
+      if (theirs === null) throw error;
+      this.hears(theirs);
+      return await check(this.now()).catch((/** @type {unknown} */ still) => {
+        if (still instanceof TimeError) still.checked = true;
+        throw still;
+      });
+    }
   }
 
   /** Learns the relay's clock if that was what it complained of; true if trying again at once makes sense.
    * @param {unknown} failure */
   learn(failure) {
     if (!(failure instanceof Problem) || failure.code !== "clock") return false;
-    const ahead = failure.at - now();
-    const news = Math.abs(this.ahead - ahead) > 30;
-    this.ahead = ahead;
     this.claim = null;
-    return news;
+    return this.hears(failure.at);
   }
 
   /** Hands a sealed answer over. @param {string} push @param {Bytes} blob */

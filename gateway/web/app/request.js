@@ -2,7 +2,7 @@
 // answer.rs and verdict.rs.
 
 import { addressShape } from "/assets/address.js";
-import { REGISTRAR_NAME, identityShape, levelShape, named, now, verifyHost, verifyIssuer } from "/assets/cert.js";
+import { REGISTRAR_NAME, identityShape, levelShape, named, verifyHost, verifyIssuer } from "/assets/cert.js";
 import { digest, sign, verify } from "/assets/jws.js";
 import { open, seal } from "/assets/seal.js";
 import { digest as digestShape, flag, id, integer, list, object, optional, seconds, short, text, version } from "/assets/shape.js";
@@ -61,12 +61,11 @@ export class RequestError extends Error {}
  * Opens and verifies what was delivered as push `delivered` that ends at `expiry`. Throws for everything else than a
  * request of a certified host, for this device and one of its people.
  * @param {Self} self @param {string} delivered @param {number} expiry @param {Bytes} box
- * @returns {Promise<VerifiedRequest>}
+ * @param {number} at the relay's clock @returns {Promise<VerifiedRequest>}
  */
-export async function verified(self, delivered, expiry, box) {
+export async function verified(self, delivered, expiry, box, at) {
   const context = `${delivered}.${self.deviceId}.${expiry}`;
   const envelope = await open(self.keys.kem, "request", context, box, envelopeShape);
-  const at = now();
   const issuer = await verifyIssuer(envelope.issuer, self.root, at);
   const host = await verifyHost(issuer, envelope.host, at);
   const statement = await verify(envelope.req, "assent-req+jws", host.key, statementShape);
@@ -97,8 +96,9 @@ function bounds({ iat, ttl, cmd, level, digits }, expiry) {
 /**
  * The answer, signed by this device and sealed to the host.
  * @param {Self} self @param {VerifiedRequest} request @param {Decision} decision @param {string | undefined} num
+ * @param {number} at the relay's clock
  */
-export async function sealedAnswer(self, { statement, host, digest: req }, decision, num) {
+export async function sealedAnswer(self, { statement, host, digest: req }, decision, num, at) {
   const answer = {
     v: 1,
     req,
@@ -107,7 +107,7 @@ export async function sealedAnswer(self, { statement, host, digest: req }, decis
     decision,
     ...(num === undefined ? {} : { num }),
     device_id: self.deviceId,
-    at: now(),
+    at,
   };
   const res = await sign("assent-res+jws", self.keys.sign, answer);
   return seal(host.claims.kem, "answer", `${statement.id}.${self.deviceId}`, { res });

@@ -110,7 +110,7 @@ export function digits({ digits, label, cancel }) {
   const where = h(
     "p",
     { class: "soft" },
-    "That is the field under the QR code in the Register Panel, or the question in your terminal. Nobody else needs them: do not read them out to anyone.",
+    "The Register Panel asks for them by itself, or your terminal does. Nobody else needs them: do not read them out to anyone.",
   );
   const node = h(
     "div",

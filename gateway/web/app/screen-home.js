@@ -2,12 +2,15 @@
 
 import { button, h, notice, outside, p } from "/assets/dom.js";
 import { urlOf } from "/assets/enrol.js";
-import { BECAME, lasting, service, shortly } from "/assets/words.js";
+import { BECAME, drift, lasting, service, shortly } from "/assets/words.js";
 
 /** @import { Account, Link } from "/assets/account.js" */
 /** @import { Waiting } from "/assets/desk.js" */
 /** @import { Screen } from "/assets/screen-welcome.js" */
 /** @import { Past } from "/assets/vault.js" */
+
+/** A clock that is further off is worth a word, in seconds (R81). */
+const CLOCK_S = 120;
 
 /**
  * @typedef {{
@@ -73,8 +76,13 @@ function stands({ accounts, online, settings, again }) {
         button("Remove from this device", "block", () => settings(worst)),
       ),
     accounts.length === 1 && h("p", { class: "soft small" }, outside(worst.name), " · ", outside(host(worst))),
+    offClock(worst.caller.ahead),
   );
 }
+
+/** A clock that is wrong is named: it does no harm here, but elsewhere. @param {number} ahead */
+const offClock = (ahead) =>
+  Math.abs(ahead) > CLOCK_S && h("p", { class: "soft small" }, `This device’s clock is ${drift(ahead)}. Assent goes by the gateway’s.`);
 
 /** @param {Account} account */
 const host = ({ registration }) => urlOf(registration.relay)?.host ?? registration.relay;
@@ -111,7 +119,7 @@ function pending({ waiting, open }, many) {
         { type: "button", class: "waiting", onclick: () => open(one) },
         h("strong", null, service(statement)),
         h("span", null, outside(statement.host.display), ", ", outside(statement.user), many && ", ", many && outside(one.account.name)),
-        h("span", { class: "soft small waiting-left" }),
+        h("span", { class: "soft small" }, "Login id ", h("span", { class: "mono" }, outside(statement.login)), ", ", h("span", { class: "waiting-left" })),
       ),
     );
   };
@@ -136,7 +144,7 @@ function recent(past, clear) {
         "div",
         { class: "main" },
         h("span", null, h("strong", null, one.what), " on ", outside(one.host)),
-        h("span", { class: "soft small" }, outside(one.user), " · ", shortly(one.at), " · ", h("span", { class: "mono" }, outside(one.login))),
+        h("span", { class: "soft small" }, outside(one.user), " · ", shortly(one.at), " · Login id ", h("span", { class: "mono" }, outside(one.login))),
       ),
       h("span", { class: `tag ${kind}` }, tag),
     );

@@ -3,17 +3,21 @@
 import { button, h, outside, p } from "/assets/dom.js";
 
 /** @import { Screen } from "/assets/screen-welcome.js" */
-/** @import { Mark } from "/assets/vault.js" */
-
-/** A registration that cannot be used, and why. @typedef {{ mark: Mark, why: string, keysGone: boolean }} Unusable */
+/** @import { Unusable } from "/assets/unusable.js" */
 
 /**
- * Keys are gone while the record says that there were some. Never passed over in silence.
- * @param {{ lost: Unusable[], enrol: () => void, forget: () => void }} shown @returns {Screen}
+ * Registrations that cannot be used, each with its cause. Never passed over in silence. `again` tries anew, `forget` takes
+ * away the record of keys that are gone, `remove` deletes what is over or damaged.
+ * @param {{ lost: Unusable[], enrol: () => void, again: () => void, forget: () => void, remove: () => void,
+ *   later: (() => void) | null }} shown @returns {Screen}
  */
-export function lost({ lost, enrol, forget }) {
-  const gone = lost.some((one) => one.keysGone);
-  const item = (/** @type {Unusable} */ { mark, why }) =>
+export function lost({ lost, enrol, again, forget, remove, later }) {
+  const is = (/** @type {Unusable["kind"][]} */ ...kinds) => lost.some((one) => kinds.includes(one.kind));
+  const heads = [...new Set(lost.map((one) => one.head))];
+  const [only = ""] = heads;
+  const title = heads.length === 1 ? only : "Some registrations cannot be used";
+  const renew = is("gone", "ended", "damaged");
+  const item = (/** @type {Unusable} */ { mark, head, why }) =>
     h(
       "li",
       null,
@@ -22,33 +26,52 @@ export function lost({ lost, enrol, forget }) {
         { class: "main" },
         h("strong", null, outside(mark.name), ", as “", outside(mark.label), "”"),
         h("span", { class: "soft small" }, outside(mark.relay)),
-        h("span", { class: "small" }, outside(why)),
+        heads.length > 1 && h("span", null, head),
+        h("span", { class: "small" }, why),
       ),
     );
   const node = h(
     "div",
     { class: "stack loose" },
-    h("h1", { tabindex: -1 }, gone ? "This device’s keys are gone" : "This registration has ended"),
-    gone &&
-      p(
-        "The browser has deleted them, or its data was cleared. Nobody can have read them, but this device cannot approve any more until it is registered anew.",
-      ),
+    h("h1", { tabindex: -1 }, title),
+    ...[...new Set(lost.map((one) => one.text))].map(p),
     h("ul", { class: "items card" }, ...lost.map(item)),
-    h(
-      "ol",
-      { class: "steps" },
-      h("li", null, "Get a new code: from the Register Panel with another device, or from your administrator."),
-      h("li", null, "Register this device again."),
-      h("li", null, "Have the old entry removed from the list of your devices."),
-    ),
+    renew && steps(),
     h(
       "div",
       { class: "stack" },
-      button("Register again", "primary large block", enrol),
-      button("Do not remind me", "large block", forget),
+      is("clock") && button("Try again", "primary large block", again),
+      renew && button("Register again", `${is("clock") ? "" : "primary "}large block`, enrol),
+      is("gone") && button("Do not remind me", "large block", forget),
+      later !== null && button("Go on without it", "large block", later),
+      is("ended", "damaged") && removal(remove),
     ),
   );
-  return { title: "Keys are gone", node };
+  return { title, node };
+}
+
+const steps = () =>
+  h(
+    "ol",
+    { class: "steps" },
+    h("li", null, "Get a new code: from the Register Panel with another device, or from your administrator."),
+    h("li", null, "Register this device again."),
+    h("li", null, "Have the old entry removed from the list of your devices."),
+  );
+
+/** Keys go only when the person has said twice that they may. @param {() => void} remove */
+function removal(remove) {
+  const dialog = h("dialog", { "aria-labelledby": "removal" });
+  dialog.append(
+    h(
+      "div",
+      { class: "stack" },
+      h("h2", { id: "removal" }, "Delete these keys?"),
+      p("They cannot be brought back."),
+      h("div", { class: "two" }, button("Keep", "", () => dialog.close()), button("Delete", "danger primary", remove)),
+    ),
+  );
+  return h("div", null, button("Delete its keys …", "danger block", () => dialog.showModal()), dialog);
 }
 
 /** @param {{ here: () => void }} ways @returns {Screen} */
@@ -70,6 +93,7 @@ export function broken(why) {
     { class: "stack loose" },
     h("h1", { tabindex: -1 }, "Assent cannot run here"),
     h("p", { role: "alert" }, outside(why)),
+    button("Load it again", "large block", () => location.reload()),
   );
   return { title: "Cannot run", node };
 }

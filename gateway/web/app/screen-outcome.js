@@ -1,7 +1,7 @@
 // What became of a request: what was decided, whether it got through, and the truth when it came too late.
 
 import { button, h, outside } from "/assets/dom.js";
-import { lasting, service } from "/assets/words.js";
+import { ago, service } from "/assets/words.js";
 
 /** @import { Waiting } from "/assets/desk.js" */
 /** @import { Screen } from "/assets/screen-welcome.js" */
@@ -21,8 +21,8 @@ const HEADS = {
   unsent: { head: "Not sent", mark: "!", look: "warn" },
 };
 
-/** @param {Outcome} outcome @param {number} ago milliseconds since the request's end @param {string} why */
-function sentences(outcome, ago, why) {
+/** @param {Outcome} outcome @param {number} since milliseconds since the request's end @param {string} why */
+function sentences(outcome, since, why) {
   switch (outcome) {
     case "sending":
       return ["Your answer is on its way."];
@@ -37,14 +37,14 @@ function sentences(outcome, ago, why) {
       ];
     case "expired":
       return [
-        `It expired ${lasting(ago)} ago; nothing was allowed.`,
+        `It expired ${ago(since)}; nothing was allowed.`,
         "If you did not start this login, somebody may know your password: tell your administrator.",
       ];
     case "ended":
       return ["The login ended before you answered here. Nothing was allowed by this device."];
     case "late":
       return [
-        `The request ended ${lasting(ago)} ago, before your answer arrived; nothing was allowed by it.`,
+        `The request ended ${ago(since)}, before your answer arrived; nothing was allowed by it.`,
         "If you did not start this login, somebody may know your password: tell your administrator.",
       ];
     case "unsent":
@@ -74,7 +74,8 @@ export function outcome({ waiting, next, done }) {
       outside(statement.host.display),
       " as ",
       outside(statement.user),
-      ", login ",
+      h("br"),
+      "Login id ",
       h("span", { class: "mono" }, outside(statement.login)),
     ),
     go,

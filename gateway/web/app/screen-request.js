@@ -7,7 +7,7 @@ import { command } from "/assets/command.js";
 import { button, fact, h, notice, outside, p } from "/assets/dom.js";
 import { ENROL_SERVICE } from "/assets/request.js";
 import { Steady } from "/assets/steady.js";
-import { lasting, moment, origin, service } from "/assets/words.js";
+import { lasting, moment, origin, sameDay, service, time } from "/assets/words.js";
 
 /** @import { Waiting } from "/assets/desk.js" */
 /** @import { Decision, Statement } from "/assets/request.js" */
@@ -36,16 +36,14 @@ export function request({ waiting, position, account, answer, later }) {
     place,
     h(
       "div",
-      { class: "stack tight" },
+      { class: "request-head" },
       h("h1", { tabindex: -1 }, service(statement)),
-      h("p", { class: "soft" }, enrol ? "Approve only if you asked for this yourself just now, and the same digits are on that screen." : "Is this you? Approve only what you started yourself, just now."),
+      !enrol && h("p", { class: "soft mono" }, h("span", { class: "unseen" }, "Service: "), outside(statement.svc)),
+      h("p", { class: "soft small ask" }, enrol ? "Approve only if you asked for this yourself just now, and the same digits are on that screen." : "Approve only what you started yourself, just now."),
     ),
-    h(
-      "div",
-      { class: "sides" },
-      h("div", { class: "card" }, enrol ? devices(statement, account, left) : details(statement, account, rows, left)),
-      h("div", { class: "stack" }, buttons.node, button("Decide later", "quiet block", later)),
-    ),
+    h("div", { class: "card" }, ...(enrol ? [devices(statement, account, left)] : details(statement, account, rows, left))),
+    buttons.node,
+    button("Decide later", "quiet block", later),
   );
   const tick = () => {
     left.textContent = lasting(waiting.ends.left());
@@ -66,44 +64,44 @@ export function request({ waiting, position, account, answer, later }) {
   };
 }
 
-/** @param {Statement} statement @param {string | null} account @param {Node[]} command @param {Node} left */
+/** What is asked, beside how it came about; and what few people need, folded, and still before the buttons.
+ * @param {Statement} statement @param {string | null} account @param {Node[]} command @param {Node} left */
 function details(statement, account, command, left) {
-  const { host, user, target_user, ruser, cwd, tty, src, first, login, app, level } = statement;
+  const { host, user, target_user, ruser, cwd, tty, src, first, login, app, level, iat } = statement;
   const { address, place } = origin(src);
   const optional = (/** @type {string} */ name, /** @type {string | undefined} */ value, look = "") =>
     value === undefined ? [] : [fact(name, h("span", { class: look }, outside(value)))];
   const strong = (/** @type {string} */ text) => h("strong", { class: "large" }, outside(text));
-  return h(
-    "dl",
-    { class: "facts request-facts" },
+  const facts = (/** @type {HTMLElement[]} */ ...rows) => h("dl", { class: "facts request-facts" }, ...rows);
+  const what = facts(
+    fact("Login id", h("strong", { class: "mono large" }, outside(login))),
     ...(account === null ? [] : [fact("Account", outside(account))]),
-    fact("Service", h("span", { class: "mono" }, outside(statement.svc))),
     fact("Host", strong(host.display)),
     fact("User", strong(user)),
     ...(target_user === undefined ? [] : [fact("Becomes", strong(target_user))]),
-    ...optional("Asked by", ruser),
-    ...command,
+    ...optional("Asked by", ruser === user ? undefined : ruser),
+    ...(/** @type {HTMLElement[]} */ (command)),
     ...optional("Directory", cwd, "mono"),
     ...optional("Terminal", tty, "mono"),
-    divided(fact("From", h("span", { class: "mono" }, address), h("br"), place)),
-    fact("Asked", moment(statement.iat), h("br"), h("span", { class: "soft small" }, "by the host’s clock")),
+  );
+  const how = facts(
+    fact("From", h("span", { class: src && "mono" }, address), place !== null && `, ${place}`),
+    fact("Asked", sameDay(iat) ? time(iat) : moment(iat), h("span", { class: "soft small" }, ", by the host’s clock")),
     fact("Time left", left),
     fact("Passed", ...(first.length === 0 ? ["nothing before this"] : [outside(first.join(", "))])),
-    fact("Login id", h("strong", { class: "mono" }, outside(login))),
-    ...more([
+  );
+  const more = h(
+    "details",
+    { class: "more" },
+    h("summary", null, "Details"),
+    facts(
       fact("Approves as", h("span", { class: "mono" }, outside(named(statement.identity)))),
       fact("Application", outside(app)),
       fact("Host id", h("span", { class: "mono" }, grouped(host.id).slice(0, 3).join(" "), " …")),
       fact("Level", level),
-    ]),
+    ),
   );
-}
-
-/** What few people need; still before the buttons. @param {HTMLElement[]} rows */
-function more(rows) {
-  for (const row of rows) row.classList.add("minor");
-  rows[0]?.classList.add("divided");
-  return rows;
+  return [h("div", { class: "sides" }, what, how), more];
 }
 
 /** A line above a row. @param {HTMLElement} row */
@@ -118,6 +116,7 @@ function devices({ cmd, user, first, iat, login, host }, account, left) {
   return h(
     "dl",
     { class: "facts request-facts" },
+    fact("Login id", h("strong", { class: "mono large" }, outside(login))),
     ...(account === null ? [] : [fact("Account", outside(account))]),
     h(
       "div",
@@ -131,7 +130,6 @@ function devices({ cmd, user, first, iat, login, host }, account, left) {
     fact("Proven", ...(first.length === 0 ? ["nothing is said"] : [outside(first.join(", "))])),
     fact("Asked", moment(iat), h("br"), h("span", { class: "soft small" }, "by the registrar’s clock")),
     fact("Time left", left),
-    fact("Request id", h("strong", { class: "mono" }, outside(login))),
   );
 }
 
@@ -163,21 +161,23 @@ function decisions({ level, digits }, steady, answer) {
       if (!steady.deliberate(event)) why.textContent = "That press came too soon after the screen changed. Press again.";
       else if (!closed && complete()) answer("approve", level === "number" ? number() : undefined);
     },
-    { id: "approve", "aria-describedby": "why" },
+    { id: "approve", "aria-describedby": level === "number" ? "number-hint why" : "why" },
   );
   steady.watch(approve);
   const recheck = () => {
     approve.disabled = closed || !complete();
-    if (closed) why.textContent = "Open the whole command above first.";
-    else if (!complete()) why.textContent = `Type the ${digits} digits first.`;
-    else why.textContent = "";
+    why.textContent = closed ? "Open the whole command above first." : "";
   };
   recheck();
   const field = h(
     "div",
-    { class: "field number-field" },
-    h("label", { for: "number" }, "Number on the terminal that asks"),
-    h("p", { class: "hint", id: "number-hint" }, `${digits} digits. Type what you see there yourself; nobody may tell you a number.`),
+    { class: "number-field" },
+    h(
+      "div",
+      null,
+      h("label", { for: "number", class: "label" }, "Number on the terminal that asks"),
+      h("p", { class: "soft small", id: "number-hint" }, `${digits} digits. Nobody may tell you them.`),
+    ),
     input,
   );
   const passkey = notice(
@@ -190,7 +190,7 @@ function decisions({ level, digits }, steady, answer) {
     { class: "stack decisions" },
     level === "number" && field,
     level === "passkey" && passkey,
-    level !== "passkey" && h("div", { class: "stack tight" }, approve, why),
+    level !== "passkey" && h("div", { class: "approve" }, approve, why),
     h(
       "div",
       { class: "two" },

@@ -2,7 +2,7 @@
 
 import { button, h, notice, p } from "/assets/dom.js";
 import { noCamera, scan } from "/assets/scanner.js";
-import { isApple, isInstalled } from "/assets/words.js";
+import { isApple, isInstalled, sentence } from "/assets/words.js";
 
 /** What the app shows; `leave` is called when something else is shown.
  * @typedef {{ title: string, node: HTMLElement, leave?: () => void, tick?: () => void }} Screen */
@@ -82,7 +82,7 @@ function typing(take, back) {
   });
   const go = () => {
     const wrong = take(input.value);
-    problem.textContent = wrong ?? "";
+    problem.textContent = wrong === null ? "" : sentence(wrong);
     input.setAttribute("aria-invalid", String(wrong !== null));
     if (wrong !== null) input.focus();
   };

@@ -8,8 +8,9 @@
 /** A registration.
  * @typedef {{
  *   deviceId: string, relay: string, root: string, issuer: string, certificate: string, label: string, keys: OwnKeys,
- *   known: Known[] | null, news: Known[],
- * }} Registration */
+ *   ahead?: number, known: Known[] | null, news: Known[],
+ * }} Registration
+ *   `ahead`: seconds that the relay's clock was ahead of this device's when it was last heard. */
 
 /** An enrolment that waits for its six digits. `until` by this device's clock.
  * @typedef {{
@@ -26,29 +27,55 @@
 
 const KEPT = 50;
 const MARKS = "assent.registrations";
+/** Every store, and what its rows are named by. */
+const STORES = { registrations: "deviceId", enrolling: "tokenId", history: "id" };
 
 /** @type {Promise<IDBDatabase> | null} */
 let opened = null;
 
 /** @returns {Promise<IDBDatabase>} */
 function database() {
-  opened ??= new Promise((resolve, reject) => {
-    const request = indexedDB.open("assent", 1);
+  if (opened === null) {
+    const opening = whole();
+    opened = opening;
+    const forget = () => {
+      if (opened === opening) opened = null;
+    };
+    opening.then((connection) => {
+      // Another tab may want to upgrade or delete. What is written later opens it again.
+      connection.onversionchange = () => {
+        connection.close();
+        forget();
+      };
+      connection.onclose = forget;
+    }, forget);
+  }
+  return opened;
+}
+
+/** The database with all its stores. Those that are missing, as after a repair by the browser, are made again: what was
+ * in them is lost, and `marks` tell what that was. @returns {Promise<IDBDatabase>} */
+async function whole() {
+  const connection = await open();
+  if (Object.keys(STORES).every((name) => connection.objectStoreNames.contains(name))) return connection;
+  const { version } = connection;
+  connection.close();
+  return open(version + 1);
+}
+
+/** @param {number} [version] @returns {Promise<IDBDatabase>} */
+function open(version) {
+  return new Promise((resolve, reject) => {
+    const request = indexedDB.open("assent", version);
     request.onupgradeneeded = () => {
-      request.result.createObjectStore("registrations", { keyPath: "deviceId" });
-      request.result.createObjectStore("enrolling", { keyPath: "tokenId" });
-      request.result.createObjectStore("history", { keyPath: "id" });
+      const there = request.result.objectStoreNames;
+      for (const [name, keyPath] of Object.entries(STORES)) {
+        if (!there.contains(name)) request.result.createObjectStore(name, { keyPath });
+      }
     };
     request.onerror = () => reject(request.error);
-    request.onsuccess = () => {
-      // Another tab may want to upgrade or delete.
-      request.result.onversionchange = () => request.result.close();
-      request.result.onclose = () => (opened = null);
-      resolve(request.result);
-    };
+    request.onsuccess = () => resolve(request.result);
   });
-  opened.catch(() => (opened = null));
-  return opened;
 }
 
 /** @template T @param {IDBRequest<T>} request @returns {Promise<T>} */
@@ -58,7 +85,7 @@ const done = (request) =>
     request.onerror = () => reject(request.error);
   });
 
-/** @typedef {"registrations" | "enrolling" | "history"} Store */
+/** @typedef {keyof typeof STORES} Store */
 
 /** Runs one transaction to its end. @template T @param {Store[]} stores
  * @param {(store: (name: Store) => IDBObjectStore) => Promise<T>} act @returns {Promise<T>} */
@@ -79,9 +106,12 @@ const all = async (name) => done((await database()).transaction(name).objectStor
 /** @returns {Promise<Registration[]>} */
 export const registrations = () => all("registrations");
 
-/** @param {Registration} registration */
+/** Keeps what has changed of a registration. One that is gone stays gone. @param {Registration} registration */
 export const keep = (registration) =>
-  write(["registrations"], async (store) => void (await done(store("registrations").put(registration))));
+  write(["registrations"], async (store) => {
+    const there = await done(store("registrations").count(registration.deviceId));
+    if (there > 0) await done(store("registrations").put(registration));
+  });
 
 /** Keeps a new registration, and forgets the enrolment that led to it. @param {Registration} registration
  * @param {string} tokenId @param {Mark} mark */

@@ -21,6 +21,9 @@ const SERVICES = {
   "polkit-1": "Administration dialogue",
 };
 
+/** What is no longer ago has just happened. */
+const JUST_MS = 2000;
+
 /** The service in words. @param {Statement} statement */
 export function service({ svc, cmd }) {
   if (svc === "enrol") {
@@ -44,7 +47,7 @@ export const BECAME = {
 
 /** Where a login comes from. @param {Statement["src"]} src */
 export function origin(src) {
-  if (src === undefined) return { address: "this host itself", place: "no network address" };
+  if (src === undefined) return { address: "this host itself", place: null };
   const ip = src.ip.includes(":") && src.port !== undefined ? `[${src.ip}]` : src.ip;
   const address = src.port === undefined ? ip : `${ip} port ${src.port}`;
   const named = src.place === undefined ? "place unknown" : visible(src.place);
@@ -55,6 +58,12 @@ export function origin(src) {
 /** @param {number} seconds since 1970 */
 export const moment = (seconds) =>
   new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" }).format(seconds * 1000);
+
+/** The time of the day alone. @param {number} seconds since 1970 */
+export const time = (seconds) => new Intl.DateTimeFormat(undefined, { timeStyle: "medium" }).format(seconds * 1000);
+
+/** Whether that was today. @param {number} seconds since 1970 */
+export const sameDay = (seconds) => new Date(seconds * 1000).toDateString() === new Date().toDateString();
 
 /** @param {number} seconds since 1970 */
 export const day = (seconds) => new Intl.DateTimeFormat(undefined, { dateStyle: "medium" }).format(seconds * 1000);
@@ -73,6 +82,20 @@ export function lasting(ms) {
   if (seconds < 120) return `${seconds} s`;
   const minutes = Math.floor(seconds / 60);
   return minutes < 120 ? `${minutes} min` : `${Math.floor(minutes / 60)} h`;
+}
+
+/** How long ago something was. @param {number} ms */
+export const ago = (ms) => (ms < JUST_MS ? "just now" : `${lasting(ms)} ago`);
+
+/** A reason as a sentence. @param {string} reason */
+export const sentence = (reason) => `${reason.charAt(0).toUpperCase()}${reason.slice(1)}.`;
+
+/** How far this device's clock is off. @param {number} ahead seconds that the right time is ahead of it */
+export function drift(ahead) {
+  const off = Math.abs(ahead);
+  const units = /** @type {const} */ ([[172_800, 86_400, "days"], [7200, 3600, "hours"], [120, 60, "minutes"], [0, 1, "seconds"]]);
+  const [, unit, name] = units.find(([from]) => off >= from) ?? units[3];
+  return `${Math.round(off / unit)} ${name} ${ahead > 0 ? "slow" : "fast"}`;
 }
 
 /** How this browser and its machine are called, for a label. */

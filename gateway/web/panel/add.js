@@ -10,12 +10,14 @@ import { countdown } from "/assets/words.js";
 /** @typedef {{ id: string, link: string, left: number, qr: import("/assets/qr.js").Matrix }} Opened */
 /**
  * @typedef {{ state: "waiting" } | { state: "digits", label: string, tries: number } | { state: "approval", left: number }
- *   | { state: "certified" } | { state: "over" }} Standing
+ *   | { state: "certified" } | { state: "over", why?: string }} Standing
  */
 
 const LOOK_EVERY = 1500;
 /** Largest code in pixels. */
 const ROOM = 350;
+/** Characters of a name that stand in one line on a small phone. */
+const LINE = 18;
 
 /** One run from a code to its end. */
 class Run {
@@ -71,7 +73,7 @@ class Run {
     } else if (standing.state === "approval") {
       if (before !== "approval") this.drawApproval(standing.left);
     } else if (standing.state === "certified") this.end(() => this.drawDone());
-    else if (standing.state === "over") this.end(() => drawOver(before));
+    else if (standing.state === "over") this.end(() => drawOver(before, standing.why));
   }
 
   /** @param {() => void} draw */
@@ -98,31 +100,38 @@ class Run {
     quiet();
     show(
       h(
-        "section",
-        { class: "card scan", "aria-label": "Code for the new device" },
-        figure,
+        "div",
+        { class: "scan" },
+        h(
+          "section",
+          { class: "card", "aria-label": "Code for the new device" },
+          figure,
+          h("p", { class: "center" }, "The code works once, for ", this.rest(left), " more."),
+        ),
         h(
           "div",
           { class: "stack" },
           h(
-            "ol",
-            { class: "steps" },
-            h("li", null, "On your phone, open the Assent app, or the camera, and scan this code."),
-            h("li", null, "Press “Register this device” there. The phone then shows six digits."),
-            h("li", null, "Type the digits here. This page goes on by itself once the phone is there."),
+            "section",
+            { class: "card", "aria-label": "What to do" },
+            h(
+              "ol",
+              { class: "steps" },
+              h("li", null, "On your phone, open the Assent app, or the camera, and scan this code."),
+              h("li", null, "Press “Register this device” there. The phone then shows six digits."),
+              h("li", null, "Type the digits here. This page goes on by itself once the phone is there."),
+            ),
+            p(`On an iPhone or iPad: open ${app} first, add it to the Home Screen, open it from there, and scan inside it.`, "soft small"),
           ),
-          h("p", null, "The code works once, for ", this.rest(left), " more."),
-          p(`On an iPhone or iPad: open ${app} first, add it to the Home Screen, open it from there, and scan inside it.`, "soft small"),
+          h(
+            "section",
+            { class: "card" },
+            h("h2", null, "No camera at hand?"),
+            p("Open this link on the device, or here. The digits still go into this page. Give the link to nobody else.", "small"),
+            carry(link, "link"),
+            h("div", { class: "row" }, h("a", { class: "button", href: link, target: "_blank", rel: "noopener" }, "Open it on this device")),
+          ),
         ),
-      ),
-      h(
-        "section",
-        { class: "card" },
-        h("h2", null, "No camera at hand?"),
-        p("Open this link on the device. Give it to nobody else: whoever has it can try to register a device for you."),
-        carry(link, "link"),
-        p("Or register the very device that you read this on. The digits still go into this page.", "soft"),
-        h("div", { class: "row" }, h("a", { class: "button", href: link, target: "_blank", rel: "noopener" }, "Open it on this device")),
       ),
     );
   }
@@ -131,7 +140,7 @@ class Run {
     heading("Type the digits");
     const digits = field(
       "digits",
-      `The six digits that “${this.label}” shows`,
+      "The six digits that it shows",
       {
         class: "input number",
         inputmode: "numeric",
@@ -162,7 +171,16 @@ class Run {
       }
     };
     digits.box.addEventListener("input", () => digits.wrong(""));
-    say(notice("good", `A device came: “${this.label}”.`));
+    const name = `“${this.label}”`;
+    const whole = h("details", { class: "small" }, h("summary", null, "Its whole name"), h("p", null, name));
+    say(
+      h(
+        "div",
+        { class: "notice good" },
+        h("strong", { class: "clip", title: this.label }, `A device came: ${name}.`),
+        [...name].length > LINE && whole,
+      ),
+    );
     show(
       h(
         "section",
@@ -211,25 +229,50 @@ class Run {
 const left = (tries) =>
   tries === 1 ? "These are not the digits. One try is left." : `These are not the digits. ${tries} tries are left.`;
 
-/** @param {Standing["state"]} before */
-function drawOver(before) {
+/** Why a code is over, as the registrar says it. @type {Record<string, { head: string, text: string }>} */
+const WHY = {
+  denied: { head: "The device was not approved.", text: "It was denied on your other device." },
+  digits: { head: "Nothing was registered.", text: "The digits were wrong three times." },
+};
+
+/** What is likely, where it does not say. @type {Record<Standing["state"], { head: string, text: string }>} */
+const LIKELY = {
+  waiting: { head: "Nothing was registered.", text: "No device came in time, or the code was used elsewhere." },
+  digits: { head: "Nothing was registered.", text: "The digits were wrong too often, or too much time passed." },
+  approval: { head: "The device was not approved.", text: "It was denied on your other device, or nobody answered there in time." },
+  certified: { head: "Nothing was registered.", text: "" },
+  over: { head: "Nothing was registered.", text: "" },
+};
+
+/** Time is what ended it. @type {Record<string, { head: string, text: string }>} */
+const EXPIRED = {
+  waiting: { head: "Nothing was registered.", text: "No device came in time." },
+  digits: { head: "Nothing was registered.", text: "The digits were not typed in time." },
+  approval: { head: "The device was not approved.", text: "Nobody answered on your other device in time." },
+};
+
+/** @param {Standing["state"]} before @param {string | undefined} why */
+function drawOver(before, why) {
+  if (why === "reported") return drawReported();
   heading("This code is over");
+  const said = why === "expired" ? EXPIRED[before] : Object.hasOwn(WHY, why ?? "") ? WHY[why ?? ""] : undefined;
+  const { head, text } = said ?? LIKELY[before];
+  say(notice("warn", head, p(text)));
+  show(h("div", { class: "row" }, button("Show a new code", "primary", () => void open()), h("a", { class: "button", href: "/panel/" }, "To your devices")));
+  focusHeading();
+}
+
+/** Somebody who holds the other device says that this is not them. */
+function drawReported() {
+  heading("Reported as not you");
   say(
     notice(
-      "warn",
-      before === "approval" ? "The device was not approved." : "Nothing was registered.",
-      p(
-        {
-          waiting: "No device came in time, or the code was used elsewhere.",
-          digits: "The digits were wrong too often, or too much time passed.",
-          approval: "It was refused on your other device, or nobody answered there in time.",
-          certified: "",
-          over: "",
-        }[before],
-      ),
+      "bad",
+      "Reported as not you on your other device.",
+      p("Nothing was registered. Your session here has been ended. Change your password."),
     ),
   );
-  show(h("div", { class: "row" }, button("Show a new code", "primary", () => void open()), h("a", { class: "button", href: "/panel/" }, "To your devices")));
+  show(h("div", { class: "row" }, h("a", { class: "button", href: "/panel/sign-in" }, "To the sign-in page")));
   focusHeading();
 }
 

@@ -3,7 +3,7 @@
 import { get, post, Problem } from "/assets/api.js";
 import { button, carry, field, h, notice, p, say, show, submits } from "/assets/dom.js";
 import { report, signedIn } from "/assets/session.js";
-import { countdown, day, moment } from "/assets/words.js";
+import { countdown, day, glance, moment } from "/assets/words.js";
 
 /** @typedef {{ id: string, label: string, shown: string, since: number, until: number, key: string, removing: boolean }} Device */
 /** @typedef {{ may: "first" } | { may: "further", devices: number } | { may: "no", why: string, command?: string }} Add */
@@ -169,16 +169,16 @@ async function removing(device, only) {
   const body = h(
     "div",
     { class: "stack" },
-    h("h2", { id: "removing" }, `Remove “${device.shown}”?`),
-    p("It will approve no sign-in of yours any more. Registering it again takes a new code."),
+    h("h2", { id: "removing", title: device.shown }, `Remove “${glance(device.shown)}”?`),
+    p("It will approve no sign-in of yours any more."),
     only &&
       notice(
         "warn",
         "It is your only device.",
-        p("It must approve its own removal. After that you cannot approve sign-ins until an administrator helps you to register another one."),
+        p("It must approve its own removal. Then you need an administrator’s help to register another one."),
       ),
     wrong,
-    h("div", { class: "row" }, keep, really),
+    h("div", { class: "pair acts" }, keep, really),
   );
   /** The last device is asked itself. @param {number} left */
   const waitFor = (left) => {
@@ -186,7 +186,7 @@ async function removing(device, only) {
     const stop = countdown(rest, left, () => {});
     dialog.addEventListener("close", stop);
     body.replaceChildren(
-      h("h2", { id: "removing", tabindex: "-1" }, `Approve it on “${device.shown}”`),
+      h("h2", { id: "removing", tabindex: "-1", title: device.shown }, `Approve it on “${glance(device.shown)}”`),
       p("The device shows a request to remove it. Approve it there, and this page goes on by itself."),
       h("p", { class: "state warn" }, h("span", null, "Waiting, ", rest, " left")),
       h("div", { class: "row" }, button("Close", "", close)),

@@ -7,7 +7,9 @@ import { h, notice, p, show, submits } from "/assets/dom.js";
 
 /** @typedef {import("/assets/session.js").In} In */
 
-const token = location.hash.slice(1);
+const token = location.hash.slice(1).trim();
+/** A token: a version and three times 16 bytes in base64url. Beside `Token` in proto/src/enrol.rs. */
+const WHOLE = /^1(\.[\w-]{21}[AQgw]){3}$/;
 history.replaceState(null, "", location.pathname);
 
 /** @param {string} head @param {string} text */
@@ -50,5 +52,5 @@ function ask() {
   );
 }
 
-if (token === "") dead("The link is not whole.", "A part of it is missing, or the page was loaded again. Open the whole link as your administrator sent it.");
-else ask();
+if (WHOLE.test(token)) ask();
+else dead("The link is not whole.", "A part of it is missing, or the page was loaded again. Copy the whole link again, as your administrator sent it.");

@@ -17,7 +17,7 @@ export function draw(code, room) {
     height: pixels,
     "shape-rendering": "crispEdges",
     role: "img",
-    "aria-label": "QR code. The link that it holds stands below as text.",
+    "aria-label": "QR code. The link that it holds stands on this page as text.",
   })) {
     svg.setAttribute(name, String(value));
   }

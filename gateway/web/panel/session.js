@@ -21,9 +21,12 @@ function leave() {
   location.replace(`${SIGN_IN}#over`);
 }
 
-/** Watches for the session's end. @param {number} left seconds */
+/** Watches for the session's end. To ask how it stands is no use of it, so that a page alone keeps nobody signed in;
+ * where another page is in use, this one goes on. @param {number} left seconds */
 function watch(left) {
-  setTimeout(async () => {
+  const look = async () => {
+    clearTimeout(timer);
+    document.removeEventListener("visibilitychange", seen);
     try {
       const now = await session();
       if (now.signed_in) watch(now.left);
@@ -32,7 +35,14 @@ function watch(left) {
       // The next press will tell.
       watch(60);
     }
-  }, (left + 1) * 1000);
+  };
+  const timer = setTimeout(look, (left + 1) * 1000);
+  // A machine that slept has let no timer run.
+  const began = Date.now();
+  const seen = () => {
+    if (!document.hidden && Date.now() - began > left * 1000) void look();
+  };
+  document.addEventListener("visibilitychange", seen);
 }
 
 /**

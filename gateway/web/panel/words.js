@@ -1,5 +1,7 @@
 // Times in words.
 
+/** Longest name in a heading. */
+const GLANCE = 32;
 const DAY = new Intl.DateTimeFormat("en-GB", { dateStyle: "medium" });
 const MOMENT = new Intl.DateTimeFormat("en-GB", { dateStyle: "medium", timeStyle: "short" });
 
@@ -8,6 +10,12 @@ export const day = (unix) => DAY.format(new Date(unix * 1000));
 
 /** A moment. @param {number} unix seconds since 1970 */
 export const moment = (unix) => MOMENT.format(new Date(unix * 1000));
+
+/** A name at a glance: its head and its tail. @param {string} name */
+export function glance(name) {
+  const characters = [...name];
+  return characters.length <= GLANCE ? name : `${characters.slice(0, GLANCE - 10).join("")}…${characters.slice(-9).join("")}`;
+}
 
 /** Minutes and seconds. @param {number} seconds */
 export function clock(seconds) {

@@ -73,8 +73,8 @@ test("r8: every detail stands before the buttons, in order, and no button has th
     range.setEndBefore(first);
     return [range.toString(), [...main.querySelectorAll("button")].map((button) => button.textContent)];
   });
-  const order = ["sudo command", "web01", "alice", "root", "/usr/bin/systemctl", "restart", "a b", "/home/alice", "pts/3"];
-  order.push("203.0.113.7 port 51122", "Lisbon, Portugal", "Asked", "Time left", "password", "m2x9qa", "Number on the terminal");
+  const order = ["sudo command", "m2x9qa", "web01", "alice", "root", "/usr/bin/systemctl", "restart", "a b", "/home/alice", "pts/3"];
+  order.push("203.0.113.7 port 51122", "Lisbon, Portugal", "Asked", "Time left", "password", "Approves as", "Number on the terminal");
   let at = 0;
   for (const detail of order) {
     const found = before.indexOf(detail, at);
@@ -210,7 +210,7 @@ test("the place is said, or that there is none", async () => {
     [{ ip: "fd00::7" }, "private network"],
     [{ ip: "203.0.113.7" }, "place unknown"],
     [{ ip: "2001:db8::7", port: 22, place: "Zürich", asn: 64496 }, "Zürich, AS64496"],
-    [undefined, "no network address"],
+    [undefined, "this host itself"],
   ])) {
     const id = await world.host.push("alice", { src });
     await phone.heading("SSH login");
@@ -220,6 +220,31 @@ test("the place is said, or that there is none", async () => {
     await world.host.answer(id);
     await done();
   }
+});
+
+test("the second half of a double click presses and marks nothing on the screen that came by the first", async () => {
+  const { page } = phone;
+  const one = await world.host.push("alice", { login: "first2" });
+  await phone.heading("SSH login");
+  await page.locator("#deny").dblclick();
+  await world.host.answer(one);
+  await phone.heading("Denied");
+  assert.equal(await page.evaluate(() => getSelection()?.toString()), "");
+  const two = await world.host.push("alice", { login: "second2" });
+  await phone.heading(/SSH login|Denied/);
+  const next = page.getByRole("button", { name: "Next request" });
+  await next.waitFor();
+  // Where the person presses twice, Deny or “This was not me” may come to lie.
+  await page.evaluate(() => {
+    document.addEventListener("click", (event) => {
+      if (event.detail === 1) setTimeout(() => document.getElementById("report")?.dispatchEvent(new MouseEvent("click", { bubbles: true, detail: 2 })));
+    }, { once: true });
+  });
+  await next.click();
+  await page.getByText("second2").waitFor();
+  await phone.approve();
+  assert.equal((await world.host.answer(two)).verdict, "approved");
+  await done();
 });
 
 test("a request that the host withdraws leaves the screen and says so", async () => {
@@ -236,7 +261,8 @@ test("a request that expires says how long ago, and that nothing was allowed", a
   await world.host.push("alice", { ttl: 2 });
   await phone.heading("SSH login");
   await phone.heading("Expired");
-  await phone.page.getByText(/It expired [1-9] s ago; nothing was allowed\./).waitFor();
+  await phone.page.getByText("It expired just now; nothing was allowed.").waitFor();
+  await phone.page.getByText(/It expired [2-9] s ago; nothing was allowed\./).waitFor();
   await done();
   assert.match(await phone.page.locator(".items li").first().innerText(), /Expired/);
 });
@@ -270,8 +296,12 @@ test("everything works by the keyboard alone", async () => {
   for (let at = 0; at < 3 && (await focused()) !== "number"; at++) {
     await page.keyboard.press("Tab");
     visited.push(await focused());
+    if (at > 0) continue;
+    assert.equal(await page.evaluate(() => document.activeElement?.textContent), "Details");
+    await page.keyboard.press("Enter");
+    await page.getByText("Approves as").waitFor();
   }
-  assert.deepEqual(visited, ["number"], "the first stop is the number");
+  assert.deepEqual(visited, ["", "number"], "after what is folded, the first stop is the number");
   await page.keyboard.type("482");
   await page.keyboard.press("Tab");
   assert.equal(await focused(), "approve");

@@ -37,7 +37,9 @@ test("the code is typed, with the whole link or without", async () => {
     const input = page.getByLabel("Link or code");
     const go = page.getByRole("button", { name: "Continue" });
     for (const [typed, said] of /** @type {const} */ ([
-      ["", /not whole/],
+      ["", /^The code is not whole; copy the whole link again\.$/],
+      [`${world.url}/e`, /not whole/],
+      ["https://example.org/a-menu", /no enrolment link/],
       [code.slice(0, -2), /not whole/],
       [`2${code.slice(1)}`, /not whole/],
       [`${code}x`, /not whole/],
@@ -66,7 +68,7 @@ test("the camera reads the code, and a code of something else is no reason to st
   const page = await phone.visit();
   const scan = page.getByRole("button", { name: "Scan the code" });
   await scan.click();
-  await page.getByText(/Read a code, but/).waitFor();
+  await page.getByText("Read a code, but this is no enrolment link.").waitFor();
   await page.getByRole("button", { name: "Back" }).click();
   film(file, `${world.url}/e#${code}`);
   await scan.click();

@@ -3,6 +3,7 @@ import { after, before, test } from "node:test";
 import assert from "node:assert/strict";
 import { serve } from "../dev/serve.mjs";
 import { Phone, World } from "./rig.mjs";
+import { spoil } from "./tour.mjs";
 
 /** @type {World} */
 let world;
@@ -114,10 +115,80 @@ test("r81: a clock that is some minutes slow ends no registration", async () => 
   await phone.context.clock.install({ time: Date.now() - 600_000 });
   await phone.visit();
   await phone.heading("Ready");
+  await phone.page.getByText("This device’s clock is 10 minutes slow.").waitFor();
   const id = await world.host.push("slow");
   await phone.page.locator("#deny").click();
   assert.equal((await world.host.answer(id)).why, "denied on the device");
+  // What was learned stays with the registration: next time nobody needs to be asked.
+  await phone.page.close();
+  await phone.context.route("**/v1/trust", (route) => route.abort());
+  await phone.visit();
+  await phone.heading("Ready");
 });
+
+test("r81: a slow clock that nobody can check is named, deletes nothing, and it goes on by itself", async () => {
+  const phone = await world.phone();
+  const page = await phone.enrol("unchecked");
+  await page.close();
+  await phone.context.clock.install({ time: Date.now() - 600_000 });
+  await phone.context.route("**/v1/**", (route) => route.abort());
+  await phone.visit();
+  await phone.heading(/^This device’s clock is at least \d+ (minutes|seconds) slow$/);
+  assert.deepEqual(await phone.page.locator("main button").allInnerTexts(), ["Try again"], "there is nothing to delete with");
+  await phone.page.getByRole("button", { name: "Try again" }).click();
+  await phone.heading(/slow$/);
+  assert.equal(await kept(phone.page), 1);
+  await phone.context.unroute("**/v1/**");
+  await phone.page.evaluate(() => dispatchEvent(new Event("online")));
+  await phone.heading("Ready");
+});
+
+for (const days of [-200, 200]) {
+  test(`r81: a clock that is ${days} days off ends no registration`, async () => {
+    const phone = await world.phone();
+    const user = `days${days + 200}`;
+    const page = await phone.enrol(user);
+    await page.close();
+    await phone.context.clock.install({ time: Date.now() + days * 86_400_000 });
+    await phone.visit();
+    await phone.heading("Ready");
+    const id = await world.host.push(user);
+    await phone.approve();
+    assert.equal((await world.host.answer(id)).verdict, "approved");
+  });
+}
+
+test("r81: a clock that is set while the app is open costs no request", async () => {
+  const phone = await world.phone();
+  const page = await phone.enrol("set");
+  await page.evaluate(() => {
+    const real = Date.now.bind(Date);
+    Date.now = () => real() - 86_400_000;
+  });
+  const id = await world.host.push("set");
+  await phone.approve();
+  assert.equal((await world.host.answer(id)).verdict, "approved");
+});
+
+/** How many registrations are kept, with keys that sign. @param {import("./rig.mjs").Page} page @returns {Promise<number>} */
+function kept(page) {
+  return page.evaluate(
+    () =>
+      new Promise((resolve, reject) => {
+        const request = indexedDB.open("assent");
+        request.onerror = reject;
+        request.onsuccess = () => {
+          const all = request.result.transaction("registrations").objectStore("registrations").getAll();
+          all.onsuccess = async () => {
+            request.result.close();
+            const way = { name: "ECDSA", hash: "SHA-256" };
+            for (const { keys } of all.result) await crypto.subtle.sign(way, keys.sign.privateKey, new Uint8Array(1));
+            resolve(all.result.length);
+          };
+        };
+      }),
+  );
+}
 
 test("a removed device is told so, and what it can do", async () => {
   const phone = await world.phone();
@@ -264,14 +335,65 @@ test("a database that has lost its stores is lost keys, not the end of the app",
   await phone.heading("Approve your sign-ins here");
 });
 
-test("a registration whose time is over says so", async () => {
+test("a registration that was changed where it is kept is called so, and not lost keys", async () => {
+  const phone = await world.phone();
+  const page = await phone.enrol("changed");
+  await spoil(phone);
+  await phone.heading("This registration does not verify");
+  await page.getByText(/The reason: .*signature/).waitFor();
+  assert.equal(await page.getByText(/keys are gone|deleted them/).count(), 0);
+  await page.getByRole("button", { name: "Delete its keys …" }).click();
+  await page.getByRole("button", { name: "Keep", exact: true }).click();
+  assert.equal(await kept(page), 1);
+  await page.getByRole("button", { name: "Delete its keys …" }).click();
+  await page.getByRole("button", { name: "Delete", exact: true }).click();
+  await phone.heading("Approve your sign-ins here");
+  assert.equal(await kept(page), 0);
+});
+
+test("a database that another page renews is opened again, and what is written then is kept", async () => {
+  const phone = await world.phone();
+  const page = await phone.enrol("renewed");
+  const other = await phone.context.newPage();
+  await other.goto(`${world.url}/assets.json`);
+  await other.evaluate(
+    () =>
+      new Promise((resolve, reject) => {
+        const request = indexedDB.open("assent", 7);
+        request.onerror = reject;
+        request.onsuccess = () => (request.result.close(), resolve(undefined));
+      }),
+  );
+  await other.close();
+  const id = await world.host.push("renewed", { login: "after7" });
+  await page.locator("#deny").click();
+  await world.host.answer(id);
+  await phone.heading("Denied");
+  await page.getByRole("button", { name: "Done" }).click();
+  await page.getByText("after7").waitFor();
+  await page.reload();
+  await phone.heading("Ready");
+  await page.getByText("after7").waitFor();
+});
+
+test("a registration whose time is over by the gateway’s clock says so, and its keys go only when they are asked for", async () => {
   const phone = await world.phone();
   const page = await phone.enrol("ended");
   await page.close();
   await phone.context.clock.install({ time: Date.now() + 200 * 86_400_000 });
+  await phone.context.route("**/v1/trust", async (route) => {
+    const answer = await route.fetch();
+    const trust = await answer.json();
+    await route.fulfill({ response: answer, json: { ...trust, now: trust.now + 200 * 86_400 } });
+  });
   await phone.visit();
   await phone.heading("This registration has ended");
-  await phone.page.getByText(/valid from .* to .*, and this device’s clock says|is valid from/).first().waitFor();
+  assert.match(await phone.page.title(), /^This registration has ended/);
+  await phone.page.getByText(/is valid from .* to .* UTC/).waitFor();
+  assert.equal(await phone.page.getByRole("button", { name: "Do not remind me" }).count(), 0);
+  await phone.page.getByRole("button", { name: "Register again" }).click();
+  await phone.heading("Approve your sign-ins here");
+  assert.equal(await kept(phone.page), 1);
 });
 
 test("a new version is noticed, offered, and used when the person says so", async () => {

@@ -10,6 +10,8 @@ import { tour } from "./tour.mjs";
 const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 /** Height of what is pressed, in pixels (WCAG 2.2, 2.5.5). */
 const TARGET = 44;
+/** What a plain request is: all of it is seen at once, down to the buttons, where the screen is not a small one. */
+const PLAIN = ["ssh", "sudo", "sudo-number"];
 
 /** @type {World} */
 let world;
@@ -41,6 +43,14 @@ for (const [at, { scheme, width, height }] of /** @type {const} */ ([
         return { said, wide, small };
       }, TARGET);
       assert.deepEqual(found, { said: [], wide: 0, small: [] }, name);
+      const where = await phone.page.evaluate(() => {
+        const box = (/** @type {string} */ one) => document.querySelector(one)?.getBoundingClientRect();
+        const tops = ["#number", "#approve", "#deny", "#report"].flatMap((one) => box(one)?.top ?? []);
+        return { card: box(".request > .card")?.bottom, top: Math.min(...tops), end: box("#deny")?.bottom ?? 0 };
+      });
+      // R8, for the eye too.
+      if (where.card !== undefined) assert.ok(where.card <= where.top, `${name}: ${JSON.stringify(where)}`);
+      if (PLAIN.includes(name) && width >= 390) assert.ok(where.end > 0 && where.end <= height, `${name}: ${JSON.stringify(where)}`);
     });
     assert.ok(seen.length >= 24, String(seen));
   });

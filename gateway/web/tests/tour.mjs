@@ -134,10 +134,41 @@ export async function tour(world, phone, user, look) {
   await look("elsewhere");
   await other.close();
   await phone.heading("Ready");
+  await spoil(phone);
+  await phone.heading("This registration does not verify");
+  await look("damaged");
+  await press("Delete its keys …");
+  await look("deleting");
+  await press("Delete");
+  await phone.heading("Approve your sign-ins here");
   await page.evaluate(() => localStorage.setItem("assent.registrations", '[{"deviceId":"x","name":"alice","label":"Old phone","relay":"https://push.example.org"}]'));
   await page.reload();
   await phone.heading("This device’s keys are gone");
   await look("lost");
+}
+
+/** Changes the certificate of the one registration that a phone keeps, and opens the app again. @param {Phone} phone */
+export async function spoil({ page, home }) {
+  // A page of the origin in which no app is at work, which would keep what it knows.
+  await page.goto(`${home}/assets.json`);
+  await page.evaluate(
+    () =>
+      new Promise((resolve, reject) => {
+        const request = indexedDB.open("assent");
+        request.onerror = reject;
+        request.onsuccess = () => {
+          const store = request.result.transaction("registrations", "readwrite").objectStore("registrations");
+          const all = store.getAll();
+          all.onsuccess = () => {
+            const [one] = all.result;
+            const last = one.certificate.at(-2) === "A" ? "B" : "A";
+            const put = store.put({ ...one, certificate: `${one.certificate.slice(0, -2)}${last}${one.certificate.at(-1)}` });
+            put.onsuccess = () => (request.result.close(), resolve(undefined));
+          };
+        };
+      }),
+  );
+  await page.goto(home);
 }
 
 /** A further device, as the first one sees it. @param {World} world @param {Phone} phone @param {string} user

@@ -43,6 +43,13 @@ async function look(desk, name) {
   await page.setViewportSize({ width: 1280, height: 800 });
 }
 
+/** All of it is seen without scrolling. @param {Desk} desk @param {string} what @param {Size} size */
+async function fits({ page }, what, size) {
+  await page.setViewportSize(size);
+  const box = await page.locator(what).boundingBox();
+  assert.ok(box !== null && box.y >= 0 && box.y + box.height <= size.height, `${what}: ${JSON.stringify(box)}`);
+}
+
 /** @param {import("playwright-core").Page} page */
 const violations = (page) => new AxeBuilder(page).violations();
 
@@ -73,10 +80,8 @@ test("signing in", async () => {
   await desk.visit("/panel/l");
   await desk.page.getByText("not whole").waitFor();
   await look(desk, "link, broken");
-  await desk.visit("/panel/l#1.x.y.z");
-  await desk.page.reload();
   await desk.page.goto("about:blank");
-  await desk.visit("/panel/l#1.x.y.z");
+  await desk.visit(`/panel/l#1${`.${"A".repeat(22)}`.repeat(3)}`);
   await desk.page.getByRole("button", { name: "Sign in once" }).waitFor();
   await look(desk, "link");
 });
@@ -99,7 +104,10 @@ test("devices and adding one", { timeout: 240_000 }, async () => {
   await phone.ready();
   await desk.code();
   await look(desk, "code");
+  await fits(desk, ".scan", { width: 1280, height: 800 });
   const second = await desk.bring("An old tablet with a name that is quite long, in the kitchen");
+  await page.getByLabel(/six digits/).waitFor();
+  await look(desk, "digits, long name");
   await desk.type(await second.digits());
   await desk.heading("Approve it on your other device");
   await look(desk, "approval");
@@ -120,6 +128,7 @@ test("devices and adding one", { timeout: 240_000 }, async () => {
   await page.getByRole("button", { name: /^Remove An old/ }).click();
   await page.getByText("It is your only device.").waitFor();
   await look(desk, "remove the only one");
+  for (const name of ["Remove", "Keep it"]) await fits(desk, `dialog button:text-is("${name}")`, { width: 320, height: 568 });
   await page.getByRole("button", { name: "Remove", exact: true }).click();
   await page.getByText(/^Approve it on/).waitFor();
   await look(desk, "removal, approval");

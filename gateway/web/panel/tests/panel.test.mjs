@@ -199,6 +199,49 @@ describe("mode directory", () => {
     await desk.heading("Sign in");
   });
 
+  test("two pages that nobody touches both end at the sign-in page once the session is over", async () => {
+    const desk = await world.desk();
+    await desk.page.clock.install();
+    await desk.signIn("alice");
+    const other = await desk.context.newPage();
+    await other.clock.install();
+    await other.goto(`${world.url}/panel/`);
+    for (const page of [desk.page, other]) await page.getByRole("button", { name: "Sign out" }).waitFor();
+    // It is still good, as where the other page is in use: both stay.
+    for (const page of [desk.page, other]) {
+      const asked = page.waitForResponse(/\/panel\/api\/session/);
+      await page.clock.fastForward("16:00");
+      await asked;
+      await page.getByRole("button", { name: "Sign out" }).waitFor();
+    }
+    await world.restart();
+    for (const page of [desk.page, other]) {
+      await page.clock.fastForward("16:00");
+      await page.getByText("You were signed out.").waitFor();
+    }
+  });
+
+  for (const [why, head, text] of [
+    ["denied", "This code is over", "It was denied on your other device."],
+    ["digits", "This code is over", "The digits were wrong three times."],
+    ["expired", "This code is over", "No device came in time."],
+    ["reported", "Reported as not you", "Your session here has been ended. Change your password."],
+    ["something new", "This code is over", "No device came in time, or the code was used elsewhere."],
+    [undefined, "This code is over", "No device came in time, or the code was used elsewhere."],
+  ]) {
+    test(`a code that is over for the reason “${why}” says so`, async () => {
+      const desk = await world.desk();
+      await desk.signIn("alice");
+      // Only the words are tried here; the registrar's own reasons are tried where it gives them.
+      await desk.page.route(/\/panel\/api\/enrolment\/./, (route) => route.fulfill({ json: { state: "over", why } }));
+      await desk.visit("/panel/add");
+      await desk.heading(head ?? "");
+      await sees(desk, text ?? "");
+      const again = await desk.page.getByRole("button", { name: "Show a new code" }).count();
+      assert.equal(again, why === "reported" ? 0 : 1);
+    });
+  }
+
   test("a restart of the gateway ends sessions, and a page that waits says what is wrong and recovers", async () => {
     const desk = await world.desk();
     await desk.signIn("alice");
@@ -248,10 +291,19 @@ describe("mode admin", () => {
     assert.ok(!world.log.includes(link.split(".").at(-2) ?? "?"), "nor in the log");
   });
 
-  test("a link without its token says what to do", async () => {
+  test("a link that was cut says what to do, and is not offered as if it were whole", async () => {
+    const whole = await world.link("bob");
     const desk = await world.desk();
-    await desk.visit("/panel/l");
-    await sees(desk, "The link is not whole.");
+    for (const cut of ["/panel/l", whole.slice(0, -1), whole.slice(0, whole.lastIndexOf(".")), whole.slice(0, -12), `${whole}x`]) {
+      await desk.page.goto("about:blank");
+      await desk.visit(cut);
+      await sees(desk, "The link is not whole.");
+      assert.equal(await desk.page.getByRole("button", { name: "Sign in once" }).count(), 0, cut);
+    }
+    await desk.page.goto("about:blank");
+    await desk.visit(whole);
+    await press(desk, "Sign in once");
+    await sees(desk, "You are signed in as bob by a one-time link.");
   });
 });
 
