@@ -54,6 +54,10 @@ function refusal({ why, command }, head) {
   if (why === "too_many_devices") {
     return notice("", "You have as many devices as one may have.", p("Remove one before you add another."));
   }
+  if (why === "frozen") {
+    const text = "Nothing can be changed here for ten minutes. Change your password first: somebody else may know it.";
+    return notice("warn", "One of your devices reported that it was not you.", p(text));
+  }
   const where = why === "on_the_terminal" ? "in a terminal" : "with a one-time link";
   const text =
     why === "on_the_terminal"

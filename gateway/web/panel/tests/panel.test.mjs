@@ -158,6 +158,25 @@ describe("mode directory", () => {
     await settles(() => desk.page.locator("dialog").count(), 0);
   });
 
+  test("r9 not me on the asked device ends the stranger's session, and nothing can be changed for a while", async () => {
+    const desk = await world.desk();
+    await desk.signIn("frank");
+    const phone = await desk.register("Phone");
+    await desk.heading("Registered");
+    await phone.ready();
+    const thief = await world.desk();
+    await thief.signIn("frank");
+    await thief.register("Thief");
+    await thief.heading("Approve it on your other device");
+    await phone.page.getByRole("button", { name: "This was not me" }).click();
+    await thief.heading("Sign in");
+    await thief.signIn("frank");
+    await sees(thief, "One of your devices reported that it was not you.");
+    await press(thief, "Remove Phone");
+    await press(thief, "Remove");
+    await sees(thief, "It is not removed.");
+  });
+
   test("r68 odd characters in a device's name show, and are no markup", async () => {
     const desk = await world.desk();
     await desk.signIn("bob");

@@ -27,7 +27,7 @@ export const SOON = 15_000;
 export const PASSWORD = "hunter2";
 /** Its hash at the lowest cost. */
 const HASH = "$argon2id$v=19$m=64,t=1,p=1$c29tZXNhbHQxMjM0$Xj8CRnbBNoW+eLrWzd5rXf/tYQHzvOlG+VSX49+oQ6E";
-const PEOPLE = ["alice", "bob", "carol", "dave", "erin"];
+const PEOPLE = ["alice", "bob", "carol", "dave", "erin", "frank"];
 /** What a browser says of requests that were refused; those are part of some tests. */
 const NETWORK = /^Failed to load resource|net::ERR_/;
 
