@@ -55,9 +55,11 @@ impl Person {
         said["text"].as_str().expect("the screen's text").to_owned()
     }
 
-    /// Presses a button of a request (`approve`, `deny`, `report`), and waits for the outcome's heading.
-    pub fn press(&mut self, button: &str, heading: &str) {
-        self.tell(&json!({"do": "press", "button": button, "heading": heading}));
+    /// Presses a button of a request (`approve`, `deny`, `report`), and waits for the outcome's heading. When it was
+    /// pressed, in milliseconds since 1970.
+    pub fn press(&mut self, button: &str, heading: &str) -> u64 {
+        let said = self.tell(&json!({"do": "press", "button": button, "heading": heading}));
+        said["at"].as_u64().expect("when it was pressed")
     }
 
     /// Opens a page at the desk; its text.

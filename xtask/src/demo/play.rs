@@ -11,7 +11,7 @@ use assent_tests::person::Person;
 use assent_tests::product::{self, Authenticator, PATIENCE, Site};
 use assent_tests::sshd::{Key, Sshd};
 use assent_tests::sudoers::{self, Sudo};
-use assent_tests::terminal::Terminal;
+use assent_tests::terminal::{Terminal, fits};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::time::Instant;
@@ -121,7 +121,11 @@ fn register(stage: &mut Stage) {
 }
 
 fn approved(stage: &mut Stage) {
-    let mut ssh = stage.password("alice", product::password("alice"), "echo the shell of $(id -un)");
+    let mut ssh = stage.password(
+        "alice",
+        product::password("alice"),
+        "echo the shell of $(id -un) began at $(date +%s%3N)",
+    );
     let shown = stage.alice.asked("phone-ssh");
     for detail in [
         "sshd",
@@ -132,9 +136,12 @@ fn approved(stage: &mut Stage) {
     ] {
         assert!(shown.contains(detail), "the phone shows {detail}:\n{shown}");
     }
-    stage.alice.press("approve", "Approved");
-    ssh.expect("the shell of alice", PATIENCE);
+    let pressed = stage.alice.press("approve", "Approved");
+    let said = ssh.expect(fits(r"the shell of alice began at \d+"), PATIENCE);
     ssh.wait_for_success();
+    let began = said.rsplit_once(' ').and_then(|(_, at)| at.parse::<u64>().ok());
+    let took = began.expect("the shell's own clock").saturating_sub(pressed);
+    println!("  {took:7} ms  from the tap to the shell");
 }
 
 fn denied(stage: &mut Stage) {
