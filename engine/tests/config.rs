@@ -341,3 +341,47 @@ fn profiles_in_another_programs_file_obey_the_same_rules_and_have_that_services_
         assert!(problems.starts_with(said), "{problems}");
     }
 }
+
+/// What the directory would refuse makes the whole profile unreachable: every login that asks it is denied.
+#[test]
+fn r61_a_policys_attribute_must_be_one_that_ldap_can_have() {
+    for bad in ["group_name", "depart ment", "cn)(uid=*", "abteilung_ü"] {
+        let text = changed("attribute = \"memberOf\"", &format!("attribute = \"{bad}\""));
+        let found = problems(&text);
+        assert!(
+            found.contains("is no LDAP attribute") && found.contains("mend: "),
+            "{found}"
+        );
+    }
+}
+
+/// A bad configuration is never loaded in part; a large one neither.
+#[test]
+fn a_file_that_is_too_large_is_refused_and_not_cut() {
+    let dir = std::env::temp_dir().join(format!("assent-config-large-{}", std::process::id()));
+    std::fs::create_dir_all(&dir).unwrap();
+    let file = dir.join("agentd.toml");
+    let room = " ".repeat(4 * 1024 * 1024 - GOOD.len());
+    std::fs::write(&file, format!("{GOOD}{room}\nnonsense = [\n")).unwrap();
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
+    let loaded = load(&file);
+    std::fs::remove_dir_all(&dir).unwrap();
+    assert!(loaded.is_err(), "what stands behind 4 MiB was not read");
+}
+
+#[test]
+fn every_value_of_a_wrong_type_is_told_at_once() {
+    let text = changed("assurance = \"tap\"", "assurance = 3")
+        .replacen("services = [\"sshd\"]", "services = \"sshd\"", 1)
+        .replacen("values = [\"cn=it,*\"]", "values = \"cn=it,*\"", 1);
+    let found = problems(&text);
+    assert_eq!(found.matches("invalid type").count(), 3, "{found}");
+}
+
+#[test]
+fn every_wrong_value_of_a_policy_is_told_at_once_and_nothing_else() {
+    let text = changed("regex = [\"cn=(ops|dev),.*\"]", "regex = [\"(\", \"[\"]");
+    let found = problems(&text);
+    assert!(found.contains("\"(\"") && found.contains("\"[\""), "{found}");
+    assert!(!found.contains("asks for nothing"), "{found}");
+}
