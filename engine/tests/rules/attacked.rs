@@ -8,12 +8,14 @@ use assent_engine::directory::{Account, Attributes, Lookup, Person, Syntax, Valu
 use assent_engine::explain::{Question, explain};
 use assent_engine::names::UserName;
 use assent_engine::policy::{Choice, choose};
+use assent_engine::policy_test::Tests;
 use assent_engine::replay::replay;
 use assent_engine::sources::{Sources, Spelling};
 use assent_proto::ShortText;
 use assent_proto::cert::Identity;
 use assent_proto::text::Outside;
 use std::collections::BTreeMap;
+use std::path::Path;
 
 const LOGIN: Circumstances<'_> = Circumstances {
     service: "sshd",
@@ -176,4 +178,33 @@ async fn mission_row_20_what_cannot_be_replayed_does_not_count_as_decided_otherw
     ]});
     let told = replay(&with_policies(policies), &record).await.unwrap();
     assert!(!told.differs(), "{told:?}");
+}
+
+/// What a server, or a forged record, says of an outage is other people's text.
+#[tokio::test]
+async fn r66_an_outages_words_reach_the_terminal_made_visible() {
+    let config = config(EXAMPLE);
+    let why = "gone\u{1b}]0;x\u{7}\n=> would be asked";
+    let answers = [Lookup::Unreachable(why.to_owned()), Lookup::Unknown];
+    let sources = Everybody(config.auth_indices().zip(answers).collect());
+    let question = Question {
+        user: "alice",
+        login: LOGIN,
+    };
+    let told = explain(&config, &sources, &question).await;
+    let odd = told.lines.iter().find(|line| line.chars().any(char::is_control));
+    assert_eq!(odd, None);
+}
+
+/// The table says two things of one person: one of them is a mistake.
+#[test]
+fn a_table_with_one_person_twice_is_refused() {
+    let person = |department: &str| {
+        format!(
+            "[[person]]\nuser = \"bob\"\nauth_profile = \"corp\"\nattributes = {{ department = \"{department}\" }}\n"
+        )
+    };
+    let test = "[[test]]\nuser = \"bob\"\nservice = \"sshd\"\nexpect = \"staff-push\"\n";
+    let text = person("IT") + &person("Sales") + test;
+    assert!(Tests::read(Path::new("t.toml"), &text, &config(EXAMPLE)).is_err());
 }
