@@ -1,8 +1,10 @@
 //! What a configuration may say, and what its errors say.
 #![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
 
+use assent_engine::conditions::Circumstances;
 use assent_engine::config::keys::reference;
 use assent_engine::config::{AuthProfile, AuthSource, Factor, load, load_auth_profiles, load_str};
+use assent_proto::time::UnixTime;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
@@ -339,5 +341,92 @@ fn profiles_in_another_programs_file_obey_the_same_rules_and_have_that_services_
     ] {
         let problems = of_another_program(&profiles.replacen(from, to, 1)).unwrap_err();
         assert!(problems.starts_with(said), "{problems}");
+    }
+}
+
+/// What the directory would refuse makes the whole profile unreachable: every login that asks it is denied.
+#[test]
+fn r61_a_policys_attribute_must_be_one_that_ldap_can_have() {
+    for bad in ["group_name", "depart ment", "cn)(uid=*", "abteilung_ü"] {
+        let text = changed("attribute = \"memberOf\"", &format!("attribute = \"{bad}\""));
+        let found = problems(&text);
+        assert!(
+            found.contains("is no LDAP attribute") && found.contains("mend: "),
+            "{found}"
+        );
+    }
+}
+
+/// A bad configuration is never loaded in part; a large one neither.
+#[test]
+fn a_file_that_is_too_large_is_refused_and_not_cut() {
+    let dir = std::env::temp_dir().join(format!("assent-config-large-{}", std::process::id()));
+    std::fs::create_dir_all(&dir).unwrap();
+    let file = dir.join("agentd.toml");
+    let room = " ".repeat(4 * 1024 * 1024 - GOOD.len());
+    std::fs::write(&file, format!("{GOOD}{room}\nnonsense = [\n")).unwrap();
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
+    let loaded = load(&file);
+    std::fs::remove_dir_all(&dir).unwrap();
+    assert!(loaded.is_err(), "what stands behind 4 MiB was not read");
+}
+
+#[test]
+fn every_value_of_a_wrong_type_is_told_at_once() {
+    let text = changed("assurance = \"tap\"", "assurance = 3")
+        .replacen("services = [\"sshd\"]", "services = \"sshd\"", 1)
+        .replacen("values = [\"cn=it,*\"]", "values = \"cn=it,*\"", 1);
+    let found = problems(&text);
+    assert_eq!(found.matches("invalid type").count(), 3, "{found}");
+}
+
+#[test]
+fn every_wrong_value_of_a_policy_is_told_at_once_and_nothing_else() {
+    let text = changed("regex = [\"cn=(ops|dev),.*\"]", "regex = [\"(\", \"[\"]");
+    let found = problems(&text);
+    assert!(found.contains("\"(\"") && found.contains("\"[\""), "{found}");
+    assert!(!found.contains("asks for nothing"), "{found}");
+}
+
+/// No server can ever be reached by these: a reload must not take them.
+#[test]
+fn r64_a_uri_that_leads_nowhere_is_refused() {
+    for bad in [
+        "ldaps://",
+        "ldaps://h/dc=x",
+        "ldaps://user@h",
+        "ldaps://h:99999",
+        "ldaps://h:0",
+        "ldap://[::1",
+        "ldaps://a b",
+    ] {
+        let text = changed("ldaps://ldap1.example.org", bad);
+        assert!(load_str("agentd.toml", &text).is_err(), "{bad}");
+    }
+}
+
+/// A realm is part of who somebody is: one that cannot be used is refused, not left out.
+#[test]
+fn r58_a_local_profiles_realm_is_used_or_refused() {
+    for bad in [String::new(), "a".repeat(5000)] {
+        let text = changed("kind = \"local\"", &format!("kind = \"local\"\nrealm = \"{bad}\""));
+        assert!(load_str("agentd.toml", &text).is_err(), "{} bytes", bad.len());
+    }
+}
+
+/// The address of a login is compared as IPv4, so such a network holds nobody.
+#[test]
+fn a_network_of_ipv4_addresses_in_ipv6_clothes_is_refused_or_holds_them() {
+    for net in ["::ffff:10.0.0.0/104", "::ffff:10.1.2.3"] {
+        let text = changed("case = \"ignore\"", &format!("networks = [\"{net}\"]"));
+        let Ok(config) = load_str("agentd.toml", &text) else {
+            continue;
+        };
+        let login = Circumstances {
+            service: "sshd",
+            source: Some("10.1.2.3".parse().unwrap()),
+            at: UnixTime(1_795_593_600),
+        };
+        assert_eq!(config.policies[0].conditions.unmet(&login), None, "{net}");
     }
 }

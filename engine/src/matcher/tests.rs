@@ -104,6 +104,31 @@ fn mission_row_5_a_group_may_be_named_without_its_dn() {
     assert!(!regex_hit("cn=it-.*,ou=groups,.*", stored, true, Syntax::Dn));
 }
 
+/// `*` is any run of characters, so also one that goes on into the next parts of the name.
+#[test]
+fn mission_row_6_a_star_in_a_dn_reaches_over_its_parts() {
+    let stored = "cn=IT-Ops,ou=groups,dc=example,dc=org";
+    for pattern in [
+        "cn=IT*dc=example,dc=org",
+        "cn=IT*ou=groups,*",
+        "cn=*ou=*dc=example,dc=org",
+    ] {
+        assert!(hit(pattern, stored, Syntax::Dn), "{pattern}");
+    }
+}
+
+/// The order in a multi-valued part does not count, nor the case of the types.
+#[test]
+fn mission_row_5_a_multi_valued_part_compares_whatever_its_types_case() {
+    assert!(hit("SN=b+cn=a,ou=x", "CN=a+sn=b,ou=x", Syntax::Dn));
+}
+
+/// A capital sigma folds by its place in a word, so a piece must fold as the whole does.
+#[test]
+fn mission_row_6_a_star_behind_a_capital_sigma_matches() {
+    assert!(hit("ΟΔΟΣ*", "ΟΔΟΣΑΡΧΗ", Syntax::Text));
+}
+
 #[test]
 fn bytes_compare_as_hexadecimal_digits_or_as_a_guid() {
     let bytes = [

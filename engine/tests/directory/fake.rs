@@ -66,6 +66,24 @@ impl Fake {
         }))
     }
 
+    /// Answers each search by the next of these, the last one again and again, and binds so.
+    pub fn in_turn(searches: Vec<Vec<Vec<u8>>>, bind: Vec<u8>) -> Self {
+        let left = Mutex::new(std::collections::VecDeque::from(searches));
+        Self::start(Box::new(move |id, tag| match tag {
+            0x60 => Some(envelope(id, &bind)),
+            0x63 => {
+                let mut left = left.lock().unwrap();
+                let answers = if left.len() > 1 {
+                    left.pop_front()
+                } else {
+                    left.front().cloned()
+                };
+                Some(answers?.iter().flat_map(|answer| envelope(id, answer)).collect())
+            }
+            _ => None,
+        }))
+    }
+
     /// Takes everything and says nothing.
     pub fn silent() -> Self {
         Self::start(Box::new(|_, _| Some(Vec::new())))

@@ -11,6 +11,7 @@ mod ds;
 mod ds389;
 mod fake;
 mod hostile;
+mod kept;
 mod keys;
 mod nested;
 mod rig;
