@@ -4,7 +4,7 @@ use crate::failure::{Done, Failure};
 use crate::report::report;
 use crate::rules::Which;
 use assent_engine::conditions::Circumstances;
-use assent_engine::explain::{Question, explain};
+use assent_engine::explain::{Question, Verdict, explain};
 use assent_engine::moment;
 use assent_proto::time::UnixTime;
 use clap::Args;
@@ -45,10 +45,10 @@ impl Explain {
         };
         let explanation = explain(&rules.config, &rules.sources(), &question).await;
         report(self.json, &explanation.json, || explanation.lines.join("\n"));
-        if explanation.admits {
-            return Ok(());
+        match explanation.verdict {
+            Verdict::Asked | Verdict::Unguarded => Ok(()),
+            Verdict::Denied | Verdict::NotYet(_) => Err(Failure::Refused("the login would be denied".into())),
         }
-        Err(Failure::Refused("the login would be denied".into()))
     }
 }
 

@@ -2,7 +2,7 @@
 //! as a login, asked in the same order.
 
 use crate::conditions::Circumstances;
-use crate::config::{AuthIndex, Config, Factor, MethodIndex, OnUnreachable};
+use crate::config::{AuthIndex, Config, Factor, Method, MethodIndex, OnUnreachable, Unlisted};
 use crate::directory::{Account, Lookup};
 use crate::login::trace;
 use crate::names::UserName;
@@ -32,8 +32,32 @@ pub struct Explanation {
     pub lines: Vec<String>,
     /// Names of the method profiles that the factors came to, in their order.
     pub methods: Vec<String>,
-    /// Whether the login would come as far as asking for its factors.
-    pub admits: bool,
+    /// What would become of the login.
+    pub verdict: Verdict,
+}
+
+/// What would become of a login.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// It would come as far as asking for its factors.
+    Asked,
+    /// It would be denied.
+    Denied,
+    /// It would be denied, as this version has no such method yet.
+    NotYet(&'static str),
+    /// The module stands aside: the service belongs to no application, and `unlisted = "ignore"`.
+    Unguarded,
+}
+
+impl Verdict {
+    /// Its stable words.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Asked => "would be asked",
+            Self::Denied | Self::NotYet(_) => "would be denied",
+            Self::Unguarded => "not guarded: the module would stand aside",
+        }
+    }
 }
 
 /// Explains what would become of a login.
@@ -45,17 +69,25 @@ pub async fn explain<S: Sources>(config: &Config, sources: &S, question: &Questi
         json: serde_json::Map::new(),
         lines: Vec::new(),
         methods: Vec::new(),
+        missing: None,
         known: BTreeMap::new(),
         identity: None,
     };
-    let admits = report.run(question.user).await;
-    let verdict = if admits { "would be asked" } else { "would be denied" };
-    report.say("verdict", json!(verdict), format!("=> {verdict}"));
+    let verdict = report.run(question.user).await;
+    let why = match verdict {
+        Verdict::NotYet(method) => format!(": this version has no {method} yet"),
+        Verdict::Asked | Verdict::Denied | Verdict::Unguarded => String::new(),
+    };
+    report.say(
+        "verdict",
+        json!(verdict.words()),
+        format!("=> {}{why}", verdict.words()),
+    );
     Explanation {
         json: Value::Object(report.json),
         lines: report.lines,
         methods: report.methods,
-        admits,
+        verdict,
     }
 }
 
@@ -66,6 +98,8 @@ struct Report<'a, S> {
     json: serde_json::Map<String, Value>,
     lines: Vec<String>,
     methods: Vec<String>,
+    /// The method that was chosen and is not there yet.
+    missing: Option<&'static str>,
     known: BTreeMap<AuthIndex, Lookup>,
     identity: Option<Identity>,
 }
@@ -76,8 +110,7 @@ impl<S: Sources> Report<'_, S> {
         self.lines.push(line);
     }
 
-    /// Whether the login would come as far as asking for its factors.
-    async fn run(&mut self, user: &str) -> bool {
+    async fn run(&mut self, user: &str) -> Verdict {
         let config = self.config;
         let service = self.login.service;
         let Some(application) = config.application(service) else {
@@ -87,7 +120,10 @@ impl<S: Sources> Report<'_, S> {
                 Value::Null,
                 format!("service {service:?} belongs to no application: unlisted = \"{rule}\""),
             );
-            return false;
+            return match config.unlisted {
+                Unlisted::Deny => Verdict::Denied,
+                Unlisted::Ignore => Verdict::Unguarded,
+            };
         };
         self.say(
             "application",
@@ -95,20 +131,20 @@ impl<S: Sources> Report<'_, S> {
             format!("application: {}", application.name),
         );
         let Some(user) = self.canonical(user).await else {
-            return false;
+            return Verdict::Denied;
         };
         let mut factors = Vec::new();
-        let mut admits = true;
+        let mut verdict = Verdict::Asked;
         for (at, factor) in application.factors.iter().enumerate() {
             let (value, fits) = self.factor(&user, at, factor).await;
             factors.push(value);
-            admits &= fits;
             if !fits {
+                verdict = self.missing.map_or(Verdict::Denied, Verdict::NotYet);
                 break;
             }
         }
         self.json.insert("factors".into(), json!(factors));
-        admits
+        verdict
     }
 
     async fn canonical(&mut self, user: &str) -> Option<UserName> {
@@ -174,7 +210,12 @@ impl<S: Sources> Report<'_, S> {
                 word("profile"),
                 word("attribute"),
                 word("answer"),
-                word("why")
+                // An outage's words are other people's; the rest was made visible before.
+                if line["answer"] == "cannot tell" {
+                    visible(&word("why"))
+                } else {
+                    word("why")
+                }
             ));
         }
         match choice {
@@ -187,8 +228,17 @@ impl<S: Sources> Report<'_, S> {
                 };
                 self.lines
                     .push(format!("  method: {} ({}), {how}", profile.name, profile.method.word()));
+                // The policy's own profile takes part in the login: it must mean the same person.
+                let policys = policy.map(|at| config.policies[at].auth_profile);
+                if !policys.is_none_or(|profile| self.is_one_identity(profile)) {
+                    return (json!({"policies": policies, "method": profile.name}), false);
+                }
                 self.methods.push(profile.name.clone());
-                let (by, fits) = self.first_that_knows(user, &profile.fallback).await;
+                let (by, mut fits) = self.first_that_knows(user, &profile.fallback).await;
+                if fits && !matches!(profile.method, Method::Push { .. }) {
+                    self.missing = Some(profile.method.word());
+                    fits = false;
+                }
                 let value = json!({
                     "policies": policies,
                     "method": profile.name,
@@ -220,16 +270,11 @@ impl<S: Sources> Report<'_, S> {
             match self.known.get(profile) {
                 Some(Lookup::Found(person)) => {
                     let active = person.account == Account::Active;
-                    let one = self.identity.get_or_insert_with(|| person.identity.clone()) == &person.identity;
                     if !active {
                         self.lines
                             .push(format!("  {name}: the account is not active ({:?})", person.account));
                     }
-                    if !one {
-                        self.lines
-                            .push(format!("  {name}: it means another identity than the profile before"));
-                    }
-                    return (json!(name), active && one);
+                    return (json!(name), active && self.is_one_identity(*profile));
                 }
                 Some(Lookup::Unknown) | None => {}
                 Some(Lookup::Ambiguous) => return (json!(name), false),
@@ -242,6 +287,20 @@ impl<S: Sources> Report<'_, S> {
         }
         self.lines.push("  none of the profiles knows the user".into());
         (Value::Null, false)
+    }
+
+    /// All profiles that take part in one login must name one identity.
+    fn is_one_identity(&mut self, profile: AuthIndex) -> bool {
+        let Some(Lookup::Found(person)) = self.known.get(&profile) else {
+            return true;
+        };
+        let one = self.identity.get_or_insert_with(|| person.identity.clone()) == &person.identity;
+        if !one {
+            let name = self.config.auth_profile(profile).name();
+            self.lines
+                .push(format!("  {name}: it means another identity than the profile before"));
+        }
+        one
     }
 
     async fn ask(&mut self, user: &UserName, profile: AuthIndex) {
@@ -264,7 +323,7 @@ fn one_line(lookup: &Value) -> String {
     let Some(person) = lookup.get("found") else {
         return lookup.get("unreachable").map_or_else(
             || lookup.as_str().unwrap_or_default().to_owned(),
-            |why| format!("cannot be reached: {}", why.as_str().unwrap_or_default()),
+            |why| format!("cannot be reached: {}", visible(why.as_str().unwrap_or_default())),
         );
     };
     let attributes = person["attributes"].as_object().into_iter().flatten();
@@ -281,7 +340,7 @@ fn one_line(lookup: &Value) -> String {
         .collect();
     format!(
         "knows the user as {} [{}]",
-        person["identity"].as_str().unwrap_or_default(),
+        visible(person["identity"].as_str().unwrap_or_default()),
         attributes.join(", ")
     )
 }

@@ -4,9 +4,9 @@
 //! that the tests run without a directory. A profile without any `[[person]]` is asked as in a login.
 
 use crate::conditions::Circumstances;
-use crate::config::{AuthIndex, Config, Problem, Problems};
+use crate::config::{AuthIndex, AuthSource, Config, Problem, Problems};
 use crate::directory::{Account, Attributes, Lookup, Person, Values, syntax};
-use crate::explain::{Question, explain};
+use crate::explain::{Question, Verdict, explain};
 use crate::names::UserName;
 use crate::sources::{Sources, Spelling};
 use assent_proto::ShortText;
@@ -22,6 +22,7 @@ use toml::Spanned;
 /// What a login must come to, besides names of method profiles.
 const DENY: &str = "deny";
 const ADMIT: &str = "admit";
+const UNGUARDED: &str = "unguarded";
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -91,6 +92,8 @@ struct Test {
 enum Expected {
     Deny,
     Admit,
+    /// The module stands aside.
+    Unguarded,
     /// Names of method profiles, a factor each.
     Methods(Vec<String>),
 }
@@ -149,7 +152,13 @@ impl Tests {
                 problems.push(problem(Some(line), what, "a user name has 1 to 256 bytes on one line"));
                 continue;
             };
-            people.insert((profile, raw.user), Lookup::Found(Box::new(person)));
+            if people
+                .insert((profile, raw.user.clone()), Lookup::Found(Box::new(person)))
+                .is_some()
+            {
+                let what = format!("{:?} is described twice for {:?}", raw.user, raw.auth_profile);
+                problems.push(problem(Some(line), what, "keep one [[person]] for a user and profile"));
+            }
         }
         let mut tests = Vec::new();
         for raw in raw.test {
@@ -189,12 +198,15 @@ impl Tests {
                 },
             };
             let explanation = explain(config, &sources, &question).await;
-            let got = match (explanation.admits, explanation.methods.is_empty()) {
-                (false, _) => Expected::Deny,
-                (true, true) => Expected::Admit,
-                (true, false) => Expected::Methods(explanation.methods),
+            // A method that is not there yet is chosen all the same: a table is about the rules.
+            let got = match explanation.verdict {
+                Verdict::Denied => Expected::Deny,
+                Verdict::Unguarded => Expected::Unguarded,
+                Verdict::Asked | Verdict::NotYet(_) if explanation.methods.is_empty() => Expected::Admit,
+                Verdict::Asked | Verdict::NotYet(_) => Expected::Methods(explanation.methods),
             };
-            let passed = test.expect == got || (test.expect == Expected::Admit && got != Expected::Deny);
+            let admitted = matches!(got, Expected::Admit | Expected::Methods(_));
+            let passed = test.expect == got || (test.expect == Expected::Admit && admitted);
             outcomes.push(Outcome {
                 line: test.line,
                 question: test.words(),
@@ -224,6 +236,7 @@ impl Expected {
         match self {
             Self::Deny => DENY.to_owned(),
             Self::Admit => ADMIT.to_owned(),
+            Self::Unguarded => UNGUARDED.to_owned(),
             Self::Methods(methods) => methods.join(" and "),
         }
     }
@@ -251,6 +264,7 @@ fn test(config: &Config, line: usize, raw: RawTest) -> Result<Test, (String, &'s
     let expect = match words.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         [DENY] => Expected::Deny,
         [ADMIT] => Expected::Admit,
+        [UNGUARDED] => Expected::Unguarded,
         _ => Expected::Methods(words),
     };
     if let Expected::Methods(names) = &expect {
@@ -259,7 +273,10 @@ fn test(config: &Config, line: usize, raw: RawTest) -> Result<Test, (String, &'s
             .find(|name| !config.methods.iter().any(|method| method.name == **name));
         if let Some(name) = unknown {
             let what = format!("expect names {name:?}, which is no method profile");
-            return Err((what, "name one of the configuration's, or \"deny\", or \"admit\""));
+            return Err((
+                what,
+                "name one of the configuration's, or \"deny\", \"admit\" or \"unguarded\"",
+            ));
         }
         if names.is_empty() {
             return Err(("expect is empty".into(), "write \"deny\" for a denial"));
@@ -293,7 +310,7 @@ fn person(config: &Config, profile: AuthIndex, raw: &RawPerson) -> Option<Person
     }
     Some(Person {
         identity: Identity {
-            realm: ShortText::new("policy-test")?,
+            realm: realm(config, profile)?,
             id: ShortText::new(raw.user.clone())?,
         },
         account: if raw.blocked {
@@ -303,6 +320,14 @@ fn person(config: &Config, profile: AuthIndex, raw: &RawPerson) -> Option<Person
         },
         attributes,
     })
+}
+
+/// Whose identities a profile yields: two realms mean two people, here as in a login.
+fn realm(config: &Config, profile: AuthIndex) -> Option<ShortText> {
+    match &config.auth_profile(profile).source {
+        AuthSource::Ldap(ldap) => Some(ldap.realm.clone()),
+        AuthSource::Local(local) => local.realm.clone().or_else(|| ShortText::new("local@this-host")),
+    }
 }
 
 /// What the file says, and for the rest whoever is asked in a login.

@@ -14,12 +14,17 @@ use assent_proto::time::UnixTime;
 use serde_json::Value;
 use std::collections::BTreeMap;
 
+/// What stands for a choice that the trace does not say enough for.
+const UNTOLD: &str = "untold";
+/// How the reason begins, where it is the trace's.
+const SAYS_NOT: &str = "the trace ";
+
 /// What a recorded login came to, and what it would come to.
 #[derive(Debug)]
 pub struct Replayed {
     /// Methods that were chosen then, a factor each; a denial by policy is `deny`.
     pub then: Vec<String>,
-    /// The same now.
+    /// The same now; `untold` where the trace does not say enough.
     pub now: Vec<String>,
     /// Why now.
     pub explanation: Explanation,
@@ -28,7 +33,12 @@ pub struct Replayed {
 impl Replayed {
     /// Whether the policies decide otherwise now.
     pub fn differs(&self) -> bool {
-        self.then != self.now
+        !self.is_untold() && self.then != self.now
+    }
+
+    /// Whether the trace does not say what today's policies ask for.
+    pub fn is_untold(&self) -> bool {
+        self.now.iter().any(|chosen| chosen == UNTOLD)
     }
 }
 
@@ -86,7 +96,11 @@ pub async fn replay(config: &Config, record: &Value) -> Result<Replayed, ReplayE
 
 /// The method of a choice as traces write it.
 fn chosen(choice: &Value) -> String {
-    choice["method"].as_str().unwrap_or("deny").to_owned()
+    let untold = choice["cannot_tell"]
+        .as_str()
+        .is_some_and(|why| why.starts_with(SAYS_NOT));
+    let otherwise = if untold { UNTOLD } else { "deny" };
+    choice["method"].as_str().unwrap_or(otherwise).to_owned()
 }
 
 /// What a trace says.
@@ -195,7 +209,7 @@ impl Told<'_> {
         }
         match read_person(source, person) {
             Some(person) => Lookup::Found(Box::new(person)),
-            None => Lookup::Unreachable("the trace's person cannot be read".into()),
+            None => Lookup::Unreachable("the trace has a person that cannot be read".into()),
         }
     }
 

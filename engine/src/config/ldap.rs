@@ -7,7 +7,7 @@ use super::preset::{self, AccountRules, Defaults, Nesting, Preset};
 use super::profile::{CacheLimits, GroupSearch, LdapProfile, LdapSecurity, LdapServer, ServiceAccount};
 use super::raw::RawAuthProfile;
 use super::service_account::service_account;
-use crate::directory::ldap::{domain_of, is_attribute, is_dn, is_filter};
+use crate::directory::ldap::{domain_of, is_attribute, is_dn, is_filter, uri_problem};
 use assent_proto::ShortText;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -318,14 +318,8 @@ fn ldap_server(
     starttls: Option<bool>,
     plain: Option<bool>,
 ) -> Option<LdapServer> {
-    let server = |security| {
-        Some(LdapServer {
-            uri: uri.to_owned(),
-            security,
-        })
-    };
     if uri.starts_with("ldaps://") {
-        return server(LdapSecurity::Ldaps);
+        return server(checker, place, uri, LdapSecurity::Ldaps);
     }
     let Some(authority) = uri.strip_prefix("ldap://") else {
         checker.problem(
@@ -337,7 +331,7 @@ fn ldap_server(
     };
     if starttls == Some(false) {
         if plain == Some(true) && loopback(authority.trim_end_matches('/')) {
-            return server(LdapSecurity::PlainLoopback);
+            return server(checker, place, uri, LdapSecurity::PlainLoopback);
         }
         checker.problem(
             place,
@@ -346,5 +340,20 @@ fn ldap_server(
         );
         return None;
     }
-    server(LdapSecurity::StartTls)
+    server(checker, place, uri, LdapSecurity::StartTls)
+}
+
+fn server(checker: &mut Checker, place: &Place, uri: &str, security: LdapSecurity) -> Option<LdapServer> {
+    let server = LdapServer {
+        uri: uri.to_owned(),
+        security,
+    };
+    match uri_problem(&server) {
+        None => Some(server),
+        Some(why) => {
+            let mend = "write ldaps://host or ldaps://host:port; the base has a key of its own";
+            checker.problem(place, why, mend);
+            None
+        }
+    }
 }

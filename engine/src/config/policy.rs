@@ -3,8 +3,8 @@
 use super::checker::{Checker, Named, Place};
 use super::conditions::conditions;
 use super::raw::RawPolicy;
-use super::{AttributeTest, AuthIndex, AuthProfile, MethodProfile, Policy};
-use crate::directory::{Syntax, syntax};
+use super::{AttributeTest, AuthIndex, AuthProfile, AuthSource, MethodProfile, Policy};
+use crate::directory::{Syntax, ldap, syntax};
 use crate::matcher::Matcher;
 
 /// What stands around a policy: profiles that are wrong themselves are `None`.
@@ -51,7 +51,10 @@ pub(super) fn policy(checker: &mut Checker, place: &Place, around: &Around, raw:
     }
     let conditions = conditions(checker, place, raw.services.clone(), &raw.networks, raw.when.as_ref());
     let attribute = attribute(checker, place, around, auth_profile, &raw);
-    if attribute.is_none() && conditions.as_ref().is_some_and(|conditions| conditions.is_empty()) {
+    if attribute.is_none()
+        && checker.problems.len() == before
+        && conditions.as_ref().is_some_and(|conditions| conditions.is_empty())
+    {
         checker.problem(
             place,
             "the policy asks for nothing",
@@ -68,6 +71,27 @@ pub(super) fn policy(checker: &mut Checker, place: &Place, around: &Around, raw:
         conditions: conditions?,
         place: format!("{}:{}", place.file.display(), place.line),
     })
+}
+
+/// A name that no directory could be asked for, and one that local users do not have.
+fn unknown_attribute(checker: &mut Checker, place: &Place, profile: &AuthProfile, name: &str) {
+    let local = syntax::LOCAL.join(", ");
+    match &profile.source {
+        AuthSource::Ldap(ldap) if !ldap::is_attribute(ldap.directory_name(name)) => checker.problem(
+            place,
+            format!(
+                "attribute = {name:?} is no LDAP attribute, and {:?} is LDAP",
+                profile.name()
+            ),
+            format!("use a name such as \"department\" or \"memberOf\"; {local} are attributes of local users"),
+        ),
+        AuthSource::Local(_) if !syntax::LOCAL.iter().any(|known| known.eq_ignore_ascii_case(name)) => checker.warning(
+            place,
+            format!("local users have no attribute {name:?}, so this policy matches nobody"),
+            format!("known are: {local}"),
+        ),
+        AuthSource::Ldap(_) | AuthSource::Local(_) => {}
+    }
 }
 
 fn attribute(
@@ -95,11 +119,16 @@ fn attribute(
         return None;
     };
     let profile = auth_profile.and_then(|index| around.auth_profiles[index.0].as_ref());
+    if let Some(profile) = profile {
+        unknown_attribute(checker, place, profile, &name);
+    }
     let syntax = profile.map_or(Syntax::Text, |profile| syntax::of(&profile.source, &name));
     match Matcher::new(&raw.values, &raw.regex, exact, syntax) {
         Ok(matcher) => Some(AttributeTest { name, matcher }),
-        Err(e) => {
-            checker.problem(place, e.to_string(), "see the manual's page on policies");
+        Err(wrong) => {
+            for e in wrong {
+                checker.problem(place, e.to_string(), "see the manual's page on policies");
+            }
             None
         }
     }

@@ -31,8 +31,8 @@ mod verdict;
 pub(crate) use entry::{guid_text, is_uuid, syntax};
 pub use tls::{TlsProblem, profile_tls, tls_config};
 
-use super::{Lookup, Password, PasswordCheck, Person, ValueCounts, ValueLimits, date};
-use crate::config::profile::LdapProfile;
+use super::{Account, Lookup, Password, PasswordCheck, Person, ValueCounts, ValueLimits, date};
+use crate::config::profile::{LdapProfile, LdapServer};
 use crate::names::UserName;
 use cache::Cache;
 use dial::Failure;
@@ -108,7 +108,14 @@ impl LdapDirectory {
             (Outcome::Ambiguous, _) => return Ok(Lookup::Ambiguous),
             (Outcome::Odd(why), _) => return Ok(Lookup::Unreachable(self.odd(user, &why))),
         };
-        let told = self.add_groups(&mut entry, server, deadline).await?;
+        let told = match self.add_groups(&mut entry, server, deadline).await {
+            Ok(told) => told,
+            // What was kept must not stand in for an account that a server has just called blocked.
+            Err(failure) => match entry.person(&self.profile, date::now(), false) {
+                Ok(person) if person.account == Account::Active => return Err(failure),
+                Ok(_) | Err(_) => return Ok(Lookup::Unreachable(failure.0)),
+            },
+        };
         let person = told.and_then(|()| entry.person(&self.profile, date::now(), false));
         Ok(match person {
             Ok(person) => Lookup::Found(Box::new(person)),
@@ -118,6 +125,12 @@ impl LdapDirectory {
 
     /// Is this `user`'s password?
     pub async fn check_password(&self, user: &UserName, password: &Password) -> PasswordCheck {
+        let checked = self.check_now(user, password).await;
+        self.forget(user, &checked);
+        checked
+    }
+
+    async fn check_now(&self, user: &UserName, password: &Password) -> PasswordCheck {
         let deadline = self.deadline();
         let (outcome, server) = match self.find(user, deadline).await {
             Ok(found) => found,
@@ -152,10 +165,7 @@ impl LdapDirectory {
         let account = match self.bind(server, &entry.dn, password, deadline).await {
             Ok(result) => match verdict::judge(&result, person) {
                 PasswordCheck::Passed(person) => person.account,
-                refused => {
-                    self.forget(user, &refused);
-                    return refused;
-                }
+                refused => return refused,
             },
             Err(failure) => return PasswordCheck::Unreachable(failure.0),
         };
@@ -169,11 +179,14 @@ impl LdapDirectory {
         }
     }
 
-    /// What was kept of an account that turns out to be blocked does not serve any longer.
-    fn forget(&self, user: &UserName, refused: &PasswordCheck) {
-        if matches!(refused, PasswordCheck::Blocked(_))
-            && let Some(mut cache) = self.cache()
-        {
+    /// What was kept of an account that turns out to be blocked, gone or another one's, too, does not serve any longer.
+    fn forget(&self, user: &UserName, checked: &PasswordCheck) {
+        let over = match checked {
+            PasswordCheck::Passed(person) => person.account != Account::Active,
+            PasswordCheck::Blocked(_) | PasswordCheck::Unknown | PasswordCheck::Ambiguous => true,
+            PasswordCheck::Wrong | PasswordCheck::NoPassword | PasswordCheck::Unreachable(_) => false,
+        };
+        if over && let Some(mut cache) = self.cache() {
             cache.forget(user);
         }
     }
@@ -233,6 +246,11 @@ impl LdapDirectory {
 /// The clock of the cache: no change of the date moves it.
 fn now() -> std::time::Instant {
     std::time::Instant::now()
+}
+
+/// Why a server's URI leads nowhere, if so.
+pub(crate) fn uri_problem(server: &LdapServer) -> Option<String> {
+    target::Target::new(server).err()
 }
 
 /// Whether a text can be an attribute's description in a filter or a request, unescaped.

@@ -3,13 +3,26 @@
 use super::{Syntax, ldap};
 use crate::config::AuthSource;
 
-/// The syntax of an attribute, whose name's case does not count.
+/// The syntax of an attribute by the name that policies use, whose case does not count.
 pub fn of(source: &AuthSource, attribute: &str) -> Syntax {
     match source {
-        AuthSource::Ldap(_) => ldap::syntax(attribute),
+        AuthSource::Ldap(profile) => ldap::syntax(profile.directory_name(attribute)),
         AuthSource::Local(_) => local(attribute),
     }
 }
+
+/// The attributes of local users.
+pub const LOCAL: [&str; 9] = [
+    "username",
+    "uid",
+    "home",
+    "shell",
+    "group_name",
+    "first_name",
+    "last_name",
+    "email",
+    "mobile",
+];
 
 /// Names on a Unix system are exact; what `users.toml` says of a person is text.
 pub(super) fn local(attribute: &str) -> Syntax {

@@ -15,11 +15,15 @@ pub(super) fn is_dn(text: &str) -> bool {
 /// The pieces of a DN between its `*`s (one piece, if it has none) in one spelling: no blanks around separators, one
 /// blank inside, each special character escaped by itself. Case is left as it is.
 pub(super) fn canonical(pieces: &[String]) -> Vec<String> {
-    // Only the first `=` of a part stands between its type and its value.
+    // Only the first `=` of a part stands between its type and its value. A `*` may run into another part, where a type
+    // begins anew; an `=` right behind it is the value's.
     let mut typed = false;
     let spelt = pieces.iter().enumerate();
     spelt
-        .map(|(at, piece)| canonical_piece(piece, (at == 0, at + 1 == pieces.len()), &mut typed))
+        .map(|(at, piece)| {
+            typed = at > 0 && piece.starts_with('=');
+            canonical_piece(piece, (at == 0, at + 1 == pieces.len()), &mut typed)
+        })
         .collect()
 }
 
@@ -70,7 +74,7 @@ pub(super) fn canonical_whole(text: &str) -> String {
     }
     let rdns = split(&plain, ',').into_iter().map(|rdn| {
         let mut parts = split(rdn, '+');
-        parts.sort_unstable();
+        parts.sort_by_cached_key(|part| super::fold(part));
         parts.join("+")
     });
     rdns.collect::<Vec<_>>().join(",")

@@ -10,6 +10,7 @@ use crate::directory::{Syntax, Values};
 use assent_proto::text::Outside;
 use regex::{Regex, RegexBuilder};
 use std::fmt::Write as _;
+use unicode_normalization::UnicodeNormalization as _;
 
 /// Largest compiled regular expression in bytes; matching is linear in the text anyway.
 const REGEX_SIZE: usize = 256 * 1024;
@@ -82,16 +83,29 @@ pub enum MatcherError {
 
 impl Matcher {
     /// Reads a policy's `values` and `regex` for an attribute of a syntax. With `exact`, case always counts.
-    pub fn new(values: &[String], regexes: &[String], exact: bool, syntax: Syntax) -> Result<Self, MatcherError> {
+    ///
+    /// # Errors
+    /// Every one that is wrong.
+    pub fn new(values: &[String], regexes: &[String], exact: bool, syntax: Syntax) -> Result<Self, Vec<MatcherError>> {
         if values.is_empty() && regexes.is_empty() {
-            return Err(MatcherError::Empty);
+            return Err(vec![MatcherError::Empty]);
         }
+        let mut wrong = Vec::new();
         let patterns = values.iter().map(|value| Pattern::new(value, syntax));
+        let patterns = patterns
+            .filter_map(|pattern| pattern.map_err(|e| wrong.push(e)).ok())
+            .collect();
         let regexes = regexes.iter().map(|text| CasedRegex::new(text, syntax));
+        let regexes = regexes
+            .filter_map(|regex| regex.map_err(|e| wrong.push(e)).ok())
+            .collect();
+        if !wrong.is_empty() {
+            return Err(wrong);
+        }
         Ok(Self {
-            patterns: patterns.collect::<Result<_, _>>()?,
-            regexes: regexes.collect::<Result<_, _>>()?,
-            exact,
+            patterns,
+            regexes,
+            exact: exact || syntax == Syntax::ExactText,
         })
     }
 
@@ -288,8 +302,11 @@ impl CasedRegex {
     }
 }
 
+/// Text without its case and its compatibility forms, as directories compare (RFC 4518, section 2.3): letter by letter,
+/// so that a piece of a pattern folds as it does inside a word.
 fn fold(text: &str) -> String {
-    text.to_lowercase()
+    let upper = text.nfkc().flat_map(char::to_uppercase);
+    upper.flat_map(char::to_lowercase).nfkc().collect()
 }
 
 fn hex(bytes: &[u8]) -> String {

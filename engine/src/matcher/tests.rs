@@ -10,7 +10,7 @@ fn values(values: &[&str], syntax: Syntax) -> Values {
     }
 }
 
-fn matcher(patterns: &[&str], regexes: &[&str], exact: bool, syntax: Syntax) -> Result<Matcher, MatcherError> {
+fn matcher(patterns: &[&str], regexes: &[&str], exact: bool, syntax: Syntax) -> Result<Matcher, Vec<MatcherError>> {
     let owned = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
     Matcher::new(&owned(patterns), &owned(regexes), exact, syntax)
 }

@@ -60,7 +60,8 @@ async fn other_policies_decide_otherwise_and_say_why() {
 #[tokio::test]
 async fn what_the_trace_does_not_say_is_not_guessed() {
     let title = replayed(&policy("attribute = \"title\"\nvalues = [\"*\"]")).await;
-    assert_eq!(title.now, ["deny"]);
+    assert_eq!(title.now, ["untold"]);
+    assert!(title.is_untold() && !title.differs());
     assert!(
         title
             .explanation
