@@ -87,6 +87,7 @@ pub(super) fn check(mut sources: Vec<Source>, problems: Vec<Problem>) -> Result<
         );
     }
     warn_of_hidden(&mut checker, &policies, &policy_places, &applications);
+    warn_of_unlisted(&mut checker, &policies, &policy_places, &applications);
     want_attributes(&mut auth_profiles, &policies);
     let auth_profiles: Option<Vec<AuthProfile>> = auth_profiles.into_iter().collect();
     let methods: Option<Vec<MethodProfile>> = methods.into_iter().collect();
@@ -145,6 +146,20 @@ fn code_profiles(raw: &mut RawFile) -> [(Method, &mut Vec<Spanned<RawCodeProfile
         (Method::Totp, &mut raw.totp_profile),
         (Method::Recovery, &mut raw.recovery_profile),
     ]
+}
+
+/// Policies for services that no application lists, so that they never count.
+fn warn_of_unlisted(checker: &mut Checker, policies: &[Policy], places: &[Place], applications: &[Application]) {
+    let listed = |service: &String| applications.iter().any(|app| app.services.contains(service));
+    for (policy, place) in policies.iter().zip(places) {
+        for service in policy.conditions.services.iter().filter(|service| !listed(service)) {
+            checker.warning(
+                place,
+                format!("the policy is for the service {service:?}, which no application lists"),
+                "list it under an [[application]], or take it out here",
+            );
+        }
+    }
 }
 
 fn warn_of_hidden(checker: &mut Checker, policies: &[Policy], places: &[Place], applications: &[Application]) {

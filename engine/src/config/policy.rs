@@ -118,6 +118,13 @@ fn attribute(
         }
         return None;
     };
+    for value in raw.values.iter().filter(|value| value.trim() != value.as_str()) {
+        checker.warning(
+            place,
+            format!("the value {value:?} has blanks at its ends, which directories drop"),
+            "write it without them",
+        );
+    }
     let profile = auth_profile.and_then(|index| around.auth_profiles[index.0].as_ref());
     if let Some(profile) = profile {
         unknown_attribute(checker, place, profile, &name);

@@ -3,6 +3,31 @@
 use crate::company::{EXAMPLE, comes_to, config, run, with_policies};
 use assent_engine::config::load_str;
 
+#[test]
+fn a_policy_that_can_hardly_be_meant_is_warned_of() {
+    for (rest, words) in [
+        (
+            "services = [\"sshd\", \"cron\"]",
+            "the service \"cron\", which no application lists",
+        ),
+        ("attribute = \"department\"\nvalues = [\"IT \"]", "blanks at its ends"),
+    ] {
+        let warnings: Vec<String> = with_policies(&policy(rest))
+            .warnings
+            .iter()
+            .map(ToString::to_string)
+            .collect();
+        let found = warnings.iter().any(|warning| warning.contains(words));
+        assert!(found, "{words} in {warnings:?}");
+    }
+    let local = policy("attribute = \"nosuch\"\nvalues = [\"x\"]").replace("\"corp\"", "\"local\"");
+    let warned = with_policies(&local)
+        .warnings
+        .iter()
+        .any(|warning| warning.what.contains("no attribute \"nosuch\""));
+    assert!(warned);
+}
+
 /// One policy for the push profile; whoever it does not take gets the SMS profile, the default.
 fn policy(rest: &str) -> String {
     format!("[[policy]]\npush_profile = \"staff-push\"\nauth_profile = \"corp\"\n{rest}\n")
