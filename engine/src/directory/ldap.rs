@@ -18,6 +18,8 @@ mod cache;
 mod dial;
 mod dn;
 mod entry;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod groups;
 mod guard;
 mod search;

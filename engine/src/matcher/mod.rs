@@ -91,7 +91,7 @@ impl Matcher {
         Ok(Self {
             patterns: patterns.collect::<Result<_, _>>()?,
             regexes: regexes.collect::<Result<_, _>>()?,
-            exact,
+            exact: exact || syntax == Syntax::ExactText,
         })
     }
 
@@ -288,8 +288,11 @@ impl CasedRegex {
     }
 }
 
+/// Lower case, a letter at a time: of a piece of a pattern nobody knows what will stand around it, and a sigma at the
+/// end of a word is another small letter.
 fn fold(text: &str) -> String {
-    text.to_lowercase()
+    let small = text.chars().flat_map(char::to_lowercase);
+    small.map(|c| if c == 'ς' { 'σ' } else { c }).collect()
 }
 
 fn hex(bytes: &[u8]) -> String {
