@@ -12,6 +12,7 @@
 //! - Every call ends within twice the profile's `timeout`, every step of it within `timeout`.
 
 mod account;
+mod asked;
 mod asking;
 mod ber;
 mod cache;

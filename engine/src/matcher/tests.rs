@@ -181,7 +181,12 @@ fn what_counts_case_covers_nothing_that_differs_in_it() {
 #[test]
 fn a_letter_has_the_same_case_whatever_stands_around_it() {
     // A capital sigma has two small ones, and which is written depends on what follows.
-    for (pattern, value) in [("ΟΔΟΣ*", "ΟΔΟΣΗΜΑ"), ("*ΟΔΟΣ", "οδοσ"), ("οδος", "ΟΔΟΣ"), ("ΟΔΟΣ*", "οδος")] {
+    for (pattern, value) in [
+        ("ΟΔΟΣ*", "ΟΔΟΣΗΜΑ"),
+        ("*ΟΔΟΣ", "οδοσ"),
+        ("οδος", "ΟΔΟΣ"),
+        ("ΟΔΟΣ*", "οδος"),
+    ] {
         assert!(hit(pattern, value, Syntax::Text), "{pattern} {value}");
     }
 }
