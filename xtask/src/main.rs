@@ -5,6 +5,7 @@ mod bench;
 mod checks;
 mod demo;
 mod dist;
+mod fuzz;
 mod house;
 mod module;
 mod run;
@@ -34,6 +35,8 @@ enum Task {
     Bench(bench::Options),
     /// Debian and RPM packages, the same bytes from the same commit; `--test` tries them in a booted Debian.
     Dist(dist::Options),
+    /// Fuzz targets, each for some seconds; what they learn stays in `target/fuzz`.
+    Fuzz(fuzz::Options),
     /// Whether times tell strangers who exists (R31). Needs root.
     Timing(timing::Options),
     /// The one-way rule between the crates.
@@ -49,6 +52,7 @@ fn main() -> ExitCode {
         Task::Check(options) => checks::run(&options),
         Task::Bench(options) => bench::run(&options),
         Task::Dist(options) => dist::run(&options),
+        Task::Fuzz(options) => fuzz::run(&options),
         Task::Timing(options) => timing::run(&options),
         Task::CheckHouse => house::check(),
         Task::CheckModule => module::check(),

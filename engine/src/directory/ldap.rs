@@ -12,12 +12,15 @@
 //! - Every call ends within twice the profile's `timeout`, every step of it within `timeout`.
 
 mod account;
+mod asked;
 mod asking;
 mod ber;
 mod cache;
 mod dial;
 mod dn;
 mod entry;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod groups;
 mod guard;
 mod search;

@@ -195,6 +195,27 @@ fn what_covers_another_is_seen_where_it_shows() {
     assert!(make("*", false).covers(&regex));
 }
 
+// Found by the fuzz target `matcher`.
+#[test]
+fn what_counts_case_covers_nothing_that_differs_in_it() {
+    let make = |pattern: &str| matcher(&[pattern], &[], false, Syntax::ExactText).unwrap();
+    assert!(!make("it-*").covers(&make("IT-Ops")));
+    assert!(make("IT-*").covers(&make("IT-Ops")));
+}
+
+#[test]
+fn a_letter_has_the_same_case_whatever_stands_around_it() {
+    // A capital sigma has two small ones, and which is written depends on what follows.
+    for (pattern, value) in [
+        ("ΟΔΟΣ*", "ΟΔΟΣΗΜΑ"),
+        ("*ΟΔΟΣ", "οδοσ"),
+        ("οδος", "ΟΔΟΣ"),
+        ("ΟΔΟΣ*", "οδος"),
+    ] {
+        assert!(hit(pattern, value, Syntax::Text), "{pattern} {value}");
+    }
+}
+
 /// Whether `pattern` matches, by trying every length for every `*`.
 fn naive(pattern: &[char], value: &[char]) -> bool {
     match pattern {

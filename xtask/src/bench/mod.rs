@@ -18,7 +18,10 @@ use std::process::Command;
 /// Debian packages that the figures need.
 const PACKAGES: [&str; 5] = ["slapd", "ldap-utils", "openssl", "iproute2", "libpam0g-dev"];
 /// What is only unpacked: installing it would edit the machine's PAM stacks.
-const PEER: [&str; 2] = ["libpam-duo", "libduo3"];
+const PEERS: [(Topic, &str, [&str; 2]); 2] = [
+    (Topic::Push, "libpam-duo", ["libpam-duo", "libduo3"]),
+    (Topic::Nslcd, "libpam-ldapd", ["libpam-ldapd", "nslcd"]),
+];
 
 /// What can be measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -33,6 +36,10 @@ pub enum Topic {
     Quiet,
     /// The LDAP factor beside a bare search and bind.
     Ldap,
+    /// A login with an LDAP factor beside `libpam-ldapd` and `nslcd`.
+    Nslcd,
+    /// 500 logins at once with an LDAP factor.
+    Crowd,
     /// A whole push beside `libpam-duo`.
     Push,
     /// What the gateway relays on one core.
@@ -76,17 +83,19 @@ pub fn run(options: &Options) -> Result<()> {
     }
     let consent = if options.yes { Consent::Given } else { Consent::Ask };
     packages::ensure(&PACKAGES, consent)?;
-    if options.wants(Topic::Push) {
-        packages::unpack(&PEER, &peer_directory(), consent)?;
+    for (topic, name, wanted) in PEERS {
+        if options.wants(topic) {
+            packages::unpack(&wanted, &peer_directory(name), consent)?;
+        }
     }
     build(options)?;
     become_the_release_build(options)
 }
 
-/// Where `libpam-duo` is unpacked.
-fn peer_directory() -> PathBuf {
+/// Where a peer is unpacked.
+fn peer_directory(name: &str) -> PathBuf {
     let target = run::built("bench");
-    std::path::absolute(&target).unwrap_or(target).join("libpam-duo")
+    std::path::absolute(&target).unwrap_or(target).join(name)
 }
 
 fn build(options: &Options) -> Result<()> {

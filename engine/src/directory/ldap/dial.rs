@@ -174,7 +174,7 @@ async fn start_tls(tcp: &mut TcpStream) -> Result<(), Failure> {
 }
 
 /// Puts the guard and `ldap3` on an open stream.
-async fn attach<S>(stream: S) -> Result<Connection, Failure>
+pub(super) async fn attach<S>(stream: S) -> Result<Connection, Failure>
 where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {

@@ -1,9 +1,10 @@
 //! Stands between a directory server and the parser (R88): what the server sends is passed on one checked message at
 //! a time, and never more than an answer can need.
 
+use super::asked::Asked;
 use super::ber::{Header, check_message, header};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::UnixStream;
 use zeroize::{Zeroize as _, Zeroizing};
@@ -40,20 +41,27 @@ where
     let (from_server, to_server) = tokio::io::split(server);
     let (from_parser, to_parser) = parser.into_split();
     let answers = AtomicUsize::new(0);
+    let asked = Mutex::new(Asked::default());
     // Two loops, so that a full buffer in one direction never stops the other.
     let ended = tokio::select! {
-        ended = requests(from_parser, to_server, &answers) => ended,
-        ended = replies(from_server, to_parser, &answers) => ended,
+        ended = requests(from_parser, to_server, &answers, &asked) => ended,
+        ended = replies(from_server, to_parser, &answers, &asked) => ended,
     };
     if let Err(text) = ended {
         reason.set(text);
     }
 }
 
+/// Never held while anything is waited for.
+fn open(asked: &Mutex<Asked>) -> MutexGuard<'_, Asked> {
+    asked.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 async fn requests(
     mut from_parser: impl AsyncRead + Unpin,
     mut to_server: impl AsyncWrite + Unpin,
     answers: &AtomicUsize,
+    asked: &Mutex<Asked>,
 ) -> Result<(), String> {
     let mut request = Zeroizing::new(vec![0; CHUNK]);
     loop {
@@ -63,6 +71,8 @@ async fn requests(
             return Ok(());
         }
         answers.store(0, Ordering::Relaxed);
+        let followed = open(asked).sent(&request[..count]);
+        followed.map_err(|what| format!("the parser sent {what}"))?;
         let sent = to_server.write_all(&request[..count]).await;
         // It may have been a password.
         request[..count].zeroize();
@@ -76,6 +86,7 @@ async fn replies(
     mut from_server: impl AsyncRead + Unpin,
     mut to_parser: impl AsyncWrite + Unpin,
     answers: &AtomicUsize,
+    asked: &Mutex<Asked>,
 ) -> Result<(), String> {
     let mut pending = Vec::new();
     loop {
@@ -84,7 +95,7 @@ async fn replies(
             Ok(count) if answers.fetch_add(count, Ordering::Relaxed) + count > MAX_ANSWERS => {
                 return Err(format!("the server sent more than {MAX_ANSWERS} bytes for one request"));
             }
-            Ok(_) => pass_on(&mut pending, &mut to_parser)
+            Ok(_) => pass_on(&mut pending, &mut to_parser, asked)
                 .await
                 .map_err(|why| format!("the server sent {why}"))?,
             Err(e) => return Err(format!("the connection broke: {e}")),
@@ -93,7 +104,11 @@ async fn replies(
 }
 
 /// Passes on whole messages and keeps the rest.
-async fn pass_on(pending: &mut Vec<u8>, to_parser: &mut (impl AsyncWrite + Unpin)) -> Result<(), String> {
+async fn pass_on(
+    pending: &mut Vec<u8>,
+    to_parser: &mut (impl AsyncWrite + Unpin),
+    asked: &Mutex<Asked>,
+) -> Result<(), String> {
     let mut done = 0;
     loop {
         match header(&pending[done..]) {
@@ -102,6 +117,7 @@ async fn pass_on(pending: &mut Vec<u8>, to_parser: &mut (impl AsyncWrite + Unpin
             Header::Length(length) if pending.len() - done >= length => {
                 let message = &pending[done..done + length];
                 check_message(message)?;
+                open(asked).answered(message)?;
                 to_parser
                     .write_all(message)
                     .await
@@ -121,6 +137,9 @@ mod tests {
     use std::time::Duration;
 
     const BOUND: &[u8] = &[0x30, 12, 2, 1, 1, 0x61, 7, 10, 1, 0, 4, 0, 4, 0];
+    const REFERENCE: &[u8] = &[0x30, 10, 2, 1, 2, 0x73, 5, 4, 3, b'u', b'r', b'i'];
+    /// A bind as message 1 and a search as message 2, as far as the guard looks.
+    const ASKED: &[u8] = &[0x30, 5, 2, 1, 1, 0x60, 0, 0x30, 5, 2, 1, 2, 0x63, 0];
 
     async fn fed(bytes: &[u8]) -> (Vec<u8>, Option<String>) {
         let (ours, mut theirs) = tokio::io::duplex(64 * 1024);
@@ -128,7 +147,10 @@ mod tests {
         let reason = Reason::default();
         let guard = tokio::spawn(run(ours, parser, reason.clone()));
         let bytes = bytes.to_vec();
+        got.write_all(ASKED).await.unwrap();
         let feeding = tokio::spawn(async move {
+            let mut asked = [0; ASKED.len()];
+            theirs.read_exact(&mut asked).await.unwrap();
             let _ = theirs.write_all(&bytes).await;
         });
         let mut passed = Vec::new();
@@ -143,12 +165,26 @@ mod tests {
 
     #[tokio::test]
     async fn r88_whole_messages_pass_and_the_end_is_seen() {
-        let two = [BOUND, BOUND].concat();
+        let two = [BOUND, REFERENCE].concat();
         let (passed, reason) = fed(&two).await;
         assert_eq!(passed, two);
         assert_eq!(reason.as_deref(), Some("the server closed the connection"));
         let (passed, _) = fed(&two[..20]).await;
         assert_eq!(passed, BOUND, "a part of a message is kept back");
+    }
+
+    #[tokio::test]
+    async fn r88_an_answer_that_nobody_asked_for_does_not_reach_the_parser() {
+        let mut wrong = REFERENCE.to_vec();
+        wrong[4] = 1;
+        for (bytes, why) in [
+            (wrong, "an answer of another kind than its question"),
+            ([BOUND, BOUND].concat(), "an answer to no question"),
+        ] {
+            let (passed, reason) = fed(&bytes).await;
+            assert!(passed.len() <= BOUND.len(), "{passed:x?}");
+            assert_eq!(reason, Some(format!("the server sent {why}")));
+        }
     }
 
     #[tokio::test]
@@ -168,7 +204,7 @@ mod tests {
         assert!(passed.is_empty());
         assert_eq!(reason.as_deref(), Some("the server sent a message nested too deeply"));
         // Good messages without an end.
-        let (passed, reason) = fed(&BOUND.repeat(MAX_ANSWERS / BOUND.len() + 10_000)).await;
+        let (passed, reason) = fed(&REFERENCE.repeat(MAX_ANSWERS / REFERENCE.len() + 10_000)).await;
         assert!(passed.len() <= MAX_ANSWERS);
         assert!(reason.unwrap().contains("for one request"));
     }
@@ -178,11 +214,11 @@ mod tests {
         let (ours, mut theirs) = tokio::io::duplex(1024);
         let (parser, mut client) = UnixStream::pair().unwrap();
         let guard = tokio::spawn(run(ours, parser, Reason::default()));
-        client.write_all(b"hello").await.unwrap();
+        client.write_all(ASKED).await.unwrap();
         drop(client);
         let mut got = Vec::new();
         theirs.read_to_end(&mut got).await.unwrap();
-        assert_eq!(got, b"hello");
+        assert_eq!(got, ASKED);
         guard.await.unwrap();
     }
 }

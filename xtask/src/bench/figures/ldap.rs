@@ -16,21 +16,18 @@ use std::time::Instant;
 
 const TARGET: f64 = 1.5;
 const USER: &str = "alice";
+/// The service and profile over LDAPS.
+pub const LDAPS: &str = "bench-ldaps";
+/// The service and profile over `StartTLS`.
+pub const STARTTLS: &str = "bench-starttls";
 
 pub fn rows(options: &Options) -> Vec<Row> {
     let times = if options.quick { 60 } else { 400 };
-    let site = Site::open_with(|usual| {
-        // One profile for each protection, with what the usual one says otherwise.
-        let more: String = [("bench-ldaps", 1), ("bench-starttls", 0)]
-            .into_iter()
-            .map(|(name, which)| profile(&usual, name, which))
-            .collect();
-        usual + &more
-    });
+    let site = Site::open_with(with_profiles);
     let tls = super::http::trusting(&site.slapd.ca_certificate());
     [
-        ("bench-ldaps", "LDAPS", site.slapd.tls_url()),
-        ("bench-starttls", "StartTLS", site.slapd.url()),
+        (LDAPS, "LDAPS", site.slapd.tls_url()),
+        (STARTTLS, "StartTLS", site.slapd.url()),
     ]
     .into_iter()
     .map(|(service, protection, url)| {
@@ -41,6 +38,16 @@ pub fn rows(options: &Options) -> Vec<Row> {
             .note("password typed → verdict recorded, beside ldap3: search on a warm connection, bind on a new one")
     })
     .collect()
+}
+
+/// The usual configuration, and a profile for each protection with what the usual one says otherwise; each has a service
+/// of its name, which asks it alone.
+pub fn with_profiles(usual: String) -> String {
+    let more: String = [(LDAPS, 1), (STARTTLS, 0)]
+        .into_iter()
+        .map(|(name, which)| profile(&usual, name, which))
+        .collect();
+    usual + &more
 }
 
 /// The usual LDAP profile under another name, with one of its two servers, and an application that asks it alone.

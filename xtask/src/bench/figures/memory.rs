@@ -83,8 +83,13 @@ fn tail(log: &str) -> String {
 
 /// What a process holds in memory.
 pub fn resident_kib(pid: u32) -> f64 {
+    kib(pid, "VmRSS:")
+}
+
+/// A line of a process's status.
+pub fn kib(pid: u32, key: &str) -> f64 {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("the agent's status");
-    let line = status.lines().find(|line| line.starts_with("VmRSS:")).expect("VmRSS");
+    let line = status.lines().find(|line| line.starts_with(key)).expect(key);
     let kib = line.split_whitespace().nth(1).and_then(|kib| kib.parse().ok());
     kib.expect("a number")
 }

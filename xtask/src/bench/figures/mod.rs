@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! run ─▶ size · policies                  no world
-//!     └▶ memory · quiet · ldap · push · gateway
+//!     └▶ memory · quiet · ldap · nslcd · crowd · push · gateway
 //!          ├─ pam         a program of one PAM transaction, in fresh processes
 //!          ├─ phone       a device that approves at once, built from the protocol
 //!          ├─ duo         libpam-duo, and a server that answers it at once
@@ -15,11 +15,13 @@
     reason = "a measurement that cannot be made ends with the cause in words, as rigs do"
 )]
 
+mod crowd;
 mod duo;
 mod gateway;
 mod http;
 mod ldap;
 mod memory;
+mod nslcd;
 mod pam;
 mod phone;
 mod policies;
@@ -74,12 +76,14 @@ pub fn run(options: &Options) -> Result<()> {
 
 type Measure = fn(&Options) -> Vec<Row>;
 
-const TOPICS: [(Topic, Measure); 7] = [
+const TOPICS: [(Topic, Measure); 9] = [
     (Topic::Size, size::rows),
     (Topic::Policies, policies::rows),
     (Topic::Memory, memory::rows),
     (Topic::Quiet, quiet::rows),
     (Topic::Ldap, ldap::rows),
+    (Topic::Nslcd, nslcd::rows),
+    (Topic::Crowd, crowd::rows),
     (Topic::Push, push::rows),
     (Topic::Gateway, gateway::rows),
 ];

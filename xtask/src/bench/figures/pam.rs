@@ -48,7 +48,17 @@ impl Stacks {
 
     /// Milliseconds of one transaction in a fresh process, from its start to its end, as sshd and sudo have it.
     pub fn fresh(&self, service: &str, user: &str, expect: Expect) -> f64 {
+        self.fresh_answering(service, user, None, expect)
+    }
+
+    /// The same for a stack that asks for a password.
+    pub fn fresh_with(&self, service: &str, user: &str, password: &str) -> f64 {
+        self.fresh_answering(service, user, Some(password), Expect::Success)
+    }
+
+    fn fresh_answering(&self, service: &str, user: &str, password: Option<&str>, expect: Expect) -> f64 {
         let mut command = self.command(service, user);
+        command.args(password.map(|password| format!("reply={password}")));
         command.args(["start", "item=rhost:192.0.2.7", "auth", "account", "end"]);
         let began = Instant::now();
         let output = command.output().expect("pamdrive starts");
@@ -71,7 +81,21 @@ impl Stacks {
             Expect::Success => SUCCESS,
             Expect::Denial => AUTH_ERR,
         };
+        self.turn(service, user, None, result)
+    }
+
+    /// The same for a stack that asks for a password each time.
+    pub fn same_with(&self, service: &str, user: &str, password: &str) -> Vec<f64> {
+        self.turn(service, user, Some(password), SUCCESS)
+    }
+
+    fn turn(&self, service: &str, user: &str, password: Option<&str>, result: u32) -> Vec<f64> {
         let mut command = self.command(service, user);
+        command.args(
+            password
+                .into_iter()
+                .flat_map(|password| vec![format!("reply={password}"); TURN]),
+        );
         command.arg(format!("times={TURN}:{result}"));
         let output = command.output().expect("pamdrive starts");
         let said = String::from_utf8_lossy(&output.stdout);

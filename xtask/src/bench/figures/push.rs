@@ -138,7 +138,7 @@ impl Place {
         });
         let keys = site.enrol(USER);
         let _phone = Phone::listen(&keys, site.gateway.url(), &site.gateway.ca_certificate(), door.clone());
-        let peer = Peer::start(&peer_directory(), address, door.as_ref());
+        let peer = Peer::start(&peer_directory("libpam-duo"), address, door.as_ref());
 
         let module = product::module();
         let ours = Stacks::new();

@@ -1,7 +1,7 @@
 //! The module's side of the agent's socket, for figures that leave PAM out.
 
 use assent_tests::sockets;
-use assent_wire::{Answer, Begin, Phase, Reply, ToAgent, ToModule, VerdictCode};
+use assent_wire::{Answer, Begin, Phase, Reply, ToAgent, ToModule, Verdict, VerdictCode};
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 use std::time::Instant;
@@ -49,17 +49,30 @@ impl Dialogue {
 
     /// Answers the password prompt; milliseconds until the approval.
     pub fn password(mut self, password: &str) -> f64 {
+        self.wait_for_the_prompt();
+        let (took, verdict) = self.answer(password);
+        assert_eq!(verdict.code, VerdictCode::Approved, "the password was not accepted");
+        took
+    }
+
+    /// Waits until a password is asked.
+    pub fn wait_for_the_prompt(&mut self) {
+        let heard = self.hear();
         assert!(
-            matches!(self.hear(), ToModule::AskPassword { .. }),
-            "a password is asked"
+            matches!(heard, ToModule::AskPassword { .. }),
+            "a password is asked, not {heard:?}"
         );
+    }
+
+    /// Answers the prompt that was waited for; milliseconds until the verdict, and it.
+    pub fn answer(mut self, password: &str) -> (f64, Verdict) {
         let began = Instant::now();
         self.say(&ToAgent::Answer(Answer {
             reply: Reply::Text(password.as_bytes().to_vec().into()),
         }));
         match self.hear() {
-            ToModule::Verdict(verdict) if verdict.code == VerdictCode::Approved => ms_since(began),
-            other => panic!("the password was not accepted: {other:?}"),
+            ToModule::Verdict(verdict) => (ms_since(began), verdict),
+            other => panic!("a verdict ends a password's check, not {other:?}"),
         }
     }
 
