@@ -8,6 +8,7 @@ use assent_engine::directory::{Syntax, Values};
 use assent_engine::matcher::{Matcher, Prepared};
 use assent_proto::text::Outside;
 use libfuzzer_sys::fuzz_target;
+use unicode_normalization::UnicodeNormalization as _;
 
 fuzz_target!(|data: &[u8]| {
     let Some((&kind, rest)) = data.split_first() else {
@@ -81,20 +82,24 @@ enum Part {
 
 /// Whether a pattern matches: place by place, every length of every `*` at once.
 fn naive(pattern: &str, value: &str, folds: bool) -> bool {
-    let mut parts = Vec::new();
+    let spelt = |text: &str| if folds { fold(text) } else { text.to_owned() };
+    let mut pieces = vec![String::new()];
     let mut chars = pattern.chars();
     while let Some(c) = chars.next() {
         match c {
-            '*' => parts.push(Part::Any),
-            '\\' => parts.extend(chars.next().map(Part::One)),
-            c if folds => parts.extend(fold(c).map(Part::One)),
-            c => parts.push(Part::One(c)),
+            '*' => pieces.push(String::new()),
+            '\\' => pieces.last_mut().expect("one at least").extend(chars.next()),
+            c => pieces.last_mut().expect("one at least").push(c),
         }
     }
-    let value: Vec<char> = match folds {
-        true => value.chars().flat_map(fold).collect(),
-        false => value.chars().collect(),
-    };
+    let mut parts = Vec::new();
+    for (at, piece) in pieces.iter().enumerate() {
+        if at > 0 {
+            parts.push(Part::Any);
+        }
+        parts.extend(spelt(piece).chars().map(Part::One));
+    }
+    let value: Vec<char> = spelt(value).chars().collect();
     // Whether the parts so far match the value's first `at` characters.
     let mut reached = vec![false; value.len() + 1];
     reached[0] = true;
@@ -118,7 +123,8 @@ fn naive(pattern: &str, value: &str, folds: bool) -> bool {
     reached[value.len()]
 }
 
-/// Lower case, a character at a time: what stands around it says nothing of it.
-fn fold(c: char) -> impl Iterator<Item = char> {
-    c.to_lowercase().map(|c| if c == 'ς' { 'σ' } else { c })
+/// Without case and compatibility forms, a character at a time.
+fn fold(text: &str) -> String {
+    let upper = text.nfkc().flat_map(char::to_uppercase);
+    upper.flat_map(char::to_lowercase).nfkc().collect()
 }
