@@ -456,7 +456,7 @@ fn a_wrong_type_says_nothing_false_of_what_refers_to_it() {
         "case = 1\nservices = [2, 3]\nwhen = { from = 4, until = 5 }",
     );
     assert_eq!(found.matches("invalid type").count(), 5, "{found}");
-    assert_eq!(found.matches("agentd.toml:29: invalid").count(), 2, "{found}");
+    assert_eq!(found.matches("agentd.toml:31: invalid").count(), 2, "{found}");
     // Beside it, what is wrong for itself is told.
     let found = problems(&changed("realm = \"example.org\"", "realm = 3").replacen("\"tap\"", "\"tapp\"", 1));
     assert!(found.contains("invalid type") && found.contains("tapp"), "{found}");
