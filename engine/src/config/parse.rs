@@ -122,48 +122,56 @@ fn readable(
     report: &mut Report,
     left_out: &mut LeftOut,
 ) -> bool {
-    let name = section.name;
-    if !section.many {
-        let errors = match value.get_ref() {
-            DeValue::Table(_) => errors_of(name, value),
-            _ => {
-                report.add(
-                    Some(at),
-                    format!("{name:?} is no table"),
-                    format!("write [{name}] and its keys below"),
-                );
-                left_out.gateway |= name == "gateway";
-                return false;
-            }
-        };
-        errors.iter().for_each(|error| report.misread(error));
-        left_out.gateway |= name == "gateway" && !errors.is_empty();
-        return errors.is_empty();
+    if section.many {
+        return readable_list(section.name, at, value, report, left_out);
     }
+    let readable = readable_table(section.name, at, value, report);
+    left_out.gateway |= section.name == "gateway" && !readable;
+    readable
+}
+
+fn readable_table(name: &str, at: usize, value: &Spanned<DeValue>, report: &mut Report) -> bool {
+    if !matches!(value.get_ref(), DeValue::Table(_)) {
+        let mend = format!("write [{name}] and its keys below");
+        report.add(Some(at), format!("{name:?} is no table"), mend);
+        return false;
+    }
+    let errors = errors_of(name, value);
+    for error in &errors {
+        report.misread(error);
+    }
+    errors.is_empty()
+}
+
+fn readable_list(
+    name: &str,
+    at: usize,
+    value: &mut Spanned<DeValue>,
+    report: &mut Report,
+    left_out: &mut LeftOut,
+) -> bool {
+    let mend = format!("write [[{name}]] in two pairs of brackets, and its keys below");
     let DeValue::Array(items) = value.get_mut() else {
-        let mend = format!("write [[{name}]] in two pairs of brackets, and its keys below");
         report.add(Some(at), format!("{name:?} is no list of tables"), mend);
         left_out.unclear = true;
         return false;
     };
     for item in std::mem::replace(items, DeArray::new()) {
         if !matches!(item.get_ref(), DeValue::Table(_)) {
-            let mend = format!("write [[{name}]] and its keys below");
-            report.add(
-                Some(item.span().start),
-                format!("{name:?} lists what is no table"),
-                mend,
-            );
+            let what = format!("{name:?} lists what is no table");
+            report.add(Some(item.span().start), what, mend.clone());
             left_out.unclear = true;
             continue;
         }
         let errors = errors_of(name, &item);
+        for error in &errors {
+            report.misread(error);
+        }
         if errors.is_empty() {
             items.push(item);
-            continue;
+        } else {
+            left_out.add(name, &item);
         }
-        errors.iter().for_each(|error| report.misread(error));
-        left_out.add(name, &item);
     }
     true
 }
