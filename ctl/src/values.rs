@@ -13,8 +13,7 @@ use std::time::Duration;
 /// Most characters of a value that are shown.
 const SHOWN: usize = 200;
 
-/// What directories keep passwords and keys in: of OpenLDAP, 389 Directory Server, FreeIPA, Samba, Kerberos and Active
-/// Directory.
+/// What the usual directories keep passwords and keys in.
 const SECRETS: &[&str] = &[
     "userPassword",
     "2.5.4.35",
