@@ -34,7 +34,7 @@ pub struct Explain {
 impl Explain {
     /// Asks the directories as a login would, and says what follows.
     pub async fn run(&self) -> Done {
-        let rules = self.which.prepare()?;
+        let rules = self.which.prepare_asking(None)?;
         let question = Question {
             user: &self.user,
             login: Circumstances {

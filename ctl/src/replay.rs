@@ -9,7 +9,8 @@ use assent_proto::text::visible;
 use clap::Args;
 use serde_json::{Value, json};
 use std::fs::File;
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead, BufReader, Read as _};
+use std::os::unix::fs::FileTypeExt as _;
 use std::path::{Path, PathBuf};
 
 /// Longest record that is read, in bytes: a trace has bounds of its own.
@@ -41,6 +42,12 @@ impl Replay {
     pub async fn run(&self) -> Done {
         let config = self.which.read()?;
         let records = self.records(&config)?;
+        if records.is_empty() {
+            let what = visible(&self.what);
+            return Err(Failure::Input(format!(
+                "{what} holds no record of a login: name the agent's audit file, or lines of it"
+            )));
+        }
         let mut replayed = Vec::new();
         for record in &records {
             replayed.push(One {
@@ -49,15 +56,23 @@ impl Replay {
             });
         }
         let differ = replayed.iter().filter(|one| one.differs()).count();
+        let done = replayed.iter().filter(|one| one.outcome.is_ok()).count();
+        let not = replayed.len() - done;
         let list: Vec<Value> = replayed.iter().map(One::json).collect();
-        report(self.json, &json!({"differ": differ, "logins": list}), || {
+        let value = json!({"replayed": done, "not_replayed": not, "differ": differ, "logins": list});
+        report(self.json, &value, || {
             let mut lines: Vec<String> = replayed.iter().flat_map(One::lines).collect();
-            lines.push(format!(
-                "{} replayed, {differ} would be decided otherwise",
-                replayed.len()
-            ));
+            let not = if not == 0 {
+                String::new()
+            } else {
+                format!("{not} not replayed, ")
+            };
+            lines.push(format!("{done} replayed, {not}{differ} would be decided otherwise"));
             lines.join("\n")
         });
+        if done == 0 {
+            return Err(Failure::Input(format!("none of {not} logins could be replayed")));
+        }
         if differ == 0 {
             return Ok(());
         }
@@ -84,15 +99,29 @@ impl Replay {
 /// The records of a file that are wanted. Lines that are none (room taken ahead, a cut line) are passed over.
 fn read(path: &Path, wanted: impl Fn(&Value) -> bool) -> Done<Vec<Value>> {
     let unreadable = |e: std::io::Error| Failure::Input(format!("{} cannot be read: {e}", path.display()));
-    let mut file = BufReader::new(File::open(path).map_err(unreadable)?);
+    let file = File::open(path).map_err(unreadable)?;
+    let kind = file.metadata().map_err(unreadable)?.file_type();
+    // A pipe comes from an unpacked log; a device has no end.
+    if !kind.is_file() && !kind.is_fifo() {
+        return Err(Failure::Input(format!("{} is no file of records", path.display())));
+    }
+    records(BufReader::new(file), wanted).map_err(unreadable)
+}
+
+/// Holds one line at a time, and of a longer one nothing.
+fn records(mut file: impl BufRead, wanted: impl Fn(&Value) -> bool) -> std::io::Result<Vec<Value>> {
     let mut records = Vec::new();
     let mut line = Vec::new();
     loop {
         line.clear();
-        if file.read_until(b'\n', &mut line).map_err(unreadable)? == 0 {
+        let room = MAX_RECORD as u64 + 1;
+        if file.by_ref().take(room).read_until(b'\n', &mut line)? == 0 {
             return Ok(records);
         }
         if line.len() > MAX_RECORD {
+            if line.last() != Some(&b'\n') {
+                file.skip_until(b'\n')?;
+            }
             continue;
         }
         let record = serde_json::from_slice::<Value>(&line).ok();
@@ -134,4 +163,26 @@ impl One {
 
 fn words(methods: &[String]) -> String {
     visible(&methods.join(" and "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_that_is_too_long_is_passed_over_and_the_next_one_is_read() {
+        let record = "{\"login\": \"a\", \"trace\": []}\n";
+        for junk in [MAX_RECORD - 1, MAX_RECORD, MAX_RECORD + 1, 3 * MAX_RECORD] {
+            let text = format!("{record}{}\n{record}", "\0".repeat(junk));
+            assert_eq!(records(text.as_bytes(), |_| true).unwrap().len(), 2, "{junk}");
+        }
+    }
+
+    #[test]
+    fn a_device_without_an_end_is_refused() {
+        let Err(Failure::Input(why)) = read(Path::new("/dev/zero"), |_| true) else {
+            panic!("it is read");
+        };
+        assert!(why.contains("no file of records"), "{why}");
+    }
 }

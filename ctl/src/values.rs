@@ -5,12 +5,46 @@ use crate::failure::{Done, Failure};
 use crate::report::report;
 use crate::rules::Which;
 use assent_engine::directory::{Cut, ValueCounts, ValueLimits};
+use assent_proto::text::visible;
 use clap::Args;
 use serde_json::{Value, json};
 use std::time::Duration;
 
 /// Most characters of a value that are shown.
 const SHOWN: usize = 200;
+
+/// What the usual directories keep passwords and keys in.
+const SECRETS: &[&str] = &[
+    "userPassword",
+    "2.5.4.35",
+    "authPassword",
+    "1.3.6.1.4.1.4203.1.3.4",
+    "unicodePwd",
+    "1.2.840.113556.1.4.90",
+    "dBCSPwd",
+    "ntPwdHistory",
+    "lmPwdHistory",
+    "pwdHistory",
+    "passwordHistory",
+    "supplementalCredentials",
+    "ms-Mcs-AdmPwd",
+    "msLAPS-Password",
+    "msLAPS-EncryptedPassword",
+    "msLAPS-EncryptedPasswordHistory",
+    "msDS-ManagedPassword",
+    "msDS-ManagedPasswordPreviousId",
+    "sambaNTPassword",
+    "sambaLMPassword",
+    "sambaPasswordHistory",
+    "ipaNTHash",
+    "ipatokenOTPkey",
+    "ipaSshPrivateKey",
+    "krbPrincipalKey",
+    "krbMKey",
+    "krb5Key",
+    "oathSecret",
+    "userPKCS12",
+];
 
 /// `values`.
 #[derive(Debug, Args)]
@@ -20,10 +54,10 @@ pub struct Values {
     /// An attribute, by the name that policies use
     attribute: String,
     /// Most different values
-    #[arg(long, value_name = "N", default_value_t = 1000)]
-    limit: usize,
+    #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    limit: u32,
     /// Most seconds that the directory is asked
-    #[arg(long, value_name = "SECONDS", default_value_t = 30)]
+    #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=3600))]
     seconds: u64,
     #[command(flatten)]
     which: Which,
@@ -35,10 +69,17 @@ pub struct Values {
 impl Values {
     /// Asks the directory, and lists what there is, the most frequent first.
     pub async fn run(&self) -> Done {
-        let rules = self.which.prepare()?;
+        let rules = self.which.prepare_asking(Some(&self.profile))?;
+        let mapped = rules.name_in_directory(&self.profile, &self.attribute);
+        if [self.attribute.as_str(), mapped].into_iter().any(is_secret) {
+            let attribute = visible(&self.attribute);
+            return Err(Failure::Input(format!(
+                "{attribute} holds passwords or keys, which are not shown; no policy looks at it"
+            )));
+        }
         let directory = rules.directory(&self.profile)?;
         let limits = ValueLimits {
-            values: self.limit,
+            values: usize::try_from(self.limit).unwrap_or(usize::MAX),
             time: Duration::from_secs(self.seconds),
             ..ValueLimits::default()
         };
@@ -66,6 +107,12 @@ impl Values {
     }
 }
 
+/// Whether a directory keeps passwords or keys in this attribute, by name or OID, with or without options.
+fn is_secret(attribute: &str) -> bool {
+    let name = attribute.split(';').next().unwrap_or_default().trim();
+    SECRETS.iter().any(|secret| secret.eq_ignore_ascii_case(name))
+}
+
 fn words(cut: &Cut) -> String {
     match cut {
         Cut::Entries => "there are more users than were read".into(),
@@ -82,4 +129,54 @@ fn json_of(found: &ValueCounts) -> Value {
         .map(|(value, count)| json!({"value": value.shown(SHOWN), "users": count}))
         .collect();
     json!({"values": values, "users": found.entries, "not_all": found.cut.as_ref().map(words)})
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    #[derive(Debug, Parser)]
+    struct Line {
+        #[command(flatten)]
+        values: Values,
+    }
+
+    #[test]
+    fn a_time_and_a_number_of_values_have_bounds() {
+        let line = |option: &str, value: &str| Line::try_parse_from(["values", "corp", "mail", option, value]);
+        for (option, value) in [
+            ("--seconds", "1"),
+            ("--seconds", "3600"),
+            ("--limit", "1"),
+            ("--limit", "100000"),
+        ] {
+            line(option, value).unwrap();
+        }
+        for (option, value) in [
+            ("--seconds", "0"),
+            ("--seconds", "3601"),
+            ("--seconds", "18446744073709551615"),
+            ("--limit", "0"),
+            ("--limit", "18446744073709551615"),
+        ] {
+            assert!(line(option, value).is_err(), "{option} {value}");
+        }
+    }
+
+    #[test]
+    fn r44_attributes_that_hold_secrets_are_known_in_every_spelling() {
+        for secret in [
+            "userPassword",
+            "USERPASSWORD",
+            "userPassword;binary",
+            "2.5.4.35",
+            "unicodePwd",
+        ] {
+            assert!(is_secret(secret), "{secret}");
+        }
+        for plain in ["mail", "department", "memberOf", "passwordNote"] {
+            assert!(!is_secret(plain), "{plain}");
+        }
+    }
 }

@@ -6,7 +6,7 @@ use assent_engine::config::keys::reference;
 use assent_engine::config::{AuthProfile, AuthSource, Factor, load, load_auth_profiles, load_str};
 use assent_proto::time::UnixTime;
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 const GOOD: &str = r#"
 [gateway]
@@ -200,6 +200,11 @@ fn every_breach_of_a_rule_is_named_with_its_line_and_mend() {
         ),
         (
             "case = \"ignore\"",
+            "when = { until = \"T0800\" }",
+            "until = \"T0800\" is no time of day",
+        ),
+        (
+            "case = \"ignore\"",
             "when = { zone = \"Mars/Base\" }",
             "time zone \"Mars/Base\" is not known",
         ),
@@ -371,6 +376,54 @@ fn a_file_that_is_too_large_is_refused_and_not_cut() {
     assert!(loaded.is_err(), "what stands behind 4 MiB was not read");
 }
 
+/// A configuration with one drop-in, in a directory of its own.
+fn with_drop_in(name: &str) -> (PathBuf, PathBuf) {
+    let dir = std::env::temp_dir().join(format!("assent-config-{name}-{}", std::process::id()));
+    let _ = std::fs::remove_dir_all(&dir);
+    let drop_ins = dir.join("agentd.toml.d");
+    std::fs::create_dir_all(&drop_ins).unwrap();
+    std::fs::set_permissions(&drop_ins, std::fs::Permissions::from_mode(0o755)).unwrap();
+    for (file, text) in [
+        (dir.join("agentd.toml"), GOOD),
+        (drop_ins.join("10.toml"), "unlisted = \"deny\"\n"),
+    ] {
+        std::fs::write(&file, text).unwrap();
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o644)).unwrap();
+    }
+    (dir.join("agentd.toml"), drop_ins)
+}
+
+/// Nobody writes into it, so whoever waited would wait for ever.
+#[test]
+fn r39_a_drop_in_that_is_no_regular_file_is_refused_without_waiting() {
+    let (file, drop_ins) = with_drop_in("fifo");
+    load(&file).unwrap();
+    let fifo = drop_ins.join("20.toml");
+    nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::from_bits_truncate(0o600)).unwrap();
+    let found = load(&file).unwrap_err().to_string();
+    std::fs::remove_dir_all(file.parent().unwrap()).unwrap();
+    assert!(
+        found.contains("20.toml: it is no regular file") && found.contains("mend: "),
+        "{found}"
+    );
+}
+
+/// Whoever may add a drop-in may add a policy.
+#[test]
+fn r56_a_directory_of_drop_ins_that_others_may_write_is_refused() {
+    let (file, drop_ins) = with_drop_in("open");
+    load(&file).unwrap();
+    for mode in [0o777, 0o775, 0o757, 0o1777] {
+        std::fs::set_permissions(&drop_ins, std::fs::Permissions::from_mode(mode)).unwrap();
+        let found = load(&file).unwrap_err().to_string();
+        assert!(
+            found.contains("agentd.toml.d: others may change it") && found.contains("chmod go-w"),
+            "{found}"
+        );
+    }
+    std::fs::remove_dir_all(file.parent().unwrap()).unwrap();
+}
+
 #[test]
 fn every_value_of_a_wrong_type_is_told_at_once() {
     let text = changed("assurance = \"tap\"", "assurance = 3")
@@ -378,6 +431,53 @@ fn every_value_of_a_wrong_type_is_told_at_once() {
         .replacen("values = [\"cn=it,*\"]", "values = \"cn=it,*\"", 1);
     let found = problems(&text);
     assert_eq!(found.matches("invalid type").count(), 3, "{found}");
+}
+
+/// What cannot be read is there all the same: nobody is told that it is absent.
+#[test]
+fn a_wrong_type_says_nothing_false_of_what_refers_to_it() {
+    let wrong = |from: &str, to: &str| problems(&changed(from, to));
+    for (from, to) in [
+        ("realm = \"example.org\"", "realm = 3"),
+        ("assurance = \"tap\"", "assurance = 3"),
+        ("url = \"https://push.example.org/\"", "url = 3"),
+        ("name = \"corp\"", "name = 3"),
+        ("name = \"staff-push\"", "name = 3"),
+        ("services = [\"sshd\"]", "services = 3"),
+        ("case = \"ignore\"", "when = { from = 8 }"),
+    ] {
+        let found = wrong(from, to);
+        assert_eq!(found.matches("agentd.toml:").count(), 1, "{found}");
+        assert!(found.contains("invalid type"), "{found}");
+    }
+    // In one table, in a list and in a table inside, each with its line.
+    let found = wrong(
+        "case = \"ignore\"",
+        "case = 1\nservices = [2, 3]\nwhen = { from = 4, until = 5 }",
+    );
+    assert_eq!(found.matches("invalid type").count(), 5, "{found}");
+    assert_eq!(found.matches("agentd.toml:31: invalid").count(), 2, "{found}");
+    // Beside it, what is wrong for itself is told.
+    let found = problems(&changed("realm = \"example.org\"", "realm = 3").replacen("\"tap\"", "\"tapp\"", 1));
+    assert!(found.contains("invalid type") && found.contains("tapp"), "{found}");
+    // One pair of brackets where there should be two, and the other way round.
+    let found = wrong("[[application]]", "[application]");
+    assert!(found.contains("mend: write [[application]]"), "{found}");
+    let found = wrong("[gateway]", "[[gateway]]");
+    assert!(found.contains("mend: write [gateway]"), "{found}");
+    assert_eq!(found.matches("agentd.toml:").count(), 1, "{found}");
+}
+
+/// A file that cannot be read may hold the profiles that another refers to.
+#[test]
+fn a_broken_file_says_nothing_false_of_a_drop_in() {
+    let (file, drop_ins) = with_drop_in("broken");
+    std::fs::write(&file, "broken = [\n").unwrap();
+    let text = "[[push_profile]]\nname = \"p\"\nfallback_auth_profiles = [\"corp\"]\nassurance = \"tap\"\n";
+    std::fs::write(drop_ins.join("10.toml"), text).unwrap();
+    let found = load(&file).unwrap_err().to_string();
+    std::fs::remove_dir_all(file.parent().unwrap()).unwrap();
+    assert!(!found.contains("10.toml"), "{found}");
 }
 
 #[test]

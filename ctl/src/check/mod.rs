@@ -27,7 +27,7 @@ impl Check {
     /// Says what is wrong, or which methods each application comes to.
     pub fn run(&self) -> Done {
         let file = &self.which.config;
-        let checked = config::load(file).and_then(|config| match files::problems(&config) {
+        let checked = config::load(file).and_then(|config| match files::problems(file, &config) {
             none if none.is_empty() => Ok(config),
             some => Err(Problems(some)),
         });
@@ -41,15 +41,18 @@ impl Check {
             Err(problems) => return Err(Failure::Input(format!("{} problems:\n{problems}", problems.0.len()))),
         };
         let lines = lines(&config);
+        let notes = files::notes(&config);
         let warnings: Vec<Value> = config.warnings.iter().map(problem).collect();
         report(
             self.json,
-            &json!({"ok": true, "applications": lines, "warnings": warnings}),
+            &json!({"ok": true, "applications": lines, "warnings": warnings, "notes": notes}),
             || {
                 let warned = config.warnings.iter().map(|warning| format!("warning: {warning}"));
+                let notes = notes.iter().map(|note| format!("note: {note}"));
                 let head = std::iter::once(format!("{} is in order", file.display()));
                 head.chain(lines.iter().cloned())
                     .chain(warned)
+                    .chain(notes)
                     .collect::<Vec<_>>()
                     .join("\n")
             },

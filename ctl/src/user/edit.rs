@@ -40,13 +40,52 @@ pub struct Editor {
     document: DocumentMut,
     before: Users,
     touched: Vec<String>,
+    dress: Dress,
+}
+
+/// What an editor of Windows puts around a text, and we put back.
+#[derive(Clone, Copy)]
+struct Dress {
+    mark: bool,
+    carriage_returns: bool,
+}
+
+impl Dress {
+    const MARK: char = '\u{feff}';
+
+    /// Takes it off. Of two kinds of line ends, the more frequent one stays.
+    fn off(text: &str) -> (Self, String) {
+        let body = text.strip_prefix(Self::MARK).unwrap_or(text);
+        let (lines, theirs) = (body.matches('\n').count(), body.matches("\r\n").count());
+        let dress = Self {
+            mark: body.len() != text.len(),
+            carriage_returns: theirs > lines / 2,
+        };
+        (dress, body.replace("\r\n", "\n"))
+    }
+
+    /// Puts it on again.
+    fn on(self, body: &str) -> String {
+        let mut text = if self.mark {
+            String::from(Self::MARK)
+        } else {
+            String::new()
+        };
+        if self.carriage_returns {
+            text += &body.replace('\n', "\r\n");
+        } else {
+            text += body;
+        }
+        text
+    }
 }
 
 impl Editor {
     /// Reads a text.
     pub fn open(text: &str) -> Result<Self, EditError> {
         let before = Users::parse(text.as_bytes()).map_err(EditError::Bad)?;
-        let document: DocumentMut = text.parse().map_err(|_| EditError::Altered)?;
+        let (dress, body) = Dress::off(text);
+        let document: DocumentMut = body.parse().map_err(|_| EditError::Altered)?;
         if document.get("user").is_some_and(|users| !users.is_array_of_tables()) {
             return Err(EditError::Inline);
         }
@@ -54,6 +93,7 @@ impl Editor {
             document,
             before,
             touched: Vec::new(),
+            dress,
         })
     }
 
@@ -133,7 +173,7 @@ impl Editor {
 
     /// The new text.
     pub fn finish(self) -> Result<String, EditError> {
-        let text = self.document.to_string();
+        let text = self.dress.on(&self.document.to_string());
         let after = Users::parse(text.as_bytes()).map_err(EditError::Result)?;
         let others = |users: &Users| -> Vec<_> {
             let all = users.iter().filter(|user| !self.touched.contains(&user.name));

@@ -33,6 +33,30 @@ fn edited(text: &str, edit: impl FnOnce(&mut Editor) -> Result<(), EditError>) -
     editor.finish()
 }
 
+/// An editor of Windows wrote it; nobody's lines but the user's change.
+#[test]
+fn row_18_line_ends_and_a_byte_order_mark_stay_as_they_are() {
+    let change = |editor: &mut Editor| {
+        editor.add("carol", "1b4e28ba-2fa1-11d2-883f-b9a761bde3ff", vec![])?;
+        editor.remove("bob")
+    };
+    let plain = edited(FILE, change).unwrap();
+    let windows = |text: &str| text.replace('\n', "\r\n");
+    assert_eq!(edited(&windows(FILE), change).unwrap(), windows(&plain));
+    let marked = |text: &str| format!("\u{feff}{text}");
+    assert_eq!(edited(&marked(FILE), change).unwrap(), marked(&plain));
+    assert_eq!(
+        edited(&marked(&windows(FILE)), change).unwrap(),
+        marked(&windows(&plain))
+    );
+    let mixed = windows(FILE) + "# by hand\n";
+    let kept = edited(&mixed, change).unwrap();
+    assert!(
+        kept.lines().count() > 5 && !kept.replace("\r\n", "").contains('\n'),
+        "{kept:?}"
+    );
+}
+
 fn set(key: &'static str, value: &str) -> Change {
     Change::Set(key, value.into())
 }

@@ -27,7 +27,8 @@ and at most 500 bytes in UTF-8. Several words with blanks between them are fine.
 pub struct Passwd {
     /// The user's name
     user: String,
-    /// Read the password from standard input: one line, its end not counted
+    /// Read the password from standard input: its first line, without the line's end. What follows is not looked at, so
+    /// that notes behind a password in a store do no harm
     #[arg(long)]
     stdin: bool,
     #[command(flatten)]
@@ -85,11 +86,39 @@ fn from_stdin() -> Done<Zeroizing<Vec<u8>>> {
     let mut line = Zeroizing::new(Vec::with_capacity(most + 1));
     let read = std::io::stdin().lock().take(most as u64).read_to_end(&mut line);
     read.map_err(|e| Failure::Input(format!("standard input cannot be read: {e}")))?;
-    if line.last() == Some(&b'\n') {
-        line.pop();
-        if line.last() == Some(&b'\r') {
-            line.pop();
+    first_line(&mut line);
+    Ok(line)
+}
+
+/// Leaves the first line alone, without its end.
+fn first_line(text: &mut Vec<u8>) {
+    if let Some(end) = text.iter().position(|byte| *byte == b'\n') {
+        // The rest stays in the buffer, which is wiped as a whole.
+        text.truncate(end);
+        if text.last() == Some(&b'\r') {
+            text.pop();
         }
     }
-    Ok(line)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_standard_input_the_first_line_counts_without_its_end() {
+        for (given, line) in [
+            ("four words", "four words"),
+            ("four words\n", "four words"),
+            ("four words\r\n", "four words"),
+            ("four words\nurl: https://example.org\n", "four words"),
+            ("four words\r", "four words\r"),
+            (" four words \n\n", " four words "),
+            ("\nfour words\n", ""),
+        ] {
+            let mut text = given.as_bytes().to_vec();
+            first_line(&mut text);
+            assert_eq!(text, line.as_bytes(), "{given:?}");
+        }
+    }
 }

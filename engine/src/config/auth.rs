@@ -3,9 +3,10 @@
 use super::checker::{Checker, Named, Place};
 use super::files::line_of;
 use super::ldap::ldap_profile;
+use super::parse::parse_auth_profiles;
 use super::profile::LocalProfile;
-use super::raw::{RawAuthProfile, RawAuthProfiles};
-use super::{AuthIndex, AuthProfile, AuthSource, OnUnreachable, Problem, Problems};
+use super::raw::RawAuthProfile;
+use super::{AuthIndex, AuthProfile, AuthSource, OnUnreachable, Problems};
 use assent_proto::ShortText;
 use std::path::Path;
 
@@ -15,15 +16,9 @@ use std::path::Path;
 /// # Errors
 /// Every problem at once.
 pub fn load_auth_profiles(file: &Path, text: &str, unit: &'static str) -> Result<Vec<AuthProfile>, Problems> {
-    let raw: RawAuthProfiles = toml::from_str(text).map_err(|e| {
-        Problems(vec![Problem {
-            file: file.to_owned(),
-            line: e.span().map(|span| line_of(text, span.start)),
-            what: e.message().replace('\n', ", "),
-            mend: "see the manual's reference of keys".into(),
-        }])
-    })?;
-    let mut checker = Checker::new(Vec::new(), unit);
+    let mut problems = Vec::new();
+    let raw = parse_auth_profiles(file, text, &mut problems);
+    let mut checker = Checker::new(problems, unit);
     let mut profiles = Vec::new();
     for (at, raw) in raw.auth_profile.into_iter().enumerate() {
         let place = Place {
@@ -80,9 +75,24 @@ fn local_profile(checker: &mut Checker, place: &Place, raw: RawAuthProfile) -> O
         );
         return None;
     }
+    let realm = match raw.realm {
+        None => None,
+        // Part of who somebody is: never left out quietly (R58).
+        Some(text) => match ShortText::new(text).filter(|realm| !realm.as_str().is_empty()) {
+            None => {
+                checker.problem(
+                    place,
+                    "the realm is empty or too long",
+                    "write a short name such as \"local\", or remove it for the realm of this host",
+                );
+                return None;
+            }
+            some => some,
+        },
+    };
     Some(LocalProfile {
         name: raw.name,
-        realm: raw.realm.and_then(ShortText::new),
+        realm,
         may_be_absent: raw.users_file.is_none(),
         users_file: raw.users_file.unwrap_or_else(|| "/etc/assent/users.toml".into()),
     })

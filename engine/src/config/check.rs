@@ -5,7 +5,7 @@ use super::checker::{Checker, Named, Place};
 use super::files::line_of;
 use super::method::{code_profile, push_profile};
 use super::policy::{Around, policy};
-use super::raw::{RawApplication, RawCodeProfile, RawFile};
+use super::raw::{LeftOut, RawApplication, RawCodeProfile, RawFile};
 use super::shadow::shadowed;
 use super::{
     Application, AuthIndex, AuthProfile, AuthSource, Config, Factor, Gateway, Log, Method, MethodIndex, MethodProfile,
@@ -36,12 +36,19 @@ pub(super) fn check(mut sources: Vec<Source>, problems: Vec<Problem>) -> Result<
     let (mut auth_profiles, mut methods, mut policies, mut applications) = (vec![], vec![], vec![], vec![]);
     let mut settings = Settings::default();
     name_everything(&mut checker, &sources);
+    let unclear = sources.iter().any(|source| source.raw.left_out.unclear);
     for source in &mut sources {
         settings.take(source, &mut checker);
         for raw in std::mem::take(&mut source.raw.auth_profile) {
             let place = source.place(&raw);
             auth_profiles.push(auth_profile(&mut checker, &place, raw.into_inner()));
         }
+    }
+    if unclear {
+        // What refers to a profile cannot be judged: it may stand in what was not read.
+        return Err(Problems(checker.problems));
+    }
+    for source in &mut sources {
         for raw in std::mem::take(&mut source.raw.push_profile) {
             let place = source.place(&raw);
             methods.push(push_profile(&mut checker, &place, raw.into_inner()));
@@ -56,6 +63,11 @@ pub(super) fn check(mut sources: Vec<Source>, problems: Vec<Problem>) -> Result<
             }
         }
     }
+    let left_out = |count: fn(&LeftOut) -> usize| sources.iter().map(|source| count(&source.raw.left_out)).sum();
+    // Behind the others, as they are named: wrong themselves, and not absent.
+    let (auths, others): (usize, usize) = (left_out(|l| l.auth_profiles.len()), left_out(|l| l.methods.len()));
+    auth_profiles.extend(std::iter::repeat_with(|| None).take(auths));
+    methods.extend(std::iter::repeat_with(|| None).take(others));
     let around = Around {
         auth_profiles: &auth_profiles,
         methods: &methods,
@@ -79,7 +91,8 @@ pub(super) fn check(mut sources: Vec<Source>, problems: Vec<Problem>) -> Result<
         let method = method.as_ref();
         method.is_some_and(|method| matches!(method.method, Method::Push { .. }))
     };
-    if settings.gateway.is_none() && methods.iter().any(pushes) {
+    let gateway = settings.gateway.is_some() || sources.iter().any(|source| source.raw.left_out.gateway);
+    if !gateway && methods.iter().any(pushes) {
         checker.problem(
             &Place { file: main, line: 1 },
             "there are push profiles but no [gateway]",
@@ -108,7 +121,7 @@ pub(super) fn check(mut sources: Vec<Source>, problems: Vec<Problem>) -> Result<
 }
 
 /// Names first, over all files, so that order does not matter for references. Counted in the order in which profiles are
-/// read afterwards.
+/// read afterwards; those that could not be read come last.
 fn name_everything(checker: &mut Checker, sources: &[Source]) {
     let (mut auths, mut methods) = (0, 0);
     for source in sources {
@@ -134,6 +147,20 @@ fn name_everything(checker: &mut Checker, sources: &[Source]) {
         }
         for raw in &source.raw.application {
             checker.name(&raw.get_ref().name, Named::Application, &source.place(raw));
+        }
+    }
+    for source in sources {
+        let left_out = &source.raw.left_out;
+        for name in &left_out.auth_profiles {
+            checker.name(name.get_ref(), Named::Auth(AuthIndex(auths)), &source.place(name));
+            auths += 1;
+        }
+        for name in &left_out.methods {
+            checker.name(name.get_ref(), Named::Method(MethodIndex(methods)), &source.place(name));
+            methods += 1;
+        }
+        for name in &left_out.applications {
+            checker.name(name.get_ref(), Named::Application, &source.place(name));
         }
     }
 }

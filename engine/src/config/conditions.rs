@@ -3,7 +3,7 @@
 use super::checker::{Checker, Place};
 use super::raw::RawWindow;
 use crate::conditions::{Conditions, Window};
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv4Net};
 use jiff::civil::Time;
 use jiff::tz::TimeZone;
 use std::net::IpAddr;
@@ -11,6 +11,8 @@ use std::net::IpAddr;
 const DAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
 /// The end of a day, which is no time of day.
 const MIDNIGHT: &str = "24:00";
+/// Bits before the IPv4 address in an IPv4-mapped one.
+const MAPPED: u8 = 96;
 
 pub(super) fn conditions(
     checker: &mut Checker,
@@ -35,10 +37,10 @@ pub(super) fn conditions(
 /// A network, or one address.
 fn network(checker: &mut Checker, place: &Place, text: &str) -> Option<IpNet> {
     if let Ok(address) = text.parse::<IpAddr>() {
-        return Some(address.into());
+        return Some(address.to_canonical().into());
     }
     match text.parse::<IpNet>() {
-        Ok(network) if network.addr() == network.network() => Some(network),
+        Ok(network) if network.addr() == network.network() => Some(canonical(network)),
         Ok(network) => {
             checker.problem(
                 place,
@@ -55,6 +57,19 @@ fn network(checker: &mut Checker, place: &Place, text: &str) -> Option<IpNet> {
             );
             None
         }
+    }
+}
+
+/// A login's address is compared as IPv4 where it is one; so must a network be that is written as `::ffff:a.b.c.d/n`.
+fn canonical(network: IpNet) -> IpNet {
+    let IpAddr::V4(address) = network.addr().to_canonical() else {
+        return network;
+    };
+    let length = network.prefix_len().checked_sub(MAPPED);
+    let inner = length.and_then(|length| Ipv4Net::new(address, length).ok());
+    match network {
+        IpNet::V6(_) => inner.map_or(network, IpNet::V4),
+        IpNet::V4(_) => network,
     }
 }
 
@@ -114,7 +129,9 @@ fn clock(checker: &mut Checker, place: &Place, key: &str, text: &str) -> Option<
     if text == MIDNIGHT {
         return Some(24 * 3600);
     }
-    let time = text.parse::<Time>().ok().filter(|_| text.len() == "00:00".len());
+    // Exactly HH:MM: the parser also takes other forms of ISO 8601, such as T0800.
+    let colon = text.len() == "00:00".len() && text.as_bytes()[2] == b':';
+    let time = text.parse::<Time>().ok().filter(|_| colon);
     let Some(time) = time else {
         checker.problem(
             place,

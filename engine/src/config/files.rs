@@ -2,8 +2,11 @@
 
 use super::check::{Source, check};
 use super::parse::parse;
+use super::raw::RawFile;
 use super::{Config, Problem, Problems};
-use std::os::unix::fs::MetadataExt;
+use nix::fcntl::OFlag;
+use std::fs::Metadata;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 /// Largest configuration file in bytes.
@@ -19,14 +22,22 @@ pub fn load(path: &Path) -> Result<Config, Problems> {
     let files = match drop_ins(path) {
         Ok(drop_ins) => std::iter::once(path.to_owned()).chain(drop_ins).collect(),
         Err(problem) => {
+            let (text, raw) = (String::new(), RawFile::unclear());
+            let file = problem.file.clone();
             problems.push(problem);
+            sources.push(Source { file, text, raw });
             vec![path.to_owned()]
         }
     };
     for file in files {
         match read(&file) {
             Ok(text) => sources.push(source(file, text, &mut problems)),
-            Err(problem) => problems.push(problem),
+            Err(problem) => {
+                problems.push(problem);
+                let raw = RawFile::unclear();
+                let text = String::new();
+                sources.push(Source { file, text, raw });
+            }
         }
     }
     check(sources, problems)
@@ -51,6 +62,8 @@ fn drop_ins(path: &Path) -> Result<Vec<PathBuf>, Problem> {
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(e) => return Err(unreadable(&dir, &e)),
     };
+    let meta = std::fs::metadata(&dir).map_err(|e| unreadable(&dir, &e))?;
+    closed_to_others(&dir, &meta)?;
     let mut found = Vec::new();
     for entry in entries {
         let path = entry.map_err(|e| unreadable(&dir, &e))?.path();
@@ -64,26 +77,60 @@ fn drop_ins(path: &Path) -> Result<Vec<PathBuf>, Problem> {
 
 fn read(path: &Path) -> Result<String, Problem> {
     use std::io::Read as _;
-    let file = std::fs::File::open(path).map_err(|e| unreadable(path, &e))?;
+    // Without O_NONBLOCK a FIFO in its place would hold up `check` and the agent for ever (R39).
+    let file = std::fs::OpenOptions::new()
+        .read(true)
+        .custom_flags(OFlag::O_NONBLOCK.bits() | OFlag::O_NOCTTY.bits())
+        .open(path)
+        .map_err(|e| unreadable(path, &e))?;
     let meta = file.metadata().map_err(|e| unreadable(path, &e))?;
-    // Whoever may write it decides who gets root (R56).
-    if meta.mode() & 0o022 != 0 || (meta.uid() != 0 && meta.uid() != nix::unistd::geteuid().as_raw()) {
-        return Err(Problem {
-            file: path.to_owned(),
-            line: None,
-            what: format!(
-                "others may change it (owner {}, mode {:o})",
-                meta.uid(),
-                meta.mode() & 0o7777
-            ),
-            mend: format!("chown root {0} && chmod go-w {0}", path.display()),
-        });
+    if !meta.is_file() {
+        return Err(unfit(
+            path,
+            "it is no regular file",
+            "put a file in its place, or remove it",
+        ));
     }
+    closed_to_others(path, &meta)?;
     let mut text = String::new();
-    file.take(MAX_FILE)
+    let most = file
+        .take(MAX_FILE + 1)
         .read_to_string(&mut text)
         .map_err(|e| unreadable(path, &e))?;
+    // Never in part: what was left out could be the rule that refuses.
+    if most as u64 > MAX_FILE {
+        return Err(unfit(
+            path,
+            format!("it has more than {MAX_FILE} bytes"),
+            "divide it into several files in the directory beside it, whose name ends with .d",
+        ));
+    }
     Ok(text)
+}
+
+/// Whoever may write a file, or a directory of files, decides who gets root (R56).
+fn closed_to_others(path: &Path, meta: &Metadata) -> Result<(), Problem> {
+    if meta.mode() & 0o022 == 0 && (meta.uid() == 0 || meta.uid() == nix::unistd::geteuid().as_raw()) {
+        return Ok(());
+    }
+    Err(unfit(
+        path,
+        format!(
+            "others may change it (owner {}, mode {:o})",
+            meta.uid(),
+            meta.mode() & 0o7777
+        ),
+        format!("chown root {0} && chmod go-w {0}", path.display()),
+    ))
+}
+
+fn unfit(path: &Path, what: impl Into<String>, mend: impl Into<String>) -> Problem {
+    Problem {
+        file: path.to_owned(),
+        line: None,
+        what: what.into(),
+        mend: mend.into(),
+    }
 }
 
 fn unreadable(path: &Path, error: &std::io::Error) -> Problem {

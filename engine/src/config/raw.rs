@@ -28,6 +28,36 @@ pub(super) struct RawFile {
     pub policy: Vec<Spanned<RawPolicy>>,
     #[serde(default)]
     pub application: Vec<Spanned<RawApplication>>,
+    #[serde(skip)]
+    pub left_out: LeftOut,
+}
+
+/// What stood in a file and could not be read.
+#[derive(Debug, Default)]
+pub(super) struct LeftOut {
+    /// There may be profiles whose names are not known: nothing can be said of references.
+    pub unclear: bool,
+    /// The gateway.
+    pub gateway: bool,
+    /// Authentication profiles by name.
+    pub auth_profiles: Vec<Spanned<String>>,
+    /// Method profiles by name.
+    pub methods: Vec<Spanned<String>>,
+    /// Applications by name.
+    pub applications: Vec<Spanned<String>>,
+}
+
+impl RawFile {
+    /// A file of which nothing is known.
+    pub fn unclear() -> Self {
+        Self {
+            left_out: LeftOut {
+                unclear: true,
+                ..LeftOut::default()
+            },
+            ..Self::default()
+        }
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -52,7 +82,7 @@ pub(super) struct RawPaths {
 }
 
 /// The authentication profiles of a file whose other keys are another's.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 pub(super) struct RawAuthProfiles {
     #[serde(default)]
     pub auth_profile: Vec<Spanned<RawAuthProfile>>,

@@ -1,6 +1,7 @@
 //! What an administrator does: check, explain, reload, status, test, D-Bus, enrolment's errors.
 
 use assent_tests::bus::Bus;
+use assent_tests::certificates::Authority;
 use assent_tests::product::{PATIENCE, Site, assentctl, password, program, stack};
 use assent_tests::program::Program;
 use assent_tests::sudoers::{self, Sudo};
@@ -21,6 +22,9 @@ pub const SCENARIOS: &[Scenario] = scenarios![
     mission_row_3_the_agent_listens_on_no_network,
     mission_row_6_values_lists_what_the_directory_really_has,
     check_reads_the_files_that_the_configuration_names,
+    check_refuses_the_certificates_that_the_agent_refuses_and_leaves_credentials_to_it,
+    who_may_not_read_a_secret_is_sent_to_root_and_not_told_of_a_denial,
+    replay_of_what_is_no_record_is_an_error,
     explain_answers_for_another_address_and_time,
     test_plays_a_login_without_opening_a_session,
     r57_on_the_system_bus_only_root_changes_something,
@@ -257,6 +261,111 @@ fn check_reads_the_files_that_the_configuration_names() {
         .expect_success();
     std::fs::set_permissions(users, std::fs::Permissions::from_mode(0o640)).expect("its mode");
     says("users.toml:3: ");
+}
+
+fn check_refuses_the_certificates_that_the_agent_refuses_and_leaves_credentials_to_it() {
+    let site = Site::open();
+    let usual = site.configuration();
+    let file = "/tmp/other.toml";
+    let check = |from: &str, to: &str| {
+        let changed = usual.replacen(from, to, 1);
+        assert_ne!(usual, changed);
+        assent_tests::scratch::write(file, &changed);
+        assentctl(["check", "--config", file])
+    };
+    let password = "bind_password_file = \"/etc/assent/corp-ldap.password\"";
+    let credential = check(password, "bind_password_credential = \"corp-ldap\"").expect_success();
+    assert!(
+        credential
+            .out
+            .contains("note: /run/credentials/assent-agentd.service/corp-ldap is a systemd credential"),
+        "{}",
+        credential.out
+    );
+    let bind_dn = usual
+        .lines()
+        .find(|line| line.starts_with("bind_dn"))
+        .expect("a bind_dn");
+    let (certificate, key) = ("/etc/assent/client.pem", "/etc/assent/client.key");
+    let external =
+        format!("bind = \"external\"\nclient_certificate_file = \"{certificate}\"\nclient_key_file = \"{key}\"");
+    let says = |part: &str| {
+        let said = check(&format!("{bind_dn}\n{password}"), &external);
+        assert_eq!(said.status.code(), Some(2), "{}{}", said.out, said.err);
+        assert!(said.err.contains(part), "{part} in:\n{}", said.err);
+    };
+    says("client.key: it cannot be read: No such file");
+    let good = Authority::create().server_certificate("client.example.org");
+    std::fs::copy(&good.key, key).expect("a key");
+    Program::new("chown")
+        .args(["root:assent", key])
+        .finish(SOON)
+        .expect_success();
+    let mode = |file: &str, mode: u32| {
+        std::fs::set_permissions(file, std::fs::Permissions::from_mode(mode)).expect("its mode");
+    };
+    mode(key, 0o640);
+    std::fs::write(certificate, "no certificate\n").expect("a file");
+    says("client.pem: holds no certificate in PEM");
+    std::fs::copy(&good.certificate, certificate).expect("a certificate");
+    mode(certificate, 0o644);
+    check(&format!("{bind_dn}\n{password}"), &external).expect_success();
+    mode(key, 0o600);
+    says("client.key: the agent's user assent cannot read it");
+    mode(key, 0o640);
+    mode(certificate, 0o600);
+    says("client.pem: the agent's user assent cannot read it\n      mend: chmod a+r");
+    mode(certificate, 0o644);
+    let other = Authority::create().server_certificate("other.example.org");
+    std::fs::copy(other.certificate, certificate).expect("another's certificate");
+    says("authentication profile \"corp\": TLS: ");
+    // The gateway's authorities are the agent's to read.
+    let authority = "/etc/assent/gateway-ca.pem";
+    let named = usual
+        .lines()
+        .find(|line| line.starts_with("ca_file"))
+        .expect("the gateway's");
+    let (_, path) = named.split_once("= ").expect("a path");
+    std::fs::copy(path.trim_matches('"'), authority).expect("a copy");
+    mode(authority, 0o600);
+    let closed = check(named, &format!("ca_file = \"{authority}\""));
+    assert_eq!(closed.status.code(), Some(2), "{}", closed.out);
+    assert!(
+        closed
+            .err
+            .contains("gateway-ca.pem: the agent's user assent cannot read it"),
+        "{}",
+        closed.err
+    );
+}
+
+fn who_may_not_read_a_secret_is_sent_to_root_and_not_told_of_a_denial() {
+    let _site = Site::open();
+    for arguments in [&["explain", "alice"][..], &["values", "corp", "department"], &["check"]] {
+        let said = program("assentctl").args(arguments).as_user("alice").finish(SOON);
+        assert_eq!(said.status.code(), Some(2), "{arguments:?}: {}{}", said.out, said.err);
+        assert!(said.err.contains("run this as root"), "{arguments:?}: {}", said.err);
+        assert!(!said.out.contains("denied"), "{arguments:?}: {}", said.out);
+    }
+    let secret = assentctl(["values", "corp", "userPassword"]);
+    assert_eq!(secret.status.code(), Some(2), "{}", secret.out);
+    assert!(secret.err.contains("holds passwords or keys"), "{}", secret.err);
+}
+
+fn replay_of_what_is_no_record_is_an_error() {
+    let _site = Site::open();
+    assent_tests::scratch::write("/tmp/none.jsonl", "not JSON\n{\"login\": \"a\"}\n");
+    assent_tests::scratch::write("/tmp/early.jsonl", "{\"login\": \"a\", \"trace\": []}\n");
+    for (file, says) in [
+        ("/dev/zero", "is no file of records"),
+        ("/tmp/none.jsonl", "holds no record of a login"),
+        ("/tmp/early.jsonl", "none of 1 logins could be replayed"),
+    ] {
+        let said = assentctl(["replay", file]);
+        assert_eq!(said.status.code(), Some(2), "{file}: {}{}", said.out, said.err);
+        assert!(said.err.contains(says), "{file}: {}", said.err);
+        assert!(!said.out.contains("1 replayed"), "{file}: {}", said.out);
+    }
 }
 
 fn explain_answers_for_another_address_and_time() {
