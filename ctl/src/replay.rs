@@ -139,6 +139,7 @@ impl One {
             Ok(replayed) => json!({
                 "login": self.login,
                 "differs": replayed.differs(),
+                "untold": replayed.is_untold(),
                 "then": replayed.then,
                 "now": replayed.now,
                 "why": replayed.explanation.json,
@@ -151,9 +152,14 @@ impl One {
         let login = visible(&self.login);
         match &self.outcome {
             Err(why) => vec![format!("{login}: {why}")],
-            Ok(same) if !same.differs() => vec![format!("{login}: {} as then", words(&same.now))],
+            Ok(same) if !same.differs() && !same.is_untold() => vec![format!("{login}: {} as then", words(&same.now))],
             Ok(other) => {
-                let head = format!("{login}: then {}, now {}", words(&other.then), words(&other.now));
+                let now = if other.is_untold() {
+                    "now untold: the record does not hold what the policies ask for".to_owned()
+                } else {
+                    format!("now {}", words(&other.now))
+                };
+                let head = format!("{login}: then {}, {now}", words(&other.then));
                 let why = other.explanation.lines.iter().map(|line| format!("  | {line}"));
                 std::iter::once(head).chain(why).collect()
             }
