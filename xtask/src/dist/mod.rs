@@ -18,7 +18,7 @@ mod rpm;
 mod stage;
 
 use crate::run;
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use assent_tests::packages::{self, Consent};
 use changelog::Release;
 use clap::{Args, ValueEnum};
@@ -77,15 +77,18 @@ struct Shop {
 /// Makes packages of what the tests have built, and tries them in a booted Debian, where one can be booted. In a process
 /// of its own: it enters a private world and does not come back.
 pub fn try_them(consent: Consent) -> Result<()> {
-    let mut command = std::process::Command::new(std::env::current_exe()?);
-    command.args(["dist", "--profile", "dev", "--out", "target/packages/dev", "--test"]);
-    if consent == Consent::Given {
-        command.arg("--yes");
-    }
-    if !command.status()?.success() {
-        bail!("the packages do not do what they should");
-    }
-    Ok(())
+    // By cargo: the tests' build has put another program in the place of this one.
+    let mut task = vec![
+        "xtask",
+        "dist",
+        "--profile",
+        "dev",
+        "--out",
+        "target/packages/dev",
+        "--test",
+    ];
+    task.extend((consent == Consent::Given).then_some("--yes"));
+    run::cargo(task)
 }
 
 /// Makes the packages and has them read; with `--test` tries them.
