@@ -3,6 +3,7 @@
 
 use crate::agent::{Agent, Notice, Running, Setup};
 use crate::audit::Record;
+use crate::begin;
 use crate::client_watch;
 use crate::clock::{boot_now, sleep_until};
 use crate::frames::{self, FrameError};
@@ -10,7 +11,7 @@ use crate::push::{Delivery, PushService};
 use crate::tickets::Bound;
 use assent_engine::directory::Password;
 use assent_engine::directory::nss::NssUser;
-use assent_engine::login::facts::{Facts, Phase, SshConnection};
+use assent_engine::login::facts::{Phase, SshConnection};
 use assent_engine::login::{Effect, Event, Gone, Login, NameSearch, Outcome, PasswordReply, PushOrder, Tone};
 use assent_engine::names::UserName;
 use assent_proto::relay::{Push, PushItem};
@@ -18,7 +19,7 @@ use assent_proto::request::Statement;
 use assent_proto::text::Outside;
 use assent_proto::time::UnixTime;
 use assent_proto::verdict::{PendingPush, Received, seal_to_devices};
-use assent_proto::{Id, Nonce, ShortText, sha256};
+use assent_proto::{Id, Nonce, ShortText, login_id};
 use assent_wire::{Answer, Begin, Reply, Tell, ToAgent, ToModule, Verdict, VerdictCode};
 use futures_util::FutureExt;
 use serde_json::json;
@@ -31,9 +32,6 @@ use tokio::sync::{mpsc, oneshot};
 
 /// A module must say what it wants within this time.
 const FIRST_FRAME: Duration = Duration::from_secs(5);
-/// Letters of a login id: no vowels, so no words; nothing that looks like another.
-const ID_LETTERS: &[u8; 32] = b"bcdfghjkmnpqrstvwxz2346789BCDFGH";
-const ID_LEN: usize = 6;
 
 /// Serves one connection of a root process `pid`.
 pub async fn serve(agent: Arc<Agent>, stream: UnixStream, pid: i32) {
@@ -54,7 +52,7 @@ pub async fn serve(agent: Arc<Agent>, stream: UnixStream, pid: i32) {
     if frames::write(&mut writer, &ToModule::Hello).await.is_err() {
         return;
     }
-    let Some(login_id) = login_id() else {
+    let Ok(login_id) = login_id::random() else {
         return tracing::error!("the system's random generator failed");
     };
     match agent.setup() {
@@ -115,10 +113,10 @@ impl Task {
         let ticket = begin
             .ticket
             .is_some_and(|ticket| agent.tickets.redeem(&ticket, &caller, boot_now()));
-        let Ok(ctx) = context(&begin, pid) else {
+        let Ok(ctx) = begin::context(&begin, pid) else {
             return tracing::error!("the system's random generator failed");
         };
-        let facts = facts(begin, login_id.clone(), ctx, ticket);
+        let facts = begin::facts(begin, login_id.clone(), ctx, ticket);
         let service = facts.service.shown(64);
         let ssh = facts.ssh;
         let (cancel, cancelled) = oneshot::channel();
@@ -524,73 +522,6 @@ async fn next_delivery(push: &mut Option<InFlight>) -> Option<Delivery> {
     match push {
         Some(push) => push.deliveries.recv().await,
         None => std::future::pending().await,
-    }
-}
-
-/// A short id that people can read out.
-fn login_id() -> Option<ShortText> {
-    let random = Id::random().ok()?;
-    let id = random.0[..ID_LEN]
-        .iter()
-        .map(|byte| char::from(ID_LETTERS[usize::from(byte % 32)]))
-        .collect::<String>();
-    Some(ShortText::cut(id.to_ascii_lowercase()))
-}
-
-/// Binds an approval to this one connection of this one process: the random part exists nowhere else.
-fn context(begin: &Begin, pid: i32) -> Result<assent_proto::Digest, ()> {
-    let once = Nonce::random().map_err(|_| ())?;
-    let phase = match begin.phase {
-        assent_wire::Phase::Auth => [1],
-        assent_wire::Phase::Account => [2],
-    };
-    let connection = begin.ssh_connection.as_deref().unwrap_or_default();
-    Ok(sha256(&[
-        &once.0,
-        &pid.to_be_bytes(),
-        &phase,
-        sha256(&[&begin.service]).0.as_slice(),
-        sha256(&[&begin.user]).0.as_slice(),
-        sha256(&[connection]).0.as_slice(),
-    ]))
-}
-
-fn facts(mut begin: Begin, login: ShortText, ctx: assent_proto::Digest, ticket: bool) -> Facts {
-    let mut take = |field: fn(&mut Begin) -> &mut Option<Vec<u8>>| field(&mut begin).take().map(Outside::new);
-    let (ruser, rhost, tty) = (take(|b| &mut b.ruser), take(|b| &mut b.rhost), take(|b| &mut b.tty));
-    let (connection, auth_info) = (take(|b| &mut b.ssh_connection), take(|b| &mut b.ssh_auth_info));
-    let (cwd, sudo_command) = (take(|b| &mut b.cwd), take(|b| &mut b.sudo_command));
-    let line = std::mem::take(&mut begin.command_line);
-    let args_cut = begin.command_line_len > line.len() as u64;
-    let args = line
-        .strip_suffix(b"\0")
-        .unwrap_or(&line)
-        .split(|byte| *byte == 0)
-        .map(Outside::new)
-        .collect();
-    Facts {
-        login,
-        ctx,
-        at: UnixTime::now(),
-        phase: match begin.phase {
-            assent_wire::Phase::Auth => Phase::Auth,
-            assent_wire::Phase::Account => Phase::Account,
-        },
-        service: Outside::new(std::mem::take(&mut begin.service)),
-        user: Outside::new(std::mem::take(&mut begin.user)),
-        ruser,
-        login_uid: begin.login_uid,
-        rhost,
-        tty,
-        ssh: connection.as_ref().and_then(SshConnection::parse),
-        over_ssh: connection.is_some(),
-        ssh_auth_info: auth_info,
-        args_sha256: sha256(&[&line]),
-        args,
-        args_cut,
-        cwd,
-        sudo_command,
-        ticket,
     }
 }
 

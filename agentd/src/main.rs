@@ -11,6 +11,7 @@
 
 mod agent;
 mod audit;
+mod begin;
 mod bus;
 mod client_watch;
 mod clock;

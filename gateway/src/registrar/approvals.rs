@@ -5,7 +5,7 @@
 //! is in memory alone: a restart ends it, and the person starts again.
 
 use super::notice::{Change, Notice};
-use super::{News, Registrar, random_id};
+use super::{News, Registrar};
 use crate::clock;
 use crate::relay::in_process::Delivered;
 use crate::store::SqliteConnection;
@@ -16,7 +16,7 @@ use assent_proto::relay::{Push, PushItem};
 use assent_proto::request::{Command, Details, ENROL_SERVICE, Statement};
 use assent_proto::time::{BootTime, UnixTime};
 use assent_proto::verdict::{Approved, PendingPush, Received, Refusal, seal_to_devices};
-use assent_proto::{Digest, Id, Nonce, ShortText, sha256};
+use assent_proto::{Digest, Id, Nonce, ShortText, login_id, sha256};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -24,9 +24,6 @@ use tokio::sync::mpsc;
 
 /// Seconds that a person has.
 pub const APPROVAL_TTL: u32 = 120;
-/// Letters of a login id: without those that look alike.
-const ID_LETTERS: &[u8; 32] = b"abcdefghjkmnpqrstuvwxyz023456789";
-const ID_LEN: usize = 6;
 
 /// What is asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -328,10 +325,7 @@ impl Registrar {
 }
 
 fn details(wish: &Wish) -> Option<Details> {
-    let login = random_id().ok()?.0[..ID_LEN]
-        .iter()
-        .map(|byte| char::from(ID_LETTERS[usize::from(byte % 32)]))
-        .collect();
+    let login = login_id::random().ok()?;
     let (resolved, about) = match (&wish.purpose, &wish.digits) {
         (Purpose::Add { request, .. }, digits) => {
             let digits = digits.as_deref().unwrap_or_default();
@@ -341,7 +335,7 @@ fn details(wish: &Wish) -> Option<Details> {
         (Purpose::Remove { device }, _) => ("remove a device".to_owned(), sha256(&[&device.0])),
     };
     Some(Details {
-        login: ShortText::cut(login),
+        login,
         svc: ShortText::cut(ENROL_SERVICE.to_owned()),
         user: wish.owner.name.clone(),
         identity: wish.approvers.identity.clone(),
