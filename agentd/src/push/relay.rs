@@ -108,7 +108,7 @@ impl Relay {
             .map_err(|_| PushError::Unreachable("no answer in time".into()))?
             .map_err(unreachable)?;
         let response = self.checked(response).await?;
-        let mut events = std::pin::pin!(bounds::events(response.bytes_stream()));
+        let mut events = std::pin::pin!(assent_events::of(response.bytes_stream()));
         loop {
             let event = match events.next().await {
                 Some(Ok(event)) => event,

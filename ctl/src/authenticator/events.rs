@@ -4,21 +4,16 @@
 use crate::gateway_client::{CallFailure, Gateway};
 use assent_proto::Id;
 use assent_proto::keys::SigningKey;
-use assent_proto::relay::{CLAIM_TTL, Claim, DeviceEvent, KEEP_ALIVE, ProblemCode};
+use assent_proto::relay::{CLAIM_TTL, Claim, DeviceEvent, ProblemCode};
 use assent_proto::time::{BootTime, UnixTime};
-use eventsource_stream::Eventsource as _;
-use futures_util::{Stream, StreamExt as _, stream};
+use futures_util::StreamExt as _;
 use nix::time::{ClockId, clock_gettime};
 use std::cell::RefCell;
 use std::time::Duration;
 use tokio::sync::mpsc;
 
-/// A stream without even a keep-alive for this long is dead.
-const SILENCE: Duration = Duration::from_secs(KEEP_ALIVE * 5 / 2);
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const LAST_PAUSE: Duration = Duration::from_secs(20);
-/// Most bytes between two blank lines of the stream.
-const MAX_EVENT: usize = 256 * 1024;
 
 /// What is heard.
 #[derive(Debug)]
@@ -140,10 +135,7 @@ impl<'a> Caller<'a> {
     async fn stream(&self, last_id: &mut Option<String>, heard: &mpsc::Sender<Heard>) -> Result<(), CallFailure> {
         let response = self.gateway.events(&self.bearer()?, last_id.as_deref()).await?;
         let _ = heard.send(Heard::Connected).await;
-        let chunks = response
-            .bytes_stream()
-            .map(|chunk| chunk.map_err(|e| e.without_url().to_string()));
-        let mut events = std::pin::pin!(alive(bounded(chunks, MAX_EVENT), SILENCE).eventsource());
+        let mut events = std::pin::pin!(assent_events::of(response.bytes_stream()));
         loop {
             let event = match events.next().await {
                 Some(Ok(event)) => event,
@@ -170,63 +162,10 @@ fn jittered(pause: Duration) -> Duration {
     pause / 2 + pause * u32::from(chance) / 510
 }
 
-/// Fails once more than `max` bytes came without a blank line between them: the parser behind would keep them all.
-fn bounded<B: AsRef<[u8]>>(
-    chunks: impl Stream<Item = Result<B, String>>,
-    max: usize,
-) -> impl Stream<Item = Result<B, String>> {
-    let mut length = 0;
-    let mut line_is_blank = true;
-    chunks.map(move |chunk| {
-        let chunk = chunk?;
-        for byte in chunk.as_ref() {
-            length += 1;
-            match byte {
-                b'\n' if line_is_blank => length = 0,
-                b'\n' => line_is_blank = true,
-                b'\r' => {}
-                _ => line_is_blank = false,
-            }
-            if length > max {
-                return Err("an event is too long".into());
-            }
-        }
-        Ok(chunk)
-    })
-}
-
-/// Fails once nothing came for `silence`. On the bytes, not behind the parser: that swallows the comments by which the
-/// relay shows that it is there.
-fn alive<B>(chunks: impl Stream<Item = Result<B, String>>, silence: Duration) -> impl Stream<Item = Result<B, String>> {
-    stream::unfold(Some(Box::pin(chunks)), move |chunks| async move {
-        let mut chunks = chunks?;
-        match tokio::time::timeout(silence, chunks.next()).await {
-            Ok(Some(chunk)) => Some((chunk, Some(chunks))),
-            Ok(None) => None,
-            Err(_) => Some((Err("silence".to_owned()), None)),
-        }
-    })
-}
-
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-
-    async fn passes(chunks: &[&str], max: usize) -> bool {
-        let chunks: Vec<Result<String, String>> = chunks.iter().map(|chunk| Ok((*chunk).to_owned())).collect();
-        bounded(stream::iter(chunks), max)
-            .all(|chunk| async move { chunk.is_ok() })
-            .await
-    }
-
-    #[tokio::test]
-    async fn an_endless_event_is_cut_off() {
-        assert!(passes(&["data: 12345\n\n", "data: 12345\n\n", "data: 12345\r\n\r\n"], 20).await);
-        assert!(passes(&[":\n\n", ":\n", "\n", ":\n\n"], 4).await);
-        assert!(!passes(&["data: 12345\n", "data: 12345\n", "data: 12345\n"], 20).await);
-        assert!(!passes(&["data: ", &"x".repeat(30)], 20).await);
-    }
 
     #[test]
     fn a_pause_is_between_half_and_whole() {
@@ -234,34 +173,5 @@ mod tests {
             let pause = jittered(Duration::from_secs(2));
             assert!(pause >= Duration::from_secs(1) && pause <= Duration::from_secs(2));
         }
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn keep_alives_alone_hold_an_idle_stream_open_and_silence_ends_it() {
-        // A comment every 15 seconds for five minutes, an event, and then nothing more.
-        let chunks = stream::unfold(0, |at| async move {
-            match at {
-                0..20 => tokio::time::sleep(Duration::from_secs(15)).await,
-                20 => {}
-                _ => std::future::pending().await,
-            }
-            let text = if at < 20 { ":\n\n" } else { "data: here\n\n" };
-            Some((Ok::<_, String>(text.to_owned()), at + 1))
-        });
-        let began = tokio::time::Instant::now();
-        let mut events = std::pin::pin!(alive(bounded(chunks, MAX_EVENT), SILENCE).eventsource());
-        assert_eq!(events.next().await.unwrap().unwrap().data, "here");
-        assert_eq!(began.elapsed(), Duration::from_secs(300));
-        assert!(
-            events
-                .next()
-                .await
-                .unwrap()
-                .unwrap_err()
-                .to_string()
-                .contains("silence")
-        );
-        assert_eq!(began.elapsed(), Duration::from_secs(300) + SILENCE);
-        assert!(events.next().await.is_none());
     }
 }
