@@ -1,7 +1,6 @@
 //! Signing in with a password where there is no PAM: the Register Panel. The same directories, in the same order and by
 //! the same rules as in a login; whoever is proven here gets the identity of the one profile that checked the password.
 
-use crate::config::profile::LdapProfile;
 use crate::config::{AuthProfile, AuthSource};
 use crate::directories::{Unprepared, ldap_directory};
 use crate::directory::local::LocalDirectory;
@@ -44,7 +43,7 @@ impl SignIn {
     pub fn new(profiles: Vec<AuthProfile>) -> Result<Self, Unprepared> {
         let prepared = profiles.into_iter().map(|profile| {
             let directory = match &profile.source {
-                AuthSource::Ldap(ldap) => ldap_directory(&with_name(ldap))?,
+                AuthSource::Ldap(ldap) => ldap_directory(ldap)?,
                 AuthSource::Local(local) => {
                     let realm = local.realm.clone().ok_or_else(|| Unprepared {
                         profile: local.name.clone(),
@@ -99,14 +98,6 @@ impl SignIn {
             first_unreachable,
         })
     }
-}
-
-/// The profile, reading the first of its naming attributes besides.
-fn with_name(profile: &LdapProfile) -> LdapProfile {
-    let mut profile = profile.clone();
-    let name = profile.login_names.first().cloned();
-    profile.attributes.extend(name);
-    profile
 }
 
 /// A user's name as an LDAP directory writes it; `None` where it has none, or several.

@@ -29,10 +29,10 @@ pub(super) fn parse(file: &Path, text: &str, problems: &mut Vec<Problem>) -> Raw
     let mut left_out = LeftOut::default();
     for (name, mut value) in document {
         let at = name.span().start;
-        let is_section = keys::section(name.get_ref()).is_some_and(|section| !section.name.is_empty());
+        let section = keys::section(name.get_ref()).filter(|section| !section.name.is_empty());
         let is_key =
             keys::section("").is_some_and(|top| top.keys.iter().any(|key| key.name == name.get_ref().as_ref()));
-        if let Some(section) = keys::section(name.get_ref()).filter(|_| is_section) {
+        if let Some(section) = section {
             unknown_in(section.name, &mut value, &mut |at, key, table| {
                 problems.add(Some(at), format!("unknown key {key:?}"), nearest(key, table));
             });

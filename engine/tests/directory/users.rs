@@ -2,7 +2,9 @@
 
 use crate::rig::*;
 use assent_engine::config::profile::LdapProfile;
+use assent_engine::config::{AuthProfile, AuthSource, OnUnreachable};
 use assent_engine::directory::{Account, Lookup, Password, PasswordCheck, Syntax};
+use assent_engine::sign_in::{SignIn, Signed};
 use std::collections::BTreeSet;
 use zeroize::Zeroizing;
 
@@ -30,6 +32,25 @@ async fn r58_a_user_is_found_with_a_lasting_id_and_the_attributes_that_policies_
         panic!("alice's password was refused");
     };
     assert_eq!(*passed, alice);
+}
+
+#[tokio::test]
+async fn r58_whoever_signs_in_is_called_as_the_directory_writes_it() {
+    let slapd = Slapd::start();
+    let mut profile = slapd.profile();
+    profile.login_names.push("mail".to_owned());
+    let sign_in = SignIn::new(vec![AuthProfile {
+        source: AuthSource::Ldap(Box::new(profile)),
+        on_unreachable: OnUnreachable::Deny,
+    }])
+    .unwrap();
+    let password = Password::new(Zeroizing::new(b"alicepw".to_vec())).unwrap();
+    for typed in ["alice", "ALICE", "alice@lab.test"] {
+        let Signed::In { name, .. } = sign_in.check(&user(typed), &password).await else {
+            panic!("{typed} is not signed in");
+        };
+        assert_eq!(name.as_str(), "alice", "{typed}");
+    }
 }
 
 #[tokio::test]
