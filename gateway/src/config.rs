@@ -71,6 +71,8 @@ pub struct Limits {
     pub calls_per_address: u32,
     /// Pushes of one host that wait for one device's answer.
     pub waiting_per_host_and_device: u32,
+    /// Pushes of one host that ended within the last ten minutes without one device's answer.
+    pub unanswered_per_host_and_device: u32,
 }
 
 /// Why a configuration is refused: all of it.
@@ -140,6 +142,7 @@ impl Config {
             calls_per_device: limits.number("calls_per_device", 100, 1..=1_000_000),
             calls_per_address: limits.number("calls_per_address", 50, 1..=1_000_000),
             waiting_per_host_and_device: limits.number("waiting_per_host_and_device", 256, 1..=100_000),
+            unanswered_per_host_and_device: limits.number("unanswered_per_host_and_device", 300, 1..=100_000),
         };
         let loopback = listen.is_some_and(|listen| listen.ip().is_loopback());
         if let Some(listen) = listen

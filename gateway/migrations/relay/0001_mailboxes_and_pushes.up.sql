@@ -39,6 +39,7 @@ CREATE TABLE item (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX item_open ON item (device, host) WHERE open = 1;
 CREATE INDEX item_ended ON item (device, push) WHERE open = 0;
+CREATE INDEX item_silent ON item (device, host) WHERE open = 0 AND answers = 0;
 
 CREATE TABLE answer (
     seq    INTEGER PRIMARY KEY AUTOINCREMENT,

@@ -15,7 +15,7 @@ pub mod routes;
 pub mod stream;
 
 use crate::config::Limits;
-use crate::store::relay::{Kind, Mailbox};
+use crate::store::relay::{Kind, Mailbox, MostAtDevice};
 use crate::store::writer::{Notice, Writer};
 use crate::store::{self, Durability, SqlitePool, StoreError};
 use assent_proto::Id;
@@ -44,8 +44,8 @@ pub struct Relay {
     epoch: String,
     auth: auth::Memo,
     limits: limits::Limiter,
-    /// How many pushes of one host may wait at one device.
-    most_waiting: u32,
+    /// How many pushes of one host a device bears.
+    most: MostAtDevice,
 }
 
 #[derive(Default)]
@@ -79,7 +79,10 @@ impl Relay {
             epoch,
             auth: auth::Memo::new(public_url),
             limits: limits::Limiter::new(limits),
-            most_waiting: limits.waiting_per_host_and_device,
+            most: MostAtDevice {
+                waiting: limits.waiting_per_host_and_device,
+                unanswered: limits.unanswered_per_host_and_device,
+            },
         });
         for mailbox in mailboxes {
             relay.remember(Arc::new(mailbox));

@@ -31,7 +31,7 @@ pub(super) async fn accept(relay: &Relay, host: Id, push: Push) -> Result<PushTa
     check(&push)?;
     let devices: Vec<Id> = push.to.iter().map(|item| item.device).collect();
     let id = push.id;
-    let new = NewPush::new(host, push, relay.most_waiting).map_err(|_| Error::Internal("a push is no JSON"))?;
+    let new = NewPush::new(host, push, relay.most).map_err(|_| Error::Internal("a push is no JSON"))?;
     match relay.writer.push(new).await? {
         Pushed::New { .. } => tracing::debug!(%id, %host, devices = devices.len(), "push"),
         Pushed::Same => tracing::debug!(%id, %host, "push, once more"),
@@ -41,8 +41,10 @@ pub(super) async fn accept(relay: &Relay, host: Id, push: Push) -> Result<PushTa
             return Err(Error::Conflict);
         }
         Pushed::Full { device } => {
-            tracing::warn!(%id, %host, %device, "too many pushes wait at a device");
-            return Err(Error::TooMany("pushes of this host that wait at one device"));
+            tracing::warn!(%id, %host, %device, "too many pushes of one host at a device");
+            return Err(Error::TooMany(
+                "pushes of this host that wait at one device, or ended there unanswered within ten minutes",
+            ));
         }
     }
     Ok(PushTaken {

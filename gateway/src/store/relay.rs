@@ -47,19 +47,28 @@ pub struct NewPush {
     pub push: Arc<Push>,
     /// SHA-256 of its content, to tell a repetition from a conflict.
     pub digest: Digest,
-    /// How many pushes of this host may wait at one device.
-    pub most_waiting: u32,
+    /// How many of them one device bears.
+    pub most: MostAtDevice,
+}
+
+/// How many pushes of one host a device bears.
+#[derive(Debug, Clone, Copy)]
+pub struct MostAtDevice {
+    /// That wait.
+    pub waiting: u32,
+    /// That ended within the last ten minutes without this device's answer.
+    pub unanswered: u32,
 }
 
 impl NewPush {
     /// Of `host`.
-    pub fn new(host: Id, push: Push, most_waiting: u32) -> Result<Self, serde_json::Error> {
+    pub fn new(host: Id, push: Push, most: MostAtDevice) -> Result<Self, serde_json::Error> {
         let digest = sha256(&[&serde_json::to_vec(&push)?]);
         Ok(Self {
             host,
             push: Arc::new(push),
             digest,
-            most_waiting,
+            most,
         })
     }
 }
@@ -78,7 +87,7 @@ pub enum Pushed {
     Ended,
     /// Another push has this id.
     Conflict,
-    /// Too many of this host's pushes wait at this device.
+    /// Too many of this host's pushes wait at this device, or ended there without an answer.
     Full {
         /// Where.
         device: Id,
@@ -218,16 +227,20 @@ pub async fn push(conn: &mut SqliteConnection, new: &NewPush, now: Millis) -> Re
         host,
         push,
         digest,
-        most_waiting,
+        most,
     } = new;
     // Each statement is a hand-over to SQLite's thread and back, which a login waits for: what is rare is asked last.
     for item in &push.to {
-        let waiting: i64 = sqlx::query_scalar("SELECT count(*) FROM item WHERE device = ? AND host = ? AND open = 1")
-            .bind(item.device.0.as_slice())
-            .bind(host.0.as_slice())
-            .fetch_one(&mut *conn)
-            .await?;
-        if waiting >= i64::from(*most_waiting) {
+        let counts = sqlx::query(
+            "SELECT (SELECT count(*) FROM item WHERE device = ?1 AND host = ?2 AND open = 1), \
+             (SELECT count(*) FROM item WHERE device = ?1 AND host = ?2 AND open = 0 AND answers = 0)",
+        )
+        .bind(item.device.0.as_slice())
+        .bind(host.0.as_slice())
+        .fetch_one(&mut *conn)
+        .await?;
+        let (waiting, unanswered): (i64, i64) = (counts.try_get(0)?, counts.try_get(1)?);
+        if waiting >= i64::from(most.waiting) || unanswered >= i64::from(most.unanswered) {
             // Perhaps it is among those that wait.
             let known = known(conn, new, now).await?;
             return Ok(known.unwrap_or(Pushed::Full { device: item.device }));

@@ -70,7 +70,15 @@ fn new(host: Id, number: u8, devices: &[u8]) -> NewPush {
         ttl: 60,
         to: to.collect(),
     };
-    NewPush::new(host, push, MOST).unwrap()
+    NewPush::new(
+        host,
+        push,
+        MostAtDevice {
+            waiting: MOST,
+            unanswered: 1000,
+        },
+    )
+    .unwrap()
 }
 
 #[tokio::test]

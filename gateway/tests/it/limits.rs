@@ -84,6 +84,30 @@ async fn r77_a_host_fills_a_device_only_so_far_and_only_for_itself() {
 }
 
 #[tokio::test]
+async fn r7_a_host_floods_a_device_that_does_not_answer_only_so_far_also_after_a_restart() {
+    let mut gateway = Gateway::start_with("[limits]\nunanswered_per_host_and_device = 3");
+    let (web01, web02) = (gateway.join("web01").await, gateway.join("web02").await);
+    let alice = gateway.enrol(&web01, "alice").await;
+    // What was answered does not count.
+    let answered = push_to(&[&alice]);
+    web01.push(&gateway, &answered).await;
+    assert_eq!(alice.answer(&gateway, answered.id, b"yes").await.status(), 204);
+    web01.withdraw(&gateway, answered.id).await;
+    for _ in 0..3 {
+        let push = push_to(&[&alice]);
+        web01.push(&gateway, &push).await;
+        web01.withdraw(&gateway, push.id).await;
+    }
+    for _ in 0..2 {
+        let (status, problem) = problem(web01.post(&gateway, &push_to(&[&alice])).await).await;
+        assert_eq!((status, problem.code), TOO_MANY);
+        gateway.kill();
+        gateway.start_again();
+    }
+    web02.push(&gateway, &push_to(&[&alice])).await;
+}
+
+#[tokio::test]
 async fn a_body_beyond_its_limit_is_refused_before_it_is_read() {
     let gateway = Gateway::start();
     let host = gateway.join("web01").await;
