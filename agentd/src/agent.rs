@@ -4,18 +4,21 @@ use crate::audit::Audit;
 use crate::clock::boot_now;
 use crate::devices::Devices;
 use crate::host::{self, Enrolled};
+use crate::memory::Memory;
 use crate::push::{PushService, Relay, Waiting, http_client};
+use crate::sessions::Sessions;
 use crate::tickets::Tickets;
 use anyhow::anyhow;
 use assent_engine::config::{AuthIndex, Config};
 use assent_engine::directories::Directories;
 use assent_engine::directory::Directory;
 use assent_engine::directory::nss::Nss;
+use assent_engine::places::Places;
 use assent_proto::keys::VerifyingKey;
 use assent_proto::time::{BootTime, UnixTime};
 use std::collections::BTreeMap;
-use std::path::PathBuf;
-use std::sync::{Arc, Mutex, RwLock};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use tokio::sync::{broadcast, oneshot};
 use tokio::task::AbortHandle;
 
@@ -40,6 +43,17 @@ impl Drop for Gateway {
     }
 }
 
+/// Without a data base that can be read no place is known, and logins go on.
+fn places(config: &Config) -> Places {
+    let Some(file) = config.location.as_deref() else {
+        return Places::default();
+    };
+    Places::open(file).unwrap_or_else(|e| {
+        tracing::warn!("{e}; places of addresses are not known");
+        Places::default()
+    })
+}
+
 /// Everything that follows from one configuration. A login keeps the one that it began with.
 pub struct Setup {
     /// The checked configuration.
@@ -48,6 +62,10 @@ pub struct Setup {
     pub audit: Audit,
     /// The gateway, or why there is none.
     pub gateway: Result<Gateway, String>,
+    /// What is remembered of people's pushes.
+    pub memory: Arc<Memory>,
+    /// Where addresses are.
+    pub places: Places,
     directories: Directories,
 }
 
@@ -101,6 +119,10 @@ pub struct Agent {
     pub waiting: Arc<Waiting>,
     /// Tickets between auth and account phase.
     pub tickets: Tickets,
+    /// Login sessions that were approved on a device.
+    pub sessions: Sessions,
+    /// The memory of a state directory; a reload keeps it.
+    memory: Mutex<Option<(PathBuf, Arc<Memory>)>>,
     /// Logins in progress by short id.
     pub running: Mutex<BTreeMap<String, Running>>,
     /// Signals for the admin.
@@ -117,6 +139,8 @@ impl Agent {
             nss: Arc::new(Nss::new()),
             waiting: Arc::default(),
             tickets: Tickets::default(),
+            sessions: Sessions::default(),
+            memory: Mutex::default(),
             running: Mutex::default(),
             notices: broadcast::channel(256).0,
         });
@@ -164,10 +188,24 @@ impl Agent {
         };
         Ok(Setup {
             audit: Audit::open(&config.log),
+            memory: self.memory_of(&config.paths.state_dir),
+            places: places(&config),
             directories,
             gateway,
             config,
         })
+    }
+
+    fn memory_of(&self, state_dir: &Path) -> Arc<Memory> {
+        let mut memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((dir, memory)) = memory.as_ref()
+            && dir == state_dir
+        {
+            return Arc::clone(memory);
+        }
+        let opened = Memory::open(state_dir);
+        *memory = Some((state_dir.to_owned(), Arc::clone(&opened)));
+        opened
     }
 
     fn connect(&self, gateway: &assent_engine::config::Gateway, host: Enrolled) -> anyhow::Result<Gateway> {

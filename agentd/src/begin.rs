@@ -51,6 +51,7 @@ pub fn facts(mut begin: Begin, login: ShortText, ctx: Digest, ticket: bool) -> F
         user: Outside::new(std::mem::take(&mut begin.user)),
         ruser,
         login_uid: begin.login_uid,
+        audit_session: begin.audit_session,
         rhost,
         tty,
         ssh: connection.as_ref().and_then(SshConnection::parse),

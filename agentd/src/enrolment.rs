@@ -77,6 +77,11 @@ fn new_token(gateway: &Gateway) -> Result<Token, Refused> {
     Token::random(&gateway.root).map_err(|e| Refused(e.to_string()))
 }
 
+/// Every identity that this user has here.
+pub async fn identities_of(setup: &Setup, user: &str) -> Result<Vec<Identity>, Refused> {
+    Ok(owner(setup, user).await?.identities)
+}
+
 async fn owner(setup: &Setup, user: &str) -> Result<DeviceOwner, Refused> {
     let name = UserName::new(&Outside::new(user.as_bytes())).map_err(|e| Refused(e.to_string()))?;
     Ok(DeviceOwner {

@@ -7,28 +7,37 @@ use crate::begin;
 use crate::client_watch;
 use crate::clock::{boot_now, sleep_until};
 use crate::frames::{self, FrameError};
+use crate::memory::Reserved;
 use crate::push::{Delivery, PushService};
+use crate::sessions::Connection;
 use crate::tickets::Bound;
 use assent_engine::directory::Password;
 use assent_engine::directory::nss::NssUser;
+use assent_engine::ledger::{Entry, SourceKey, What};
 use assent_engine::login::facts::{Phase, SshConnection};
-use assent_engine::login::{Effect, Event, Gone, Login, NameSearch, Outcome, PasswordReply, PushOrder, Tone};
+use assent_engine::login::{
+    Effect, Event, Gone, LOGIN_DEADLINE, Login, NameSearch, Outcome, PasswordReply, Purpose, PushOrder, Show, Standing,
+    Tone,
+};
 use assent_engine::names::UserName;
+use assent_engine::places::Place;
+use assent_proto::cert::Identity;
 use assent_proto::relay::{Push, PushItem};
 use assent_proto::request::Statement;
 use assent_proto::text::Outside;
 use assent_proto::time::UnixTime;
-use assent_proto::verdict::{PendingPush, Received, seal_to_devices};
+use assent_proto::verdict::{PendingPush, Received, Refusal, seal_to_devices};
 use assent_proto::{Id, Nonce, ShortText, login_id};
 use assent_wire::{Answer, Begin, Reply, Tell, ToAgent, ToModule, Verdict, VerdictCode};
 use futures_util::FutureExt;
 use serde_json::json;
 use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::{mpsc, oneshot};
+use zeroize::Zeroizing;
 
 /// A module must say what it wants within this time.
 const FIRST_FRAME: Duration = Duration::from_secs(5);
@@ -41,7 +50,13 @@ pub async fn serve(agent: Arc<Agent>, stream: UnixStream, pid: i32) {
         Ok(Ok(ToAgent::Begin(begin))) => begin,
         Ok(Ok(ToAgent::Session(session))) => {
             let user = Outside::new(session.user.as_slice()).shown(64);
-            tracing::debug!("session {} of {user} opened", session.audit_session);
+            let number = session.audit_session;
+            let connection = Connection {
+                user: session.user,
+                ssh: session.ssh_connection.unwrap_or_default(),
+            };
+            let ours = agent.sessions.opened(&connection, number, boot_now());
+            tracing::debug!("session {number} of {user} opened; approved on a device: {ours}");
             return;
         }
         Ok(Ok(ToAgent::Answer(_) | ToAgent::Gone)) => return tracing::warn!("process {pid} began with an answer"),
@@ -74,6 +89,8 @@ pub async fn serve(agent: Arc<Agent>, stream: UnixStream, pid: i32) {
 enum Question {
     Password,
     Go,
+    /// A prompt beside a push.
+    Shown,
 }
 
 /// The push in flight.
@@ -91,8 +108,15 @@ struct Task {
     events: mpsc::UnboundedSender<Box<Event>>,
     question: Option<Question>,
     password: Option<Arc<Password>>,
+    /// The number on the terminal, until the push takes it.
+    number: Option<Zeroizing<String>>,
     push: Option<InFlight>,
+    /// The push's place in the budget, from when the agent said that it may leave.
+    reserved: Arc<Mutex<Option<Reserved>>>,
     caller: Bound,
+    /// `SSH_CONNECTION`, to know the login's session by.
+    connection: Option<Vec<u8>>,
+    place: Place,
 }
 
 impl Task {
@@ -113,12 +137,14 @@ impl Task {
         let ticket = begin
             .ticket
             .is_some_and(|ticket| agent.tickets.redeem(&ticket, &caller, boot_now()));
+        let connection = begin.ssh_connection.clone();
         let Ok(ctx) = begin::context(&begin, pid) else {
             return tracing::error!("the system's random generator failed");
         };
         let facts = begin::facts(begin, login_id.clone(), ctx, ticket);
         let service = facts.service.shown(64);
         let ssh = facts.ssh;
+        let place = ssh.map(|ssh| setup.places.of(ssh.client)).unwrap_or_default();
         let (cancel, cancelled) = oneshot::channel();
         let id = login_id.as_str().to_owned();
         let running = Running {
@@ -146,8 +172,12 @@ impl Task {
             events,
             question: None,
             password: None,
+            number: None,
             push: None,
+            reserved: Arc::default(),
             caller,
+            connection,
+            place,
         };
         // On the heap: inside this future, the compiler would keep room for it several times over.
         Box::pin(task.drive(reader, inbox, cancelled, ssh)).await;
@@ -181,7 +211,7 @@ impl Task {
             if let Some(event) = event.take() {
                 let effects = self.login.step(event, boot_now());
                 if self.carry_out(effects).await {
-                    return;
+                    return self.linger(&mut module).await;
                 }
             }
             let wakes = self.login.wakes();
@@ -204,6 +234,7 @@ impl Task {
                 Some(Question::Go) => {
                     Event::Go(matches!(&reply, Reply::Text(text) if matches!(text.trim_ascii(), b"p" | b"P")))
                 }
+                Some(Question::Shown) => Event::Shown(matches!(reply, Reply::Text(_))),
                 None => Event::Internal("the module answered what it was not asked".into()),
             },
             Some(Ok(ToAgent::Gone)) => Event::Gone(Gone::Terminal),
@@ -239,7 +270,20 @@ impl Task {
             match effect {
                 Effect::Resolve(name) => self.resolve(name),
                 Effect::AskPassword { text } => self.ask(Question::Password, ToModule::AskPassword { text }).await,
-                Effect::Ask { echo, text } => self.ask(Question::Go, ToModule::Ask { echo, text }).await,
+                Effect::Ask { purpose, echo, text } => {
+                    let question = match purpose {
+                        Purpose::Go => Question::Go,
+                        Purpose::Show => Question::Shown,
+                    };
+                    self.ask(question, ToModule::Ask { echo, text }).await;
+                }
+                Effect::ShowNumber {
+                    how,
+                    digits,
+                    before,
+                    after,
+                } => self.show_number(how, digits, &before, &after).await,
+                Effect::Weigh(identity) => self.weigh(identity),
                 Effect::Tell { tone, text } => {
                     let kind = match tone {
                         Tone::Info => Tell::Info,
@@ -318,7 +362,68 @@ impl Task {
         self.work(async move { Event::Checked(setup.directory(profile).check_password(&user, &password).await) });
     }
 
-    fn find_devices(&self, identity: assent_proto::cert::Identity) {
+    /// Makes the number and shows it on the terminal. It stands nowhere else (R4).
+    async fn show_number(&mut self, how: Show, digits: u8, before: &str, after: &str) {
+        let Ok(number) = assent_proto::number::random(digits) else {
+            let _ = self
+                .events
+                .send(Event::Internal("the system's random generator failed".into()).into());
+            return;
+        };
+        let text = format!("{before}{}{after}", number.as_str());
+        self.number = Some(number);
+        match how {
+            Show::Prompt => self.ask(Question::Shown, ToModule::Ask { echo: true, text }).await,
+            Show::Line => {
+                let kind = Tell::Info;
+                self.send(ToModule::Tell { kind, text }).await;
+            }
+        }
+    }
+
+    /// Says what is remembered, once this user and source have room for one more push.
+    fn weigh(&self, identity: Identity) {
+        let facts = self.login.facts();
+        let session = facts.audit_session;
+        let from = SourceKey::of(facts.ssh.map(|ssh| ssh.client));
+        let (agent, setup, place) = (self.agent.clone(), self.setup.clone(), self.place.clone());
+        let reserved = self.reserved.clone();
+        self.work(async move {
+            let (weight, taken) = setup.memory.weigh(&identity, from, place.country.as_deref()).await;
+            *reserved.lock().unwrap_or_else(PoisonError::into_inner) = taken;
+            Event::Weighed(Standing {
+                known_source: weight.known_source,
+                approved_session: session.is_some_and(|session| agent.sessions.is_approved(session, &identity)),
+                place: place.shown,
+                asn: place.asn,
+                new_place: weight.new_place,
+                barred: weight.barred,
+            })
+        });
+    }
+
+    /// What became of somebody's push, for budgets and known addresses.
+    fn note(&self, what: What) {
+        let Some(who) = self.login.identity().cloned() else {
+            return;
+        };
+        let from = SourceKey::of(self.login.facts().ssh.map(|ssh| ssh.client));
+        self.setup.memory.note(&Entry {
+            at: UnixTime::now(),
+            who,
+            from,
+            what,
+        });
+    }
+
+    /// A module inside a prompt reads its verdict when the prompt ends: the connection stays until then.
+    async fn linger(&self, module: &mut mpsc::Receiver<Box<Result<ToAgent, FrameError>>>) {
+        if self.question == Some(Question::Shown) {
+            let _ = tokio::time::timeout(LOGIN_DEADLINE, module.recv()).await;
+        }
+    }
+
+    fn find_devices(&self, identity: Identity) {
         let setup = self.setup.clone();
         self.work(async move {
             Event::Devices(match &setup.gateway {
@@ -333,6 +438,9 @@ impl Task {
         match self.prepare(order) {
             Ok((push, in_flight)) => {
                 self.push = Some(in_flight);
+                if let Some(reserved) = &mut *self.reserved.lock().unwrap_or_else(PoisonError::into_inner) {
+                    reserved.leaves();
+                }
                 let setup = self.setup.clone();
                 self.work(async move {
                     match &setup.gateway {
@@ -350,7 +458,7 @@ impl Task {
         }
     }
 
-    fn prepare(&self, order: PushOrder) -> Result<(Push, InFlight), String> {
+    fn prepare(&mut self, order: PushOrder) -> Result<(Push, InFlight), String> {
         let gateway = self.setup.gateway.as_ref().map_err(Clone::clone)?;
         let text = |e: &dyn std::fmt::Display| e.to_string();
         let id = Id::random().map_err(|e| text(&e))?;
@@ -370,7 +478,7 @@ impl Task {
                 .collect(),
         };
         let in_flight = InFlight {
-            pending: PendingPush::new(&statement, &request, order.devices, None, boot_now()),
+            pending: PendingPush::new(&statement, &request, order.devices, self.number.take(), boot_now()),
             deliveries: self.agent.waiting.register(id),
         };
         Ok((push, in_flight))
@@ -388,12 +496,22 @@ impl Task {
                 tracing::warn!("login={} an answer was ignored: {why}", self.login_id.as_str());
                 Event::PushIgnored { why, last }
             }
-            Received::Refused { why, .. } => Event::PushRefused(why),
+            Received::Refused { why, .. } => {
+                match (why, self.login.identity()) {
+                    (Refusal::Number, _) => self.note(What::WrongNumber),
+                    // Somebody else may be in the sessions that were approved, too.
+                    (Refusal::Reported, Some(who)) => self.agent.sessions.forget(who),
+                    _ => {}
+                }
+                Event::PushRefused(why)
+            }
             Received::Approved(approved) => Event::PushApproved(approved),
         })
     }
 
     fn withdraw(&mut self) {
+        // The next push of this user and source has its turn.
+        self.reserved.lock().unwrap_or_else(PoisonError::into_inner).take();
         let Some(push) = self.push.take() else { return };
         let id = push.pending.id();
         self.agent.waiting.forget(id);
@@ -407,6 +525,7 @@ impl Task {
 
     async fn finish(&mut self, outcome: Outcome) {
         self.withdraw();
+        self.number = None;
         let record = self.record(&outcome);
         let written = self.setup.audit.write(&record);
         let (verdict_name, cause) = match written {
@@ -434,6 +553,9 @@ impl Task {
     fn verdict(&self, outcome: Outcome) -> Verdict {
         match outcome {
             Outcome::Approved => {
+                if self.login.approved_on_a_device() {
+                    self.remember_approval();
+                }
                 let ticket = match self.login.facts().phase {
                     Phase::Auth => self.agent.tickets.issue(self.caller.clone(), boot_now()),
                     Phase::Account => None,
@@ -453,6 +575,19 @@ impl Task {
                 };
                 verdict(code, text, &self.login_id)
             }
+        }
+    }
+
+    fn remember_approval(&self) {
+        self.note(What::Approved {
+            place: self.place.country.clone(),
+        });
+        if let (Some(ssh), Some(who)) = (&self.connection, self.login.identity()) {
+            let connection = Connection {
+                user: self.caller.user.clone(),
+                ssh: ssh.clone(),
+            };
+            self.agent.sessions.approved(connection, who.clone(), boot_now());
         }
     }
 

@@ -21,8 +21,10 @@ mod frames;
 mod hardening;
 mod host;
 mod login_task;
+mod memory;
 mod push;
 mod server;
+mod sessions;
 mod tickets;
 
 use clap::Parser;

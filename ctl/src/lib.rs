@@ -27,6 +27,7 @@ mod secret;
 mod status;
 mod terminal;
 mod test_login;
+mod unlock;
 mod user;
 mod values;
 
@@ -65,6 +66,8 @@ enum Command {
     /// As root: the local users in users.toml
     #[command(subcommand)]
     User(user::User),
+    /// As root: a user who spent the budget of pushes or typed wrong numbers may try again
+    Unlock(unlock::Unlock),
     /// How the agent of this host is
     Status(status::Ask),
     /// Have the agent read its configuration anew
@@ -125,6 +128,7 @@ fn run(command: Command) -> Done {
         Command::Device(device) => wait_for(device.run()),
         Command::Authenticator(authenticator) => wait_for(authenticator.run()),
         Command::Enroll(enroll) => wait_for(enroll.run()),
+        Command::Unlock(unlock) => wait_for(unlock.run()),
         Command::Status(ask) => wait_for(ask.status()),
         Command::Reload(ask) => wait_for(ask.reload()),
     }

@@ -22,6 +22,22 @@ pub struct Circumstances<'a> {
     pub at: UnixTime,
 }
 
+/// Networks that share a name, and from which every login counts as one from a known address.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KnownNetwork {
+    /// What people call it.
+    pub name: String,
+    /// Where it is.
+    pub networks: Vec<IpNet>,
+}
+
+/// The first of these networks that an address lies in.
+pub fn network_of(networks: &[KnownNetwork], address: IpAddr) -> Option<&KnownNetwork> {
+    let address = plain(address);
+    let holds = |network: &&KnownNetwork| network.networks.iter().any(|net| net.contains(&address));
+    networks.iter().find(holds)
+}
+
 /// A policy's conditions; an empty one holds always.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Conditions {

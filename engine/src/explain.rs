@@ -1,14 +1,15 @@
 //! What would be decided for a user, and why, without a login and without a push: the same policies and directories
 //! as a login, asked in the same order.
 
-use crate::conditions::Circumstances;
-use crate::config::{AuthIndex, Config, Factor, Method, MethodIndex, OnUnreachable, Unlisted};
+use crate::conditions::{Circumstances, network_of};
+use crate::config::{Assurance, AuthIndex, Config, Factor, Method, MethodIndex, OnUnreachable, Unlisted};
 use crate::directory::{Account, Lookup};
+use crate::login::level::{self, Grounds, Why};
 use crate::login::trace;
 use crate::names::UserName;
 use crate::policy::{self, Choice};
 use crate::sources::{Sources, Spelling};
-use assent_proto::cert::Identity;
+use assent_proto::cert::{Identity, Level};
 use assent_proto::text::{Outside, visible};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -188,12 +189,12 @@ impl<S: Sources> Report<'_, S> {
             }
             Factor::Method(methods) => {
                 self.lines.push(format!("factor {number}: a method"));
-                self.method(user, methods).await
+                self.method(user, methods, at > 0).await
             }
         }
     }
 
-    async fn method(&mut self, user: &UserName, methods: &[MethodIndex]) -> (Value, bool) {
+    async fn method(&mut self, user: &UserName, methods: &[MethodIndex], earlier_factor: bool) -> (Value, bool) {
         let config = self.config;
         let (choice, considered) = loop {
             match policy::choose(config, methods, &self.login, &self.known) {
@@ -239,12 +240,16 @@ impl<S: Sources> Report<'_, S> {
                     self.missing = Some(profile.method.word());
                     fits = false;
                 }
-                let value = json!({
+                let mut value = json!({
                     "policies": policies,
                     "method": profile.name,
                     "kind": profile.method.word(),
                     "validated_by": by,
                 });
+                if let Some(words) = self.assurance(method, policy, earlier_factor) {
+                    self.lines.push(format!("  assurance: {words}"));
+                    value["assurance"] = json!(words);
+                }
                 (value, fits)
             }
             Choice::NoneAdmits => {
@@ -260,6 +265,44 @@ impl<S: Sources> Report<'_, S> {
             // The loop above asked for whatever was needed.
             Choice::Need(_) => (json!({"policies": policies}), false),
         }
+    }
+
+    /// How sure the approval would have to be, as far as that shows without what the agent remembers.
+    fn assurance(&self, method: MethodIndex, policy: Option<usize>, earlier_factor: bool) -> Option<String> {
+        let config = self.config;
+        let assurance = level::assurance(config, method, policy)?;
+        let floor = config
+            .application(self.login.service)
+            .map_or(Level::Tap, |application| application.floor);
+        let network = self
+            .login
+            .source
+            .and_then(|source| network_of(&config.known_networks, source));
+        let grounds = Grounds {
+            earlier_factor,
+            known_network: network.is_some(),
+            ..Grounds::default()
+        };
+        let (level, why) = level::decide(assurance, floor, grounds);
+        let known = match network {
+            Some(network) if why == Why::KnownNetwork => format!(" ({})", network.name),
+            _ => String::new(),
+        };
+        let otherwise = match (assurance, floor, level, earlier_factor) {
+            (Assurance::Adaptive, Level::Tap, Level::Number, true) => {
+                "; a tap from an address that this user approved within 30 days"
+            }
+            (Assurance::Adaptive, Level::Tap, Level::Number, false) => {
+                "; for sudo a tap in a login that was approved here"
+            }
+            _ => "",
+        };
+        Some(format!(
+            "{}: {}: {}{known}{otherwise}",
+            assurance.name(),
+            level.name(),
+            why.words()
+        ))
     }
 
     /// Asks profiles in order, by the fallback rules; the name of the one that knows the user.

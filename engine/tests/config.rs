@@ -82,15 +82,37 @@ fn every_breach_of_a_rule_is_named_with_its_line_and_mend() {
         ),
         ("name = \"local\"", "name = \"corp\"", "used twice"),
         ("name = \"ssh\"", "name = \"corp\"", "used twice"),
-        ("assurance = \"tap\"", "assurance = \"number\"", "not there yet"),
-        ("assurance = \"tap\"", "assurance = \"adaptive\"", "not there yet"),
         ("assurance = \"tap\"", "assurance = \"passkey\"", "not there yet"),
         ("assurance = \"tap\"", "assurance = \"none\"", "not known"),
-        ("assurance = \"tap\"\n", "", "has no assurance"),
         (
-            "assurance = \"tap\"",
-            "assurance = \"tap\"\nnist = true",
-            "nist = true needs numbers",
+            "name = \"ssh\"",
+            "name = \"ssh\"\nfloor = \"passkey\"",
+            "floor = \"passkey\" is not there yet",
+        ),
+        (
+            "name = \"ssh\"",
+            "name = \"ssh\"\nfloor = \"sms\"",
+            "floor = \"sms\" is not known",
+        ),
+        (
+            "name = \"ssh\"",
+            "name = \"ssh\"\nssh_prompt = \"maybe\"",
+            "ssh_prompt = \"maybe\" is not known",
+        ),
+        (
+            "[[auth_profile]]",
+            "[known_networks]\noffice = [\"10.0.0.1/8\"]\n\n[[auth_profile]]",
+            "address inside a network",
+        ),
+        (
+            "[[auth_profile]]",
+            "[known_networks]\noffice = []\n\n[[auth_profile]]",
+            "known network \"office\" is empty",
+        ),
+        (
+            "[[auth_profile]]",
+            "[location]\ndatabase = \"places.mmdb\"\n\n[[auth_profile]]",
+            "no absolute path",
         ),
         (
             "assurance = \"tap\"",
@@ -170,8 +192,8 @@ fn every_breach_of_a_rule_is_named_with_its_line_and_mend() {
         ("[gateway]\nurl = \"https://push.example.org/\"", "", "no [gateway]"),
         (
             "name = \"ssh\"",
-            "name = \"ssh\"\nfoo = 1",
-            "unknown key \"foo\"\n    mend: known are: name, services",
+            "name = \"ssh\"\nzzqq = 1",
+            "unknown key \"zzqq\"\n    mend: known are: name, services",
         ),
         (
             "name = \"ssh\"",

@@ -20,6 +20,7 @@ pub mod enrol;
 mod jws;
 pub mod keys;
 pub mod login_id;
+pub mod number;
 pub mod registrar;
 pub mod relay;
 pub mod request;

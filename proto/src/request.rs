@@ -49,12 +49,28 @@ pub struct Source {
     /// The client's port.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub port: Option<u16>,
+    /// The network that it lies in, as the host's configuration names it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub network: Option<ShortText>,
     /// The autonomous system, where a data base names it.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub asn: Option<u32>,
     /// The place, where a data base names it.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub place: Option<ShortText>,
+    /// What of it is new to the user on this host.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub new: Option<Novelty>,
+}
+
+/// What of a login's source is new, as far as its host remembers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Novelty {
+    /// The user approved nothing from this address lately.
+    Address,
+    /// Nor from this place, but from others.
+    Place,
 }
 
 /// A request, field by field (PROTOCOL 2.5). The number is not in it: it stands on the terminal alone.

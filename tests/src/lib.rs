@@ -33,6 +33,7 @@ pub mod certificates;
 pub mod company;
 pub mod delay;
 pub mod evidence;
+pub mod mmdb;
 pub mod namespace;
 pub mod packages;
 pub mod pam;

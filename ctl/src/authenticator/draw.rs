@@ -5,7 +5,7 @@ use super::wrap::{WIDTH, hang};
 use crate::seconds::moment;
 use crate::terminal::Charset;
 use assent_proto::cert::Level;
-use assent_proto::request::{Command, ENROL_SERVICE, Source, Statement, VerifiedRequest};
+use assent_proto::request::{Command, ENROL_SERVICE, Novelty, Source, Statement, VerifiedRequest};
 use assent_proto::text::{cut_in_the_middle, visible};
 
 /// The request's details. `left`: seconds until it ends; `waiting`: how many wait, this one included.
@@ -141,11 +141,19 @@ fn from(source: &Source) -> String {
         (ip, Some(port)) => format!("{ip} port {port}"),
         (ip, None) => ip.to_string(),
     };
+    if let Some(network) = &source.network {
+        text = format!("{text}, network {}", visible(network.as_str()));
+    }
     if let Some(place) = &source.place {
         text = format!("{text}, {}", visible(place.as_str()));
     }
     if let Some(asn) = source.asn {
         text = format!("{text}, AS{asn}");
+    }
+    match source.new {
+        Some(Novelty::Address) => text.push_str(" (NEW ADDRESS for you on this host)"),
+        Some(Novelty::Place) => text.push_str(" (NEW COUNTRY for you on this host)"),
+        None => {}
     }
     text
 }

@@ -7,6 +7,7 @@ use assent_engine::config::{AuthSource, Config, Problem};
 use assent_engine::directory::ldap::{TlsProblem, profile_tls, tls_config};
 use assent_engine::directory::local::{MAX_FILE, Users};
 use assent_engine::directory::secret_file::{self, FileProblem};
+use assent_engine::places::Places;
 use assent_proto::text::visible;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
@@ -37,6 +38,15 @@ pub fn problems(main: &Path, config: &Config) -> Vec<Problem> {
             AuthSource::Local(local) => found.extend(users(&local.users_file, local.may_be_absent)),
         }
     }
+    found.extend(config.location.as_deref().and_then(|file| match Places::open(file) {
+        Ok(_) => closed_to_the_agent(file, open),
+        Err(why) => Some(problem(
+            file,
+            None,
+            why.to_string(),
+            "logins go on without places until it is mended".into(),
+        )),
+    }));
     let gateway = config.gateway.as_ref();
     let authorities = gateway.and_then(|gateway| gateway.ca_file.as_deref());
     found.extend(authorities.and_then(|file| match tls_config(Some(file)) {

@@ -2,6 +2,7 @@
 
 use super::auth::{auth_profile, loopback};
 use super::checker::{Checker, Named, Place};
+use super::conditions::network;
 use super::files::line_of;
 use super::method::{code_profile, push_profile};
 use super::policy::{Around, policy};
@@ -9,10 +10,16 @@ use super::raw::{LeftOut, RawApplication, RawCodeProfile, RawFile};
 use super::shadow::shadowed;
 use super::{
     Application, AuthIndex, AuthProfile, AuthSource, Config, Factor, Gateway, Log, Method, MethodIndex, MethodProfile,
-    Paths, Policy, Problem, Problems, Subject, Unlisted,
+    Paths, Policy, Problem, Problems, SshPrompt, Subject, Unlisted,
 };
+use crate::conditions::KnownNetwork;
+use assent_proto::cert::Level;
+use ipnet::IpNet;
 use std::path::PathBuf;
 use toml::Spanned;
+
+/// Most bytes of a known network's name.
+const NETWORK_NAME: usize = 64;
 
 /// A file and what it says.
 pub(super) struct Source {
@@ -110,6 +117,8 @@ pub(super) fn check(mut sources: Vec<Source>, problems: Vec<Problem>) -> Result<
             gateway: settings.gateway,
             log: settings.log,
             paths: settings.paths,
+            known_networks: settings.known_networks,
+            location: settings.location,
             auth_profiles,
             methods,
             policies,
@@ -208,6 +217,8 @@ struct Settings {
     gateway: Option<Gateway>,
     log: Log,
     paths: Paths,
+    known_networks: Vec<KnownNetwork>,
+    location: Option<PathBuf>,
 }
 
 impl Default for Settings {
@@ -223,6 +234,8 @@ impl Default for Settings {
                 state_dir: "/var/lib/assent".into(),
                 trust_dir: "/etc/assent/trust.d".into(),
             },
+            known_networks: Vec::new(),
+            location: None,
         }
     }
 }
@@ -259,7 +272,56 @@ impl Settings {
             replace(&mut self.paths.state_dir, paths.state_dir);
             replace(&mut self.paths.trust_dir, paths.trust_dir);
         }
+        if let Some(networks) = source.raw.known_networks.take() {
+            let place = source.place(&networks);
+            for (name, written) in networks.into_inner() {
+                let known = known_network(checker, &place, name, &written);
+                self.known_networks.retain(|before| before.name != known.name);
+                self.known_networks.push(known);
+            }
+        }
+        if let Some(location) = source.raw.location.take() {
+            let place = source.place(&location);
+            let database = location.into_inner().database;
+            if !database.is_absolute() {
+                checker.problem(
+                    &place,
+                    format!("the data base {} is no absolute path", database.display()),
+                    "write it from the root: \"/var/lib/…\"",
+                );
+            }
+            self.location = Some(database);
+        }
     }
+}
+
+fn known_network(checker: &mut Checker, place: &Place, name: String, written: &[String]) -> KnownNetwork {
+    if name.is_empty() || name.len() > NETWORK_NAME || name.chars().any(char::is_control) {
+        checker.problem(
+            place,
+            format!("the network's name {name:?} cannot be used"),
+            format!("it is shown on phones: use 1 to {NETWORK_NAME} bytes of plain text"),
+        );
+    }
+    if written.is_empty() {
+        checker.problem(
+            place,
+            format!("the known network {name:?} is empty"),
+            "list its networks: [\"192.0.2.0/24\"]",
+        );
+    }
+    let networks: Vec<IpNet> = written
+        .iter()
+        .filter_map(|text| network(checker, place, text))
+        .collect();
+    if networks.iter().any(|net| net.prefix_len() == 0) {
+        checker.warning(
+            place,
+            format!("the known network {name:?} is the whole Internet"),
+            "every address counts as known there, and adaptive asks for a tap instead of a number",
+        );
+    }
+    KnownNetwork { name, networks }
 }
 
 fn replace<T>(slot: &mut T, value: Option<T>) {
@@ -325,6 +387,14 @@ fn application(
         Subject::User,
         &[("user", Subject::User), ("caller", Subject::Caller)],
     );
+    let floor = floor(checker, place, raw.floor.as_deref());
+    let ssh_prompt = checker.choice(
+        place,
+        "ssh_prompt",
+        raw.ssh_prompt.as_deref(),
+        SshPrompt::None,
+        &[("none", SshPrompt::None), ("enter", SshPrompt::Enter)],
+    );
     if factors.iter().all(|factor| *factor == Factor::Stack) {
         checker.problem(
             place,
@@ -338,7 +408,23 @@ fn application(
         services: raw.services,
         factors,
         subject,
+        floor,
+        ssh_prompt,
     })
+}
+
+/// The weakest approval that counts. The methods beside push take part once they are there.
+fn floor(checker: &mut Checker, place: &Place, written: Option<&str>) -> Level {
+    if written == Some("passkey") {
+        checker.problem(
+            place,
+            "floor = \"passkey\" is not there yet",
+            "this version knows \"tap\" and \"number\"",
+        );
+        return Level::Tap;
+    }
+    let levels = [("tap", Level::Tap), ("number", Level::Number)];
+    checker.choice(place, "floor", written, Level::Tap, &levels)
 }
 
 fn factor(checker: &mut Checker, place: &Place, names: &[String]) -> Option<Factor> {

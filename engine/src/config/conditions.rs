@@ -35,7 +35,7 @@ pub(super) fn conditions(
 }
 
 /// A network, or one address.
-fn network(checker: &mut Checker, place: &Place, text: &str) -> Option<IpNet> {
+pub(super) fn network(checker: &mut Checker, place: &Place, text: &str) -> Option<IpNet> {
     if let Ok(address) = text.parse::<IpAddr>() {
         return Some(address.to_canonical().into());
     }

@@ -12,7 +12,7 @@ pub struct Section {
     pub many: bool,
     /// What it is for.
     pub about: &'static str,
-    /// Its keys.
+    /// Its keys; none: the admin names them.
     pub keys: &'static [Key],
 }
 
@@ -107,6 +107,24 @@ pub static SECTIONS: &[Section] = &[
             ),
             key("trust_dir", "path", "`/etc/assent/trust.d`", "pinned roots, `*.pub`"),
         ],
+    },
+    Section {
+        name: "known_networks",
+        many: false,
+        about: "Networks by name, each `name = [\"192.0.2.0/24\", \"2001:db8::/32\"]`. A login from one of them counts as \
+                from a known address, and the phone shows the name.",
+        keys: &[],
+    },
+    Section {
+        name: "location",
+        many: false,
+        about: "Where addresses are. Nothing is downloaded: the file is yours to renew.",
+        keys: &[key(
+            "database",
+            "absolute path",
+            "",
+            "an MMDB file with cities or countries, such as GeoLite2 or DB-IP; the phone shows the place and marks a new one",
+        )],
     },
     Section {
         name: "auth_profile",
@@ -293,15 +311,15 @@ pub static SECTIONS: &[Section] = &[
             ),
             key(
                 "assurance",
-                "`\"tap\"`",
-                "",
-                "how sure an approval must be; other levels come with later versions",
+                "`\"adaptive\"`, `\"tap\"`, `\"number\"`",
+                "`\"adaptive\"`",
+                "how sure an approval must be, see [Assurance](../setup/3-push-profile.md#assurance)",
             ),
             key(
                 "nist",
+                "true, false",
                 "false",
-                "false",
-                "six digits; needs numbers, which come with later versions",
+                "numbers have six digits instead of three (NIST SP 800-63B)",
             ),
             key("ttl_seconds", "10 to 600", "60", "how long a push lives"),
         ],
@@ -386,6 +404,12 @@ pub static SECTIONS: &[Section] = &[
                 "any time",
                 "only on these days and hours",
             ),
+            key(
+                "assurance",
+                "as in `[[push_profile]]`",
+                "the push profile's",
+                "for those whom the policy matches: stronger, or by this very word weaker, never below the application's `floor`",
+            ),
         ],
     },
     Section {
@@ -438,6 +462,19 @@ pub static SECTIONS: &[Section] = &[
                 "`\"user\"`",
                 "who must prove themselves. `\"caller\"` is for `su`, and for sudo with `targetpw`, `rootpw` or `runaspw`",
             ),
+            key(
+                "floor",
+                "`\"tap\"`, `\"number\"`",
+                "`\"tap\"`",
+                "the weakest approval on a device that counts, whatever profiles and policies say",
+            ),
+            key(
+                "ssh_prompt",
+                "`\"none\"`, `\"enter\"`",
+                "`\"none\"`",
+                "`\"enter\"`: an SSH client sees a prompt while a tap is awaited; sshd before OpenSSH 10.3 shows no other text. A \
+                 client that cannot be asked is then denied",
+            ),
         ],
     },
 ];
@@ -457,8 +494,10 @@ pub fn reference() -> String {
             (name, true) => format!("`[[{name}]]`"),
             (name, false) => format!("`[{name}]`"),
         };
-        let head = "| key | takes | without it | |\n|---|---|---|---|";
-        let _ = writeln!(text, "## {title}\n{}\n\n{head}", section.about);
+        let _ = writeln!(text, "## {title}\n{}\n", section.about);
+        if !section.keys.is_empty() {
+            text.push_str("| key | takes | without it | |\n|---|---|---|---|\n");
+        }
         for key in section.keys {
             let default = if key.default.is_empty() {
                 "required"
@@ -505,6 +544,7 @@ mod tests {
             ("gateway", taken::<raw::RawGateway>()),
             ("log", taken::<raw::RawLog>()),
             ("paths", taken::<raw::RawPaths>()),
+            ("location", taken::<raw::RawLocation>()),
             ("auth_profile", taken::<raw::RawAuthProfile>()),
             ("push_profile", taken::<raw::RawPushProfile>()),
             ("sms_profile", taken::<raw::RawCodeProfile>()),

@@ -3,30 +3,19 @@
 use super::checker::{Checker, Place};
 use super::raw::{RawCodeProfile, RawPushProfile};
 use super::{Assurance, AuthIndex, Method, MethodProfile};
+use assent_proto::cert::Level;
 
 pub(super) fn push_profile(checker: &mut Checker, place: &Place, raw: RawPushProfile) -> Option<MethodProfile> {
     let before = checker.problems.len();
     let fallback = fallback(checker, place, "push profile", &raw.name, &raw.fallback_auth_profiles);
-    match raw.assurance.as_deref() {
-        Some("tap") => {}
-        None => checker.problem(
+    let assurance = assurance(checker, place, raw.assurance.as_deref());
+    let nist = raw.nist.unwrap_or(false);
+    if nist && assurance == Some(Assurance::Always(Level::Tap)) {
+        checker.warning(
             place,
-            format!("push profile {:?} has no assurance", raw.name),
-            "write assurance = \"tap\"; \"adaptive\", which will be the default, is not there yet",
-        ),
-        Some(other @ ("adaptive" | "number" | "passkey")) => checker.problem(
-            place,
-            format!("assurance = {other:?} is not there yet"),
-            "this version knows assurance = \"tap\"",
-        ),
-        Some(other) => checker.problem(
-            place,
-            format!("assurance = {other:?} is not known"),
-            "write assurance = \"tap\"",
-        ),
-    }
-    if raw.nist == Some(true) {
-        checker.problem(place, "nist = true needs numbers, which are not there yet", "remove it");
+            format!("push profile {:?} has nist = true, and a tap shows no number", raw.name),
+            "NIST SP 800-63B asks for a number: use assurance = \"number\"",
+        );
     }
     let ttl = raw.ttl_seconds.unwrap_or(60);
     if !(10..=assent_proto::request::MAX_TTL).contains(&ttl) {
@@ -40,10 +29,31 @@ pub(super) fn push_profile(checker: &mut Checker, place: &Place, raw: RawPushPro
         name: raw.name,
         fallback,
         method: Method::Push {
-            assurance: Assurance::Tap,
+            assurance: assurance.unwrap_or(Assurance::Adaptive),
+            digits: if nist { 6 } else { 3 },
             ttl,
         },
     })
+}
+
+/// `assurance` of a push profile or a policy; `None` where nothing was written.
+pub(super) fn assurance(checker: &mut Checker, place: &Place, written: Option<&str>) -> Option<Assurance> {
+    match written? {
+        "adaptive" => return Some(Assurance::Adaptive),
+        "tap" => return Some(Assurance::Always(Level::Tap)),
+        "number" => return Some(Assurance::Always(Level::Number)),
+        "passkey" => checker.problem(
+            place,
+            "assurance = \"passkey\" is not there yet",
+            "this version knows \"adaptive\", \"tap\" and \"number\"",
+        ),
+        other => checker.problem(
+            place,
+            format!("assurance = {other:?} is not known"),
+            "write \"adaptive\", \"tap\" or \"number\"",
+        ),
+    }
+    None
 }
 
 pub(super) fn code_profile(

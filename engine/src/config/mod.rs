@@ -24,8 +24,9 @@ pub(crate) use files::line_of;
 pub use files::{load, load_str};
 pub use problem::{Problem, Problems};
 
-use crate::conditions::Conditions;
+use crate::conditions::{Conditions, KnownNetwork};
 use crate::matcher::Matcher;
+use assent_proto::cert::Level;
 use profile::{LdapProfile, LocalProfile};
 use std::path::PathBuf;
 
@@ -41,6 +42,10 @@ pub struct Config {
     pub log: Log,
     /// Where files are.
     pub paths: Paths,
+    /// Networks that have a name, and count as known sources.
+    pub known_networks: Vec<KnownNetwork>,
+    /// The data base (MMDB) that names the place of an address.
+    pub location: Option<PathBuf>,
     /// Authentication profiles, as [`AuthIndex`] counts them.
     pub auth_profiles: Vec<AuthProfile>,
     /// Method profiles, as [`MethodIndex`] counts them.
@@ -153,6 +158,8 @@ pub enum Method {
     Push {
         /// How sure an approval must be.
         assurance: Assurance,
+        /// Digits of a number: 3, or 6 with `nist = true`.
+        digits: u8,
         /// Seconds that a push lives.
         ttl: u32,
     },
@@ -179,12 +186,33 @@ impl Method {
     }
 }
 
-/// How sure an approval must be. Numbers, `adaptive` and passkeys come with their own parts of the product; until then
-/// their words are configuration errors, never a quiet tap.
+/// How sure an approval must be. Passkeys come with their own part of the product; until then their word is a
+/// configuration error, never a quiet tap.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Assurance {
-    /// One tap.
-    Tap,
+    /// A tap where enough speaks for the login, otherwise a number ([`crate::login::level`]).
+    Adaptive,
+    /// This level.
+    Always(Level),
+}
+
+impl Assurance {
+    /// As in the configuration.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Adaptive => "adaptive",
+            Self::Always(level) => level.name(),
+        }
+    }
+}
+
+/// What a prompt asks of an SSH client while a push that shows no number waits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SshPrompt {
+    /// Nothing: the login goes on by itself.
+    None,
+    /// Enter, after the approval; sshd before OpenSSH 10.3 shows text in a prompt alone.
+    Enter,
 }
 
 /// A policy: who may use a method profile.
@@ -198,6 +226,8 @@ pub struct Policy {
     pub attribute: Option<AttributeTest>,
     /// What it asks of the login.
     pub conditions: Conditions,
+    /// How sure an approval must be, in place of the push profile's word.
+    pub assurance: Option<Assurance>,
     /// Where it stands, for `explain`.
     pub place: String,
 }
@@ -222,6 +252,10 @@ pub struct Application {
     pub factors: Vec<Factor>,
     /// Who must prove themselves.
     pub subject: Subject,
+    /// No approval on a device counts below it.
+    pub floor: Level,
+    /// What an SSH client is asked while a push waits.
+    pub ssh_prompt: SshPrompt,
 }
 
 /// Who must prove themselves to an application.

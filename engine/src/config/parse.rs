@@ -6,8 +6,8 @@ use super::Problem;
 use super::files::line_of;
 use super::keys;
 use super::raw::{
-    LeftOut, RawApplication, RawAuthProfile, RawAuthProfiles, RawCodeProfile, RawFile, RawGateway, RawLog, RawPaths,
-    RawPolicy, RawPushProfile,
+    LeftOut, RawApplication, RawAuthProfile, RawAuthProfiles, RawCodeProfile, RawFile, RawGateway, RawKnownNetworks,
+    RawLocation, RawLog, RawPaths, RawPolicy, RawPushProfile,
 };
 use crate::directory::local;
 use serde::Deserialize as _;
@@ -203,6 +203,8 @@ fn read(section: &str, value: Spanned<DeValue>) -> Result<(), toml::de::Error> {
         "gateway" => RawGateway::deserialize(value).map(drop),
         "log" => RawLog::deserialize(value).map(drop),
         "paths" => RawPaths::deserialize(value).map(drop),
+        "known_networks" => RawKnownNetworks::deserialize(value).map(drop),
+        "location" => RawLocation::deserialize(value).map(drop),
         "auth_profile" => RawAuthProfile::deserialize(value).map(drop),
         "push_profile" => RawPushProfile::deserialize(value).map(drop),
         "sms_profile" | "mail_profile" | "totp_profile" | "recovery_profile" => {
@@ -272,6 +274,9 @@ fn unknown_in(section: &'static str, value: &mut Spanned<DeValue>, report: &mut 
         }
         DeValue::Table(table) => {
             let known = keys::section(section).map_or(&[][..], |section| section.keys);
+            if known.is_empty() {
+                return;
+            }
             let mut out = Vec::new();
             for (key, value) in table.iter_mut() {
                 let name = key.get_ref().as_ref();

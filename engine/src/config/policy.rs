@@ -2,8 +2,9 @@
 
 use super::checker::{Checker, Named, Place};
 use super::conditions::conditions;
+use super::method::assurance;
 use super::raw::RawPolicy;
-use super::{AttributeTest, AuthIndex, AuthProfile, AuthSource, MethodProfile, Policy};
+use super::{AttributeTest, AuthIndex, AuthProfile, AuthSource, Method, MethodProfile, Policy};
 use crate::directory::{Syntax, ldap, syntax};
 use crate::matcher::Matcher;
 
@@ -51,6 +52,17 @@ pub(super) fn policy(checker: &mut Checker, place: &Place, around: &Around, raw:
     }
     let conditions = conditions(checker, place, raw.services.clone(), &raw.networks, raw.when.as_ref());
     let attribute = attribute(checker, place, around, auth_profile, &raw);
+    let assurance = assurance(checker, place, raw.assurance.as_deref());
+    if assurance.is_some()
+        && let Some(profile) = method.and_then(|method| around.methods[method.0].as_ref())
+        && !matches!(profile.method, Method::Push { .. })
+    {
+        checker.problem(
+            place,
+            format!("assurance says how sure a push must be, and {name:?} is no push profile"),
+            "remove it, or name a push profile",
+        );
+    }
     if attribute.is_none()
         && checker.problems.len() == before
         && conditions.as_ref().is_some_and(|conditions| conditions.is_empty())
@@ -69,6 +81,7 @@ pub(super) fn policy(checker: &mut Checker, place: &Place, around: &Around, raw:
         auth_profile: auth_profile?,
         attribute,
         conditions: conditions?,
+        assurance,
         place: format!("{}:{}", place.file.display(), place.line),
     })
 }

@@ -12,6 +12,8 @@ pub(super) struct RawFile {
     pub gateway: Option<Spanned<RawGateway>>,
     pub log: Option<RawLog>,
     pub paths: Option<RawPaths>,
+    pub known_networks: Option<Spanned<RawKnownNetworks>>,
+    pub location: Option<Spanned<RawLocation>>,
     #[serde(default)]
     pub auth_profile: Vec<Spanned<RawAuthProfile>>,
     #[serde(default)]
@@ -79,6 +81,15 @@ pub(super) struct RawLog {
 pub(super) struct RawPaths {
     pub state_dir: Option<PathBuf>,
     pub trust_dir: Option<PathBuf>,
+}
+
+/// Networks by the name that the admin gives.
+pub(super) type RawKnownNetworks = BTreeMap<String, Vec<String>>;
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawLocation {
+    pub database: PathBuf,
 }
 
 /// The authentication profiles of a file whose other keys are another's.
@@ -163,6 +174,7 @@ pub(super) struct RawPolicy {
     #[serde(default)]
     pub networks: Vec<String>,
     pub when: Option<RawWindow>,
+    pub assurance: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -182,4 +194,6 @@ pub(super) struct RawApplication {
     pub services: Vec<String>,
     pub factors: Vec<Vec<String>>,
     pub subject: Option<String>,
+    pub floor: Option<String>,
+    pub ssh_prompt: Option<String>,
 }

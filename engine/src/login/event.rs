@@ -2,6 +2,7 @@
 
 use crate::config::AuthIndex;
 use crate::directory::{Account, Lookup, PasswordCheck};
+use crate::ledger::Barred;
 use crate::names::UserName;
 use assent_proto::cert::{Device, Identity};
 use assent_proto::request::Details;
@@ -19,6 +20,10 @@ pub enum Event {
     Checked(PasswordCheck),
     /// The letter that a push alone needs: whether it was `p`.
     Go(bool),
+    /// What the agent remembers of the user and the source.
+    Weighed(Standing),
+    /// The prompt beside a push ended: whether by Enter, and not by a conversation that failed.
+    Shown(bool),
     /// A directory answered.
     LookedUp(Lookup),
     /// The devices of the identity.
@@ -55,6 +60,8 @@ impl Event {
             Self::Password(_) => "password",
             Self::Checked(_) => "checked",
             Self::Go(_) => "go",
+            Self::Weighed(_) => "weighed",
+            Self::Shown(_) => "shown",
             Self::LookedUp(_) => "looked_up",
             Self::Devices(_) => "devices",
             Self::PushSent => "push_sent",
@@ -100,6 +107,23 @@ pub enum DeviceSearch {
     Unreachable(String),
 }
 
+/// What the agent remembers that bears on a push.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Standing {
+    /// The user approved a login from this address lately.
+    pub known_source: bool,
+    /// sudo runs in a login session that this user approved here.
+    pub approved_session: bool,
+    /// Where the address lies, if a data base says so.
+    pub place: Option<String>,
+    /// The autonomous system that announces the address, if a data base says so.
+    pub asn: Option<u32>,
+    /// The user approved logins lately, and none from this place.
+    pub new_place: bool,
+    /// Why no push may leave.
+    pub barred: Option<Barred>,
+}
+
 /// Who is gone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Gone {
@@ -133,12 +157,25 @@ pub enum Effect {
         /// The prompt.
         text: String,
     },
-    /// Ask; answered by [`Event::Go`].
+    /// Ask.
     Ask {
+        /// What for.
+        purpose: Purpose,
         /// Whether typed characters show.
         echo: bool,
         /// The prompt.
         text: String,
+    },
+    /// Make the number of the push to come, and show it between `before` and `after`.
+    ShowNumber {
+        /// Where.
+        how: Show,
+        /// How many digits.
+        digits: u8,
+        /// What stands before it.
+        before: String,
+        /// What stands behind it.
+        after: String,
     },
     /// Show a line.
     Tell {
@@ -161,6 +198,9 @@ pub enum Effect {
         /// Whom for.
         user: UserName,
     },
+    /// Say what is remembered of this user, as soon as there is room for one more open push; answered by
+    /// [`Event::Weighed`].
+    Weigh(Identity),
     /// Find the devices that can approve; answered by [`Event::Devices`].
     FindDevices(Identity),
     /// Send a push.
@@ -178,6 +218,24 @@ pub struct PushOrder {
     pub details: Details,
     /// Who is asked.
     pub devices: Vec<Device>,
+}
+
+/// What a question is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// The letter that a push alone needs; answered by [`Event::Go`].
+    Go,
+    /// To show that a push waits; answered by [`Event::Shown`].
+    Show,
+}
+
+/// How a number is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Show {
+    /// In a prompt, answered by [`Event::Shown`]: sshd before OpenSSH 10.3 shows no other text while a push waits.
+    Prompt,
+    /// In a line.
+    Line,
 }
 
 /// Information or error.
@@ -242,14 +300,18 @@ pub enum Cause {
     NotTheCaller,
     /// The user has no device.
     NoDevice,
+    /// No push may leave for this user from here now.
+    Barred(Barred),
+    /// What must be shown beside a push cannot be shown on this channel; no push left.
+    CannotShow,
+    /// The prompt beside the push failed or was left.
+    PromptLeft,
     /// sudo without a terminal.
     NoTerminal,
     /// `sudo -n`.
     NonInteractive,
     /// `sudo -l`, `sudo -v`.
     RunsNothing,
-    /// The command is too long to be shown whole.
-    CommandCut,
     /// The relay or the registrar could not be asked.
     GatewayUnreachable(String),
     /// The device's answer.

@@ -67,6 +67,8 @@ pub struct Facts {
     pub ruser: Option<Outside>,
     /// Who logged in first, as the kernel's audit keeps it (`/proc/self/loginuid`); `None` where it is unset.
     pub login_uid: Option<u32>,
+    /// The login session that the caller runs in, as the kernel's audit counts it (`/proc/self/sessionid`).
+    pub audit_session: Option<u32>,
     /// `PAM_RHOST`: shown, never compared (R85).
     pub rhost: Option<Outside>,
     /// `PAM_TTY`.

@@ -7,12 +7,17 @@
 
 mod event;
 pub mod facts;
+pub mod level;
 mod methods;
+mod pushing;
 pub mod sudo;
 pub(crate) mod trace;
 mod words;
 
-pub use event::{Cause, DeviceSearch, Effect, Event, Gone, NameSearch, Outcome, PasswordReply, PushOrder, Tone};
+pub use event::{
+    Cause, DeviceSearch, Effect, Event, Gone, NameSearch, Outcome, PasswordReply, Purpose, PushOrder, Show, Standing,
+    Tone,
+};
 pub use trace::TraceLine;
 
 use crate::config::{AuthIndex, Config, Factor, MethodIndex, Subject, Unlisted};
@@ -54,8 +59,14 @@ enum Stage {
     Choosing(AuthIndex),
     /// Which of the method's fallback profiles is asked.
     Validating(MethodIndex, usize),
+    /// What is remembered of the user and the source.
+    Weighing(MethodIndex),
     FindingDevices(MethodIndex),
+    /// A prompt was sent; whether it can be shown is known after [`pushing::SHOW_GRACE`].
+    Showing(MethodIndex),
     Pushing,
+    /// Approved; the prompt beside the push is still open.
+    AwaitingEnter,
     Done,
 }
 
@@ -76,7 +87,9 @@ pub struct Login {
     lookups: BTreeMap<AuthIndex, Lookup>,
     identity: Option<Identity>,
     method: Option<MethodIndex>,
-    push_ends: Option<BootTime>,
+    /// The policy that chose it.
+    policy: Option<usize>,
+    push: pushing::Pushing,
     trace: Vec<TraceLine>,
 }
 
@@ -96,7 +109,8 @@ impl Login {
             lookups: BTreeMap::new(),
             identity: None,
             method: None,
-            push_ends: None,
+            policy: None,
+            push: pushing::Pushing::default(),
             trace: Vec::new(),
         }
     }
@@ -117,7 +131,9 @@ impl Login {
 
     /// When [`Event::Tick`] must come, if nothing else does before.
     pub fn wakes(&self) -> BootTime {
-        self.push_ends.map_or(self.deadline(), |ends| ends.min(self.deadline()))
+        self.push
+            .wakes()
+            .map_or(self.deadline(), |ends| ends.min(self.deadline()))
     }
 
     /// Everything that happened so far, without secrets.
@@ -145,6 +161,16 @@ impl Login {
         self.method.map(|method| self.config.method(method).name.as_str())
     }
 
+    /// Whether a device approved this login.
+    pub fn approved_on_a_device(&self) -> bool {
+        self.passed.iter().any(|passed| matches!(passed, Passed::Push(_)))
+    }
+
+    /// What was remembered of the user and the source when the push left.
+    pub fn standing(&self) -> Option<&Standing> {
+        self.push.standing()
+    }
+
     /// The user for a log: only a name that exists here, as what an unknown user typed may be a password (R70).
     pub fn user_for_log(&self) -> String {
         self.canonical
@@ -170,8 +196,11 @@ impl Login {
                 self.choose()
             }
             (Stage::Validating(method, at), Event::LookedUp(lookup)) => self.validated(method, at, lookup),
+            (Stage::Weighing(method), Event::Weighed(standing)) => self.weighed(method, standing),
             (Stage::FindingDevices(method), Event::Devices(found)) => self.devices_found(method, found, now),
+            (Stage::Showing(method), event) => self.show_event(method, event, now),
             (Stage::Pushing, event) => self.push_event(event, now),
+            (Stage::AwaitingEnter, event) => self.enter_event(&event),
             (_, Event::Tick) => Vec::new(),
             // Whatever comes out of turn is a fault of the edge, and no login passes over a fault.
             (stage, event) => self.deny(Cause::Internal(format!("{} came at stage {stage:?}", event.kind()))),
@@ -259,7 +288,11 @@ impl Login {
                     "Type p to send a request to your phone [{}]: ",
                     self.facts.login.as_str()
                 );
-                vec![Effect::Ask { echo: true, text }]
+                vec![Effect::Ask {
+                    purpose: Purpose::Go,
+                    echo: true,
+                    text,
+                }]
             }
             Factor::Method(_) => self.choose_or_stop(),
         }
@@ -394,7 +427,7 @@ impl Login {
             effects.push(Effect::WithdrawPush);
         }
         self.stage = Stage::Done;
-        self.push_ends = None;
+        self.push.end();
         effects.push(Effect::Finish(outcome));
         effects
     }

@@ -1,11 +1,13 @@
 //! A login's trace: every event and effect as one JSON object, without secrets, in words that do not change.
 
 use super::Login;
-use super::event::{DeviceSearch, Effect, Event, NameSearch, Outcome, PasswordReply};
+use super::event::{Cause, DeviceSearch, Effect, Event, NameSearch, Outcome, PasswordReply, Show, Standing};
+use super::level::Why;
 use crate::conditions::Unmet;
 use crate::config::{AuthIndex, AuthSource, Config};
 use crate::directory::{Attributes, Lookup, PasswordCheck, Person};
 use crate::policy::{Answer, Choice, Considered, No};
+use assent_proto::cert::Level;
 use assent_proto::text::Outside;
 use assent_proto::time::BootTime;
 use serde_json::value::{RawValue, to_raw_value};
@@ -45,7 +47,8 @@ impl Login {
                 PasswordReply::Failed => "conversation_failed",
             }),
             Event::Checked(check) => password_check(check),
-            Event::Go(go) => json!(go),
+            Event::Go(yes) | Event::Shown(yes) => json!(yes),
+            Event::Weighed(standing) => weighed(standing),
             Event::LookedUp(found) => lookup(found),
             Event::Devices(DeviceSearch::Found(devices)) => {
                 json!(
@@ -82,6 +85,12 @@ impl Login {
             .push(TraceLine::new(ms, &json!({"ms": ms, "policy": detail})));
     }
 
+    pub(super) fn record_level(&mut self, level: Level, why: Why) {
+        let ms = self.trace.last().map_or(0.0, |line| line.ms);
+        let line = json!({"ms": ms, "level": level.name(), "why": why.words()});
+        self.trace.push(TraceLine::new(ms, &line));
+    }
+
     fn record(&mut self, now: BootTime, what: &str, kind: &str, detail: Value) {
         let ms = now.0.saturating_sub(self.began.0).as_micros();
         #[allow(clippy::cast_precision_loss)] // a login's microseconds
@@ -108,6 +117,19 @@ impl Login {
             "ticket": facts.ticket,
         })
     }
+}
+
+fn weighed(standing: &Standing) -> Value {
+    let barred = standing
+        .barred
+        .map(|barred| json!({"cause": Cause::Barred(barred).name(), "until": barred.until()}));
+    json!({
+        "known_source": standing.known_source,
+        "approved_session": standing.approved_session,
+        "place": standing.place.as_ref().map(|place| assent_proto::text::visible(place)),
+        "new_place": standing.new_place,
+        "barred": barred,
+    })
 }
 
 /// How the policies came out, for traces and for `explain`.
@@ -155,6 +177,11 @@ fn effect_detail(config: &Config, effect: &Effect) -> (&'static str, Value) {
         Effect::AskPassword { .. } => ("ask_password", Value::Null),
         Effect::Ask { text, .. } => ("ask", json!(text)),
         Effect::Tell { text, .. } => ("tell", json!(text)),
+        Effect::ShowNumber { how, digits, .. } => (
+            "show_number",
+            json!({"digits": digits, "in": match how { Show::Prompt => "prompt", Show::Line => "line" }}),
+        ),
+        Effect::Weigh(identity) => ("weigh", json!(identity.to_string())),
         Effect::CheckPassword { profile, .. } => ("check_password", asked(config, *profile)),
         Effect::LookUp { profile, .. } => ("look_up", asked(config, *profile)),
         Effect::FindDevices(identity) => ("find_devices", json!(identity.to_string())),

@@ -1,6 +1,7 @@
 //! What the user reads, and the stable names of causes for logs. Plain ASCII, one line each.
 
 use super::Cause;
+use crate::ledger::Barred;
 
 impl Cause {
     /// The stable name, for logs, audit and scripts.
@@ -31,7 +32,13 @@ impl Cause {
             Self::NoTerminal => "no_terminal",
             Self::NonInteractive => "non_interactive",
             Self::RunsNothing => "runs_no_command",
-            Self::CommandCut => "command_too_long_to_show",
+            Self::Barred(barred) => match barred {
+                Barred::Source { .. } => "push_budget_spent",
+                Barred::Strangers { .. } => "push_budget_of_unknown_sources_spent",
+                Barred::WrongNumbers { .. } => "too_many_wrong_numbers",
+            },
+            Self::CannotShow => "number_cannot_be_shown",
+            Self::PromptLeft => "prompt_left",
             Self::GatewayUnreachable(_) => "gateway_unreachable",
             Self::Refused(refusal) => match refusal {
                 assent_proto::verdict::Refusal::Denied => "denied_on_device",
@@ -59,13 +66,21 @@ impl Cause {
             Self::Refused(assent_proto::verdict::Refusal::Expired) | Self::NoAnswer => {
                 "No answer from the phone in time."
             }
+            Self::Refused(assent_proto::verdict::Refusal::Number) => "The number was wrong.",
             Self::Refused(_) | Self::TooMuchRubbish => "The phone's answer was refused.",
             Self::GatewayUnreachable(_) => "The push service cannot be reached.",
             Self::NotAsked => "No request was sent.",
             Self::NonInteractive => "Approval is needed, and -n forbids asking. Nothing was sent.",
             Self::NoTerminal => "Approval is needed, and there is no terminal. Nothing was sent.",
             Self::RunsNothing => "-l and -v are not sent to a phone.",
-            Self::CommandCut => "The command is too long to be shown on a phone. Nothing was sent.",
+            Self::PromptLeft => "The prompt was left.",
+            Self::CannotShow => {
+                "A number must be shown first, and this way of logging in shows none. Nothing was sent. Use keyboard-interactive, or an address that is known here."
+            }
+            Self::Barred(Barred::WrongNumbers { .. }) if open => {
+                "The number was wrong too often. Nothing was sent. Try again in an hour, or ask your administrator."
+            }
+            Self::Barred(_) if open => "Too many requests were not approved. Nothing was sent. Try again later.",
             Self::Deadline => "The login took too long.",
             Self::Internal(_) => "Assent failed; the server's log says why.",
             Self::DirectoryUnreachable(_) | Self::CannotTell(_) => "The directory cannot be reached.",
@@ -92,6 +107,7 @@ impl Cause {
             | Self::MethodMissing(_)
             | Self::NotTheCaller
             | Self::NoDevice
+            | Self::Barred(_)
             | Self::Gone => "Access denied.",
         }
     }

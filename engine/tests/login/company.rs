@@ -98,6 +98,59 @@ factors = [["stack"], ["open-push"]]
 name = "two"
 services = ["two"]
 factors = [["backup", "corp"], ["staff-push", "open-push"]]
+
+[known_networks]
+office = ["198.51.100.0/24", "2001:db8::/32"]
+
+[[push_profile]]
+name = "adaptive-push"
+fallback_auth_profiles = ["corp"]
+
+[[push_profile]]
+name = "nist-push"
+fallback_auth_profiles = ["corp"]
+assurance = "number"
+nist = true
+
+[[policy]]
+push_profile = "nist-push"
+auth_profile = "corp"
+attribute = "department"
+values = ["IT"]
+
+[[policy]]
+push_profile = "nist-push"
+auth_profile = "corp"
+attribute = "department"
+values = ["Sales"]
+assurance = "tap"
+
+[[application]]
+name = "adaptive"
+services = ["sshd-adaptive"]
+factors = [["stack"], ["adaptive-push"]]
+
+[[application]]
+name = "adaptive-alone"
+services = ["sshd-adaptive-alone", "sudo-i", "login"]
+factors = [["adaptive-push"]]
+
+[[application]]
+name = "nist"
+services = ["sshd-nist"]
+factors = [["stack"], ["nist-push"]]
+
+[[application]]
+name = "nist-floor"
+services = ["sshd-nist-floor"]
+factors = [["stack"], ["nist-push"]]
+floor = "number"
+
+[[application]]
+name = "enter"
+services = ["sshd-enter"]
+factors = [["stack"], ["open-push"]]
+ssh_prompt = "enter"
 "#;
 
 pub fn config() -> Arc<Config> {
@@ -129,6 +182,7 @@ pub fn facts(service: &str, phase: Phase) -> Facts {
         user: Outside::new("alice"),
         ruser: None,
         login_uid: None,
+        audit_session: None,
         rhost: Some(Outside::new("192.0.2.7")),
         tty: Some(Outside::new("ssh")),
         ssh: SshConnection::parse(&Outside::new("192.0.2.7 50022 198.51.100.1 22")),
@@ -241,8 +295,13 @@ impl Company {
         }
     }
 
-    /// What the device's owner approves for these details, through signing, sealing, opening and verifying.
+    /// What the device's owner approves for these details by a tap, through signing, sealing, opening and verifying.
     pub fn approve(&self, details: Details, now: BootTime) -> Approved {
+        self.approve_with(details, None, now)
+    }
+
+    /// The same with a number on the terminal, which the owner types.
+    pub fn approve_with(&self, details: Details, number: Option<&str>, now: BootTime) -> Approved {
         let wall = UnixTime::now();
         let statement = Statement::new(
             Id::random().unwrap(),
@@ -266,7 +325,7 @@ impl Company {
             host: self.host.clone(),
             digest,
         };
-        let answer = Answer::new(&verified, device_id, Decision::Approve, None, wall);
+        let answer = Answer::new(&verified, device_id, Decision::Approve, number.map(text), wall);
         let res = answer.sign(&self.device_keys.sign).unwrap();
         let context = answer::seal_context(&statement.id, &device_id);
         let blob = seal::seal(
@@ -276,7 +335,7 @@ impl Company {
             &answer::Envelope { res },
         )
         .unwrap();
-        let mut pending = PendingPush::new(&statement, &request, devices, None, now);
+        let mut pending = PendingPush::new(&statement, &request, devices, number.map(|n| n.to_owned().into()), now);
         match pending.receive(&self.host_keys.kem, device_id, &blob, now, wall) {
             Received::Approved(approved) => approved,
             Received::Refused { why, .. } => panic!("refused: {why}"),

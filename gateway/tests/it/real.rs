@@ -45,7 +45,9 @@ impl<'a> Asked<'a> {
             src: Some(Source {
                 ip: ADDRESS.parse().unwrap(),
                 port: Some(50_022),
+                network: None,
                 asn: None,
+                new: None,
                 place: None,
             }),
             first: vec![text("password (corp-canary)")],

@@ -5,7 +5,7 @@ import { addressShape } from "/assets/address.js";
 import { REGISTRAR_NAME, identityShape, levelShape, named, verifyHost, verifyIssuer } from "/assets/cert.js";
 import { digest, sign, verify } from "/assets/jws.js";
 import { open, seal } from "/assets/seal.js";
-import { digest as digestShape, flag, id, integer, list, object, optional, seconds, short, text, version } from "/assets/shape.js";
+import { digest as digestShape, flag, id, integer, list, object, optional, seconds, short, text, version, word } from "/assets/shape.js";
 
 /** @import { Bytes } from "/assets/bytes.js" */
 /** @import { Host, Identity } from "/assets/cert.js" */
@@ -17,6 +17,7 @@ const MAX_TTL = 600;
 export const ENROL_SERVICE = "enrol";
 
 const u32 = integer(0xffff_ffff);
+const noveltyShape = word("address", "place");
 
 const statementShape = object({
   v: version,
@@ -33,7 +34,14 @@ const statementShape = object({
   cwd: optional(short),
   tty: optional(short),
   src: optional(
-    object({ ip: addressShape, port: optional(integer(0xffff)), asn: optional(u32), place: optional(short) }),
+    object({
+      ip: addressShape,
+      port: optional(integer(0xffff)),
+      network: optional(short),
+      asn: optional(u32),
+      place: optional(short),
+      new: optional(noveltyShape),
+    }),
   ),
   first: list(short),
   level: levelShape,

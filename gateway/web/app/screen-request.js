@@ -68,7 +68,7 @@ export function request({ waiting, position, account, answer, later }) {
  * @param {Statement} statement @param {string | null} account @param {Node[]} command @param {Node} left */
 function details(statement, account, command, left) {
   const { host, user, target_user, ruser, cwd, tty, src, first, login, app, level, iat } = statement;
-  const { address, place } = origin(src);
+  const { address, place, novelty } = origin(src);
   const optional = (/** @type {string} */ name, /** @type {string | undefined} */ value, look = "") =>
     value === undefined ? [] : [fact(name, h("span", { class: look }, outside(value)))];
   const strong = (/** @type {string} */ text) => h("strong", { class: "large" }, outside(text));
@@ -85,7 +85,12 @@ function details(statement, account, command, left) {
     ...optional("Terminal", tty, "mono"),
   );
   const how = facts(
-    fact("From", h("span", { class: src && "mono" }, address), place !== null && `, ${place}`),
+    fact(
+      "From",
+      h("span", { class: src && "mono" }, address),
+      place !== null && `, ${place}`,
+      novelty !== null && h("strong", { class: "new" }, ` ${novelty}`),
+    ),
     fact("Asked", sameDay(iat) ? time(iat) : moment(iat), h("span", { class: "soft small" }, ", by the host’s clock")),
     fact("Time left", left),
     fact("Passed", ...(first.length === 0 ? ["nothing before this"] : [outside(first.join(", "))])),

@@ -45,14 +45,19 @@ export const BECAME = {
   unsent: { tag: "Not sent", kind: "warn" },
 };
 
+/** What the host has not seen of this person before. @type {Record<"address" | "place", string>} */
+const NEWS = { address: "New address", place: "New country" };
+
 /** Where a login comes from. @param {Statement["src"]} src */
 export function origin(src) {
-  if (src === undefined) return { address: "this host itself", place: null };
+  if (src === undefined) return { address: "this host itself", place: null, novelty: null };
   const ip = src.ip.includes(":") && src.port !== undefined ? `[${src.ip}]` : src.ip;
   const address = src.port === undefined ? ip : `${ip} port ${src.port}`;
   const named = src.place === undefined ? "place unknown" : visible(src.place);
-  const place = isPrivate(src.ip) ? "private network" : named;
-  return { address, place: src.asn === undefined ? place : `${place}, AS${src.asn}` };
+  const known = src.network === undefined ? null : `network ${visible(src.network)}`;
+  const place = known ?? (isPrivate(src.ip) ? "private network" : named);
+  const novelty = src.new === undefined ? null : NEWS[src.new];
+  return { address, place: src.asn === undefined ? place : `${place}, AS${src.asn}`, novelty };
 }
 
 /** @param {number} seconds since 1970 */

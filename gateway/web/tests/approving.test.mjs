@@ -210,6 +210,9 @@ test("the place is said, or that there is none", async () => {
     [{ ip: "fd00::7" }, "private network"],
     [{ ip: "203.0.113.7" }, "place unknown"],
     [{ ip: "2001:db8::7", port: 22, place: "Zürich", asn: 64496 }, "Zürich, AS64496"],
+    [{ ip: "10.1.2.3", network: "office" }, "network office"],
+    [{ ip: "203.0.113.7", new: "address" }, "place unknown New address"],
+    [{ ip: "203.0.113.7", place: "Oslo, Norway", new: "place" }, "Oslo, Norway New country"],
     [undefined, "this host itself"],
   ])) {
     const id = await world.host.push("alice", { src });

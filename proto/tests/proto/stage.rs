@@ -283,7 +283,9 @@ pub fn details(level: Level, digits: u8) -> Details {
         src: Some(Source {
             ip: "192.0.2.7".parse().unwrap(),
             port: Some(50_022),
+            network: None,
             asn: None,
+            new: None,
             place: None,
         }),
         first: vec![text("password")],

@@ -17,6 +17,7 @@ mod devices;
 mod evil;
 mod helpers;
 mod login;
+mod numbers;
 mod rigs;
 mod ssh;
 mod sudo;
@@ -34,6 +35,7 @@ fn main() -> ExitCode {
         ssh::SCENARIOS,
         sudo::SCENARIOS,
         caller::SCENARIOS,
+        numbers::SCENARIOS,
         users::SCENARIOS,
         weather::SCENARIOS,
         admin::SCENARIOS,

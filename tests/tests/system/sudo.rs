@@ -14,7 +14,6 @@ pub const SCENARIOS: &[Scenario] = scenarios![
     r55_control_c_in_the_wait_withdraws_the_push_and_a_later_tap_does_nothing,
     r55_a_closed_terminal_withdraws_the_push,
     without_a_terminal_with_n_and_for_l_and_v_nothing_is_sent,
-    a_command_too_long_to_show_is_refused_without_a_push,
     r42_a_host_name_given_to_sudo_changes_nothing,
     a_user_may_use_the_phone_for_another_target_user,
 ];
@@ -126,18 +125,6 @@ fn without_a_terminal_with_n_and_for_l_and_v_nothing_is_sent() {
     let finished = Sudo::by("alice").program(["/usr/bin/id"]).finish(PATIENCE);
     let tty = cause(finished.status.success());
     assert!(tty.is_none() || tty.as_deref() == Some("no_terminal"), "{tty:?}");
-}
-
-fn a_command_too_long_to_show_is_refused_without_a_push() {
-    let site = site();
-    site.enrol("alice");
-    let long = "x".repeat(40_000);
-    let sudo = Sudo::by("alice").run(["/usr/bin/touch", "/tmp/touched", &long]);
-    assert!(ends_refused(sudo).contains("too long to be shown"));
-    let decision = site.agent.decision(0);
-    assert_eq!(decision["cause"], "command_too_long_to_show");
-    assert_eq!(count(&decision, "effect", "push"), 0);
-    assert!(!std::path::Path::new("/tmp/touched").exists());
 }
 
 fn r42_a_host_name_given_to_sudo_changes_nothing() {

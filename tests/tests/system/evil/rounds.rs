@@ -8,6 +8,7 @@ use super::phone::Phone;
 use crate::login::Login;
 use assent_proto::Id;
 use assent_proto::answer::Decision;
+use assent_tests::product::assentctl;
 use assent_tests::scenarios;
 use assent_tests::suite::Scenario;
 use assent_wire::VerdictCode;
@@ -88,6 +89,10 @@ impl Game {
         };
         for phone in &self.phones {
             phone.decides(decision);
+        }
+        // A round is not about budgets, and a person's real device denies far more rarely.
+        for user in USERS {
+            assentctl(["unlock", user]).expect_success();
         }
         let undrawn = self.undrawn();
         let (own, other) = (self.phones[user].hand.id(), self.phones[1 - user].hand.id());

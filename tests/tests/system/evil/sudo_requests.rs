@@ -94,6 +94,8 @@ fn t3_t4_a_request_that_was_altered_is_drawn_nowhere_and_lets_nobody_pass() {
         assert_eq!(stage.site.agent.decision(before)["cause"], "client_gone", "{what}");
     }
     stage.evil.is_honest();
+    // Five requests without an approval are the budget.
+    assentctl(["unlock", "alice"]).expect_success();
     passes(&mut phone);
 }
 

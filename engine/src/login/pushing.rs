@@ -1,0 +1,307 @@
+//! The part of a login that weighs what is remembered, fixes the level, shows a number where one is needed, and runs the
+//! push.
+
+use super::event::{Cause, DeviceSearch, Effect, Event, Purpose, PushOrder, Show, Standing, Tone};
+use super::facts::Phase;
+use super::level::{self, Grounds};
+use super::{Login, Passed, Stage, sudo};
+use crate::conditions::network_of;
+use crate::config::{Assurance, Method, MethodIndex, SshPrompt, Subject};
+use assent_proto::ShortText;
+use assent_proto::cert::{Device, Identity, Level};
+use assent_proto::request::{Details, Novelty, Source};
+use assent_proto::text::Outside;
+use assent_proto::time::BootTime;
+use std::time::Duration;
+
+/// How long a prompt has to fail before the push leaves: what cannot be shown fails within milliseconds (sshd's
+/// `password` method and its account phase), and then nobody is asked. A slower failure withdraws the push.
+pub const SHOW_GRACE: Duration = Duration::from_millis(300);
+
+/// What a login knows of the push that it is about to send, or has sent.
+#[derive(Default)]
+pub(super) struct Pushing {
+    standing: Option<Standing>,
+    level: Option<Level>,
+    /// Who is asked, until the push leaves.
+    devices: Vec<Device>,
+    /// When it leaves.
+    leaves: Option<BootTime>,
+    ends: Option<BootTime>,
+    /// A prompt was sent and not answered.
+    prompt_open: bool,
+}
+
+impl Pushing {
+    pub(super) fn wakes(&self) -> Option<BootTime> {
+        self.leaves.or(self.ends)
+    }
+
+    pub(super) fn standing(&self) -> Option<&Standing> {
+        self.standing.as_ref()
+    }
+
+    pub(super) fn end(&mut self) {
+        (self.leaves, self.ends) = (None, None);
+    }
+
+    fn is_over(&self, now: BootTime) -> bool {
+        self.ends.is_none_or(|ends| now >= ends)
+    }
+}
+
+impl Login {
+    pub(super) fn weigh(&mut self, method: MethodIndex, identity: Identity) -> Vec<Effect> {
+        self.stage = Stage::Weighing(method);
+        vec![Effect::Weigh(identity)]
+    }
+
+    pub(super) fn weighed(&mut self, method: MethodIndex, standing: Standing) -> Vec<Effect> {
+        if let Some(barred) = standing.barred {
+            return self.deny(Cause::Barred(barred));
+        }
+        let Some(identity) = self.identity.clone() else {
+            return self.deny(Cause::Internal("a push without an identity".into()));
+        };
+        let (level, why) = self.level(method, &standing);
+        self.record_level(level, why);
+        self.push.level = Some(level);
+        self.push.standing = Some(standing);
+        self.stage = Stage::FindingDevices(method);
+        vec![Effect::FindDevices(identity)]
+    }
+
+    /// The level, fixed before any push, and the reason for it.
+    fn level(&self, method: MethodIndex, standing: &Standing) -> (Level, level::Why) {
+        let assurance = level::assurance(&self.config, method, self.policy).unwrap_or(Assurance::Adaptive);
+        let floor = self
+            .config
+            .applications
+            .get(self.application)
+            .map_or(Level::Tap, |app| app.floor);
+        let grounds = Grounds {
+            earlier_factor: !self.passed.is_empty(),
+            known_source: standing.known_source,
+            known_network: self.network().is_some(),
+            approved_session: standing.approved_session && self.facts.is_sudo(),
+            command_cut: self.facts.is_sudo() && sudo::command(&self.facts).truncated,
+        };
+        level::decide(assurance, floor, grounds)
+    }
+
+    fn network(&self) -> Option<&str> {
+        let client = self.facts.ssh?.client;
+        network_of(&self.config.known_networks, client).map(|network| network.name.as_str())
+    }
+
+    pub(super) fn devices_found(&mut self, method: MethodIndex, found: DeviceSearch, now: BootTime) -> Vec<Effect> {
+        self.push.devices = match found {
+            DeviceSearch::Found(devices) if devices.is_empty() => return self.deny(Cause::NoDevice),
+            DeviceSearch::Found(devices) => devices,
+            DeviceSearch::Unreachable(why) => return self.deny(Cause::GatewayUnreachable(why)),
+        };
+        let id = self.facts.login.as_str();
+        let digits = self.digits(method);
+        let asks = self.config.applications.get(self.application).map(|app| app.ssh_prompt) == Some(SshPrompt::Enter);
+        let prompt = match (digits, self.facts.over_ssh) {
+            (1.., true) => Effect::ShowNumber {
+                how: Show::Prompt,
+                digits,
+                before: "Approve ".into(),
+                after: format!(" on your phone, then Enter [{id}]: "),
+            },
+            (1.., false) => {
+                let shown = Effect::ShowNumber {
+                    how: Show::Line,
+                    digits,
+                    before: "Approve ".into(),
+                    after: format!(" on your phone [{id}]"),
+                };
+                return self.send(method, vec![shown], now);
+            }
+            (0, true) if asks => Effect::Ask {
+                purpose: Purpose::Show,
+                echo: true,
+                text: format!("Approve on your phone, then Enter [{id}]: "),
+            },
+            (0, _) => {
+                // In sshd's account phase the line would come after the verdict, into a script's error output.
+                let told = (!(self.facts.over_ssh && self.facts.phase == Phase::Account)).then(|| Effect::Tell {
+                    tone: Tone::Info,
+                    text: format!("Waiting for your approval on the phone [{id}]"),
+                });
+                let mut effects = self.send(method, Vec::new(), now);
+                if self.stage == Stage::Pushing {
+                    effects.extend(told);
+                }
+                return effects;
+            }
+        };
+        self.push.prompt_open = true;
+        self.push.leaves = Some(now.plus(SHOW_GRACE));
+        self.stage = Stage::Showing(method);
+        vec![prompt]
+    }
+
+    fn digits(&self, method: MethodIndex) -> u8 {
+        match (self.push.level, self.config.method(method).method) {
+            (Some(Level::Number), Method::Push { digits, .. }) => digits,
+            _ => 0,
+        }
+    }
+
+    /// While nobody knows yet whether the prompt can be shown.
+    pub(super) fn show_event(&mut self, method: MethodIndex, event: Event, now: BootTime) -> Vec<Effect> {
+        match event {
+            Event::Shown(true) => {
+                self.push.prompt_open = false;
+                self.send(method, Vec::new(), now)
+            }
+            Event::Shown(false) => self.deny(Cause::CannotShow),
+            Event::Tick if self.push.leaves.is_some_and(|leaves| now < leaves) => Vec::new(),
+            Event::Tick => self.send(method, Vec::new(), now),
+            other => self.deny(Cause::Internal(format!("{} came before a push", other.kind()))),
+        }
+    }
+
+    /// The push leaves, behind `before`.
+    fn send(&mut self, method: MethodIndex, before: Vec<Effect>, now: BootTime) -> Vec<Effect> {
+        let (Some(identity), Some(level)) = (self.identity.clone(), self.push.level) else {
+            return self.deny(Cause::Internal("a push without an identity or a level".into()));
+        };
+        let Method::Push { ttl, .. } = self.config.method(method).method else {
+            return self.deny(Cause::Internal("a push by a method without one".into()));
+        };
+        let left = self.deadline().0.saturating_sub(now.0);
+        let life = Duration::from_secs(u64::from(ttl)).min(left);
+        let Ok(ttl @ 1..) = u32::try_from(life.as_secs()) else {
+            return self.deny(Cause::Deadline);
+        };
+        self.stage = Stage::Pushing;
+        self.push.leaves = None;
+        self.push.ends = Some(now.plus(Duration::from_secs(u64::from(ttl))));
+        let order = PushOrder {
+            details: self.details(identity, level, self.digits(method), ttl),
+            devices: std::mem::take(&mut self.push.devices),
+        };
+        let mut effects = before;
+        effects.push(Effect::Push(Box::new(order)));
+        effects
+    }
+
+    /// What the person will see.
+    fn details(&self, identity: Identity, level: Level, digits: u8, ttl: u32) -> Details {
+        let text = |outside: &Outside| ShortText::cut(outside.to_statement());
+        let facts = &self.facts;
+        let sudo = facts.is_sudo();
+        let asked = sudo::asked(&facts.args);
+        let caller = self.subject() == Subject::Caller;
+        // Where the caller must prove themselves, PAM_USER is the account that they want.
+        let target = match (sudo, caller) {
+            (_, true) => Some(text(&facts.user)),
+            (true, false) => Some(asked.target.map_or_else(|| ShortText::cut("root".into()), text)),
+            (false, false) => None,
+        };
+        Details {
+            login: facts.login.clone(),
+            svc: text(&facts.service),
+            user: text(&facts.subject(self.subject())),
+            identity,
+            ruser: facts.ruser.as_ref().filter(|r| !r.as_bytes().is_empty()).map(text),
+            target_user: target,
+            cmd: sudo.then(|| sudo::command(facts)),
+            cwd: sudo.then(|| facts.cwd.as_ref().map(text)).flatten(),
+            tty: facts.tty.as_ref().filter(|t| !t.as_bytes().is_empty()).map(text),
+            src: self.source(),
+            first: self.passed.iter().map(|passed| self.passed_words(passed)).collect(),
+            level,
+            digits,
+            ttl,
+            ctx: facts.ctx,
+            app: ShortText::cut(
+                self.config
+                    .applications
+                    .get(self.application)
+                    .map_or_else(String::new, |a| a.name.clone()),
+            ),
+        }
+    }
+
+    /// The client's address, and what is known of it.
+    fn source(&self) -> Option<Source> {
+        let ssh = self.facts.ssh?;
+        let standing = self.push.standing.as_ref();
+        let network = self.network();
+        let novelty = match standing {
+            Some(standing) if standing.new_place => Some(Novelty::Place),
+            Some(standing) if !standing.known_source && network.is_none() => Some(Novelty::Address),
+            _ => None,
+        };
+        Some(Source {
+            ip: ssh.client,
+            port: Some(ssh.client_port),
+            network: network.map(|name| ShortText::cut(name.to_owned())),
+            asn: standing.and_then(|standing| standing.asn),
+            place: standing.and_then(|standing| standing.place.clone()).map(ShortText::cut),
+            new: novelty,
+        })
+    }
+
+    fn passed_words(&self, passed: &Passed) -> ShortText {
+        ShortText::cut(match passed {
+            Passed::Stack if self.facts.over_ssh => "key or password accepted by sshd".to_owned(),
+            Passed::Stack => "earlier PAM module".to_owned(),
+            Passed::Password(profile) => format!("password ({})", self.config.auth_profile(*profile).name()),
+            Passed::Push(_) => "approval on a device".to_owned(),
+        })
+    }
+
+    pub(super) fn push_event(&mut self, event: Event, now: BootTime) -> Vec<Effect> {
+        match event {
+            Event::PushSent | Event::PushIgnored { last: false, .. } => Vec::new(),
+            Event::PushFailed(why) => self.deny(Cause::GatewayUnreachable(why)),
+            Event::PushIgnored { last: true, .. } => self.deny(Cause::TooMuchRubbish),
+            Event::PushRefused(refusal) => self.deny(Cause::Refused(refusal)),
+            Event::PushApproved(approved) => {
+                if self.push.is_over(now) {
+                    return self.deny(Cause::NoAnswer);
+                }
+                self.push.end();
+                self.passed.push(Passed::Push(approved));
+                let mut effects = vec![Effect::WithdrawPush];
+                if self.push.prompt_open {
+                    self.stage = Stage::AwaitingEnter;
+                } else {
+                    // Not the machine's own withdrawal at the end: the push is over here.
+                    self.stage = Stage::New;
+                    effects.extend(self.next_factor());
+                }
+                effects
+            }
+            // Enter came first: the push goes on.
+            Event::Shown(true) => {
+                self.push.prompt_open = false;
+                Vec::new()
+            }
+            Event::Shown(false) => self.deny(Cause::PromptLeft),
+            Event::Tick if self.push.is_over(now) => self.deny(Cause::NoAnswer),
+            Event::Tick => Vec::new(),
+            other => self.deny(Cause::Internal(format!("{} came during a push", other.kind()))),
+        }
+    }
+
+    /// The device has approved; the module is still inside the prompt.
+    pub(super) fn enter_event(&mut self, event: &Event) -> Vec<Effect> {
+        match event {
+            Event::Shown(true) => {
+                self.push.prompt_open = false;
+                self.stage = Stage::New;
+                self.next_factor()
+            }
+            Event::Shown(false) => self.deny(Cause::PromptLeft),
+            // The relay had it, or answers came late: the push is over.
+            Event::Tick | Event::PushSent | Event::PushFailed(_) | Event::PushIgnored { .. } => Vec::new(),
+            other => self.deny(Cause::Internal(format!("{} came after an approval", other.kind()))),
+        }
+    }
+}
