@@ -3,6 +3,8 @@
 //! program writes it (`--write`) and fails if it is not what the search says.
 
 mod checks;
+mod enrol;
+mod logins;
 mod properties;
 mod search;
 mod table;

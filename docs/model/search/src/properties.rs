@@ -52,11 +52,11 @@ impl Promise {
     ];
 
     /// In words.
-    pub fn name(self) -> &'static str {
+    pub const fn name(self) -> &'static str {
         self.rule().0
     }
 
-    fn rule(self) -> Rule {
+    const fn rule(self) -> Rule {
         match self {
             Self::Certified => ("the device that approved is certified for the identity", certified),
             Self::Agreed => (
@@ -104,7 +104,7 @@ pub fn of(world: &World) -> Vec<Property<Search>> {
 }
 
 /// What must be possible in a world.
-pub fn possible(world: &World) -> Vec<Rule> {
+fn possible(world: &World) -> Vec<Rule> {
     let everybody = if world.plans.iter().any(|plan| sees_no_number(*plan)) {
         "every session passes whose number Alice sees"
     } else {

@@ -1,282 +1,236 @@
-//! The experiments and what each must come to.
+//! The experiments of a model, and what each must come to, as tables.
 
-use crate::checks::{Check, Checks};
-use crate::properties::{self, Promise};
-use crate::search::Search;
-use crate::words;
-use crate::world::{WORLDS, World};
-use stateright::{Checker, HasDiscoveries, Model};
-use std::fmt::Write as _;
+use crate::{enrol, logins};
+use stateright::{Checker, Expectation, HasDiscoveries, Model};
+use std::fmt::{Debug, Write as _};
+use std::hash::Hash;
 use std::path::PathBuf;
 use std::time::Instant;
 
 /// What leaving checks out must come to.
-enum Expected {
+#[derive(Debug, Clone, Copy)]
+pub enum Expected {
     /// An attack that breaks this promise.
-    Attack(Promise),
+    Attack(&'static str),
     /// None, because of this.
-    None(&'static str),
+    Nothing(&'static str),
 }
-use Expected::{Attack, None as Nothing};
 
-/// What is left out, and what that comes to.
-const EXPERIMENTS: &[(&[Check], Expected)] = &[
-    (&[Check::RequestSeal], Attack(Promise::Secret)),
-    (
-        &[Check::RequestAad],
-        Nothing("rule 7 compares the id that the statement itself bears"),
-    ),
-    (&[Check::Chain], Attack(Promise::Genuine)),
-    (&[Check::RequestSignature], Attack(Promise::Genuine)),
-    (&[Check::HostName], Attack(Promise::Genuine)),
-    (&[Check::Service], Attack(Promise::Fitting)),
-    (
-        &[Check::DeliveredId],
-        Nothing("the `aad` binds the id, and device and answer go by the statement's id alone"),
-    ),
-    (
-        &[Check::RequestAad, Check::DeliveredId],
-        Nothing("as before: which push the relay calls it changes neither what is drawn nor what is answered"),
-    ),
-    (&[Check::OwnIdentity], Attack(Promise::Fitting)),
-    (&[Check::ShownOnce], Attack(Promise::DrawnOnce)),
-    (
-        &[Check::ReplyBound],
-        Nothing("certificates that do not name the identity are dropped"),
-    ),
-    (
-        &[Check::ListIdentity],
-        Nothing("an honest registrar lists no other devices, and its reply cannot be swapped"),
-    ),
-    (&[Check::ReplyBound, Check::ListIdentity], Attack(Promise::Secret)),
-    (&[Check::ListFresh], Attack(Promise::NotRevoked)),
-    (&[Check::OneUse], Attack(Promise::Once)),
-    (
-        &[Check::Addressed],
-        Nothing("a device that was not asked cannot read the request: it knows neither `n` nor the digest"),
-    ),
-    (
-        &[Check::CertIdentity],
-        Nothing("devices of other identities were not addressed"),
-    ),
-    (&[Check::Addressed, Check::RequestSeal], Attack(Promise::NotRevoked)),
-    (
-        &[Check::Addressed, Check::Req, Check::Nonce],
-        Attack(Promise::NotRevoked),
-    ),
-    (
-        &[Check::ReplyBound, Check::ListIdentity, Check::CertIdentity],
-        Attack(Promise::Certified),
-    ),
-    (&[Check::AnswerSeal], Attack(Promise::Secret)),
-    (
-        &[Check::AnswerAad],
-        Nothing("rule 7 compares id and device in the signed answer"),
-    ),
-    (&[Check::AnswerSignature], Attack(Promise::Agreed)),
-    (&[Check::Req], Attack(Promise::Agreed)),
-    (
-        &[Check::Nonce],
-        Nothing("`req` is the digest of all of the request, `n` too"),
-    ),
-    (
-        &[Check::Id],
-        Nothing("`req` is the digest of all of the request, `id` too"),
-    ),
-    (
-        &[Check::DeviceId],
-        Nothing("the signature is by the key in that device's certificate"),
-    ),
-    (
-        &[Check::AnswerAad, Check::Nonce, Check::Id, Check::DeviceId],
-        Nothing("`req` and the signature are enough"),
-    ),
-    (&[Check::Req, Check::Nonce], Attack(Promise::Agreed)),
-    (&[Check::Decision], Attack(Promise::Agreed)),
-    (&[Check::Time], Attack(Promise::InTime)),
-    (&[Check::LevelMax], Attack(Promise::AtLevel)),
-    (&[Check::NumberMatch], Attack(Promise::NumberNeeded)),
-];
+/// A model whose steps can be told.
+pub trait Told: Model {
+    /// The world's name.
+    fn world(&self) -> &'static str;
+    /// A step in words.
+    fn tell(&self, step: &Self::Action) -> String;
+}
+
+/// A model with all that is tried on it.
+pub struct Subject<C: 'static, M> {
+    /// Each is left out once, at least.
+    pub checks: &'static [C],
+    /// Their names.
+    pub name: fn(C) -> &'static str,
+    /// How many worlds there are.
+    pub worlds: usize,
+    /// The model of a world with some checks left out.
+    pub model: fn(usize, &'static [C]) -> M,
+    /// What is left out, and what that comes to.
+    pub experiments: &'static [(&'static [C], Expected)],
+}
 
 /// Steps of the longest attack that is looked for where one must be found.
 const LONGEST: usize = 12;
 
 /// A broken promise, and the steps that break it.
 struct Broken {
+    world: &'static str,
     promise: &'static str,
     steps: Vec<String>,
+}
+
+impl Broken {
+    fn tell(&self, under: &str) -> String {
+        let (world, promise, steps) = (self.world, self.promise, self.steps.join("\n  "));
+        format!("{under}, world \"{world}\", it is not so that {promise}:\n  {steps}")
+    }
 }
 
 struct Found {
     states: usize,
     steps: usize,
     broken: Option<Broken>,
+    possible: Vec<&'static str>,
     missing: Vec<&'static str>,
 }
 
-/// Searches a world until a promise is broken; or only for one promise, and only so many steps.
-fn search(world: World, checks: Checks, wanted: Option<(Promise, usize)>) -> Found {
-    let search = Search { world, checks };
-    let mut builder = search.checker();
+/// Searches a model until a promise is broken; or only for one promise, and only so many steps.
+fn search<M>(model: M, wanted: Option<(&'static str, usize)>) -> Found
+where
+    M: Told + Copy + Send + Sync + 'static,
+    M::State: Clone + PartialEq + Hash + Send + Sync + 'static,
+    M::Action: Clone + PartialEq,
+{
+    let mut builder = model.checker();
     builder = match wanted {
         // It counts states, and does not look at the last.
         Some((promise, steps)) => builder
-            .finish_when(HasDiscoveries::AnyOf([promise.name()].into()))
+            .finish_when(HasDiscoveries::AnyOf([promise].into()))
             .target_max_depth(steps + 2),
         None => builder.finish_when(HasDiscoveries::AnyFailures),
     };
     let checker = builder.spawn_bfs().join();
     let found = checker.discoveries();
-    let broken = Promise::ALL
-        .into_iter()
+    let properties = model.properties();
+    let named = |expectation| {
+        let chosen = properties
+            .iter()
+            .filter(move |property| property.expectation == expectation);
+        chosen.map(|property| property.name)
+    };
+    let broken = named(Expectation::Always)
         .filter(|promise| wanted.is_none_or(|(wanted, _)| wanted == *promise))
         .find_map(|promise| {
-            let steps = found.get(promise.name())?.clone().into_actions();
+            let steps = found.get(promise)?.clone().into_actions();
             Some(Broken {
-                promise: promise.name(),
-                steps: steps.iter().map(|step| words::step(&search, step)).collect(),
+                world: model.world(),
+                promise,
+                steps: steps.iter().map(|step| model.tell(step)).collect(),
             })
         });
-    let possible = properties::possible(&world);
     Found {
         states: checker.unique_state_count(),
         steps: checker.max_depth() - 1,
         broken,
-        missing: possible
-            .iter()
-            .map(|(name, _)| *name)
+        possible: named(Expectation::Sometimes).collect(),
+        missing: named(Expectation::Sometimes)
             .filter(|name| !found.contains_key(name))
             .collect(),
     }
 }
 
-/// The shortest attack in any world: each depth in every world, then the next.
-fn shortest(checks: Checks, promise: Promise) -> Option<(World, Broken)> {
-    (1..=LONGEST).find_map(|steps| {
-        WORLDS
-            .into_iter()
-            .find_map(|world| Some((world, search(world, checks, Some((promise, steps))).broken?)))
-    })
-}
+impl<C, M> Subject<C, M>
+where
+    C: Copy + PartialEq,
+    M: Told + Copy + Send + Sync + 'static,
+    M::State: Clone + PartialEq + Hash + Send + Sync + 'static,
+    M::Action: Clone + PartialEq + Debug,
+{
+    /// Every world with all checks.
+    fn baseline(&self) -> Result<String, String> {
+        let mut table = String::from("| world | states | steps | possible there, as it must be |\n|---|---|---|---|\n");
+        for model in (0..self.worlds).map(|world| (self.model)(world, &[])) {
+            let found = search(model, None);
+            let world = model.world();
+            if let Some(broken) = found.broken {
+                return Err(broken.tell("with all checks"));
+            }
+            if !found.missing.is_empty() {
+                let missing = found.missing.join("; ");
+                return Err(format!(
+                    "world \"{world}\": impossible, so the search shows nothing: {missing}"
+                ));
+            }
+            let (states, steps, possible) = (found.states, found.steps, found.possible.join("; "));
+            let _ = writeln!(table, "| {world} | {states} | {steps} | {possible} |");
+        }
+        Ok(table)
+    }
 
-/// Any attack in any world, looked for everywhere.
-fn any(checks: Checks) -> Option<(World, Broken)> {
-    WORLDS
-        .into_iter()
-        .find_map(|world| Some((world, search(world, checks, None).broken?)))
+    /// The shortest attack in any world: each depth in every world, then the next.
+    fn shortest(&self, left_out: &'static [C], promise: &'static str) -> Option<Broken> {
+        (1..=LONGEST).find_map(|steps| {
+            let mut worlds = 0..self.worlds;
+            worlds.find_map(|world| search((self.model)(world, left_out), Some((promise, steps))).broken)
+        })
+    }
+
+    /// Any attack, looked for everywhere.
+    fn any(&self, left_out: &'static [C]) -> Option<Broken> {
+        let mut worlds = 0..self.worlds;
+        worlds.find_map(|world| search((self.model)(world, left_out), None).broken)
+    }
+
+    /// Every experiment.
+    fn experiments(&self) -> Result<String, String> {
+        let tried = |check: &C| self.experiments.iter().any(|(left_out, _)| *left_out == [*check]);
+        let untried: Vec<&str> = self
+            .checks
+            .iter()
+            .filter(|check| !tried(check))
+            .map(|check| (self.name)(*check))
+            .collect();
+        if !untried.is_empty() {
+            return Err(format!("no experiment leaves out: {}", untried.join("; ")));
+        }
+        let mut table =
+            String::from("| left out | not so any more | the shortest attack, or why there is none |\n|---|---|---|\n");
+        let mut wrong = Vec::new();
+        for (left_out, expected) in self.experiments {
+            let names: Vec<&str> = left_out.iter().map(|check| (self.name)(*check)).collect();
+            let names = names.join(" + ");
+            let row = match expected {
+                Expected::Attack(promise) => match self.shortest(left_out, promise) {
+                    Some(broken) => Ok(format!("{promise} | {}: {}", broken.world, broken.steps.join("; "))),
+                    None => Err(format!("without {names} no attack was found that breaks: {promise}")),
+                },
+                Expected::Nothing(why) => match self.any(left_out) {
+                    Some(broken) => Err(broken.tell(&format!("without {names}"))),
+                    None => Ok(format!("all holds | {why}")),
+                },
+            };
+            match row {
+                Ok(row) => {
+                    let _ = writeln!(table, "| {names} | {row} |");
+                }
+                Err(error) => wrong.push(error),
+            }
+        }
+        if wrong.is_empty() {
+            return Ok(table);
+        }
+        Err(wrong.join("\n"))
+    }
+
+    fn tables(&self) -> Result<String, String> {
+        Ok([self.baseline()?, self.experiments()?].join("\n"))
+    }
 }
 
 /// Runs every experiment and compares the page with it, or writes it.
 pub fn run(write: bool) -> Result<(), String> {
     let begun = Instant::now();
-    let tables = [baseline()?, experiments()?].join("\n");
-    println!("{tables}\n{:.0?} in all", begun.elapsed());
-    page(&tables, write)
+    for (place, tables) in [
+        ("logins", logins::subject().tables()?),
+        ("enrolment", enrol::subject().tables()?),
+    ] {
+        page(place, &tables, write)?;
+    }
+    println!(
+        "every promise holds, and every experiment came out as expected ({:.0?})",
+        begun.elapsed()
+    );
+    Ok(())
 }
 
-fn baseline() -> Result<String, String> {
-    let mut table = String::from("| world | states | steps | possible there, as it must be |\n|---|---|---|---|\n");
-    for world in WORLDS {
-        let begun = Instant::now();
-        let found = search(world, Checks::without(&[]), None);
-        if let Some(broken) = found.broken {
-            return Err(tell("with all checks", world, &broken));
-        }
-        if !found.missing.is_empty() {
-            return Err(format!(
-                "world \"{}\": impossible, so the search shows nothing: {}",
-                world.name,
-                found.missing.join("; ")
-            ));
-        }
-        eprintln!("{}: {} states, {:.1?}", world.name, found.states, begun.elapsed());
-        let possible: Vec<&str> = properties::possible(&world).iter().map(|(name, _)| *name).collect();
-        let _ = writeln!(
-            table,
-            "| {} | {} | {} | {} |",
-            world.name,
-            found.states,
-            found.steps,
-            possible.join("; ")
-        );
-    }
-    Ok(table)
-}
-
-fn experiments() -> Result<String, String> {
-    let untested: Vec<&str> = Check::ALL
-        .into_iter()
-        .filter(|check| !EXPERIMENTS.iter().any(|(left_out, _)| *left_out == [*check]))
-        .map(Check::name)
-        .collect();
-    if !untested.is_empty() {
-        return Err(format!("no experiment leaves out: {}", untested.join("; ")));
-    }
-    let mut table =
-        String::from("| left out | not so any more | the shortest attack, or why there is none |\n|---|---|---|\n");
-    let mut wrong = Vec::new();
-    for (left_out, expected) in EXPERIMENTS {
-        let begun = Instant::now();
-        let names: Vec<&str> = left_out.iter().map(|check| check.name()).collect();
-        let names = names.join(" + ");
-        let checks = Checks::without(left_out);
-        let row = match expected {
-            Attack(promise) => match shortest(checks, *promise) {
-                Some((world, broken)) => {
-                    let steps = broken.steps.join("; ");
-                    Ok(format!("{} | {}: {steps}", broken.promise, world.name))
-                }
-                None => Err(format!(
-                    "without {names} no attack was found that breaks: {}",
-                    promise.name()
-                )),
-            },
-            Nothing(why) => match any(checks) {
-                Some((world, broken)) => Err(tell(&format!("without {names}"), world, &broken)),
-                None => Ok(format!("all holds | {why}")),
-            },
-        };
-        eprintln!("without {names}: {:.1?}", begun.elapsed());
-        match row {
-            Ok(row) => {
-                let _ = writeln!(table, "| {names} | {row} |");
-            }
-            Err(error) => wrong.push(error),
-        }
-    }
-    if wrong.is_empty() {
-        return Ok(table);
-    }
-    Err(wrong.join("\n"))
-}
-
-fn tell(under: &str, world: World, broken: &Broken) -> String {
-    format!(
-        "{under}, world \"{}\", it is not so that {}:\n  {}",
-        world.name,
-        broken.promise,
-        broken.steps.join("\n  ")
-    )
-}
-
-const BEGIN: &str = "<!-- written by `cargo xtask model --write` -->\n";
-const END: &str = "<!-- to here -->\n";
-
-fn page(tables: &str, write: bool) -> Result<(), String> {
+fn page(place: &str, tables: &str, write: bool) -> Result<(), String> {
+    let begin = format!("<!-- {place}: written by `cargo xtask model --write` -->\n");
+    let end = "<!-- to here -->\n";
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../README.md");
     let page = std::fs::read_to_string(&path).map_err(|e| format!("docs/model/README.md cannot be read: {e}"))?;
     let parts = page
-        .split_once(BEGIN)
-        .and_then(|(before, rest)| Some((before, rest.split_once(END)?)));
+        .split_once(&begin)
+        .and_then(|(before, rest)| Some((before, rest.split_once(end)?)));
     let Some((before, (written, after))) = parts else {
-        return Err("docs/model/README.md has no place for the tables".into());
+        return Err(format!("docs/model/README.md has no place for the tables \"{place}\""));
     };
     if written == tables {
         return Ok(());
     }
     if !write {
-        return Err("docs/model/README.md tells something else: `cargo xtask model --write` renews it".into());
+        return Err(format!(
+            "docs/model/README.md tells something else of {place}: `cargo xtask model --write` renews it"
+        ));
     }
-    std::fs::write(&path, [before, BEGIN, tables, END, after].concat())
+    std::fs::write(&path, [before, &begin, tables, end, after].concat())
         .map_err(|e| format!("docs/model/README.md cannot be written: {e}"))
 }
