@@ -9,6 +9,7 @@ mod fuzz;
 mod house;
 mod model;
 mod module;
+mod mutants;
 mod run;
 mod suite;
 mod timing;
@@ -40,6 +41,8 @@ enum Task {
     Fuzz(fuzz::Options),
     /// Searches a model of the protocol for attacks.
     Model(model::Options),
+    /// Changes what decides, bit by bit, and asks whether a test notices (R84).
+    Mutants(mutants::Options),
     /// Whether times tell strangers who exists (R31). Needs root.
     Timing(timing::Options),
     /// The one-way rule between the crates.
@@ -57,6 +60,7 @@ fn main() -> ExitCode {
         Task::Dist(options) => dist::run(&options),
         Task::Fuzz(options) => fuzz::run(&options),
         Task::Model(options) => model::run(&options),
+        Task::Mutants(options) => mutants::run(&options),
         Task::Timing(options) => timing::run(&options),
         Task::CheckHouse => house::check(),
         Task::CheckModule => module::check(),
