@@ -7,7 +7,9 @@ mod demo;
 mod dist;
 mod fuzz;
 mod house;
+mod model;
 mod module;
+mod mutants;
 mod run;
 mod suite;
 mod timing;
@@ -37,6 +39,10 @@ enum Task {
     Dist(dist::Options),
     /// Fuzz targets, each for some seconds; what they learn stays in `target/fuzz`.
     Fuzz(fuzz::Options),
+    /// Searches a model of the protocol for attacks.
+    Model(model::Options),
+    /// Changes what decides, bit by bit, and asks whether a test notices (R84).
+    Mutants(mutants::Options),
     /// Whether times tell strangers who exists (R31). Needs root.
     Timing(timing::Options),
     /// The one-way rule between the crates.
@@ -53,6 +59,8 @@ fn main() -> ExitCode {
         Task::Bench(options) => bench::run(&options),
         Task::Dist(options) => dist::run(&options),
         Task::Fuzz(options) => fuzz::run(&options),
+        Task::Model(options) => model::run(&options),
+        Task::Mutants(options) => mutants::run(&options),
         Task::Timing(options) => timing::run(&options),
         Task::CheckHouse => house::check(),
         Task::CheckModule => module::check(),

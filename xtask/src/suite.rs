@@ -1,6 +1,6 @@
 //! `cargo xtask test`: the README's test command, and all that `.ci/run` runs.
 
-use crate::{checks, demo, dist, run, web};
+use crate::{checks, demo, dist, model, run, web};
 use anyhow::{Result, bail};
 use assent_tests::packages::{self, Consent};
 use clap::Args;
@@ -34,6 +34,7 @@ pub fn run(options: &Options) -> Result<()> {
     run::cargo(["build", "--workspace", "--quiet"])?;
     run::cargo(["test", "--workspace", "--features", "xtask/bench", "--quiet"])?;
     web::test()?;
+    model::search(false)?;
     dist::try_them(consent)?;
     demo::play()
 }
