@@ -17,12 +17,16 @@ mod client_watch;
 mod clock;
 mod devices;
 mod enrolment;
+mod files;
 mod frames;
 mod hardening;
 mod host;
 mod login_task;
 mod push;
+mod renewal;
+mod roots;
 mod server;
+mod standing;
 mod tickets;
 
 use clap::Parser;
