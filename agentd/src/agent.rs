@@ -3,10 +3,11 @@
 use crate::audit::Audit;
 use crate::clock::boot_now;
 use crate::devices::Devices;
-use crate::host::{self, Enrolled};
 use crate::memory::Memory;
 use crate::push::{PushService, Relay, Waiting, http_client};
+use crate::renewal;
 use crate::sessions::Sessions;
+use crate::standing::Standing;
 use crate::tickets::Tickets;
 use anyhow::anyhow;
 use assent_engine::config::{AuthIndex, Config};
@@ -14,7 +15,6 @@ use assent_engine::directories::Directories;
 use assent_engine::directory::Directory;
 use assent_engine::directory::nss::Nss;
 use assent_engine::places::Places;
-use assent_proto::keys::VerifyingKey;
 use assent_proto::time::{BootTime, UnixTime};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -31,15 +31,36 @@ pub struct Gateway {
     /// Who can approve.
     pub devices: Devices,
     /// This host's keys and certificates.
-    pub host: Arc<Enrolled>,
-    /// The root that the issuer is signed by.
-    pub root: VerifyingKey,
+    pub host: Arc<Standing>,
     listener: AbortHandle,
+    renewal: AbortHandle,
+}
+
+impl Gateway {
+    /// For `assentctl status`.
+    fn status(&self) -> serde_json::Value {
+        let (host, now) = (self.host.now(), UnixTime::now());
+        let claims = host.host.claims();
+        let mut status = serde_json::json!({
+            "ok": self.relay.listening(),
+            "url": self.url,
+            "host": claims.display,
+            "host_id": claims.host_id,
+            "certificate_ends": claims.exp,
+            "issuing_key_ends": host.issuers.newest(now).map(|issuer| issuer.claims().exp),
+            "roots_version": host.root.version(),
+        });
+        if let Some(warning) = self.host.warning(now) {
+            status["warning"] = warning.into();
+        }
+        status
+    }
 }
 
 impl Drop for Gateway {
     fn drop(&mut self) {
         self.listener.abort();
+        self.renewal.abort();
     }
 }
 
@@ -176,10 +197,10 @@ impl Agent {
 
     fn build(&self) -> anyhow::Result<Setup> {
         let config = Arc::new(assent_engine::config::load(&self.config_path)?);
-        let host = host::load(&config.paths.state_dir, &config.paths.trust_dir, UnixTime::now());
+        let host = Standing::load(&config.paths.state_dir, &config.paths.trust_dir, UnixTime::now());
         let host_id = host
             .as_ref()
-            .map_or_else(|_| "unjoined".to_owned(), |h| h.host.claims().host_id.to_string());
+            .map_or_else(|_| "unjoined".to_owned(), |h| h.now().host.claims().host_id.to_string());
         let directories = Directories::new(&config, &self.nss, &host_id)?;
         let gateway = match (&config.gateway, host) {
             (Some(gateway), Ok(host)) => self.connect(gateway, host).map_err(|e| format!("{e:#}")),
@@ -208,7 +229,7 @@ impl Agent {
         opened
     }
 
-    fn connect(&self, gateway: &assent_engine::config::Gateway, host: Enrolled) -> anyhow::Result<Gateway> {
+    fn connect(&self, gateway: &assent_engine::config::Gateway, host: Standing) -> anyhow::Result<Gateway> {
         let client = http_client(gateway.ca_file.as_deref())?;
         let host = Arc::new(host);
         let relay = Arc::new(Relay::new(
@@ -221,7 +242,7 @@ impl Agent {
         Ok(Gateway {
             url: gateway.url.clone(),
             devices: Devices::new(relay.clone(), host.clone()),
-            root: host.root.clone(),
+            renewal: tokio::spawn(renewal::look_after(host.clone(), relay.clone())).abort_handle(),
             relay,
             host,
             listener,
@@ -247,13 +268,7 @@ impl Agent {
             Ok(setup) => {
                 let gateway = match &setup.gateway {
                     Err(e) => serde_json::json!({"ok": false, "problem": e}),
-                    Ok(gateway) => serde_json::json!({
-                        "ok": gateway.relay.listening(),
-                        "url": gateway.url,
-                        "host": gateway.host.host.claims().display,
-                        "host_id": gateway.host.host.claims().host_id,
-                        "certificate_ends": gateway.host.host.claims().exp,
-                    }),
+                    Ok(gateway) => gateway.status(),
                 };
                 (serde_json::json!({"ok": true, "file": self.config_path}), gateway)
             }

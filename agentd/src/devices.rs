@@ -4,9 +4,10 @@
 use crate::clock::boot_now;
 use crate::host::Enrolled;
 use crate::push::{PushError, Relay};
+use crate::standing::Standing;
 use assent_engine::login::DeviceSearch;
 use assent_proto::Id;
-use assent_proto::cert::{Device, Identity};
+use assent_proto::cert::{CertError, Device, Identity};
 use assent_proto::registrar::{Ask, HostAsk, HostWant, Reply};
 use assent_proto::time::{BootTime, UnixTime};
 use std::collections::HashMap;
@@ -27,13 +28,13 @@ struct Known {
 /// The registrar's devices, as far as this host has asked.
 pub struct Devices {
     relay: Arc<Relay>,
-    host: Arc<Enrolled>,
+    host: Arc<Standing>,
     known: Mutex<HashMap<Identity, Known>>,
 }
 
 impl Devices {
     /// Asks through `relay`.
-    pub fn new(relay: Arc<Relay>, host: Arc<Enrolled>) -> Self {
+    pub fn new(relay: Arc<Relay>, host: Arc<Standing>) -> Self {
         Self {
             relay,
             host,
@@ -86,13 +87,34 @@ impl Devices {
         let want = HostWant::Devices {
             identity: identity.clone(),
         };
-        match host_ask(&self.relay, &self.host, want).await? {
-            Reply::Devices { devices } => Ok(devices
-                .iter()
-                .filter_map(|document| self.verified(document, identity))
-                .collect()),
+        let host = self.host.now();
+        host.alive(UnixTime::now()).map_err(PushError::Refused)?;
+        match host_ask(&self.relay, &host, want).await? {
+            Reply::Devices { devices } => {
+                self.know_issuers(&devices).await;
+                Ok(devices
+                    .iter()
+                    .filter_map(|document| self.verified(document, identity))
+                    .collect())
+            }
             Reply::Refused { text, .. } => Err(PushError::Refused(assent_proto::text::visible(text.as_str()))),
             _ => Err(PushError::Refused("the registrar answered something else".into())),
+        }
+    }
+
+    /// A certificate may be of an issuing key that is newer than what this host has heard of.
+    async fn know_issuers(&self, devices: &[String]) {
+        let (host, now) = (self.host.now(), UnixTime::now());
+        let news = |document: &String| {
+            matches!(
+                host.issuers.verify_device(document, now),
+                Err(CertError::UnknownIssuer(_))
+            )
+        };
+        if devices.iter().any(news)
+            && let Err(e) = self.relay.learn_trust().await
+        {
+            tracing::warn!("the registrar's newest issuing key could not be asked for: {e}");
         }
     }
 
@@ -100,7 +122,8 @@ impl Devices {
     fn verified(&self, document: &str, identity: &Identity) -> Option<Device> {
         let device = self
             .host
-            .issuer
+            .now()
+            .issuers
             .verify_device(document, UnixTime::now())
             .inspect_err(|e| tracing::warn!("a device certificate from the registrar is refused: {e}"))
             .ok()?;

@@ -74,7 +74,7 @@ pub async fn open_link(setup: &Setup, user: &str, ttl: u32) -> Result<PanelLink,
 }
 
 fn new_token(gateway: &Gateway) -> Result<Token, Refused> {
-    Token::random(&gateway.root).map_err(|e| Refused(e.to_string()))
+    Token::random(&gateway.host.now().root).map_err(|e| Refused(e.to_string()))
 }
 
 /// Every identity that this user has here.
@@ -110,7 +110,7 @@ pub async fn confirm(setup: &Setup, token_id: Id, digits: &str) -> Result<Enrolm
 }
 
 async fn ask(gateway: &Gateway, want: HostWant) -> Result<Reply, Refused> {
-    host_ask(&gateway.relay, &gateway.host, want)
+    host_ask(&gateway.relay, &gateway.host.now(), want)
         .await
         .map_err(|e| Refused(e.to_string()))
 }

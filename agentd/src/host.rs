@@ -1,22 +1,47 @@
-//! What this host is: its keys, its certificate, and the roots it trusts. Written by `assentctl host join`.
+//! What this host is: its keys, its certificate, and the roots and issuers that it trusts. Written by `assentctl host
+//! join`, and by the agent itself when it renews ([`crate::renewal`]).
+//!
+//! Order is what keeps the files together: `issuer.jws` holds every issuer that is known, one a line, and is written before
+//! a `host.jws` that one of them has signed. Whatever a crash leaves, the certificate finds its issuer.
 
-use assent_proto::cert::{Host, Issuer, Trust};
-use assent_proto::keys::{KeyPair, VerifyingKey};
+use crate::roots::Roots;
+use assent_proto::cert::{Host, Issuer, Issuers};
+use assent_proto::keys::KeyPair;
+use assent_proto::life::{Age, RENEWAL_GRACE};
+use assent_proto::roots::RootSet;
 use assent_proto::time::UnixTime;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use zeroize::Zeroizing;
 
 /// An enrolled host.
 pub struct Enrolled {
-    /// Its private keys.
-    pub keys: KeyPair,
+    /// Its private keys. A renewal keeps them: what was sealed to the host opens, and no login that waits is lost.
+    pub keys: Arc<KeyPair>,
     /// Its certificate.
     pub host: Host,
     /// The issuer that signed it.
     pub issuer: Issuer,
-    /// The pinned root that signed the issuer.
-    pub root: VerifyingKey,
+    /// Every issuer that the roots vouch for now: devices of any of them count.
+    pub issuers: Issuers,
+    /// The roots.
+    pub roots: Roots,
+    /// Those that vouch for the newest issuer: what this host's tokens name.
+    pub root: RootSet,
+}
+
+impl Enrolled {
+    /// Whether its certificate holds; why it does not, and what is to be done.
+    pub fn alive(&self, now: UnixTime) -> Result<(), String> {
+        match self.host.life().age(now) {
+            Age::Young | Age::Due | Age::Late => Ok(()),
+            Age::Ended | Age::Lost => Err(format!(
+                "this host's certificate ended at {} (seconds since 1970) and is not renewed yet",
+                self.host.claims().exp.0
+            )),
+        }
+    }
 }
 
 /// Why this host cannot send pushes.
@@ -55,56 +80,62 @@ pub enum HostError {
     NoRoot(PathBuf),
 }
 
-/// Reads everything and checks the chain up to a pinned root.
+/// Reads everything and checks the chain up to a pinned root. A certificate that ended a while ago is taken: it can still be
+/// renewed, and until then nothing is asked with it.
 pub fn load(state_dir: &Path, trust_dir: &Path, now: UnixTime) -> Result<Enrolled, HostError> {
-    let trust = roots(trust_dir)?;
+    let roots = Roots::load(trust_dir, state_dir)?;
     let key_file = state_dir.join("host.key");
     let keys = KeyPair::from_file(&read(&key_file, true)?).map_err(|e| content(&key_file, &e))?;
-    let issuer_file = state_dir.join("issuer.jws");
-    let issuer = read(&issuer_file, false)?;
-    let issuer = trust
-        .verify_issuer(issuer.trim(), now)
-        .map_err(|e| content(&issuer_file, &e))?;
-    let host_file = state_dir.join("host.jws");
-    let host = read(&host_file, false)?;
-    let host = issuer
-        .verify_host(host.trim(), now)
-        .map_err(|e| content(&host_file, &e))?;
+    let issuers = read(&state_dir.join("issuer.jws"), false)?;
+    let host = read(&state_dir.join("host.jws"), false)?;
+    join(state_dir, Arc::new(keys), roots, &issuers, host.trim(), now)
+}
+
+/// Puts the parts together, if they fit.
+pub fn join(
+    state_dir: &Path,
+    keys: Arc<KeyPair>,
+    roots: Roots,
+    issuers: &str,
+    host: &str,
+    now: UnixTime,
+) -> Result<Enrolled, HostError> {
+    let (host_file, issuer_file) = (state_dir.join("host.jws"), state_dir.join("issuer.jws"));
+    let trust = roots.trust();
+    let now_believed = Issuers::under(&trust, issuers.lines());
+    let ever_believed = Issuers::under(&roots.ever(), issuers.lines());
+    if let (true, Some(line)) = (ever_believed.all().is_empty(), issuers.lines().next()) {
+        let why = trust.verify_issuer(line, now).err();
+        return Err(content(
+            &issuer_file,
+            &why.map_or_else(|| "no root vouches for it".to_owned(), |e| e.to_string()),
+        ));
+    }
+    let own = now_believed
+        .verify_host_renewable(host, now, RENEWAL_GRACE)
+        .or_else(|_| ever_believed.verify_host_renewable(host, now, RENEWAL_GRACE));
+    let (host, issuer) = own.map_err(|e| content(&host_file, &e))?;
     if host.claims().sign != keys.sign.public() || host.claims().kem != keys.kem.public() {
         return Err(content(&host_file, &"it certifies other keys than host.key holds"));
     }
-    let root = issuer
+    let newest = now_believed.newest(now).unwrap_or(issuer);
+    let root = newest
         .root(&trust)
+        .or_else(|| trust.sets().first())
         .cloned()
         .ok_or_else(|| content(&issuer_file, &"its root is not pinned"))?;
+    let issuer = issuer.clone();
     Ok(Enrolled {
         keys,
         host,
         issuer,
+        issuers: now_believed,
+        roots,
         root,
     })
 }
 
-fn roots(dir: &Path) -> Result<Trust, HostError> {
-    let unreadable = |source| HostError::File {
-        path: dir.to_owned(),
-        source,
-    };
-    let mut roots = Vec::new();
-    for entry in std::fs::read_dir(dir).map_err(unreadable)? {
-        let path = entry.map_err(unreadable)?.path();
-        if path.extension().is_some_and(|extension| extension == "pub") {
-            let pem = read(&path, false)?;
-            roots.push(VerifyingKey::from_pem(&pem).map_err(|e| content(&path, &e))?);
-        }
-    }
-    if roots.is_empty() {
-        return Err(HostError::NoRoot(dir.to_owned()));
-    }
-    Ok(Trust::new(roots))
-}
-
-fn read(path: &Path, secret: bool) -> Result<Zeroizing<String>, HostError> {
+pub(crate) fn read(path: &Path, secret: bool) -> Result<Zeroizing<String>, HostError> {
     use std::io::Read as _;
     let failed = |source| HostError::File {
         path: path.to_owned(),
@@ -131,7 +162,7 @@ fn read(path: &Path, secret: bool) -> Result<Zeroizing<String>, HostError> {
     Ok(text)
 }
 
-fn content(path: &Path, what: &dyn std::fmt::Display) -> HostError {
+pub(crate) fn content(path: &Path, what: &dyn std::fmt::Display) -> HostError {
     HostError::Content {
         path: path.to_owned(),
         what: what.to_string(),

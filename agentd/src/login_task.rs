@@ -463,7 +463,7 @@ impl Task {
         let text = |e: &dyn std::fmt::Display| e.to_string();
         let id = Id::random().map_err(|e| text(&e))?;
         let n = Nonce::random().map_err(|e| text(&e))?;
-        let enrolled = &gateway.host;
+        let enrolled = gateway.host.now();
         let statement = Statement::new(id, n, &enrolled.host, UnixTime::now(), order.details);
         let request = statement.sign(&enrolled.keys.sign).map_err(|e| text(&e))?;
         let sealed = seal_to_devices(&statement, &request, &enrolled.host, &enrolled.issuer, &order.devices)
@@ -490,7 +490,7 @@ impl Task {
         let push = self.push.as_mut()?;
         let received = push
             .pending
-            .receive(&gateway.host.keys.kem, device, &blob, boot_now(), UnixTime::now());
+            .receive(&gateway.host.now().keys.kem, device, &blob, boot_now(), UnixTime::now());
         Some(match received {
             Received::Ignored { why, last } => {
                 tracing::warn!("login={} an answer was ignored: {why}", self.login_id.as_str());

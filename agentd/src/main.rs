@@ -17,14 +17,18 @@ mod client_watch;
 mod clock;
 mod devices;
 mod enrolment;
+mod files;
 mod frames;
 mod hardening;
 mod host;
 mod login_task;
 mod memory;
 mod push;
+mod renewal;
+mod roots;
 mod server;
 mod sessions;
+mod standing;
 mod tickets;
 
 use clap::Parser;

@@ -2,11 +2,12 @@
 //! body. TLS keeps onlookers out; what is believed rests on the pinned root alone.
 
 use crate::failure::{Done, Failure};
-use assent_proto::cert::{Issuer, Trust};
+use assent_proto::cert::{Issuer, Issuers, Trust};
 use assent_proto::enrol::Token;
-use assent_proto::keys::{KemSecret, VerifyingKey};
+use assent_proto::keys::KemSecret;
 use assent_proto::registrar::{self, Ask, Reply, Sealed};
 use assent_proto::relay::{DeviceAnswer, Problem, ProblemCode, TrustInfo};
+use assent_proto::roots::RootSet;
 use assent_proto::text::visible;
 use assent_proto::time::UnixTime;
 use assent_proto::{Bytes, Id};
@@ -135,29 +136,56 @@ impl Gateway {
     }
 }
 
-/// What a token makes believable of what the relay says: its root, and the issuer under it (R23).
-pub fn pin(info: &TrustInfo, token: &Token, gateway: &str) -> Done<(VerifyingKey, Issuer)> {
-    let root = token.choose_root(&info.roots).ok_or_else(|| {
+/// What a token makes believable of what the relay says.
+pub struct Pinned {
+    /// The roots that it names.
+    pub roots: RootSet,
+    /// Their document, where they are more than a single key.
+    pub document: Option<String>,
+    /// Every issuer under them.
+    pub issuers: Issuers,
+    /// The newest of these, which lives.
+    pub issuer: Issuer,
+}
+
+/// What a token makes believable of what the relay says: its roots, and the issuers under them (R23).
+pub fn pin(info: &TrustInfo, token: &Token, gateway: &str) -> Done<Pinned> {
+    let (roots, document) = info.chosen_by(token).ok_or_else(|| {
         Failure::Refused(format!(
             "the gateway at {gateway} does not have the root that the token names ({}); either the token is for another gateway, or somebody stands in between. Nothing was trusted or sent",
             token.root
         ))
     })?;
+    if info.steps.iter().any(|step| roots.step(step).is_ok()) {
+        return Err(Failure::Refused(
+            "the registrar's roots have changed since this was made; get a new one. Nothing was sent".into(),
+        ));
+    }
     let now = UnixTime::now();
-    let issuer = Trust::new(vec![root.clone()])
-        .verify_issuer(&info.issuer, now)
-        .map_err(|e| {
-            let drift = now.0.abs_diff(info.now.0);
-            let hint = if drift > 60 {
-                format!("; the gateway's clock and this machine's differ by {drift} s")
-            } else {
-                String::new()
-            };
-            Failure::Refused(format!(
-                "the registrar's certificate is not valid: {e}{hint}. Nothing was sent"
-            ))
-        })?;
-    Ok((root.clone(), issuer))
+    let trust = Trust::of(vec![roots.clone()]);
+    let issuers = Issuers::under(&trust, info.issuers.iter().map(String::as_str));
+    let Some(issuer) = issuers.newest(now).cloned() else {
+        let why = info
+            .issuers
+            .first()
+            .and_then(|first| trust.verify_issuer(first, now).err());
+        let why = why.map_or_else(|| "there is none".to_owned(), |e| e.to_string());
+        let drift = now.0.abs_diff(info.now.0);
+        let hint = if drift > 60 {
+            format!("; the gateway's clock and this machine's differ by {drift} s")
+        } else {
+            String::new()
+        };
+        return Err(Failure::Refused(format!(
+            "the registrar's certificate is not valid: {why}{hint}. Nothing was sent"
+        )));
+    };
+    Ok(Pinned {
+        roots,
+        document: document.map(ToOwned::to_owned),
+        issuers,
+        issuer,
+    })
 }
 
 /// The gateway's address in one form, and whether it goes without TLS.

@@ -15,6 +15,7 @@ use assent_proto::keys::{KeyPair, SigningKey, VerifyingKey};
 use assent_proto::registrar::{Ask, HostAsk, HostJoin, HostWant, Reply, Sealed, call};
 use assent_proto::relay::{Claim, HostEvent, Push, PushItem, PushTaken};
 use assent_proto::request::{Command, Details, Envelope, Source, Statement, seal_context};
+use assent_proto::roots::RootSet;
 use assent_proto::seal::{self, Purpose};
 use assent_proto::time::{BootTime, UnixTime};
 use assent_proto::verdict::{PendingPush, Received};
@@ -355,7 +356,7 @@ impl TestHost {
 
     /// A certificate from `issuer`'s key for a host of this name with this test host's keys.
     fn host_named(&self, issuer: &Issuer, issuing: &KeyPair, name: &str, host_id: Id) -> Host {
-        let token = Token::random(&self.trust).unwrap();
+        let token = Token::random(&RootSet::of_key(self.trust.clone())).unwrap();
         let join = HostJoin::new(&token, &self.keys, text(name), UnixTime::now()).unwrap();
         let request = join.verify(token.id, &token.secret).unwrap();
         let issuance = Issuance {

@@ -89,7 +89,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         .with_context(|| format!("cannot listen on {}", config.listen))?;
     say_where(&listener)?;
 
-    tokio::spawn(reload(hangup, tls.clone()));
+    tokio::spawn(reload(hangup, tls.clone(), Arc::clone(&registrar)));
     tokio::spawn({
         let relay = Arc::clone(&relay);
         async move { relay.sweep_for_ever().await }
@@ -169,10 +169,13 @@ fn lock(state_dir: &Path) -> anyhow::Result<std::fs::File> {
     Ok(file)
 }
 
-async fn reload(mut hangup: Signal, tls: Option<Arc<Certificates>>) {
+async fn reload(mut hangup: Signal, tls: Option<Arc<Certificates>>, registrar: Arc<Registrar>) {
     while hangup.recv().await.is_some() {
         if let Some(tls) = &tls {
             tls.reload();
+        }
+        if let Err(error) = registrar.reload_keys().await {
+            tracing::error!("the issuing keys could not be read anew, those in use stay: {error:#}");
         }
     }
 }

@@ -6,6 +6,8 @@
 use crate::encoding::{Id, ShortText};
 use crate::jws::{self, JwsError, Typ, V1};
 use crate::keys::{KemPublic, KeyId, KeyPair, SigningKey, VerifyingKey};
+use crate::life::Life;
+use crate::roots::RootSet;
 use crate::time::UnixTime;
 use serde::{Deserialize, Serialize};
 
@@ -75,6 +77,9 @@ pub enum CertError {
     /// No pinned root has this fingerprint.
     #[error("the issuer is signed by {0}, which is no pinned root")]
     UnknownRoot(KeyId),
+    /// No known issuer has this key.
+    #[error("it is signed by {0}, which is no issuing key that is known here")]
+    UnknownIssuer(KeyId),
     /// Not yet or no longer valid.
     #[error("the {what} is valid from {nbf} to {exp}, and this machine's clock says {now} (seconds since 1970)")]
     Time {
@@ -168,36 +173,159 @@ pub struct DeviceClaims {
     pub log_index: u64,
 }
 
-/// The pinned roots. The network never adds to them (R23).
+/// The pinned roots. The network adds none (R23); each set is its own, and its threshold is its own.
 #[derive(Debug, Clone)]
-pub struct Trust(Vec<VerifyingKey>);
+pub struct Trust(Vec<RootSet>);
 
 impl Trust {
-    /// Pins these roots.
+    /// Pins these keys, each by itself.
     pub fn new(roots: Vec<VerifyingKey>) -> Self {
-        Self(roots)
+        Self(roots.into_iter().map(RootSet::of_key).collect())
     }
 
-    /// The roots.
-    pub fn roots(&self) -> &[VerifyingKey] {
+    /// Pins these sets.
+    pub fn of(sets: Vec<RootSet>) -> Self {
+        Self(sets)
+    }
+
+    /// The sets.
+    pub fn sets(&self) -> &[RootSet] {
         &self.0
     }
 
     /// Checks an issuer's certificate against the pinned roots and the time.
     pub fn verify_issuer(&self, document: &str, now: UnixTime) -> Result<Issuer, CertError> {
-        let signer = jws::claimed_signer(document)?;
-        let root = self
-            .0
-            .iter()
-            .find(|root| root.id() == signer)
-            .ok_or(CertError::UnknownRoot(signer))?;
-        let claims: IssuerClaims = jws::verify(document, Typ::Issuer, root)?;
-        in_time("issuer certificate", now, claims.nbf, claims.exp)?;
-        Ok(Issuer {
-            claims,
-            document: document.to_owned(),
-        })
+        let issuer = self.certified(document)?;
+        issuer.lives(now)?;
+        Ok(issuer)
     }
+
+    /// An issuer's certificate as pinned roots have signed it, whatever the time: its life counts at each use.
+    fn certified(&self, document: &str) -> Result<Issuer, CertError> {
+        let mut refused =
+            CertError::UnknownRoot(jws::claimed_signers(document)?.first().copied().ok_or(JwsError::Form)?);
+        for set in &self.0 {
+            match set.verify::<IssuerClaims>(document, Typ::Issuer) {
+                Ok(claims) => {
+                    return Ok(Issuer {
+                        claims,
+                        document: document.to_owned(),
+                    });
+                }
+                // Signed by none of this set's roots: another set may be meant.
+                Err(JwsError::Signer) => {}
+                Err(why) => refused = why.into(),
+            }
+        }
+        Err(refused)
+    }
+}
+
+/// Most issuers that somebody keeps.
+pub const MAX_ISSUERS: usize = 8;
+
+/// The issuers that are known under pinned roots, newest first. While the registrar changes its issuing key there are
+/// two; whatever either has signed holds, each for as long as it lives.
+#[derive(Debug, Clone, Default)]
+pub struct Issuers(Vec<Issuer>);
+
+impl Issuers {
+    /// Those of `documents` that pinned roots have signed. What has not begun or has ended is kept: its life counts at
+    /// each use.
+    pub fn under<'a>(trust: &Trust, documents: impl IntoIterator<Item = &'a str>) -> Self {
+        let mut known = Self::default();
+        for document in documents {
+            match trust.certified(document.trim()) {
+                Ok(issuer) => known.add(issuer),
+                Err(_) => continue,
+            }
+        }
+        known
+    }
+
+    fn add(&mut self, issuer: Issuer) {
+        if self.0.iter().any(|known| known.document == issuer.document) {
+            return;
+        }
+        self.0.push(issuer);
+        self.0.sort_by_key(|known| std::cmp::Reverse(known.claims.nbf));
+        self.0.truncate(MAX_ISSUERS);
+    }
+
+    /// These and those of `other`, without what ended before `before`. Whether that is another set than before.
+    pub fn learn(&mut self, other: Self, before: UnixTime) -> bool {
+        let had: Vec<String> = self.documents().map(ToOwned::to_owned).collect();
+        for issuer in other.0 {
+            self.add(issuer);
+        }
+        self.0.retain(|issuer| issuer.claims.exp >= before);
+        !self.documents().eq(had.iter().map(String::as_str))
+    }
+
+    /// Every one, newest first.
+    pub fn all(&self) -> &[Issuer] {
+        &self.0
+    }
+
+    /// Their certificates, newest first.
+    pub fn documents(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(Issuer::document)
+    }
+
+    /// The newest that lives: calls to the registrar are sealed to it.
+    pub fn newest(&self, now: UnixTime) -> Option<&Issuer> {
+        self.0.iter().find(|issuer| issuer.lives(now).is_ok())
+    }
+
+    /// Checks a host's certificate under whichever of them has signed it; which one that was, too.
+    pub fn verify_host(&self, document: &str, now: UnixTime) -> Result<(Host, &Issuer), CertError> {
+        self.by_signer(document, |issuer| issuer.verify_host(document, now))
+    }
+
+    /// Checks a device's certificate under whichever of them has signed it.
+    pub fn verify_device(&self, document: &str, now: UnixTime) -> Result<Device, CertError> {
+        self.by_signer(document, |issuer| issuer.verify_device(document, now))
+            .map(|(device, _)| device)
+    }
+
+    /// A host's certificate as it was in its life, which may be over by at most `grace` seconds.
+    pub fn verify_host_renewable(
+        &self,
+        document: &str,
+        now: UnixTime,
+        grace: u64,
+    ) -> Result<(Host, &Issuer), CertError> {
+        let claims: HostClaims = jws::claimed(document).ok_or(JwsError::Form)?;
+        self.verify_host(document, within_grace(claims.exp, now, grace))
+    }
+
+    /// A device's certificate as it was in its life, which may be over by at most `grace` seconds.
+    pub fn verify_device_renewable(&self, document: &str, now: UnixTime, grace: u64) -> Result<Device, CertError> {
+        let claims: DeviceClaims = jws::claimed(document).ok_or(JwsError::Form)?;
+        self.verify_device(document, within_grace(claims.exp, now, grace))
+    }
+
+    fn by_signer<'a, T>(
+        &'a self,
+        document: &str,
+        check: impl Fn(&'a Issuer) -> Result<T, CertError>,
+    ) -> Result<(T, &'a Issuer), CertError> {
+        let signer = jws::claimed_signer(document)?;
+        let mut refused = CertError::UnknownIssuer(signer);
+        // One key may have been certified more than once.
+        for issuer in self.0.iter().filter(|issuer| issuer.claims.sign.id() == signer) {
+            match check(issuer) {
+                Ok(value) => return Ok((value, issuer)),
+                Err(why) => refused = why,
+            }
+        }
+        Err(refused)
+    }
+}
+
+/// When a certificate that may be over is judged: at its own end while that is not longer ago than `grace`.
+fn within_grace(exp: UnixTime, now: UnixTime, grace: u64) -> UnixTime {
+    if now > exp && now <= exp.plus(grace) { exp } else { now }
 }
 
 /// A verified issuer.
@@ -232,10 +360,24 @@ impl Issuer {
         &self.document
     }
 
-    /// The pinned root that signed it.
-    pub fn root<'a>(&self, trust: &'a Trust) -> Option<&'a VerifyingKey> {
-        let signer = jws::claimed_signer(&self.document).ok()?;
-        trust.0.iter().find(|root| root.id() == signer)
+    /// The pinned roots that signed it.
+    pub fn root<'a>(&self, trust: &'a Trust) -> Option<&'a RootSet> {
+        let signed = |set: &&RootSet| set.verify::<IssuerClaims>(&self.document, Typ::Issuer).is_ok();
+        trust.0.iter().find(signed)
+    }
+
+    /// From when to when it holds.
+    pub fn life(&self) -> Life {
+        Life {
+            nbf: self.claims.nbf,
+            exp: self.claims.exp,
+        }
+    }
+
+    /// No certificate outlives the one that it rests on.
+    fn end_of(&self, issuance: &Issuance) -> UnixTime {
+        let wanted = issuance.nbf.plus(u64::from(issuance.days) * DAY);
+        wanted.min(self.claims.exp)
     }
 
     /// Checks a host's certificate.
@@ -297,6 +439,14 @@ impl Issuer {
 }
 
 impl Host {
+    /// From when to when it holds.
+    pub fn life(&self) -> Life {
+        Life {
+            nbf: self.claims.nbf,
+            exp: self.claims.exp,
+        }
+    }
+
     /// Who it is.
     pub fn claims(&self) -> &HostClaims {
         &self.claims
@@ -309,6 +459,14 @@ impl Host {
 }
 
 impl Device {
+    /// From when to when it holds.
+    pub fn life(&self) -> Life {
+        Life {
+            nbf: self.claims.nbf,
+            exp: self.claims.exp,
+        }
+    }
+
     /// Whose it is.
     pub fn claims(&self) -> &DeviceClaims {
         &self.claims
@@ -410,7 +568,7 @@ pub fn sign_host(
         sign: request.sign.clone(),
         kem: request.kem.clone(),
         nbf: issuance.nbf,
-        exp: issuance.nbf.plus(u64::from(issuance.days) * DAY),
+        exp: issuer.end_of(&issuance),
         serial: issuance.serial,
         log_index: issuance.log_index,
     };
@@ -447,9 +605,41 @@ pub fn sign_device(
         sign: request.sign.clone(),
         kem: request.kem.clone(),
         nbf: issuance.nbf,
-        exp: issuance.nbf.plus(u64::from(issuance.days) * DAY),
+        exp: issuer.end_of(&issuance),
         serial: issuance.serial,
         log_index: issuance.log_index,
+    };
+    certificate(Typ::Device, key, &claims)
+}
+
+/// Signs a host anew: the same host, the same keys, a new life. A host proves itself by the old key alone, so that is
+/// the only key that can be certified without a token.
+pub fn renew_host(issuer: &Issuer, key: &SigningKey, host: &Host, issuance: Issuance) -> Result<String, CertError> {
+    issuer.allows_host(host.claims.display.as_str())?;
+    let claims = HostClaims {
+        nbf: issuance.nbf,
+        exp: issuer.end_of(&issuance),
+        serial: issuance.serial,
+        log_index: issuance.log_index,
+        ..host.claims.clone()
+    };
+    certificate(Typ::Host, key, &claims)
+}
+
+/// Signs a device anew: the same device, keys, people, label and level, a new life.
+pub fn renew_device(
+    issuer: &Issuer,
+    key: &SigningKey,
+    device: &Device,
+    issuance: Issuance,
+) -> Result<String, CertError> {
+    issuer.allows_identities(&device.claims.identities)?;
+    let claims = DeviceClaims {
+        nbf: issuance.nbf,
+        exp: issuer.end_of(&issuance),
+        serial: issuance.serial,
+        log_index: issuance.log_index,
+        ..device.claims.clone()
     };
     certificate(Typ::Device, key, &claims)
 }
@@ -460,6 +650,11 @@ fn certificate<T: Serialize>(typ: Typ, key: &SigningKey, claims: &T) -> Result<S
         return Err(JwsError::TooLong.into());
     }
     Ok(document)
+}
+
+/// Which key a certificate claims to be signed by. Nothing is verified.
+pub fn claimed_issuer(document: &str) -> Option<KeyId> {
+    jws::claimed_signer(document).ok()
 }
 
 /// The host id that a host's certificate claims. Nothing is verified: for naming things on the host itself.

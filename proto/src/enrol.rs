@@ -4,6 +4,7 @@
 use crate::encoding::{Digest, Fixed, Id, ShortText, sha256};
 use crate::jws::{self, JwsError, Typ, V1};
 use crate::keys::{KemPublic, KeyId, KeyPair, VerifyingKey};
+use crate::roots::RootSet;
 use crate::time::UnixTime;
 use hkdf::Hkdf;
 use hmac::{Hmac, KeyInit as _, Mac as _};
@@ -68,7 +69,7 @@ pub struct Token {
     pub id: Id,
     /// Proves it.
     pub secret: OneTimeSecret,
-    /// The first 128 bits of the root's fingerprint.
+    /// Names the set of roots ([`RootSet::fingerprint`]).
     pub root: Fixed<16>,
 }
 
@@ -78,15 +79,15 @@ pub struct Token {
 pub struct TokenError;
 
 impl Token {
-    /// A token for the registrar under `root`.
+    /// A token for the registrar under `roots`.
     ///
     /// # Errors
     /// When the operating system has no randomness to give.
-    pub fn random(root: &VerifyingKey) -> Result<Self, getrandom::Error> {
+    pub fn random(roots: &RootSet) -> Result<Self, getrandom::Error> {
         Ok(Self {
             id: Id::random()?,
             secret: OneTimeSecret::random()?,
-            root: short_fingerprint(root),
+            root: roots.fingerprint(),
         })
     }
 

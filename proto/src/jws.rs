@@ -11,10 +11,17 @@ const MAX_PAYLOAD: usize = 16 * 1024;
 /// A reply holds a user's device certificates; sealed, it stays below [`crate::seal::MAX_SEALED`].
 const MAX_REPLY: usize = 60 * 1024;
 const MAX_REPLY_PAYLOAD: usize = 44 * 1024;
+/// Most signatures of one document that several roots sign: a full set of old roots and one of new.
+const MAX_SIGNATURES: usize = 16;
+/// Most bytes of such a document.
+const MAX_JOINT: usize = 48 * 1024;
+/// Between the compact forms of one; no character of base64url and none of a compact JWS.
+const JOINT: char = '~';
 
 /// The document types. A signature counts for the type in its header and for no other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Typ {
+    Root,
     Issuer,
     IssuerRequest,
     Host,
@@ -33,6 +40,7 @@ pub(crate) enum Typ {
 impl Typ {
     fn name(self) -> &'static str {
         match self {
+            Self::Root => "assent-root+jws",
             Self::Issuer => "assent-issuer+jws",
             Self::IssuerRequest => "assent-issuer-req+jws",
             Self::Host => "assent-host+jws",
@@ -84,6 +92,14 @@ pub enum JwsError {
     /// The signature does not verify.
     #[error("the document's signature is wrong")]
     Signature,
+    /// Fewer signatures of the expected keys than it needs.
+    #[error("the document has {found} of the {needed} signatures that it needs")]
+    Threshold {
+        /// How many there are.
+        found: usize,
+        /// How many there must be.
+        needed: u8,
+    },
     /// Signed, but its content is not of its type: {0}
     #[error("the document's content is malformed: {0}")]
     Content(String),
@@ -151,6 +167,113 @@ pub(crate) fn verify_self_signed<T: DeserializeOwned>(
     let payload = Bytes::decode(parts.payload).ok_or(JwsError::Form)?;
     let claimed: T = serde_json::from_slice(&payload).map_err(content)?;
     verify(compact, typ, key_of(&claimed))
+}
+
+/// Signs `payload` with each of `keys`: compact forms of the very same payload bytes, joined.
+pub(crate) fn sign_joint<T: Serialize>(typ: Typ, keys: &[&SigningKey], payload: &T) -> Result<String, JwsError> {
+    let (first, rest) = keys.split_first().ok_or(JwsError::Signer)?;
+    let mut joint = sign(typ, first, payload)?;
+    for key in rest {
+        joint = cosign(&joint, typ, key)?;
+    }
+    Ok(joint)
+}
+
+/// Adds a signature over the payload bytes that are there.
+pub(crate) fn cosign(joint: &str, typ: Typ, key: &SigningKey) -> Result<String, JwsError> {
+    let parts = joint_parts(joint)?;
+    let signer = key.public().id();
+    if claimed_signers(joint)?.contains(&signer) {
+        return Err(JwsError::Signer);
+    }
+    let payload = parts.first().ok_or(JwsError::Form)?.payload;
+    let header = Header {
+        alg: "ES256",
+        typ: typ.name(),
+        kid: signer,
+    };
+    let header = serde_json::to_vec(&header).map_err(content)?;
+    let signed = format!("{}.{payload}", Bytes::encode(&header));
+    let signature = Bytes::encode(&key.sign(signed.as_bytes()));
+    let joint = format!("{joint}{JOINT}{signed}.{signature}");
+    joint_parts(&joint)?;
+    Ok(joint)
+}
+
+/// The content of a document that at least `threshold` of `keys` have signed. A signature of another key counts for
+/// nothing and does no harm (who pinned older or newer roots looks for theirs); one in the name of a key that is asked
+/// for must hold.
+pub(crate) fn verify_joint<T: DeserializeOwned>(
+    joint: &str,
+    typ: Typ,
+    keys: &[VerifyingKey],
+    threshold: u8,
+) -> Result<T, JwsError> {
+    let (mut found, mut value) = (0, None);
+    let signers = claimed_signers(joint)?;
+    for (compact, signer) in joint.split(JOINT).zip(signers) {
+        if let Some(key) = keys.iter().find(|key| key.id() == signer) {
+            value = Some(verify(compact, typ, key)?);
+            found += 1;
+        }
+    }
+    match value {
+        None => Err(JwsError::Signer),
+        Some(value) if threshold > 0 && found >= usize::from(threshold) => Ok(value),
+        Some(_) => Err(JwsError::Threshold {
+            found,
+            needed: threshold,
+        }),
+    }
+}
+
+/// The parts of a joint document: all over the same payload bytes.
+fn joint_parts(joint: &str) -> Result<Vec<Parts<'_>>, JwsError> {
+    if joint.len() > MAX_JOINT || joint.matches(JOINT).count() >= MAX_SIGNATURES {
+        return Err(JwsError::TooLong);
+    }
+    let parts: Vec<Parts<'_>> = joint
+        .split(JOINT)
+        .map(|compact| Parts::split(compact, MAX_JWS))
+        .collect::<Result<_, _>>()?;
+    match parts.split_first() {
+        Some((first, rest)) if rest.iter().all(|part| part.payload == first.payload) => Ok(parts),
+        _ => Err(JwsError::Form),
+    }
+}
+
+/// Which keys a joint document claims to be signed by, each once. Nothing is verified.
+pub(crate) fn claimed_signers(joint: &str) -> Result<Vec<KeyId>, JwsError> {
+    let mut signers = Vec::new();
+    for part in joint_parts(joint)? {
+        let signer = Header::read(&part.header()?)?.kid;
+        if signers.contains(&signer) {
+            return Err(JwsError::Form);
+        }
+        signers.push(signer);
+    }
+    Ok(signers)
+}
+
+/// What a joint document claims. Nothing is verified.
+pub(crate) fn claimed_joint<T: DeserializeOwned>(joint: &str) -> Option<T> {
+    serde_json::from_slice(&payload_of_joint(joint)?).ok()
+}
+
+/// The payload's bytes. Nothing is verified.
+pub(crate) fn payload_of_joint(joint: &str) -> Option<Vec<u8>> {
+    Bytes::decode(joint_parts(joint).ok()?.first()?.payload)
+}
+
+/// The type that a joint document claims. Nothing is verified.
+pub(crate) fn claimed_typ(joint: &str) -> Result<Typ, JwsError> {
+    let parts = joint_parts(joint)?;
+    let header = parts.first().ok_or(JwsError::Form)?.header()?;
+    let claimed = Header::read(&header)?;
+    [Typ::Root, Typ::Issuer]
+        .into_iter()
+        .find(|typ| typ.name() == claimed.typ)
+        .ok_or(JwsError::Header)
 }
 
 /// Which key a document claims to be signed by. Nothing is verified: for choosing the key to verify with.

@@ -7,7 +7,8 @@
 //! builds [`verdict::Approved`].
 //!
 //! Enrolment and host join are sealed calls to the registrar ([`registrar`]), which signs certificates ([`cert`])
-//! under an offline root ([`cert::Trust`]).
+//! under an offline root ([`cert::Trust`]), renews them ([`life`]), and follows from one set of roots to the next
+//! ([`roots`]).
 //!
 //! Nothing here does I/O, reads a clock or knows async: times are arguments, bytes come in and go out. One signature
 //! suite (ES256), one verifier for each document type, no choice by header (RFC 8725).
@@ -19,11 +20,13 @@ mod encoding;
 pub mod enrol;
 mod jws;
 pub mod keys;
+pub mod life;
 pub mod login_id;
 pub mod number;
 pub mod registrar;
 pub mod relay;
 pub mod request;
+pub mod roots;
 pub mod seal;
 pub mod text;
 pub mod time;

@@ -184,6 +184,9 @@ pub enum HostWant {
         /// Seconds that it lives, at most [`LINK_TTL`].
         ttl: u32,
     },
+    /// Its next certificate, for the keys that it has. It holds no key on purpose: a host that wants other keys joins
+    /// anew with a token.
+    Renew,
 }
 
 impl HostAsk {
@@ -278,6 +281,8 @@ pub enum DeviceWant {
     },
     /// It is to be removed.
     Leave,
+    /// Its next certificate, for the keys that it has.
+    Renew,
 }
 
 impl DeviceCall {
@@ -330,7 +335,7 @@ struct ReplyEnvelope {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Reply {
-    /// The host's certificate.
+    /// The host's certificate. To [`HostWant::Renew`]: the next one, or the one that it has while no later one can be had.
     HostCertified {
         /// Certificate.
         host: String,
@@ -361,6 +366,11 @@ pub enum Reply {
     },
     /// The device is removed.
     Left,
+    /// The device's certificate: the next one, or the one that it has while no later one can be had.
+    DeviceCertified {
+        /// Certificate.
+        device: String,
+    },
     /// The call was understood and refused.
     Refused {
         /// Why.
@@ -378,6 +388,8 @@ pub struct MyDevice {
     pub device: String,
     /// What the user calls it now.
     pub label: ShortText,
+    /// When it was enrolled; its certificate only says when that was made.
+    pub since: UnixTime,
 }
 
 /// How an enrolment stands.

@@ -2,7 +2,7 @@
 //!
 //! | call | who | what |
 //! |---|---|---|
-//! | `GET /v1/trust` | anyone | [`TrustInfo`]: public keys and the issuer's certificate; believed only against a pin |
+//! | `GET /v1/trust` | anyone | [`TrustInfo`]: roots and issuers' certificates; believed only against a pin |
 //! | `POST /v1/registrar` | anyone | a sealed [`crate::registrar::Sealed`] call, and its reply |
 //! | `POST /v1/push` | host | a [`Push`]; the same id again is the same push |
 //! | `DELETE /v1/push/{id}` | host | withdraws it; of an ended push it is no error |
@@ -14,8 +14,10 @@
 //! and posts, nothing more: no approval rests on it.
 
 use crate::encoding::{Bytes, Id, ShortText};
+use crate::enrol::Token;
 use crate::jws::{self, JwsError, Typ, V1};
 use crate::keys::{KeyId, SigningKey, VerifyingKey};
+use crate::roots::{MAX_STEPS, RootSet};
 use crate::time::UnixTime;
 use serde::{Deserialize, Serialize};
 
@@ -32,12 +34,28 @@ pub const KEEP_ALIVE: u64 = 15;
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TrustInfo {
-    /// The roots' public keys.
+    /// The roots with which this registrar began, each pinned by itself.
     pub roots: Vec<VerifyingKey>,
-    /// The issuer's certificate.
-    pub issuer: String,
+    /// Every later set of roots, in order: [`crate::roots::RootSet::step`].
+    pub steps: Vec<String>,
+    /// The certificates of the issuing keys that live, newest first.
+    pub issuers: Vec<String>,
     /// The relay's clock.
     pub now: UnixTime,
+}
+
+impl TrustInfo {
+    /// The set of roots that `token` names, with its document where it is no single key: an anchor comes from the token,
+    /// never from the network (R23).
+    pub fn chosen_by(&self, token: &Token) -> Option<(RootSet, Option<&str>)> {
+        if let Some(key) = token.choose_root(&self.roots) {
+            return Some((RootSet::of_key(key.clone()), None));
+        }
+        self.steps.iter().take(MAX_STEPS).find_map(|step| {
+            let set = RootSet::of_document(step).ok()?;
+            (set.fingerprint() == token.root).then_some((set, Some(step.as_str())))
+        })
+    }
 }
 
 /// One push.

@@ -2,10 +2,11 @@
 
 use super::{Pending, PushError, PushService, Waiting, bounds};
 use crate::clock::boot_now;
-use crate::host::Enrolled;
+use crate::standing::Standing;
 use assent_proto::Id;
+use assent_proto::cert::Issuer;
 use assent_proto::registrar::{Ask, Reply, Sealed};
-use assent_proto::relay::{CLAIM_TTL, Claim, HostEvent, Problem, ProblemCode, Push, PushTaken};
+use assent_proto::relay::{CLAIM_TTL, Claim, HostEvent, Problem, ProblemCode, Push, PushTaken, TrustInfo};
 use assent_proto::time::{BootTime, UnixTime};
 use futures_util::StreamExt;
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
@@ -22,7 +23,7 @@ const SEND_DEADLINE: Duration = Duration::from_secs(8);
 pub struct Relay {
     client: Client,
     url: String,
-    host: Arc<Enrolled>,
+    host: Arc<Standing>,
     waiting: Arc<Waiting>,
     listening: AtomicBool,
     /// Grows whenever devices may have changed, as far as this host has heard.
@@ -34,7 +35,7 @@ pub struct Relay {
 
 impl Relay {
     /// A relay at `url` for an enrolled host. [`Relay::listen`] must run beside it.
-    pub fn new(client: Client, url: String, host: Arc<Enrolled>, waiting: Arc<Waiting>) -> Self {
+    pub fn new(client: Client, url: String, host: Arc<Standing>, waiting: Arc<Waiting>) -> Self {
         Self {
             client,
             url,
@@ -54,10 +55,36 @@ impl Relay {
             .then(|| self.generation.load(Ordering::Acquire))
     }
 
-    /// Asks the registrar through the relay, which reads nothing of it.
+    /// Asks the registrar through the relay, which reads nothing of it. A call that came back because the registrar has
+    /// changed its issuing key is made once more, sealed to the new one.
     pub async fn ask(&self, ask: Ask) -> Result<Reply, PushError> {
-        let (sealed, open) =
-            assent_proto::registrar::call(&self.host.issuer, &self.host.keys.kem.public(), ask).map_err(refused)?;
+        let first = self.newest_issuer().await?;
+        if let Some(reply) = self.ask_sealed(&first, ask.clone()).await? {
+            return Ok(reply);
+        }
+        self.learn_trust().await?;
+        let reply = self.ask_sealed(&self.newest_issuer().await?, ask).await?;
+        reply.ok_or_else(|| {
+            PushError::Refused("the registrar cannot open what is sealed to its newest issuing key".into())
+        })
+    }
+
+    /// The newest issuing key that lives; if all that are known here have ended, asked for first.
+    async fn newest_issuer(&self) -> Result<Issuer, PushError> {
+        let newest = || self.host.now().issuers.newest(UnixTime::now()).cloned();
+        if let Some(issuer) = newest() {
+            return Ok(issuer);
+        }
+        self.learn_trust().await?;
+        newest().ok_or_else(|| {
+            PushError::Refused("no issuing key of the registrar lives; its log says how to make the next one".into())
+        })
+    }
+
+    /// `None`: the relay does not take the call as it is; most likely the issuing key is not in use any more.
+    async fn ask_sealed(&self, issuer: &Issuer, ask: Ask) -> Result<Option<Reply>, PushError> {
+        let keys = Arc::clone(&self.host.now().keys);
+        let (sealed, open) = assent_proto::registrar::call(issuer, &keys.kem.public(), ask).map_err(refused)?;
         let response = self
             .client
             .post(format!("{}/v1/registrar", self.url))
@@ -66,8 +93,20 @@ impl Relay {
             .send()
             .await
             .map_err(unreachable)?;
+        if response.status() == StatusCode::BAD_REQUEST {
+            return Ok(None);
+        }
         let sealed: Sealed = bounds::json(ok(response).await?).await?;
-        open.reply(&self.host.keys.kem, &sealed).map_err(refused)
+        open.reply(&keys.kem, &sealed).map(Some).map_err(refused)
+    }
+
+    /// Hears which issuing keys and roots there are, and takes what verifies under the pinned ones.
+    pub async fn learn_trust(&self) -> Result<(), PushError> {
+        let request = self.client.get(format!("{}/v1/trust", self.url)).timeout(CALL_DEADLINE);
+        let info: TrustInfo = bounds::json(ok(request.send().await.map_err(unreachable)?).await?).await?;
+        let host = Arc::clone(&self.host);
+        let learned = tokio::task::spawn_blocking(move || host.learn(&info, UnixTime::now()));
+        learned.await.map_err(refused)?.map_err(refused)
     }
 
     /// The registrar's clock, as far as it is known: calls to it carry its time.
@@ -152,8 +191,9 @@ impl Relay {
         {
             return Ok(bearer.clone());
         }
-        let sub = self.host.host.claims().host_id;
-        let bearer = Claim::sign(&self.host.keys.sign, &self.url, sub, self.relay_now()).map_err(refused)?;
+        let host = self.host.now();
+        let sub = host.host.claims().host_id;
+        let bearer = Claim::sign(&host.keys.sign, &self.url, sub, self.relay_now()).map_err(refused)?;
         *claim = Some((bearer.clone(), now.plus(Duration::from_secs(CLAIM_TTL / 2))));
         Ok(bearer)
     }

@@ -1,16 +1,17 @@
 //! `assentctl authenticator devices`: which devices approve for the same people as this one, by the registrar's own word.
 
-use super::DirArg;
 use super::store::Registration;
-use crate::failure::{Done, Failure, no_randomness};
+use super::{DirArg, renew};
+use crate::failure::{Done, Failure};
 use crate::gateway_client::Gateway;
 use crate::report::report;
 use crate::seconds::moment;
+use assent_proto::ShortText;
 use assent_proto::enrol::short_fingerprint;
-use assent_proto::registrar::{Ask, DeviceCall, DeviceWant, MyDevice, Reply};
+use assent_proto::life::Age;
+use assent_proto::registrar::{DeviceWant, MyDevice, Reply};
 use assent_proto::text::visible;
 use assent_proto::time::UnixTime;
-use assent_proto::{Id, ShortText};
 use clap::Args;
 use serde_json::{Value, json};
 use std::path::PathBuf;
@@ -36,8 +37,17 @@ pub struct Devices {
 
 impl Devices {
     pub(super) async fn run(&self) -> Done {
-        let registration = Registration::load(&self.dir.path()?, UnixTime::now())?;
-        match self.ask(&registration, self.want()?).await? {
+        let dir = self.dir.path()?;
+        let mut registration = Registration::load(&dir, UnixTime::now())?;
+        let ca_file = self.ca_file.as_deref().or(registration.ca_file.as_deref());
+        let gateway = Gateway::new(&registration.gateway, ca_file)?;
+        // A certificate that ended can do nothing else; one that is due is renewed beside.
+        if let Err(failure) = renew::once(&dir, &mut registration, &gateway).await
+            && registration.device.life().age(UnixTime::now()) >= Age::Ended
+        {
+            return Err(failure);
+        }
+        match renew::ask(&registration, &gateway, self.want()?).await? {
             Reply::MyDevices { devices } => self.list(&registration, &devices),
             Reply::Left => {
                 report(self.json, &json!({"left": true}), || {
@@ -63,27 +73,13 @@ impl Devices {
         }
     }
 
-    async fn ask(&self, registration: &Registration, what: DeviceWant) -> Done<Reply> {
-        let ca_file = self.ca_file.as_deref().or(registration.ca_file.as_deref());
-        let gateway = Gateway::new(&registration.gateway, ca_file)?;
-        let n = Id::random().map_err(no_randomness)?;
-        // By the registrar's clock, which decides whether a call is of now.
-        let now = gateway.trust_info().await?.now;
-        let device = registration.device.claims().device_id;
-        let signed = DeviceCall::sign(&registration.keys.sign, device, n, now, what)
-            .map_err(|e| Failure::Refused(e.to_string()))?;
-        gateway
-            .call(&registration.issuer, &registration.keys.kem, Ask::DeviceCall { signed })
-            .await
-    }
-
     fn list(&self, registration: &Registration, devices: &[MyDevice]) -> Done {
         let own = registration.device.claims().device_id;
         let mut lines = vec![format!("{} devices approve for you:", devices.len())];
         let mut values: Vec<Value> = Vec::new();
         for listed in devices {
             let device = registration
-                .issuer
+                .issuers
                 .verify_device(&listed.device, UnixTime::now())
                 .map_err(|e| Failure::Refused(format!("a certificate in the list is not valid: {e}")))?;
             let claims = device.claims();
@@ -92,7 +88,7 @@ impl Devices {
                 "device_id": claims.device_id,
                 "label": listed.label,
                 "this": this,
-                "since": claims.nbf,
+                "since": listed.since,
                 "expires": claims.exp,
                 "fingerprint": short_fingerprint(&claims.sign),
             }));
@@ -101,7 +97,7 @@ impl Devices {
                 visible(listed.label.as_str()),
                 if this { " (this one)" } else { "" },
                 claims.device_id,
-                moment(claims.nbf),
+                moment(listed.since),
                 short_fingerprint(&claims.sign),
             ));
         }

@@ -2,7 +2,7 @@
 
 use super::DirArg;
 use super::link::Link;
-use super::store::{self, Registration};
+use super::store::{self, Anchor, Registration};
 use crate::failure::{Done, Failure, no_randomness};
 use crate::gateway_client::{Gateway, pin};
 use crate::report::report;
@@ -12,6 +12,7 @@ use assent_proto::cert::{Device, Issuer};
 use assent_proto::enrol::{Enrolment, short_fingerprint};
 use assent_proto::keys::KeyPair;
 use assent_proto::registrar::{Ask, CALL_WINDOW, DeviceAsk, ENROL_TTL, EnrolmentState, Reply};
+use assent_proto::roots::Lineage;
 use assent_proto::text::visible;
 use assent_proto::time::UnixTime;
 use assent_proto::{Id, ShortText};
@@ -51,16 +52,18 @@ impl Enroll {
         let dir = self.dir.path()?;
         store::prepare(&dir)?;
         let info = gateway.trust_info().await?;
-        let (root, issuer) = pin(&info, &link.token, gateway.base())?;
+        let pinned = pin(&info, &link.token, gateway.base())?;
+        let issuer = &pinned.issuer;
         let clock = Clock::beside(info.now);
         let keys = KeyPair::generate().map_err(no_randomness)?;
-        self.come(&gateway, &issuer, &keys, &link, &clock).await?;
-        let device = wait(&gateway, &issuer, &keys, link.token.id, &clock).await?;
+        self.come(&gateway, issuer, &keys, &link, &clock).await?;
+        let device = wait(&gateway, issuer, &keys, link.token.id, &clock).await?;
         let registration = Registration {
             keys,
             device,
-            root,
-            issuer,
+            anchor: Anchor::of(&pinned),
+            roots: Lineage::new(pinned.roots.clone()),
+            issuers: pinned.issuers,
             gateway: gateway.base().to_owned(),
             ca_file: self.ca_file.clone(),
         };
@@ -173,7 +176,8 @@ fn state(reply: Reply) -> Done<EnrolmentState> {
         | Reply::EnrolmentOpen { .. }
         | Reply::LinkOpen { .. }
         | Reply::MyDevices { .. }
-        | Reply::Left => Err(Failure::Refused(
+        | Reply::Left
+        | Reply::DeviceCertified { .. } => Err(Failure::Refused(
             "the registrar replied to something else; nothing was registered".into(),
         )),
     }

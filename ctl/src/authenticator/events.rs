@@ -3,6 +3,7 @@
 
 use crate::gateway_client::{CallFailure, Gateway};
 use assent_proto::Id;
+use assent_proto::cert::Trust;
 use assent_proto::keys::SigningKey;
 use assent_proto::relay::{CLAIM_TTL, Claim, DeviceEvent, ProblemCode};
 use assent_proto::time::{BootTime, UnixTime};
@@ -26,6 +27,10 @@ pub enum Heard {
     Refused(String),
     /// An event.
     Event(DeviceEvent),
+    /// Something that the person should know.
+    Remark(String),
+    /// Other roots count from here on.
+    Roots(Trust),
 }
 
 /// Time since boot, suspended time included.

@@ -1,15 +1,16 @@
 //! `assentctl authenticator listen`: hears, verifies, shows, asks, sends. What is not verified is not drawn (R29).
 
-use super::DirArg;
 use super::desk::{Answer, Desk, Input, Output};
 use super::draw::named;
 use super::events::{Caller, Heard, boot_now};
 use super::store::Registration;
+use super::{DirArg, renew};
 use crate::failure::{Done, Failure};
 use crate::gateway_client::{CallFailure, Gateway};
 use crate::terminal::{self, Charset};
 use assent_proto::answer::{self, Decision};
 use assent_proto::cert::Trust;
+use assent_proto::life::Age;
 use assent_proto::relay::{DeviceEvent, ProblemCode};
 use assent_proto::request::{self, VerifiedRequest};
 use assent_proto::seal::{self, Purpose};
@@ -42,9 +43,13 @@ pub struct Listen {
 
 impl Listen {
     pub(super) async fn run(&self) -> Done {
-        let registration = Registration::load(&self.dir.path()?, UnixTime::now())?;
+        let dir = self.dir.path()?;
+        let mut registration = Registration::load(&dir, UnixTime::now())?;
         let ca_file = self.ca_file.as_deref().or(registration.ca_file.as_deref());
         let gateway = Gateway::new(&registration.gateway, ca_file)?;
+        if registration.device.life().age(UnixTime::now()) >= Age::Ended {
+            renew::once(&dir, &mut registration, &gateway).await?;
+        }
         let caller = Caller::new(
             &registration.keys.sign,
             registration.device.claims().device_id,
@@ -56,7 +61,7 @@ impl Listen {
             registration: &registration,
             gateway: &gateway,
             caller: &caller,
-            trust: Trust::new(vec![registration.root.clone()]),
+            trust: registration.trust(),
             charset: Charset::of_locale(),
             desk: Desk::new(Charset::of_locale()),
             lines: terminal::lines(),
@@ -65,7 +70,8 @@ impl Listen {
         tokio::select! {
             done = session.run(heard) => done,
             // If it ends, it has said why, and the session acts on that.
-            () = async { caller.hear(sender).await; std::future::pending().await } => Ok(()),
+            () = async { caller.hear(sender.clone()).await; std::future::pending().await } => Ok(()),
+            () = renew::look_after(&dir, &gateway, sender.clone()) => Ok(()),
         }
     }
 }
@@ -145,6 +151,11 @@ impl Session<'_> {
                     "the gateway refuses this device: {}. It may have been revoked; ask your administrator, or enrol again",
                     visible(&why)
                 )));
+            }
+            Heard::Remark(text) => self.remark(&text),
+            Heard::Roots(trust) => {
+                self.remark("The registrar's roots have changed; those before have signed the new ones.");
+                self.trust = trust;
             }
             Heard::Event(DeviceEvent::Withdrawn { id, why }) => {
                 return Ok(self.desk.step(boot_now(), Input::Withdrawn(id, why)));

@@ -32,8 +32,9 @@ impl Show {
             "identities": claims.identities,
             "level_max": claims.level_max,
             "fingerprint": short_fingerprint(&claims.sign),
-            "root": short_fingerprint(&registration.root),
-            "issuer": short_fingerprint(&registration.issuer.claims().sign),
+            "root": registration.roots.current().fingerprint(),
+            "roots_version": registration.roots.current().version(),
+            "issuer": registration.issuer().ok().map(|issuer| short_fingerprint(&issuer.claims().sign)),
             "gateway": registration.gateway,
             "expires": claims.exp,
         });
@@ -47,7 +48,7 @@ impl Show {
                 identities.join(", "),
                 claims.level_max.name(),
                 short_fingerprint(&claims.sign),
-                short_fingerprint(&registration.root),
+                registration.roots.current().fingerprint(),
                 visible(&registration.gateway),
                 moment(claims.exp)
             )

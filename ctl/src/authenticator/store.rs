@@ -2,8 +2,12 @@
 
 use crate::failure::{Done, Failure};
 use crate::files::{self, SECRET};
-use assent_proto::cert::{Device, Issuer, Trust};
+use crate::gateway_client::Pinned;
+use assent_proto::cert::{Device, Issuer, Issuers, MAX_ISSUERS, Trust};
 use assent_proto::keys::{KeyPair, VerifyingKey};
+use assent_proto::life::RENEWAL_GRACE;
+use assent_proto::relay::TrustInfo;
+use assent_proto::roots::{Lineage, RootSet};
 use assent_proto::time::UnixTime;
 use serde::{Deserialize, Serialize};
 use std::os::unix::fs::PermissionsExt as _;
@@ -15,14 +19,46 @@ pub struct Registration {
     pub keys: KeyPair,
     /// Its certificate.
     pub device: Device,
-    /// The pinned root.
-    pub root: VerifyingKey,
-    /// The issuer that certified it.
-    pub issuer: Issuer,
+    /// What the link pinned.
+    pub anchor: Anchor,
+    /// The pinned roots, and those that followed on them.
+    pub roots: Lineage,
+    /// Every issuer that they vouch for.
+    pub issuers: Issuers,
     /// The gateway's address.
     pub gateway: String,
     /// Authorities that TLS to the gateway needs beside the system's, if any.
     pub ca_file: Option<PathBuf>,
+}
+
+/// What is pinned, as it is kept.
+pub enum Anchor {
+    /// A single key, in `root.pub`.
+    Key(VerifyingKey),
+    /// A set of roots, in `root.jws`.
+    Set(String),
+}
+
+impl Anchor {
+    /// What a link pinned.
+    pub fn of(pinned: &Pinned) -> Self {
+        match (&pinned.document, pinned.roots.keys()) {
+            (None, [key]) => Self::Key(key.clone()),
+            (document, _) => Self::Set(document.clone().unwrap_or_default()),
+        }
+    }
+
+    fn read(dir: &Path) -> Done<(Self, RootSet)> {
+        let bad = |name: &str, e: &dyn std::fmt::Display| Failure::Input(format!("{}: {e}", dir.join(name).display()));
+        if files::exists(&dir.join("root.jws")) {
+            let document = files::read_public(&dir.join("root.jws"))?.trim().to_owned();
+            let set = RootSet::of_document(&document).map_err(|e| bad("root.jws", &e))?;
+            return Ok((Self::Set(document), set));
+        }
+        let key =
+            VerifyingKey::from_pem(&files::read_public(&dir.join("root.pub"))?).map_err(|e| bad("root.pub", &e))?;
+        Ok((Self::Key(key.clone()), RootSet::of_key(key)))
+    }
 }
 
 #[derive(Serialize, Deserialize)]
@@ -33,6 +69,8 @@ struct Settings {
 
 /// The file that completes a registration.
 const DEVICE: &str = "device.jws";
+/// The steps from the pinned roots, one a line.
+const ROOTS: &str = "roots.jws";
 
 /// Whether a registration is there.
 pub fn present(dir: &Path) -> bool {
@@ -75,8 +113,11 @@ impl Registration {
             gateway: self.gateway.clone(),
         });
         put("authenticator.toml", &settings.map_err(|e| failed(&e))?)?;
-        put("root.pub", &self.root.to_pem().map_err(|e| failed(&e))?)?;
-        put("issuer.jws", &format!("{}\n", self.issuer.document()))?;
+        match &self.anchor {
+            Anchor::Key(key) => put("root.pub", &key.to_pem().map_err(|e| failed(&e))?)?,
+            Anchor::Set(document) => put("root.jws", &format!("{document}\n"))?,
+        }
+        put("issuer.jws", &lines(self.issuers.documents()))?;
         if let Some(ca_file) = &self.ca_file {
             put("ca.pem", &files::read_public(ca_file)?)?;
         }
@@ -84,7 +125,7 @@ impl Registration {
         put(DEVICE, &format!("{}\n", self.device.document()))
     }
 
-    /// Reads it, and verifies its own certificate as of `now`.
+    /// Reads it, and verifies its own certificate as of `now`; one that ended a while ago can still be renewed.
     pub fn load(dir: &Path, now: UnixTime) -> Done<Self> {
         if !files::exists(&dir.join(DEVICE)) {
             return Err(Failure::Input(format!(
@@ -98,19 +139,33 @@ impl Registration {
             KeyPair::from_file(&files::read_secret(&dir.join("device.key"))?).map_err(|e| bad("device.key", &e))?;
         let settings: Settings = toml::from_str(&files::read_public(&dir.join("authenticator.toml"))?)
             .map_err(|e| bad("authenticator.toml", &e))?;
-        let root =
-            VerifyingKey::from_pem(&files::read_public(&dir.join("root.pub"))?).map_err(|e| bad("root.pub", &e))?;
-        let issuer = Trust::new(vec![root.clone()])
-            .verify_issuer(files::read_public(&dir.join("issuer.jws"))?.trim(), now)
-            .map_err(|e| bad("issuer.jws", &e))?;
-        let device = issuer
-            .verify_device(files::read_public(&dir.join(DEVICE))?.trim(), now)
+        let (anchor, pinned) = Anchor::read(dir)?;
+        let steps = match files::exists(&dir.join(ROOTS)) {
+            true => files::read_public(&dir.join(ROOTS))?,
+            false => String::new(),
+        };
+        let steps: Vec<String> = steps.lines().map(ToOwned::to_owned).collect();
+        let roots = Lineage::replay(pinned, &steps).map_err(|e| {
+            bad(
+                ROOTS,
+                &format!(
+                    "{e}. It holds which roots this device has followed to; restore it from a backup, or enrol again"
+                ),
+            )
+        })?;
+        // Its own certificate may be of a root that is no more; others judge that, and it is renewed.
+        let ever = Trust::of(roots.sets().iter().rev().cloned().collect());
+        let issuers = files::read_public(&dir.join("issuer.jws"))?;
+        let certificate = files::read_public(&dir.join(DEVICE))?;
+        let device = Issuers::under(&ever, issuers.lines())
+            .verify_device_renewable(certificate.trim(), now, RENEWAL_GRACE)
             .map_err(|e| {
                 Failure::Refused(format!(
                     "{}: {e}; if it has expired, enrol again",
                     dir.join(DEVICE).display()
                 ))
             })?;
+        let issuers = Issuers::under(&trust_of(&roots), issuers.lines());
         if device.claims().sign != keys.sign.public() || device.claims().kem != keys.kem.public() {
             return Err(bad(DEVICE, &"it is the certificate of other keys than device.key"));
         }
@@ -118,10 +173,85 @@ impl Registration {
         Ok(Self {
             keys,
             device,
-            root,
-            issuer,
+            anchor,
+            roots,
+            issuers,
             gateway: settings.gateway,
             ca_file,
         })
     }
+
+    /// The roots that count now.
+    pub fn trust(&self) -> Trust {
+        trust_of(&self.roots)
+    }
+
+    /// The newest issuing key that lives: calls are sealed to it.
+    pub fn issuer(&self) -> Done<&Issuer> {
+        self.issuers.newest(UnixTime::now()).ok_or_else(|| {
+            Failure::Refused(
+                "no issuing key of the registrar that is known here lives; its administrator makes the next one (assentctl registrar request)"
+                    .into(),
+            )
+        })
+    }
+
+    /// Takes what verifies of the relay's word, and keeps it: steps of the roots, and issuers under them. Whether the roots
+    /// are others now.
+    pub fn learn(&mut self, dir: &Path, info: &TrustInfo) -> Done<bool> {
+        let followed = self.roots.follow(&info.steps);
+        if let (0, Some(why)) = (followed.steps, &followed.refused) {
+            eprintln!("The gateway offers roots that do not follow on the pinned one; they are refused: {why}");
+        }
+        let moved = followed.steps > 0;
+        let ended = UnixTime(UnixTime::now().0.saturating_sub(RENEWAL_GRACE));
+        let offered = Issuers::under(&self.trust(), info.issuers.iter().map(String::as_str));
+        let more = self.issuers.learn(offered, ended);
+        let replace = |name: &str, text: &str| files::replace(&dir.join(name), text, SECRET, None);
+        if more || moved {
+            // Those that are in the file stay as well: one of them has signed the certificate that is in use.
+            let before = files::read_public(&dir.join("issuer.jws"))?;
+            let old = before
+                .lines()
+                .filter(|line| !self.issuers.documents().any(|known| known == *line));
+            replace(
+                "issuer.jws",
+                &lines(self.issuers.documents().chain(old).take(2 * MAX_ISSUERS)),
+            )?;
+        }
+        if moved {
+            replace(ROOTS, &lines(self.roots.steps().iter().map(String::as_str)))?;
+        }
+        Ok(moved)
+    }
+
+    /// Takes the next certificate, if it is one, and keeps it. `false`: it is the one that is there.
+    pub fn renewed(&mut self, dir: &Path, document: &str) -> Done<bool> {
+        if document == self.device.document() {
+            return Ok(false);
+        }
+        let device = self
+            .issuers
+            .verify_device(document, UnixTime::now())
+            .map_err(|e| Failure::Refused(format!("the certificate that came is not valid: {e}")))?;
+        let (old, new) = (self.device.claims(), device.claims());
+        let same = new.sign == old.sign
+            && new.kem == old.kem
+            && new.device_id == old.device_id
+            && new.identities == old.identities;
+        if !same {
+            return Err(Failure::Refused("the certificate that came is another device's".into()));
+        }
+        files::replace(&dir.join(DEVICE), &format!("{document}\n"), SECRET, None)?;
+        self.device = device;
+        Ok(true)
+    }
+}
+
+fn trust_of(roots: &Lineage) -> Trust {
+    Trust::of(vec![roots.current().clone()])
+}
+
+fn lines<'a>(documents: impl Iterator<Item = &'a str>) -> String {
+    documents.map(|document| format!("{document}\n")).collect()
 }

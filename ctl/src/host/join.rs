@@ -3,12 +3,12 @@
 
 use crate::failure::{Done, Failure, no_randomness};
 use crate::files::{self, Owner, PUBLIC, SECRET};
-use crate::gateway_client::{Gateway, pin};
+use crate::gateway_client::{Gateway, Pinned, pin};
 use crate::report::report;
 use crate::seconds::moment;
 use crate::terminal;
 use assent_proto::ShortText;
-use assent_proto::cert::{Host, Issuer};
+use assent_proto::cert::Host;
 use assent_proto::enrol::{Token, short_fingerprint};
 use assent_proto::keys::{KeyPair, VerifyingKey};
 use assent_proto::registrar::{Ask, HostJoin, Reply};
@@ -51,8 +51,7 @@ pub struct Join {
 /// What the registrar certified.
 struct Joined {
     keys: KeyPair,
-    root: VerifyingKey,
-    issuer: Issuer,
+    pinned: Pinned,
     host: Host,
 }
 
@@ -112,7 +111,8 @@ impl Join {
 
     async fn ask(&self, gateway: &Gateway, token: &Token) -> Done<Joined> {
         let info = gateway.trust_info().await?;
-        let (root, issuer) = pin(&info, token, gateway.base())?;
+        let pinned = pin(&info, token, gateway.base())?;
+        let issuer = &pinned.issuer;
         let keys = KeyPair::generate().map_err(no_randomness)?;
         let name = match &self.name {
             Some(name) => name.clone(),
@@ -121,7 +121,7 @@ impl Join {
         let display = ShortText::new(name).ok_or_else(|| Failure::Input("the name is too long".into()))?;
         // The registrar's clock decides whether a call is of now; ours may be off without harm here.
         let join = HostJoin::new(token, &keys, display, info.now).map_err(|e| Failure::Refused(e.to_string()))?;
-        let reply = gateway.call(&issuer, &keys.kem, Ask::JoinHost(join)).await?;
+        let reply = gateway.call(issuer, &keys.kem, Ask::JoinHost(join)).await?;
         let document = match reply {
             Reply::HostCertified { host } => host,
             Reply::Refused { code: _, text } => {
@@ -135,7 +135,8 @@ impl Join {
             | Reply::Enrolment(_)
             | Reply::LinkOpen { .. }
             | Reply::MyDevices { .. }
-            | Reply::Left => {
+            | Reply::Left
+            | Reply::DeviceCertified { .. } => {
                 return Err(Failure::Refused(
                     "the registrar replied to something else; nothing was written".into(),
                 ));
@@ -151,26 +152,16 @@ impl Join {
                 "the certificate that came is for other keys; nothing was written".into(),
             ));
         }
-        Ok(Joined {
-            keys,
-            root,
-            issuer,
-            host,
-        })
+        Ok(Joined { keys, pinned, host })
     }
 
     /// `host.jws` comes last: with it, the host has joined.
     fn store(&self, joined: &Joined, owner: Owner) -> Done {
         let key_file = joined.keys.to_file().map_err(|e| Failure::Refused(e.to_string()))?;
-        let root = joined.root.to_pem().map_err(|e| Failure::Refused(e.to_string()))?;
         let line = |document: &str| format!("{document}\n");
-        files::replace(&self.trust_dir.join("registrar.pub"), &root, PUBLIC, None)?;
-        files::replace(
-            &self.state_dir.join("issuer.jws"),
-            &line(joined.issuer.document()),
-            PUBLIC,
-            Some(owner),
-        )?;
+        self.store_root(&joined.pinned)?;
+        let issuers: String = joined.pinned.issuers.documents().map(line).collect();
+        files::replace(&self.state_dir.join("issuer.jws"), &issuers, PUBLIC, Some(owner))?;
         files::replace(&self.state_dir.join("host.key"), &key_file, SECRET, Some(owner))?;
         files::replace(
             &self.state_dir.join("host.jws"),
@@ -180,14 +171,39 @@ impl Join {
         )
     }
 
+    /// A single key as PEM, a later set of roots as the document that it is. What was pinned for this registrar before goes:
+    /// it would go on to be believed.
+    fn store_root(&self, pinned: &Pinned) -> Done {
+        let [key, set] = ["registrar.pub", "registrar.root"].map(|name| self.trust_dir.join(name));
+        let other = match (&pinned.document, pinned.roots.keys()) {
+            (Some(document), _) => {
+                files::replace(&set, &format!("{document}\n"), PUBLIC, None)?;
+                key
+            }
+            (None, [root]) => {
+                let root = root.to_pem().map_err(|e| Failure::Refused(e.to_string()))?;
+                files::replace(&key, &root, PUBLIC, None)?;
+                set
+            }
+            (None, _) => return Err(Failure::Refused("the token names no single root".into())),
+        };
+        match std::fs::remove_file(&other) {
+            Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(Failure::Refused(format!(
+                "{} cannot be removed ({e}): remove it, or this host goes on to believe it",
+                other.display()
+            ))),
+            _ => Ok(()),
+        }
+    }
+
     fn say(&self, gateway: &Gateway, joined: &Joined) {
         let claims = joined.host.claims();
         let value = json!({
             "host_id": claims.host_id.encode(),
             "name": claims.display.as_str(),
             "fingerprint": short_fingerprint(&claims.sign).encode(),
-            "root": short_fingerprint(&joined.root).encode(),
-            "issuer": short_fingerprint(&joined.issuer.claims().sign).encode(),
+            "root": joined.pinned.roots.fingerprint().encode(),
+            "issuer": short_fingerprint(&joined.pinned.issuer.claims().sign).encode(),
             "expires": claims.exp,
             "gateway": gateway.base(),
         });
@@ -198,8 +214,8 @@ impl Join {
                 visible(claims.display.as_str()),
                 claims.host_id,
                 short_fingerprint(&claims.sign),
-                short_fingerprint(&joined.root),
-                short_fingerprint(&joined.issuer.claims().sign),
+                joined.pinned.roots.fingerprint(),
+                short_fingerprint(&joined.pinned.issuer.claims().sign),
                 moment(claims.exp),
                 gateway.base()
             )

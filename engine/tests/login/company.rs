@@ -11,6 +11,7 @@ use assent_proto::enrol::{Enrolment, Token};
 use assent_proto::keys::{KeyPair, SigningKey};
 use assent_proto::registrar::HostJoin;
 use assent_proto::request::{self, Details, Statement};
+use assent_proto::roots::RootSet;
 use assent_proto::seal::{self, Purpose};
 use assent_proto::text::Outside;
 use assent_proto::time::{BootTime, UnixTime};
@@ -263,7 +264,7 @@ impl Company {
             serial: Id::random().unwrap(),
             log_index: 1,
         };
-        let token = Token::random(&root.public()).unwrap();
+        let token = Token::random(&RootSet::of_key(root.public())).unwrap();
         let host_keys = KeyPair::generate().unwrap();
         let join = HostJoin::new(&token, &host_keys, text("web01"), now).unwrap();
         let join = join.verify(token.id, &token.secret).unwrap();

@@ -25,6 +25,7 @@ CREATE TABLE device (
     -- As the user calls it now; the certificate keeps the first label.
     label    TEXT NOT NULL,
     document TEXT NOT NULL,
+    -- When it was enrolled: a renewal changes document and exp alone.
     nbf      INTEGER NOT NULL,
     exp      INTEGER NOT NULL,
     revoked  INTEGER,

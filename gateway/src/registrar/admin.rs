@@ -68,10 +68,27 @@ pub struct Status {
     pub issuer: String,
     /// When its certificate ends.
     pub issuer_exp: u64,
-    /// The root's fingerprint.
+    /// Every issuing key that lives, newest first.
+    pub issuers: Vec<ListedIssuer>,
+    /// The first root's fingerprint.
     pub root: String,
+    /// Which version of the roots counts.
+    pub roots_version: u64,
+    /// What is to be done, and how.
+    pub warnings: Vec<String>,
     /// How often devices were added or removed.
     pub generation: u64,
+}
+
+/// An issuing key, for people.
+#[derive(Debug, Serialize)]
+pub struct ListedIssuer {
+    /// Its fingerprint.
+    pub key: String,
+    /// Valid from, in seconds since 1970.
+    pub nbf: u64,
+    /// Valid to.
+    pub exp: u64,
 }
 
 #[derive(Serialize)]
@@ -85,14 +102,14 @@ struct Revocation {
 impl Registrar {
     /// Makes a join token for a host of this name.
     pub async fn host_token(&self, name: &str, ttl: u64) -> Result<Token, TokenError> {
-        self.keys.issuer.allows_host(name)?;
+        self.keys().current().issuer.allows_host(name)?;
         if name == REGISTRAR_NAME {
             return Err(TokenError::Reserved);
         }
         if ttl == 0 || ttl > MAX_TOKEN_TTL {
             return Err(TokenError::Ttl);
         }
-        let token = Token::random(&self.keys.root).map_err(|_| StoreError::Random)?;
+        let token = Token::random(self.keys().roots.current()).map_err(|_| StoreError::Random)?;
         let _turn = self.turn.lock().await;
         let mut conn = self.pool.acquire().await.map_err(StoreError::from)?;
         rows::put_host_token(&mut conn, token.id, name, &token.secret, clock::now().plus(ttl)).await?;
@@ -186,13 +203,25 @@ impl Registrar {
             Chain::Broken(_) => None,
         };
         let mut conn = self.pool.acquire().await?;
-        let claims = self.keys.issuer.claims();
+        let (keys, now) = (self.keys(), clock::now());
+        let claims = keys.current().issuer.claims();
         Ok(Status {
             log_whole: log_rows.is_some(),
             log_rows,
             issuer: claims.sign.id().encode(),
             issuer_exp: claims.exp.0,
-            root: self.keys.root.id().encode(),
+            issuers: keys
+                .living()
+                .iter()
+                .map(|one| ListedIssuer {
+                    key: one.issuer.claims().sign.id().encode(),
+                    nbf: one.issuer.claims().nbf.0,
+                    exp: one.issuer.claims().exp.0,
+                })
+                .collect(),
+            root: keys.root.id().encode(),
+            roots_version: keys.roots.current().version(),
+            warnings: keys.ending(&self.state_dir, now).into_iter().collect(),
             generation: rows::generation(&mut conn).await?,
         })
     }

@@ -134,9 +134,10 @@ impl Registrar {
         };
         documents.sort_unstable();
         documents.dedup();
+        let keys = self.keys();
         let devices: Vec<Device> = documents
             .iter()
-            .filter_map(|document| self.keys.issuer.verify_device(document, now).ok())
+            .filter_map(|document| keys.verify_device(document, now).ok())
             .filter(|device| {
                 taken
                     .iter()
@@ -172,7 +173,9 @@ impl Registrar {
             .sign(&self.own_keys.sign)
             .map_err(|_| "the request could not be signed")?;
         let devices = wish.approvers.devices;
-        let sealed = seal_to_devices(&statement, &request, &host, &self.keys.issuer, &devices)
+        let keys = self.keys();
+        let issuer = keys.issuer_of(&host).ok_or("no issuer of its certificate is known")?;
+        let sealed = seal_to_devices(&statement, &request, &host, issuer, &devices)
             .map_err(|_| "the request could not be sealed")?;
         let push = Push {
             id,

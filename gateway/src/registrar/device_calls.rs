@@ -1,10 +1,11 @@
-//! What a certified device may ask: which devices its user has, another label, to be removed.
+//! What a certified device may ask: which devices its user has, another label, its next certificate, to be removed.
 
+use super::issue::Issued;
 use super::notice::Change;
 use super::{News, Registrar, first_time, near, refuse, refuse_clock};
 use crate::store::registrar::{self as rows, Certified};
 use crate::store::{SqliteConnection, StoreError};
-use assent_proto::cert::{DeviceOwner, Identity, MAX_LABEL};
+use assent_proto::cert::{Device, DeviceOwner, Identity, MAX_LABEL};
 use assent_proto::registrar::{DeviceCall, DeviceWant, MyDevice, Refused, Reply};
 use assent_proto::time::UnixTime;
 use assent_proto::{Id, ShortText};
@@ -30,7 +31,8 @@ impl Registrar {
         let Some(known) = rows::device_by_key(conn, &key).await? else {
             return Ok(unknown());
         };
-        let Ok(device) = self.keys.issuer.verify_device(&known.document, now) else {
+        // It may have ended a while ago: then it may ask for its next certificate and nothing else.
+        let Ok(device) = self.keys().verify_device_renewable(&known.document, now) else {
             return Ok(unknown());
         };
         let Ok(call) = DeviceCall::verify(signed, &device) else {
@@ -46,7 +48,21 @@ impl Registrar {
             identities: device.claims().identities.clone(),
             name: device.claims().name.clone(),
         };
+        let ended = self.keys().verify_device(device.document(), now).is_err();
         match call.what {
+            DeviceWant::Renew => {
+                if ended && self.was_replaced(conn, &device, now).await? {
+                    return Ok(refuse(
+                        Refused::Caller,
+                        "this device's time is over, and another one was registered since; register it anew",
+                    ));
+                }
+                return Ok(match self.renew_device(conn, news, &device, now).await? {
+                    Issued::Yes(device) => Reply::DeviceCertified { device },
+                    Issued::No(refusal) => refusal,
+                });
+            }
+            _ if ended => return Ok(unknown()),
             DeviceWant::Devices => {}
             DeviceWant::Rename { label } => {
                 if !fits(&label) {
@@ -64,6 +80,22 @@ impl Registrar {
         Ok(Reply::MyDevices {
             devices: devices.into_iter().map(mine).collect(),
         })
+    }
+
+    /// Whether a device that ended has no place to come back to: its user has registered another one since, and thinks that
+    /// this one is gone; or has as many as one may have.
+    async fn was_replaced(
+        &self,
+        conn: &mut SqliteConnection,
+        device: &Device,
+        now: UnixTime,
+    ) -> Result<bool, StoreError> {
+        let claims = device.claims();
+        if rows::enrolled_since(conn, claims.device_id, &claims.identities, claims.exp).await? {
+            return Ok(true);
+        }
+        let others = rows::active_of(conn, &claims.identities, now).await?.len();
+        Ok(others >= usize::from(self.rules.max_devices))
     }
 
     /// Removes a device in its user's own name.
@@ -110,5 +142,6 @@ fn mine(device: Certified) -> MyDevice {
     MyDevice {
         device: device.document,
         label: ShortText::cut(device.label),
+        since: device.nbf,
     }
 }

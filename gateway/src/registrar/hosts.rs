@@ -87,7 +87,13 @@ impl Registrar {
             return Ok(refuse(Refused::Replay, "this very call came before"));
         }
         let host_id = host.claims().host_id;
+        let ended = self.keys().verify_host(host.document(), now).is_err();
         match ask.what {
+            HostWant::Renew => match self.renew_host(conn, news, &host, now).await? {
+                Issued::Yes(host) => Ok(Reply::HostCertified { host }),
+                Issued::No(refusal) => Ok(refusal),
+            },
+            _ if ended => Ok(refuse_caller("its certificate has ended; it may only renew it")),
             HostWant::Devices { identity } => Self::devices(conn, &identity, now).await,
             HostWant::OpenEnrolment {
                 token_id,
@@ -108,6 +114,8 @@ impl Registrar {
         }
     }
 
+    /// The host of the key that a call claims. Its certificate may have ended a while ago: it may then renew it and ask
+    /// nothing else.
     async fn certified_host(
         &self,
         conn: &mut SqliteConnection,
@@ -123,10 +131,13 @@ impl Registrar {
         let Some(known) = known else {
             return Ok(Err(refuse_caller("its key is not certified, or not any more")));
         };
-        Ok(self.keys.issuer.verify_host(&known.document, now).map_err(|error| {
-            tracing::warn!(host = %known.id, %error, "a host's certificate does not hold");
-            refuse_caller("its certificate does not hold")
-        }))
+        Ok(self
+            .keys()
+            .verify_host_renewable(&known.document, now)
+            .map_err(|error| {
+                tracing::warn!(host = %known.id, %error, "a host's certificate does not hold");
+                refuse_caller("its certificate does not hold")
+            }))
     }
 
     async fn devices(conn: &mut SqliteConnection, identity: &Identity, now: UnixTime) -> Result<Reply, StoreError> {

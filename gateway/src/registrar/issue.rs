@@ -7,8 +7,12 @@ use crate::store::registrar as rows;
 use crate::store::relay::{Kind, Mailbox};
 use crate::store::{SqliteConnection, StoreError};
 use assent_proto::Id;
-use assent_proto::cert::{CertError, DeviceOwner, Issuance, sign_device, sign_host};
+use assent_proto::cert::{
+    CertError, DAY, Device, DeviceOwner, Host, Issuance, claimed_issuer, renew_device, renew_host, sign_device,
+    sign_host,
+};
 use assent_proto::enrol::DeviceRequest;
+use assent_proto::life::{Age, Life};
 use assent_proto::registrar::{HostRequest, Refused, Reply};
 use assent_proto::time::UnixTime;
 use std::sync::atomic::Ordering;
@@ -33,7 +37,8 @@ impl Registrar {
             Ok(issuance) => issuance,
             Err(refusal) => return Ok(Issued::No(refusal)),
         };
-        let (issuer, key) = (&self.keys.issuer, &self.keys.pair.sign);
+        let keys = self.keys();
+        let (issuer, key) = (&keys.current().issuer, &keys.current().pair.sign);
         let signed =
             sign_host(issuer, key, host_id, request, issuance).and_then(|document| issuer.verify_host(&document, now));
         let host = match signed {
@@ -63,7 +68,8 @@ impl Registrar {
             Ok(issuance) => issuance,
             Err(refusal) => return Ok(Issued::No(refusal)),
         };
-        let (issuer, key) = (&self.keys.issuer, &self.keys.pair.sign);
+        let keys = self.keys();
+        let (issuer, key) = (&keys.current().issuer, &keys.current().pair.sign);
         let id = random_id()?;
         let signed = sign_device(issuer, key, id, owner.clone(), request, issuance)
             .and_then(|document| issuer.verify_device(&document, now));
@@ -80,6 +86,89 @@ impl Registrar {
         });
         news.generation = Some(rows::next_generation(conn).await?);
         Ok(Issued::Yes(device.document().to_owned()))
+    }
+
+    /// Certifies a host anew, for the keys that it has. The certificate that it has is the answer where it is young, or where
+    /// no later one can be had because the issuing key ends with it: the log must not grow by impatience. One of an older
+    /// issuing key is always renewed.
+    pub(super) async fn renew_host(
+        &self,
+        conn: &mut SqliteConnection,
+        news: &mut News,
+        host: &Host,
+        now: UnixTime,
+    ) -> Result<Issued, StoreError> {
+        let keys = self.keys();
+        let (issuer, key) = (&keys.current().issuer, &keys.current().pair.sign);
+        let as_it_is = || Ok(Issued::Yes(host.document().to_owned()));
+        let of_this_key = claimed_issuer(host.document()) == Some(key.public().id());
+        if of_this_key && host.life().age(now) == Age::Young {
+            return as_it_is();
+        }
+        let issuance = match self.issuance(conn, self.lives.host_days, now).await? {
+            Ok(issuance) => issuance,
+            Err(refusal) => return Ok(Issued::No(refusal)),
+        };
+        let signed = renew_host(issuer, key, host, issuance).and_then(|document| issuer.verify_host(&document, now));
+        let renewed = match signed {
+            Ok(renewed) => renewed,
+            Err(error) => return Ok(Issued::No(not_signed(&error))),
+        };
+        if of_this_key && !is_later(renewed.life(), host.life()) {
+            return as_it_is();
+        }
+        let claims = renewed.claims();
+        log::append(conn, issuance.log_index, now, Entry::Host, renewed.document()).await?;
+        rows::put_host(conn, claims, renewed.document()).await?;
+        news.opened.push(Mailbox {
+            id: claims.host_id,
+            kind: Kind::Host,
+            key: claims.sign.clone(),
+        });
+        tracing::info!(host = %claims.host_id, until = claims.exp.0, "a host's certificate was renewed");
+        Ok(Issued::Yes(renewed.document().to_owned()))
+    }
+
+    /// Certifies a device anew: the same keys, people, label and level. Otherwise as [`Self::renew_host`].
+    pub(super) async fn renew_device(
+        &self,
+        conn: &mut SqliteConnection,
+        news: &mut News,
+        device: &Device,
+        now: UnixTime,
+    ) -> Result<Issued, StoreError> {
+        let keys = self.keys();
+        let (issuer, key) = (&keys.current().issuer, &keys.current().pair.sign);
+        let as_it_is = || Ok(Issued::Yes(device.document().to_owned()));
+        let of_this_key = claimed_issuer(device.document()) == Some(key.public().id());
+        if of_this_key && device.life().age(now) == Age::Young {
+            return as_it_is();
+        }
+        let issuance = match self.issuance(conn, self.lives.device_days, now).await? {
+            Ok(issuance) => issuance,
+            Err(refusal) => return Ok(Issued::No(refusal)),
+        };
+        let signed =
+            renew_device(issuer, key, device, issuance).and_then(|document| issuer.verify_device(&document, now));
+        let renewed = match signed {
+            Ok(renewed) => renewed,
+            Err(error) => return Ok(Issued::No(not_signed(&error))),
+        };
+        if of_this_key && !is_later(renewed.life(), device.life()) {
+            return as_it_is();
+        }
+        let claims = renewed.claims();
+        log::append(conn, issuance.log_index, now, Entry::Device, renewed.document()).await?;
+        rows::renew_device(conn, claims, renewed.document()).await?;
+        news.opened.push(Mailbox {
+            id: claims.device_id,
+            kind: Kind::Device,
+            key: claims.sign.clone(),
+        });
+        // Hosts that remember the old certificate ask anew; until then it holds as well: the key is the same.
+        news.generation = Some(rows::next_generation(conn).await?);
+        tracing::info!(device = %claims.device_id, until = claims.exp.0, "a device's certificate was renewed");
+        Ok(Issued::Yes(renewed.document().to_owned()))
     }
 
     async fn issuance(
@@ -104,6 +193,11 @@ impl Registrar {
     }
 }
 
+/// Whether a new certificate is worth its row in the log.
+fn is_later(renewed: Life, old: Life) -> bool {
+    renewed.exp > old.exp.plus(DAY / 24)
+}
+
 fn not_signed(error: &CertError) -> Reply {
     // Its words quote outside text only through `visible`.
     let text = error.to_string();
@@ -111,6 +205,8 @@ fn not_signed(error: &CertError) -> Reply {
     match error {
         CertError::NameSpace(_) => refuse(Refused::NameSpace, &text),
         CertError::Document(_) | CertError::Identities => refuse(Refused::Malformed, &text),
-        CertError::UnknownRoot(_) | CertError::Time { .. } => refuse(Refused::Internal, &text),
+        CertError::UnknownRoot(_) | CertError::UnknownIssuer(_) | CertError::Time { .. } => {
+            refuse(Refused::Internal, &text)
+        }
     }
 }

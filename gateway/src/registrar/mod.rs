@@ -40,14 +40,16 @@ use notice::Notice;
 use reports::Reports;
 use self_service::Rules;
 use sqlx::{Sqlite, Transaction};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use tokio::sync::{Mutex, MutexGuard, broadcast, mpsc};
 
 /// The registrar.
 pub struct Registrar {
-    keys: IssuingKeys,
+    state_dir: PathBuf,
+    /// Replaced whole when they are read anew: a call goes by those that it began with.
+    keys: RwLock<Arc<IssuingKeys>>,
     lives: Lives,
     pool: SqlitePool,
     /// One call at a time decides and commits.
@@ -90,7 +92,8 @@ impl Registrar {
         let file = state_dir.join("registrar.db");
         let pool = store::open(&file, Durability::Power, 2, &store::REGISTRAR_MIGRATIONS).await?;
         let registrar = Self {
-            keys,
+            state_dir: state_dir.to_owned(),
+            keys: RwLock::new(Arc::new(keys)),
             lives,
             pool,
             turn: Mutex::new(()),
@@ -152,23 +155,58 @@ impl Registrar {
         self.own_host.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    fn keys(&self) -> Arc<IssuingKeys> {
+        Arc::clone(&self.keys.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Reads the issuing keys and roots anew: a new key signs from here on, the one before it still opens calls, and what
+    /// it has signed holds until its end. Whatever is wrong leaves the old ones in use.
+    pub async fn reload_keys(&self) -> anyhow::Result<()> {
+        let keys = IssuingKeys::load(&self.state_dir)?;
+        let turn = self.turn.lock().await;
+        let (before, now) = (self.keys(), keys.current().pair.sign.public().id());
+        anyhow::ensure!(
+            keys.root == before.root,
+            "root.pub is another root than before; that takes a restart"
+        );
+        let known = |key: &assent_proto::keys::KeyId| keys.of(key).is_some();
+        if !known(&before.current().pair.sign.public().id()) {
+            tracing::warn!(
+                "the issuing key that signed until now is gone: what it has signed cannot be checked here any more"
+            );
+        }
+        let issuer_changed = before.current().pair.sign.public().id() != now;
+        *self.keys.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(keys);
+        drop(turn);
+        tracing::info!(issuer = %now, changed = issuer_changed, "the issuing keys were read anew");
+        self.start().await?;
+        Ok(())
+    }
+
     /// What anyone may know.
     pub fn trust_info(&self, now: UnixTime) -> TrustInfo {
+        let keys = self.keys();
         TrustInfo {
-            roots: vec![self.keys.root.clone()],
-            issuer: self.keys.issuer.document().to_owned(),
+            roots: vec![keys.root.clone()],
+            steps: keys.roots.steps().to_vec(),
+            issuers: keys
+                .living()
+                .iter()
+                .map(|one| one.issuer.document().to_owned())
+                .collect(),
             now,
         }
     }
 
     /// One call.
     pub async fn handle(&self, sealed: &Sealed, now: UnixTime) -> Result<Sealed, Error> {
-        if sealed.issuer != self.keys.pair.sign.public().id() {
+        let keys = self.keys();
+        let Some(key) = keys.of(&sealed.issuer) else {
             return Err(Error::Malformed(
                 "the call is sealed to another issuing key; ask /v1/trust again".into(),
             ));
-        }
-        let call = receive(&self.keys.pair, sealed).map_err(|error| {
+        };
+        let call = receive(&key.pair, sealed).map_err(|error| {
             tracing::debug!(%error, "a call to the registrar does not open");
             Error::Malformed("the call does not open".into())
         })?;
@@ -179,7 +217,7 @@ impl Registrar {
                 refuse(Refused::Internal, "the registrar failed; its log says why")
             }
         };
-        call.reply(&self.keys.pair, reply, now).map_err(|error| {
+        call.reply(&key.pair, reply, now).map_err(|error| {
             tracing::error!(%error, "the registrar could not reply");
             Error::Internal("the registrar could not reply")
         })
@@ -245,7 +283,14 @@ impl Registrar {
     /// Closes mailboxes whose certificate ended, forgets what nobody can use, looks at the log and the issuer's life.
     pub async fn housekeeping(&self) -> Result<(), StoreError> {
         let now = clock::now();
-        self.keys.warn_if_ending(now);
+        self.keys().warn_if_ending(&self.state_dir, now);
+        if let Err(error) = IssuingKeys::forget_ended(&self.state_dir, now) {
+            tracing::warn!(%error, "issuing keys that ended could not be looked through");
+        }
+        // What ended since then must not stay in use, and one that was made ahead of its time may begin.
+        if let Err(error) = self.reload_keys().await {
+            tracing::error!(%error, "the issuing keys could not be read anew; those in use stay");
+        }
         {
             let _turn = self.turn.lock().await;
             let mut conn = self.pool.acquire().await?;

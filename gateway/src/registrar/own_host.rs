@@ -8,9 +8,11 @@ use crate::store::registrar as rows;
 use crate::store::{SqliteConnection, StoreError};
 use anyhow::Context as _;
 use assent_proto::ShortText;
+use assent_proto::cert::DAY;
 use assent_proto::cert::{Host, REGISTRAR_NAME};
 use assent_proto::enrol::Token;
 use assent_proto::keys::KeyPair;
+use assent_proto::life::Age;
 use assent_proto::registrar::HostJoin;
 use assent_proto::time::UnixTime;
 use std::io::Write as _;
@@ -44,6 +46,11 @@ pub(super) fn keys(state_dir: &Path) -> anyhow::Result<KeyPair> {
 }
 
 impl Registrar {
+    /// Whether no later certificate can be had, as the issuing key ends with this one.
+    fn cannot_outlive(&self, host: &Host) -> bool {
+        self.keys().current().issuer.claims().exp <= host.claims().exp.plus(DAY / 24)
+    }
+
     /// The registrar's certificate as a host, made anew once half of its life is over. `None`: nothing can be certified
     /// now; the cause has been logged.
     pub(super) async fn certify_itself(
@@ -54,12 +61,12 @@ impl Registrar {
     ) -> Result<Option<Host>, StoreError> {
         let known = rows::host_by_key(conn, &self.own_keys.sign.public().id()).await?;
         if let Some(known) = &known
-            && let Ok(host) = self.keys.issuer.verify_host(&known.document, now)
-            && now.0 < u64::midpoint(known.nbf.0, known.exp.0)
+            && let Ok(host) = self.keys().verify_host(&known.document, now)
+            && (host.life().age(now) == Age::Young || self.cannot_outlive(&host))
         {
             return Ok(Some(host));
         }
-        let token = Token::random(&self.keys.root).map_err(|_| StoreError::Random)?;
+        let token = Token::random(self.keys().roots.current()).map_err(|_| StoreError::Random)?;
         let name = ShortText::cut(REGISTRAR_NAME.to_owned());
         let join = HostJoin::new(&token, &self.own_keys, name, now).map_err(|_| StoreError::Row("host"))?;
         let request = join.verify(token.id, &token.secret).ok_or(StoreError::Row("host"))?;
@@ -68,7 +75,7 @@ impl Registrar {
             None => random_id()?,
         };
         match self.issue_host(conn, news, id, &request, now).await? {
-            Issued::Yes(document) => Ok(self.keys.issuer.verify_host(&document, now).ok()),
+            Issued::Yes(document) => Ok(self.keys().verify_host(&document, now).ok()),
             Issued::No(_) => {
                 tracing::error!("the registrar could not certify itself: nobody can add a further device");
                 Ok(None)

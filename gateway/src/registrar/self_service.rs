@@ -264,7 +264,7 @@ impl Registrar {
             return no("the registrar has no certificate of its own; its log says why");
         };
         let host = host.claims().host_id;
-        let token = Token::random(&self.keys.root).map_err(|_| StoreError::Random)?;
+        let token = Token::random(self.keys().roots.current()).map_err(|_| StoreError::Random)?;
         let _turn = self.turn.lock().await;
         let mut tx = self.begin().await?;
         let now = clock::now();
@@ -431,7 +431,7 @@ impl Registrar {
 
     /// The refusal for identities that nobody, or not this host, may vouch for.
     pub(super) fn not_vouched(&self, host: Id, owner: &DeviceOwner) -> Option<Reply> {
-        if let Err(error) = self.keys.issuer.allows_identities(&owner.identities) {
+        if let Err(error) = self.keys().current().issuer.allows_identities(&owner.identities) {
             let text = error.to_string();
             tracing::warn!(%host, error = text, "somebody outside the name space was vouched for");
             return Some(refuse(Refused::NameSpace, &text));

@@ -24,7 +24,7 @@ pub struct Certified {
     pub label: String,
     /// The certificate.
     pub document: String,
-    /// Valid from.
+    /// A host's: valid from. A device's: since when it is enrolled.
     pub nbf: UnixTime,
     /// Valid to.
     pub exp: UnixTime,
@@ -273,6 +273,46 @@ pub async fn put_device(conn: &mut SqliteConnection, claims: &DeviceClaims, docu
             .await?;
     }
     Ok(())
+}
+
+/// Replaces a device's certificate by a later one. When it was enrolled stays, and its label is the user's.
+pub async fn renew_device(
+    conn: &mut SqliteConnection,
+    claims: &DeviceClaims,
+    document: &str,
+) -> Result<(), StoreError> {
+    sqlx::query("UPDATE device SET document = ?, exp = ? WHERE id = ? AND revoked IS NULL")
+        .bind(document)
+        .bind(seconds(claims.exp))
+        .bind(claims.device_id.0.as_slice())
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
+/// Whether one of these identities got another device than `id` after `since`.
+pub async fn enrolled_since(
+    conn: &mut SqliteConnection,
+    id: Id,
+    identities: &[Identity],
+    since: UnixTime,
+) -> Result<bool, StoreError> {
+    for identity in identities {
+        let row = sqlx::query(
+            "SELECT 1 FROM device d JOIN device_identity i ON i.device = d.id \
+             WHERE i.realm = ? AND i.id = ? AND d.id <> ? AND d.nbf >= ? LIMIT 1",
+        )
+        .bind(identity.realm.as_str())
+        .bind(identity.id.as_str())
+        .bind(id.0.as_slice())
+        .bind(seconds(since))
+        .fetch_optional(&mut *conn)
+        .await?;
+        if row.is_some() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// Marks a host revoked; whether it was not before.

@@ -15,6 +15,7 @@ mod panel_rig;
 mod people;
 mod pushes;
 mod real;
+mod renewal;
 mod restart;
 mod rig;
 mod secrecy;

@@ -79,6 +79,7 @@ pub fn write_keys_from(dir: &Path, nbf: u64, days: u32) -> (VerifyingKey, String
     let issuer = sign_issuer(&root, &request, grant).unwrap();
     write(&dir.join("issuer.key"), &pair.to_file().unwrap(), 0o600);
     write(&dir.join("issuer.jws"), &issuer, 0o644);
+    write(&dir.join("root.key"), &root.to_pem().unwrap(), 0o600);
     write(&dir.join("root.pub"), &root.public().to_pem().unwrap(), 0o644);
     (root.public(), issuer)
 }
@@ -108,8 +109,18 @@ impl Gateway {
 
     /// With further lines of configuration.
     pub fn start_with(more: &str) -> Self {
+        Self::start_from(more, 0, 90)
+    }
+
+    /// With an issuing key that was certified so many days ago, for so many days.
+    pub fn start_aged(days_ago: u64, days: u32) -> Self {
+        Self::start_from("", days_ago, days)
+    }
+
+    fn start_from(more: &str, days_ago: u64, days: u32) -> Self {
         let dir = scratch();
-        let (root, issuer) = write_keys(&dir, 90);
+        let (root, issuer) = write_keys_from(&dir, now().0 - days_ago * 86_400, days);
+        let issuer = Trust::new(vec![root.clone()]).verify_issuer(&issuer, now()).unwrap();
         write(&dir.join("gateway.toml"), &config(&dir, "127.0.0.1:0", more), 0o644);
         let mut gateway = Self {
             dir,

@@ -2,20 +2,29 @@
 // devices. One of these for each enrolment.
 
 import { decode } from "/assets/bytes.js";
-import { CertError, verifyDevice, verifyIssuer } from "/assets/cert.js";
+import {
+  CertError,
+  TimeError,
+  age,
+  issuersUnder,
+  newest,
+  verifyDeviceOf,
+  verifyRenewable,
+} from "/assets/cert.js";
 import { Stream } from "/assets/events.js";
-import { digest } from "/assets/jws.js";
-import { pointOf, verifyingKey } from "/assets/keys.js";
-import { deviceCall } from "/assets/registrar.js";
-import { Caller } from "/assets/relay.js";
+import { claimedSigner, digest } from "/assets/jws.js";
+import { pointOf } from "/assets/keys.js";
+import { NotBelieved, deviceCall } from "/assets/registrar.js";
+import { Caller, trustInfo } from "/assets/relay.js";
 import { sealedAnswer, verified } from "/assets/request.js";
+import { current, follow, replay } from "/assets/roots.js";
 import { keep } from "/assets/vault.js";
 
 /** @import { Bytes } from "/assets/bytes.js" */
 /** @import { Device, Issuer } from "/assets/cert.js" */
 /** @import { Heard } from "/assets/events.js" */
-/** @import { VerifyingKey } from "/assets/keys.js" */
 /** @import { Decision, Self, VerifiedRequest } from "/assets/request.js" */
+/** @import { Lineage } from "/assets/roots.js" */
 /** @import { Registration } from "/assets/vault.js" */
 
 /** How a registration stands with its relay. `since`: when that began.
@@ -28,15 +37,17 @@ import { keep } from "/assets/vault.js";
 export class KeysError extends Error {}
 
 export class Account {
-  /** @param {Registration} registration @param {Caller} caller @param {VerifyingKey} root @param {Issuer} issuer
+  /** @param {Registration} registration @param {Caller} caller @param {Lineage} lineage @param {Issuer[]} issuers
    * @param {Device} device */
-  constructor(registration, caller, root, issuer, device) {
+  constructor(registration, caller, lineage, issuers, device) {
     this.registration = registration;
-    this.issuer = issuer;
+    this.lineage = lineage;
+    /** Every issuing key that the roots vouch for, newest first. */
+    this.issuers = issuers;
     this.device = device;
     const { deviceId, keys } = registration;
     /** @type {Self} */
-    this.self = { deviceId, identities: device.claims.identities, keys, root };
+    this.self = { deviceId, identities: device.claims.identities, keys, roots: current(lineage) };
     this.caller = caller;
     /** @type {Link} */
     this.link = { name: "connecting", why: "", since: Date.now() };
@@ -44,26 +55,98 @@ export class Account {
     this.stream = null;
     /** @type {Listed[] | null} */
     this.devices = null;
+    /** Why the last try to renew came to nothing. @type {string | null} */
+    this.trouble = null;
   }
 
   /** @param {Registration} registration */
   static async load(registration) {
-    const { deviceId, keys, relay } = registration;
+    const { deviceId, keys, relay, certificate } = registration;
     const points = await pointsOf(keys);
     if (points === null) throw new KeysError("no keys are kept here any more");
-    const root = await verifyingKey(registration.root);
+    const lineage = await replay(registration.root, registration.steps);
     const caller = new Caller(relay, deviceId, keys.sign, registration.ahead ?? 0, (ahead) => {
       registration.ahead = ahead;
       void keep(registration).catch(() => {});
     });
-    const [issuer, device] = await caller.judge(async (at) => {
-      const issuer = await verifyIssuer(registration.issuer, root, at);
-      return /** @type {const} */ ([issuer, await verifyDevice(issuer, registration.certificate, at)]);
-    });
-    if (points.sign !== device.claims.sign || points.kem !== device.claims.kem) {
-      throw new CertError("the keys that are kept here are others than its certificate’s");
+    const issuers = await issuersUnder(registration.issuers, [current(lineage)]);
+    // Its own certificate may be of a root that is no more; others judge that, and it is renewed.
+    const ever = await issuersUnder(registration.issuers, [...lineage.sets].reverse());
+    const begin = (/** @type {Device} */ device) => {
+      if (points.sign !== device.claims.sign || points.kem !== device.claims.kem) {
+        throw new CertError("the keys that are kept here are others than its certificate’s");
+      }
+      return new Account(registration, caller, lineage, issuers, device);
+    };
+    try {
+      return begin(await caller.judge((at) => verifyDeviceOf(ever, certificate, at)));
+    } catch (error) {
+      if (!(error instanceof TimeError) || !error.checked || error.early) throw error;
+      // Over by the gateway's clock. For a while it can still be renewed, and nothing else.
+      const account = await verifyRenewable(ever, certificate, caller.now()).then(begin, () => null);
+      await account?.lookAfter();
+      if (account === null || account.age === "ended") throw error;
+      return account;
     }
-    return new Account(registration, caller, root, issuer, device);
+  }
+
+  /** How far its certificate's life has gone. */
+  get age() {
+    return age(this.device.claims, this.caller.now());
+  }
+
+  /** What the person must know: it ends, and could not be renewed. @returns {{ ends: number, why: string } | null} */
+  get ending() {
+    if (this.age !== "late" && this.age !== "ended") return null;
+    return { ends: this.device.claims.exp, why: this.trouble ?? "the gateway’s own certificate ends, too" };
+  }
+
+  /** Hears which issuing keys and roots there are, and renews the certificate once half of its life is over. Nobody is
+   * asked; what does not work is kept in `trouble`. */
+  async lookAfter() {
+    try {
+      await this.learn();
+      const known = this.issuers.some(({ key }) => key.id === claimedSigner(this.registration.certificate));
+      if (this.age !== "young" || !known) await this.renew();
+      this.trouble = null;
+    } catch (error) {
+      this.trouble = error instanceof Error ? error.message : "an unknown error";
+    }
+  }
+
+  /** Takes what verifies of the relay's word: steps of the roots, and issuers under them. */
+  async learn() {
+    const { registration, lineage } = this;
+    const info = await trustInfo(this.caller.base);
+    const moved = await follow(lineage, info.steps);
+    const old = await issuersUnder(registration.issuers, [...lineage.sets].reverse());
+    const signer = claimedSigner(registration.certificate);
+    const own = old.filter(({ key }) => key.id === signer).map(({ document }) => document);
+    this.issuers = await issuersUnder([...info.issuers, ...registration.issuers], [current(lineage)]);
+    this.self.roots = current(lineage);
+    const documents = [...new Set([...this.issuers.map(({ document }) => document), ...own])];
+    const same = documents.length === registration.issuers.length && documents.every((one) => registration.issuers.includes(one));
+    if (same && !moved) return;
+    registration.issuers = documents;
+    registration.steps = [...lineage.steps];
+    await keep(registration);
+  }
+
+  /** Asks for the next certificate, for the keys that it has. */
+  async renew() {
+    const reply = await this.ask("renew");
+    if (reply.name !== "device_certified") throw new NotBelieved("the registrar replies to something else");
+    const { device: document } = reply.content;
+    if (document === this.registration.certificate) return;
+    const device = await this.caller.judge((at) => verifyDeviceOf(this.issuers, document, at));
+    const [was, is] = [this.device.claims, device.claims];
+    const same = is.sign === was.sign && is.kem === was.kem && is.device_id === was.device_id;
+    if (!same || JSON.stringify(is.identities) !== JSON.stringify(was.identities)) {
+      throw new NotBelieved("the certificate that came is another device’s");
+    }
+    this.registration.certificate = document;
+    this.device = device;
+    await keep(this.registration);
   }
 
   get id() {
@@ -106,14 +189,15 @@ export class Account {
 
   /** @param {import("/assets/registrar.js").Want} what */
   async ask(what) {
-    return deviceCall(this.caller, this.issuer, this.registration.keys, what);
+    return deviceCall(this.caller, newest(this.issuers, this.caller.now()), this.registration.keys, what);
   }
 
   /** Asks for the list of devices. Those that were not in the last one become news. @param {import("/assets/registrar.js").Want} [what] */
   async refresh(what = "devices") {
+    await this.lookAfter();
     const reply = await this.ask(what);
     if (reply.name !== "my_devices") return;
-    this.devices = await Promise.all(reply.content.devices.map((one) => this.listed(one.device, one.label)));
+    this.devices = await Promise.all(reply.content.devices.map((one) => this.listed(one)));
     const { registration } = this;
     const known = registration.known;
     const seen = this.devices.map(({ id, label }) => ({ id, label }));
@@ -125,15 +209,15 @@ export class Account {
     await keep(registration);
   }
 
-  /** @param {string} document @param {string} label @returns {Promise<Listed>} */
-  async listed(document, label) {
+  /** @param {{ device: string, label: string, since: number }} one @returns {Promise<Listed>} */
+  async listed({ device: document, label, since }) {
     try {
-      const { claims } = await verifyDevice(this.issuer, document, this.caller.now());
+      const { claims } = await verifyDeviceOf(this.issuers, document, this.caller.now());
       const own = claims.device_id === this.id;
-      const { device_id: id, name, nbf: since, exp: until } = claims;
+      const { device_id: id, name, exp: until } = claims;
       return { id, label, name, since, until, own, verified: true };
     } catch {
-      // Perhaps of a newer issuing key. The registrar says that it is there, so it must be seen.
+      // The registrar says that it is there, so it must be seen.
       return { id: await digest(document), label, name: "", since: 0, until: 0, own: false, verified: false };
     }
   }

@@ -6,7 +6,7 @@ import { send } from "/assets/answering.js";
 import { Desk } from "/assets/desk.js";
 import { button, h, notice, p } from "/assets/dom.js";
 import { Registering } from "/assets/registering.js";
-import { home, newDevices } from "/assets/screen-home.js";
+import { ending, home, newDevices } from "/assets/screen-home.js";
 import { elsewhere, lost } from "/assets/screen-other.js";
 import { outcome } from "/assets/screen-outcome.js";
 import { request } from "/assets/screen-request.js";
@@ -29,6 +29,8 @@ import * as vault from "/assets/vault.js";
 const READ_MS = 3000;
 /** What a clock stood in the way of is tried again so often. */
 const RECHECK_MS = 10_000;
+/** Certificates and what is believed are looked after so often, beside each connect. */
+const CARE_MS = 3_600_000;
 
 /** What the page gives: `renote` draws the notices again, for which `notes` is asked.
  * @typedef {{ show: (screen: Screen) => void, renote: () => void, config: () => Promise<Config> }} Page */
@@ -45,6 +47,8 @@ export class App {
     /** @type {ReturnType<typeof setTimeout> | undefined} */
     this.rechecks = undefined;
     this.rechecking = false;
+    /** @type {ReturnType<typeof setInterval> | undefined} */
+    this.caring = undefined;
     /** @type {Past[]} */
     this.past = [];
     this.registering = new Registering({
@@ -78,6 +82,13 @@ export class App {
     this.rest();
     // Last, so that a request that comes at once is not covered by what is shown above.
     for (const account of this.accounts) this.connect(account);
+    this.caring = setInterval(() => void this.care(), CARE_MS);
+  }
+
+  /** Nobody is asked; what does not work is said when the end is near. */
+  async care() {
+    for (const account of this.accounts) await account.lookAfter();
+    this.redraw();
   }
 
   /** Another tab works now. */
@@ -87,6 +98,7 @@ export class App {
     this.accounts = [];
     this.unusable = [];
     clearTimeout(this.rechecks);
+    clearInterval(this.caring);
     this.desk.waiting = [];
     this.registering.yield();
     this.aside = null;
@@ -336,7 +348,8 @@ export class App {
     const offers = [...this.notices.values()].map((make) => make());
     const news = this.accounts.filter((one) => one.registration.news.length > 0);
     const told = news.map((one) => newDevices(one, { seen: () => void one.seen().then(() => this.redraw()) }));
-    return [...told, ...offers];
+    const ends = this.accounts.flatMap((one) => (one.ending === null ? [] : [ending(one, one.ending, { again: () => this.add() })]));
+    return [...ends, ...told, ...offers];
   }
 
   get atHome() {

@@ -1,12 +1,13 @@
 // Certificates: an offline root signs issuers, an issuer signs hosts and devices. What the functions here return has
 // been verified up to a pinned root, within the issuer's name space and in time. Beside proto/src/cert.rs.
 
-import { verify } from "/assets/jws.js";
+import { claimedContent, claimedSigner, verify, verifyJoint } from "/assets/jws.js";
 import { verifyingKey } from "/assets/keys.js";
-import { id, list, object, point, seconds, short, version, word } from "/assets/shape.js";
+import { id, list, object, parse, point, seconds, short, version, word } from "/assets/shape.js";
 import { visible } from "/assets/text.js";
 
 /** @import { VerifyingKey } from "/assets/keys.js" */
+/** @import { RootSet } from "/assets/roots.js" */
 
 /** The registrar's own name as a host: reserved, and inside every issuer's name space. */
 export const REGISTRAR_NAME = "registrar";
@@ -84,11 +85,79 @@ function inTime(what, at, { nbf, exp }) {
   if (at + SKEW < nbf || at > exp + SKEW) throw new TimeError(what, at, { nbf, exp });
 }
 
-/** @param {string} document @param {VerifyingKey} root @param {number} at @returns {Promise<Issuer>} */
-export async function verifyIssuer(document, root, at) {
-  const claims = await verify(document, "assent-issuer+jws", root, issuerShape);
-  inTime("issuer certificate", at, claims);
+/** @param {string} document @param {RootSet} roots @param {number} at @returns {Promise<Issuer>} */
+export async function verifyIssuer(document, roots, at) {
+  const issuer = await certified(document, roots);
+  inTime("issuer certificate", at, issuer.claims);
+  return issuer;
+}
+
+/** An issuer as roots have signed it, whatever the time: its life counts at each use. @param {string} document
+ * @param {RootSet} roots @returns {Promise<Issuer>} */
+async function certified(document, roots) {
+  const claims = await verifyJoint(document, "assent-issuer+jws", roots, issuerShape);
   return { claims, key: await verifyingKey(claims.sign), document };
+}
+
+/** Most issuers that are kept. */
+const MAX_ISSUERS = 8;
+
+/** Those of `documents` that these roots have signed, newest first. @param {string[]} documents @param {RootSet[]} roots */
+export async function issuersUnder(documents, roots) {
+  /** @type {Issuer[]} */
+  const known = [];
+  for (const document of new Set(documents)) {
+    for (const set of roots) {
+      const issuer = await certified(document, set).catch(() => null);
+      if (issuer === null) continue;
+      known.push(issuer);
+      break;
+    }
+  }
+  return known.sort((a, b) => b.claims.nbf - a.claims.nbf).slice(0, MAX_ISSUERS);
+}
+
+/** The newest that lives: calls are sealed to it. @param {Issuer[]} issuers @param {number} at */
+export function newest(issuers, at) {
+  const living = issuers.find(({ claims }) => at + SKEW >= claims.nbf && at <= claims.exp + SKEW);
+  if (living !== undefined) return living;
+  const [last] = issuers;
+  if (last !== undefined) inTime("issuer certificate", at, last.claims);
+  throw new CertError("no issuing key is known");
+}
+
+/** A device's certificate under whichever issuer has signed it. @param {Issuer[]} issuers @param {string} document
+ * @param {number} at @returns {Promise<Device>} */
+export async function verifyDeviceOf(issuers, document, at) {
+  const signer = claimedSigner(document);
+  /** @type {unknown} */
+  let refused = new CertError("it is signed by no issuing key that is known here");
+  for (const issuer of issuers.filter(({ key }) => key.id === signer)) {
+    try {
+      return await verifyDevice(issuer, document, at);
+    } catch (error) {
+      refused = error;
+    }
+  }
+  throw refused;
+}
+
+/** Seconds after its end in which a certificate may still be renewed. */
+const GRACE = 30 * 86_400;
+
+/** A device's certificate as it was at its end, which must not be too long ago: for its renewal alone.
+ * @param {Issuer[]} issuers @param {string} document @param {number} at @returns {Promise<Device>} */
+export async function verifyRenewable(issuers, document, at) {
+  const { exp } = deviceShape(parse(new TextDecoder().decode(claimedContent(document))), "document");
+  return verifyDeviceOf(issuers, document, at > exp && at <= exp + GRACE ? exp : at);
+}
+
+/** How far a certificate's life has gone. Beside proto/src/life.rs. @param {{ nbf: number, exp: number }} life
+ * @param {number} at @returns {"young" | "due" | "late" | "ended"} */
+export function age({ nbf, exp }, at) {
+  if (at > exp) return "ended";
+  if (at >= exp - Math.floor((exp - nbf) / 3)) return "late";
+  return at >= Math.floor((nbf + exp) / 2) ? "due" : "young";
 }
 
 /** @param {Issuer} issuer @param {string} document @param {number} at @returns {Promise<Host>} */

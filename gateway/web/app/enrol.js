@@ -2,13 +2,14 @@
 // phone. Beside proto/src/enrol.rs.
 
 import { decode, encode, sha256, utf8 } from "/assets/bytes.js";
-import { TimeError, now, verifyDevice, verifyIssuer } from "/assets/cert.js";
+import { TimeError, issuersUnder, newest, now, verifyDevice } from "/assets/cert.js";
 import { sign } from "/assets/jws.js";
-import { pointOf, shortFingerprint, verifyingKey } from "/assets/keys.js";
+import { pointOf } from "/assets/keys.js";
+import { anchored, chosen } from "/assets/roots.js";
 
 /** @import { Bytes } from "/assets/bytes.js" */
 /** @import { Device, Issuer } from "/assets/cert.js" */
-/** @import { OwnKeys, VerifyingKey } from "/assets/keys.js" */
+/** @import { OwnKeys } from "/assets/keys.js" */
 /** @import { TrustInfo } from "/assets/relay.js" */
 
 /** @typedef {{ id: string, secret: Bytes, root: string }} Token */
@@ -80,16 +81,16 @@ function split(link) {
 }
 
 /**
- * What the token makes believable of what the relay says: its root, and the issuer under it (R23).
- * @param {TrustInfo} info @param {Token} token @returns {Promise<{ root: VerifyingKey, issuer: Issuer }>}
+ * What the token makes believable of what the relay says: its roots, as they are kept, and the issuers under them, the
+ * newest that lives first (R23).
+ * @param {TrustInfo} info @param {Token} token @returns {Promise<{ root: string, issuer: Issuer, issuers: string[] }>}
  */
 export async function pin(info, token) {
-  for (const point of info.roots) {
-    if ((await shortFingerprint(point)) !== token.root) continue;
-    const root = await verifyingKey(point);
-    return { root, issuer: await inTime((at) => verifyIssuer(info.issuer, root, at), info.now) };
-  }
-  throw new RootError("the gateway does not have the root that the link names");
+  const root = await chosen(info, token.root);
+  if (root === null) throw new RootError("the gateway does not have the root that the link names");
+  const issuers = await issuersUnder(info.issuers, [await anchored(root)]);
+  const issuer = await inTime(async (at) => newest(issuers, at), info.now);
+  return { root, issuer, issuers: issuers.map(({ document }) => document) };
 }
 
 /** Judges by the relay's clock, unless the two are too far apart. @template T @param {(at: number) => Promise<T>} check

@@ -1,10 +1,11 @@
 // One enrolment from its link to its certificate. It survives a reload: what is needed to go on is kept with the keys.
 
-import { TimeError, now, verifyIssuer } from "/assets/cert.js";
+import { TimeError, issuersUnder, newest, now } from "/assets/cert.js";
 import { ClockError, LIFE, RootError, digits, enrolment, own, pin } from "/assets/enrol.js";
-import { generate, verifyingKey } from "/assets/keys.js";
+import { generate } from "/assets/keys.js";
 import { NotBelieved, Refused, enrol, enrolmentStands } from "/assets/registrar.js";
 import { Problem, Unreachable, trustInfo } from "/assets/relay.js";
+import { anchored } from "/assets/roots.js";
 import { visible } from "/assets/text.js";
 import { complete, forgetEnrolling, keepEnrolling } from "/assets/vault.js";
 import { drift } from "/assets/words.js";
@@ -26,7 +27,7 @@ export class Over extends Error {}
  */
 export async function come(relay, token, label, ua) {
   const info = await trustInfo(relay);
-  const { root, issuer } = await pin(info, token);
+  const { root, issuer, issuers } = await pin(info, token);
   const ahead = info.now - now();
   const keys = await generate();
   const wish = await enrolment(token, keys, label, ua, now() + ahead);
@@ -35,8 +36,8 @@ export async function come(relay, token, label, ua) {
   const one = {
     tokenId: token.id,
     relay,
-    root: root.point,
-    issuer: issuer.document,
+    root,
+    issuers,
     keys,
     label,
     digits: await digits(wish.request),
@@ -53,7 +54,7 @@ export async function come(relay, token, label, ua) {
  * @returns {Promise<Registration | null>} null when it was stopped
  */
 export async function wait(one, stop, tell) {
-  const issuer = await verifyIssuer(one.issuer, await verifyingKey(one.root), now() + one.ahead);
+  const issuer = newest(await issuersUnder(one.issuers, [await anchored(one.root)]), now() + one.ahead);
   for (;;) {
     await new Promise((resolve) => setTimeout(resolve, POLL_MS));
     if (stop.aborted) return null;
@@ -83,7 +84,8 @@ async function register(one, issuer, document) {
     deviceId: claims.device_id,
     relay,
     root,
-    issuer: one.issuer,
+    steps: [],
+    issuers: one.issuers,
     certificate: document,
     label: claims.label,
     keys,

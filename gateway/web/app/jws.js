@@ -17,7 +17,12 @@ const MAX_REPLY_PAYLOAD = 44 * 1024;
 
 const REPLY = "assent-reg-reply+jws";
 
-/** @typedef {"assent-issuer+jws" | "assent-host+jws" | "assent-dev+jws" | "assent-req+jws" | "assent-reg-reply+jws"
+/** Bounds of a document that several roots sign, and what stands between its compact forms. */
+const MAX_JOINT = 48 * 1024;
+const MAX_SIGNATURES = 16;
+const JOINT = "~";
+
+/** @typedef {"assent-root+jws" | "assent-issuer+jws" | "assent-host+jws" | "assent-dev+jws" | "assent-req+jws" | "assent-reg-reply+jws"
  *   | "assent-dev-req+jws" | "assent-dev-ask+jws" | "assent-dev-call+jws" | "assent-relay-auth+jws" | "assent-res+jws"} Typ */
 
 /** A document is refused. */
@@ -82,6 +87,45 @@ export async function verify(compact, typ, key, shape) {
     throw new JwsError(`the document's content is malformed: ${why}`);
   }
 }
+
+/** The compact forms of a joint document, all over the same payload bytes, and who claims to have signed each.
+ * @param {string} joint */
+function joined(joint) {
+  const compacts = joint.split(JOINT);
+  if (joint.length > MAX_JOINT || compacts.length > MAX_SIGNATURES) throw new JwsError("the document is too long");
+  const parts = compacts.map((compact) => split(compact, MAX_JWS));
+  const signers = parts.map(({ head }) => headerOf(head).kid);
+  const same = parts.every(({ payload }) => payload === parts[0]?.payload);
+  if (!same || new Set(signers).size !== signers.length) throw new JwsError("the document is no compact JWS");
+  return { compacts, signers, payload: parts[0]?.payload ?? "" };
+}
+
+/**
+ * The content of a document that at least `threshold` of `keys` have signed. A signature of another key counts for nothing;
+ * one in the name of a key that is asked for must hold.
+ * @template T @param {string} joint @param {Typ} typ @param {{ keys: VerifyingKey[], threshold: number }} by
+ * @param {Reader<T>} shape @returns {Promise<T>}
+ */
+export async function verifyJoint(joint, typ, { keys, threshold }, shape) {
+  const { compacts, signers } = joined(joint);
+  let found = 0;
+  /** @type {T | undefined} */
+  let content;
+  for (const [at, compact] of compacts.entries()) {
+    const key = keys.find(({ id }) => id === signers[at]);
+    if (key === undefined) continue;
+    content = await verify(compact, typ, key, shape);
+    found += 1;
+  }
+  if (content === undefined) throw new JwsError("the document names another signer");
+  if (threshold < 1 || found < threshold) {
+    throw new JwsError(`the document has ${found} of the ${threshold} signatures that it needs`);
+  }
+  return content;
+}
+
+/** The payload's bytes of a document, joint or not. Nothing is verified. @param {string} joint */
+export const claimedContent = (joint) => bytesOf(joined(joint).payload);
 
 /** Signs `payload` as a document of `typ`. @param {Typ} typ @param {CryptoKeyPair} pair @param {object} payload */
 export async function sign(typ, pair, payload) {

@@ -15,7 +15,7 @@ import { bytes, digest, integer, list, object, seconds, short, text, variant, ve
 
 const sealedShape = object({ issuer: digest, blob: bytes });
 const envelopeShape = object({ reply: text });
-const device = object({ device: text, label: short });
+const device = object({ device: text, label: short, since: seconds });
 
 const stateShape = variant({
   waiting: null,
@@ -34,6 +34,7 @@ const replyShape = object({
     enrolment: stateShape,
     my_devices: object({ devices: list(device) }),
     left: null,
+    device_certified: object({ device: text }),
     refused: object({ code: text, text: short }),
   }),
 });
@@ -101,7 +102,7 @@ export async function enrolmentStands(base, issuer, keys, tokenId, ahead) {
   return enrolmentState(await call(base, issuer, keys, { device: { signed } }));
 }
 
-/** @typedef {"devices" | { rename: { label: string } } | "leave"} Want */
+/** @typedef {"devices" | { rename: { label: string } } | "leave" | "renew"} Want */
 
 /** A certified device's own call, dated by the registrar's clock, which each reply tells under its signature.
  * @param {Caller} caller @param {Issuer} issuer @param {OwnKeys} keys @param {Want} what @returns {Promise<Reply>} */

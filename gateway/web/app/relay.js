@@ -33,7 +33,7 @@ export class Problem extends Error {
   }
 }
 
-const trustShape = object({ roots: list(point), issuer: textShape, now: seconds });
+const trustShape = object({ roots: list(point), steps: list(textShape), issuers: list(textShape), now: seconds });
 
 /** @typedef {ReturnType<typeof trustShape>} TrustInfo */
 

@@ -9,7 +9,8 @@ import { digest as digestShape, flag, id, integer, list, object, optional, secon
 
 /** @import { Bytes } from "/assets/bytes.js" */
 /** @import { Host, Identity } from "/assets/cert.js" */
-/** @import { OwnKeys, VerifyingKey } from "/assets/keys.js" */
+/** @import { OwnKeys } from "/assets/keys.js" */
+/** @import { RootSet } from "/assets/roots.js" */
 
 const MAX_ARGS = 64;
 const MAX_TTL = 600;
@@ -60,7 +61,7 @@ const envelopeShape = object({ req: text, host: text, issuer: text });
 /** @typedef {"approve" | "deny" | "report"} Decision */
 
 /** What a device opens and verifies with.
- * @typedef {{ deviceId: string, identities: Identity[], keys: OwnKeys, root: VerifyingKey }} Self */
+ * @typedef {{ deviceId: string, identities: Identity[], keys: OwnKeys, roots: RootSet }} Self */
 
 /** A request is not drawn. */
 export class RequestError extends Error {}
@@ -74,7 +75,7 @@ export class RequestError extends Error {}
 export async function verified(self, delivered, expiry, box, at) {
   const context = `${delivered}.${self.deviceId}.${expiry}`;
   const envelope = await open(self.keys.kem, "request", context, box, envelopeShape);
-  const issuer = await verifyIssuer(envelope.issuer, self.root, at);
+  const issuer = await verifyIssuer(envelope.issuer, self.roots, at);
   const host = await verifyHost(issuer, envelope.host, at);
   const statement = await verify(envelope.req, "assent-req+jws", host.key, statementShape);
   if (statement.host.id !== host.claims.host_id || statement.host.display !== host.claims.display) {

@@ -2,7 +2,7 @@
 
 import { button, h, notice, outside, p } from "/assets/dom.js";
 import { urlOf } from "/assets/enrol.js";
-import { BECAME, drift, lasting, service, shortly } from "/assets/words.js";
+import { BECAME, day, drift, lasting, service, shortly } from "/assets/words.js";
 
 /** @import { Account, Link } from "/assets/account.js" */
 /** @import { Waiting } from "/assets/desk.js" */
@@ -167,5 +167,17 @@ export function newDevices(account, { seen }) {
     h("p", null, "They can approve for ", outside(account.name), ": ", ...list, "."),
     p("If this was not you, remove it at the Register Panel now, change your password, and tell your administrator."),
     h("div", { class: "row" }, button("I know about it", "", seen)),
+  );
+}
+
+/** A registration that ends and could not be renewed. @param {Account} account @param {{ ends: number, why: string }} what
+ * @param {{ again: () => void }} ways */
+export function ending(account, { ends, why }, { again }) {
+  return notice(
+    "warn",
+    "This registration ends soon",
+    h("p", null, "For ", outside(account.name), ` it ends on ${day(ends)}, and it could not be renewed: `, outside(why), "."),
+    p("It is tried again by itself. If it stays so, tell your administrator, or register this device again before that day."),
+    h("div", { class: "row" }, button("Register again", "", again)),
   );
 }

@@ -120,7 +120,7 @@ function about({ registration, device, self }, persistent) {
       { class: "facts" },
       fact("Approves for", outside(claims.name)),
       fact("Gateway", outside(registration.relay)),
-      fact("Root key", key(self.root.point)),
+      fact(self.roots.keys.length === 1 ? "Root key" : "Root keys", h("span", { class: "mono" }, grouped(self.roots.fingerprint).join(" "))),
       fact("This device’s key", key(claims.sign)),
       fact("Valid until", day(claims.exp)),
       fact("Level", claims.level_max === "passkey" ? "passkey" : "tap and number"),

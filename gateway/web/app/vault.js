@@ -7,14 +7,15 @@
 
 /** A registration.
  * @typedef {{
- *   deviceId: string, relay: string, root: string, issuer: string, certificate: string, label: string, keys: OwnKeys,
+ *   deviceId: string, relay: string, root: string, steps: string[], issuers: string[], certificate: string, label: string, keys: OwnKeys,
  *   ahead?: number, known: Known[] | null, news: Known[],
  * }} Registration
+ *   `root`: what the link pinned, a key's point or a set's document; `steps`: the sets that followed on it.
  *   `ahead`: seconds that the relay's clock was ahead of this device's when it was last heard. */
 
 /** An enrolment that waits for its six digits. `until` by this device's clock.
  * @typedef {{
- *   tokenId: string, relay: string, root: string, issuer: string, keys: OwnKeys, label: string, digits: string,
+ *   tokenId: string, relay: string, root: string, issuers: string[], keys: OwnKeys, label: string, digits: string,
  *   ahead: number, until: number,
  * }} Enrolling */
 

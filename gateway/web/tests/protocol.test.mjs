@@ -52,7 +52,7 @@ test("golden documents verify, and say what they hold", async () => {
     async ([certPath, keysPath, documents, keys, now]) => {
       const { verifyIssuer, verifyHost, verifyDevice } = await import(certPath);
       const { verifyingKey, shortFingerprint, keyId } = await import(keysPath);
-      const root = await verifyingKey(keys.root.sign);
+      const root = { version: 1, keys: [await verifyingKey(keys.root.sign)], threshold: 1 };
       const issuer = await verifyIssuer(documents.issuer.compact, root, now);
       const host = await verifyHost(issuer, documents.host.compact, now);
       const device = await verifyDevice(issuer, documents.device.compact, now);
@@ -137,7 +137,7 @@ test("the golden request passes all checks, and its digest is the one that proto
         deviceId,
         identities: [statement.identity],
         keys: { kem: { privateKey, publicKey: await kemPublic(kem) } },
-        root: await verifyingKey(keys.root.sign),
+        roots: { version: 1, keys: [await verifyingKey(keys.root.sign)], threshold: 1 },
       };
       const at = async (/** @type {number} */ time, /** @type {object} */ more = {}) => {
         const { id, expiry } = { id: statement.id, expiry: statement.iat + statement.ttl, ...more };

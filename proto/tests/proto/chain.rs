@@ -11,6 +11,7 @@ use assent_proto::keys::{KemPublic, VerifyingKey};
 use assent_proto::registrar::{DeviceAsk, DeviceCall, DeviceWant, HostAsk, HostJoin, HostWant};
 use assent_proto::relay::Claim;
 use assent_proto::request::{self, Command, Envelope, MAX_ARGS, RequestError, VerifiedRequest};
+use assent_proto::roots::{RootClaims, RootSet};
 use assent_proto::seal::{self, Purpose};
 use assent_proto::time::UnixTime;
 use assent_proto::verdict::{Received, seal_to_devices};
@@ -48,7 +49,15 @@ fn kinds(stage: &Stage) -> Vec<Kind<'_>> {
         signer,
         accepts,
     };
+    let next = RootClaims::after(1, vec![stage.root.public()], 1, NOW).unwrap();
+    let step = next.sign(&[&stage.root.pair.sign]).unwrap();
     vec![
+        kind(
+            "assent-root+jws",
+            &step,
+            "root",
+            Box::new(|d| RootSet::of_key(stage.root.public()).step(d).is_ok()),
+        ),
         kind(
             "assent-issuer+jws",
             stage.issuer.document(),
@@ -159,7 +168,7 @@ fn r21_no_document_passes_for_another_whoever_signed_it() {
     let typs = kinds
         .iter()
         .map(|kind| kind.typ)
-        .chain(["assent-reg-reply+jws", "assent-root+jws", "JWT"]);
+        .chain(["assent-reg-reply+jws", "assent-rev+jws", "JWT"]);
     let (mut tried, mut passed) = (0, 0);
     for typ in typs {
         for content in &kinds {
@@ -180,7 +189,7 @@ fn r21_no_document_passes_for_another_whoever_signed_it() {
             }
         }
     }
-    assert_eq!((tried, passed), (15 * 12 * 6 * 12, 12));
+    assert_eq!((tried, passed), (16 * 13 * 6 * 13, 13));
 }
 
 /// The same documents as their own makers would sign them, in each other's places inside an envelope.
@@ -280,7 +289,7 @@ fn r23_only_a_pinned_root_counts() {
     assert!(both.verify_issuer(&document, NOW).is_ok());
     assert_eq!(
         both.verify_issuer(&document, NOW).unwrap().root(&both),
-        Some(&evil.public())
+        Some(&RootSet::of_key(evil.public()))
     );
 
     // A whole company of the evil root: its issuer, its host, its request.

@@ -29,7 +29,7 @@ fn kind(error: &JwsError) -> Kind {
         JwsError::TooLong => Kind::TooLong,
         JwsError::Form => Kind::Form,
         JwsError::Header => Kind::Header,
-        JwsError::Signer => Kind::Signer,
+        JwsError::Signer | JwsError::Threshold { .. } => Kind::Signer,
         JwsError::Signature => Kind::Signature,
         JwsError::Content(_) => Kind::Content,
     }

@@ -6,5 +6,7 @@ mod chain;
 mod golden;
 mod jws;
 mod registrar;
+mod renewal;
+mod roots;
 mod stage;
 mod verifier;

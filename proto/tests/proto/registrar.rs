@@ -9,6 +9,7 @@ use assent_proto::registrar::{
     ReceivedCall, Refused, Reply, Sealed, call, receive,
 };
 use assent_proto::relay::{CLAIM_SKEW, CLAIM_TTL, Claim};
+use assent_proto::roots::RootSet;
 use assent_proto::seal::{self, Purpose, SealError};
 use assent_proto::time::UnixTime;
 use assent_proto::{Bytes, Digest, JwsError, sha256};
@@ -232,11 +233,13 @@ fn every_reply_survives_the_way() {
         },
         Reply::MyDevices {
             devices: vec![MyDevice {
-                device,
+                device: device.clone(),
                 label: text("Old phone"),
+                since: NOW,
             }],
         },
         Reply::Left,
+        Reply::DeviceCertified { device },
         Reply::Refused {
             code: Refused::HasDevice,
             text: text("no"),
@@ -398,7 +401,7 @@ fn a_token_is_read_in_its_one_form() {
 #[test]
 fn r23_a_token_names_the_root_that_its_holder_will_trust() {
     let (root, evil) = (Keys::of("root").public(), Keys::of("evil root").public());
-    let token = Token::random(&root).unwrap();
+    let token = Token::random(&RootSet::of_key(root.clone())).unwrap();
     assert_eq!(token.choose_root(&[evil.clone(), root.clone()]), Some(&root));
     assert_eq!(token.choose_root(&[evil]), None);
     assert_eq!(token.choose_root(&[]), None);
@@ -434,7 +437,7 @@ fn r26_the_relay_cannot_swap_the_keys_of_an_enrolment() {
     assert_eq!((verified.sign, verified.kem), (keys.sign.public(), keys.kem.public()));
     assert_eq!(enrolment.token_id().unwrap(), token.id);
 
-    let other_token = Token::random(&stage.root.public()).unwrap();
+    let other_token = Token::random(&RootSet::of_key(stage.root.public())).unwrap();
     assert!(
         enrolment.verify(token.id, &other_token.secret).is_none(),
         "another secret"

@@ -229,7 +229,7 @@ fn r23_a_trust_document_of_another_root_convinces_nobody() {
         Message::Trust(info) => {
             let mut info = info.clone();
             info.roots.insert(0, root.public());
-            info.issuer.clone_from(&forged);
+            info.issuers = vec![forged.clone()];
             Act::Send(vec![Message::Trust(info)])
         }
         _ => Act::Pass,

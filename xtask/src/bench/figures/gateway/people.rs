@@ -8,6 +8,7 @@ use assent_proto::cert::{DeviceOwner, Host, Identity, Issuer, Trust};
 use assent_proto::enrol::{Enrolment, Token};
 use assent_proto::keys::{KeyPair, VerifyingKey};
 use assent_proto::registrar::{self, Ask, EnrolmentState, HostAsk, HostWant, Reply, Sealed};
+use assent_proto::roots::RootSet;
 use assent_proto::time::UnixTime;
 use assent_proto::{Id, ShortText};
 use futures_util::StreamExt as _;
@@ -129,7 +130,7 @@ impl Registrar {
     /// A new user's device: the host vouches, the device comes, the digits go back.
     async fn enrol(&self, number: usize) -> (Id, KeyPair) {
         let text = |text: String| ShortText::new(text).expect("a short text");
-        let token = Token::random(&self.root).expect("a token");
+        let token = Token::random(&RootSet::of_key(self.root.clone())).expect("a token");
         let opened = self
             .host_asks(HostWant::OpenEnrolment {
                 token_id: token.id,
