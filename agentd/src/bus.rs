@@ -186,7 +186,7 @@ fn failed(error: enrolment::Refused) -> fdo::Error {
 fn state_words(state: &EnrolmentState) -> (String, String, u32) {
     match state {
         EnrolmentState::Waiting => ("waiting".into(), String::new(), 0),
-        EnrolmentState::Digits { label, tries } => (
+        EnrolmentState::Digits { label, tries, .. } => (
             "digits".into(),
             assent_proto::text::visible(label.as_str()),
             u32::from(*tries),

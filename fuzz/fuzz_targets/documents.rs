@@ -87,7 +87,7 @@ fuzz_target!(|data: &[u8]| {
                 request: signed(&phone.keys, "assent-dev-req+jws"),
                 mac: assent_proto::sha256(&[]),
             };
-            let _ = (enrolment.digits(), enrolment.token_id());
+            let _ = (enrolment.digits(&assent_proto::sha256(&[])), enrolment.token_id());
             let token = stage::token();
             assert!(
                 enrolment.verify(token.id, &token.secret).is_none(),

@@ -1,7 +1,7 @@
 //! Enrolment of a device: the one-time secret in a link or QR code, the device's own keys bound to it, and the six
 //! digits that catch the wrong phone (PROTOCOL 2.4).
 
-use crate::encoding::{Digest, Fixed, Id, ShortText, sha256};
+use crate::encoding::{Digest, Fixed, Id, Nonce, ShortText, sha256};
 use crate::jws::{self, JwsError, Typ, V1};
 use crate::keys::{KemPublic, KeyId, KeyPair, VerifyingKey};
 use crate::roots::RootSet;
@@ -157,6 +157,7 @@ pub struct Enrolment {
 
 const DEVICE: &[u8] = b"assent/1 enrol";
 const HOST: &[u8] = b"assent/1 join";
+const DIGITS: &[u8] = b"assent/1 digits";
 
 impl Enrolment {
     /// Asks for a certificate with the secret of `token`.
@@ -181,9 +182,10 @@ impl Enrolment {
         Ok(Self { request, mac })
     }
 
-    /// The six digits that the device shows and the user types where the code was shown.
-    pub fn digits(&self) -> String {
-        digits(&self.request)
+    /// The six digits that the device shows and the user types where the code was shown. `n` is the registrar's, chosen
+    /// once this very request was bound: of the request alone somebody could make a second one with the same digits.
+    pub fn digits(&self, n: &Nonce) -> String {
+        digits(&self.request, n)
     }
 
     /// Which token it claims. Nothing is verified.
@@ -207,9 +209,9 @@ pub(crate) fn host_mac(secret: &OneTimeSecret, request: &str) -> Digest {
     secret.mac(HOST, request.as_bytes())
 }
 
-/// Six digits of a device's request. The MAC carries the strength; these only tell two phones apart.
-fn digits(request: &str) -> String {
-    let Fixed(hash) = sha256(&[request.as_bytes()]);
+/// Six digits of a device's bound request. The MAC carries the strength; these tell two phones apart.
+fn digits(request: &str, n: &Nonce) -> String {
+    let Fixed(hash) = sha256(&[DIGITS, &n.0, request.as_bytes()]);
     let mut head = [0; 8];
     head.copy_from_slice(&hash[..8]);
     format!("{:06}", u64::from_be_bytes(head) % 1_000_000)

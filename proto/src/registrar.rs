@@ -2,7 +2,7 @@
 //! caller: the relay that carries them reads nothing and can forge nothing. The registrar itself needs no HTTP.
 
 use crate::cert::{Device, DeviceOwner, Host, Identity, Issuer};
-use crate::encoding::{Bytes, Digest, Fixed, Id, ShortText, sha256};
+use crate::encoding::{Bytes, Digest, Fixed, Id, Nonce, ShortText, sha256};
 use crate::enrol::{Enrolment, OneTimeSecret, Token, host_mac};
 use crate::jws::{self, JwsError, Typ, V1};
 use crate::keys::{KemPublic, KemSecret, KeyId, KeyPair, SigningKey, VerifyingKey};
@@ -14,6 +14,9 @@ use serde::{Deserialize, Serialize};
 pub const CALL_WINDOW: u64 = 300;
 /// Longest life of an enrolment token in seconds.
 pub const ENROL_TTL: u64 = 600;
+/// Enrolments of one user that may be opened within [`ENROL_TTL`]: whoever wants another device's six digits for his own
+/// tries each time anew, one in a million.
+pub const ENROL_OPENED: u32 = 10;
 /// Longest life of a panel link in seconds.
 pub const LINK_TTL: u32 = 86_400;
 /// Guesses at the six digits before an enrolment ends.
@@ -404,6 +407,8 @@ pub enum EnrolmentState {
         label: ShortText,
         /// Tries left.
         tries: u8,
+        /// Chosen when the device's request was bound; the digits are made from both ([`crate::enrol::Enrolment::digits`]).
+        n: Nonce,
     },
     /// The digits were right; one of the user's devices must approve the new one.
     Approval {
@@ -435,6 +440,8 @@ pub enum Refused {
     HasDevice,
     /// The user has as many devices as one may have.
     TooManyDevices,
+    /// Too many enrolments were opened for this user a moment ago.
+    TooOften,
     /// Outside the issuer's name space.
     NameSpace,
     /// The call is malformed.

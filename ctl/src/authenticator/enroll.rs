@@ -79,18 +79,21 @@ impl Enroll {
         let ua = ShortText::cut(concat!("assentctl ", env!("CARGO_PKG_VERSION")).into());
         let enrolment =
             Enrolment::new(&link.token, keys, label, ua, clock.now()).map_err(|e| Failure::Refused(e.to_string()))?;
-        let digits = enrolment.digits();
-        let reply = gateway.call(issuer, &keys.kem, Ask::EnrolDevice(enrolment)).await?;
+        let reply = gateway
+            .call(issuer, &keys.kem, Ask::EnrolDevice(enrolment.clone()))
+            .await?;
         match state(reply)? {
-            EnrolmentState::Waiting
-            | EnrolmentState::Digits { .. }
-            | EnrolmentState::Approval { .. }
-            | EnrolmentState::Certified { .. } => {
+            EnrolmentState::Digits { n, .. } => {
+                let digits = enrolment.digits(&n);
                 eprintln!("Six digits of this device: {} {}", &digits[..3], &digits[3..]);
                 eprintln!("Type them where the link was shown. Waiting …");
                 Ok(())
             }
-            EnrolmentState::Over => Err(over()),
+            // Nobody could have typed digits that were not shown yet.
+            EnrolmentState::Waiting
+            | EnrolmentState::Approval { .. }
+            | EnrolmentState::Certified { .. }
+            | EnrolmentState::Over => Err(over()),
         }
     }
 

@@ -69,6 +69,8 @@ CREATE TABLE enrolment (
     request  TEXT,
     key      TEXT,
     key_id   BLOB,
+    -- Chosen when it was bound; the six digits are made from both.
+    n        TEXT,
     device   BLOB
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX enrolment_key ON enrolment (key_id) WHERE key_id IS NOT NULL;

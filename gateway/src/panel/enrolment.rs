@@ -101,7 +101,7 @@ impl Standing {
     async fn of(panel: &Panel, session: &Session, id: Id, state: EnrolmentState) -> Result<Self, PanelError> {
         Ok(match state {
             EnrolmentState::Waiting => Self::Waiting,
-            EnrolmentState::Digits { label, tries } => Self::Digits {
+            EnrolmentState::Digits { label, tries, .. } => Self::Digits {
                 label: visible(label.as_str()),
                 tries,
             },

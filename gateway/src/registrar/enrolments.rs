@@ -6,14 +6,16 @@ use super::approvals::{APPROVAL_TTL, Ask, Purpose, Wish};
 use super::issue::Issued;
 use super::notice::Change;
 use super::{News, Registrar, first_time, near, refuse, refuse_clock, refuse_token};
-use crate::store::enrolments::{self, Row, Stage};
+use crate::store::enrolments::{self, Bound, Row, Stage};
 use crate::store::registrar as rows;
 use crate::store::{SqliteConnection, StoreError};
 use assent_proto::cert::{DeviceOwner, Identity, MAX_LABEL, REGISTRAR_NAME};
 use assent_proto::enrol::{DeviceRequest, Enrolment, OneTimeSecret};
-use assent_proto::registrar::{DIGIT_TRIES, DeviceAsk, ENROL_TRIES, ENROL_TTL, EnrolmentState, Refused, Reply};
+use assent_proto::registrar::{
+    DIGIT_TRIES, DeviceAsk, ENROL_OPENED, ENROL_TRIES, ENROL_TTL, EnrolmentState, Refused, Reply,
+};
 use assent_proto::time::UnixTime;
-use assent_proto::{Digest, Id, ShortText, sha256};
+use assent_proto::{Digest, Id, Nonce, ShortText, sha256};
 
 impl Registrar {
     /// A host vouches for a user.
@@ -52,6 +54,16 @@ impl Registrar {
         if enrolments::find(conn, token_id, now).await?.is_some() {
             return Ok(refuse(Refused::Token, "this token was opened before; make a new one"));
         }
+        let lately = UnixTime(now.0.saturating_sub(ENROL_TTL));
+        for identity in &owner.identities {
+            if enrolments::opened_since(conn, identity, lately).await? >= i64::from(ENROL_OPENED) {
+                tracing::warn!(%host, name = ?owner.name, "enrolments were opened for this user again and again");
+                return Ok(refuse(
+                    Refused::TooOften,
+                    "too many enrolments were opened for this user; try again in ten minutes",
+                ));
+            }
+        }
         for identity in &owner.identities {
             enrolments::end_open(conn, identity).await?;
         }
@@ -86,9 +98,9 @@ impl Registrar {
             tracing::warn!(%token_id, "a device came with an unknown token");
             return Ok(refuse_token());
         };
-        if let Some((bound, _)) = &row.bound {
+        if let Some(bound) = &row.bound {
             // The very request that is bound may come again: its reply was lost.
-            if bound == enrolment && row.stage != Stage::Over {
+            if bound.enrolment == *enrolment && row.stage != Stage::Over {
                 return Ok(Reply::Enrolment(state(conn, &row).await?));
             }
             tracing::warn!(%token_id, "a second device came with the same token");
@@ -112,7 +124,12 @@ impl Registrar {
         }
         tracing::info!(%token_id, label = ?request.label, key = %request.sign.id(), "a device came");
         row.stage = Stage::Digits;
-        row.bound = Some((enrolment.clone(), request.sign));
+        row.bound = Some(Bound {
+            enrolment: enrolment.clone(),
+            key: request.sign,
+            // Not before: whoever knew it could make a request of the digits that he wants.
+            n: Nonce::random().map_err(|_| StoreError::Random)?,
+        });
         enrolments::save(conn, &row).await?;
         Ok(Reply::Enrolment(state(conn, &row).await?))
     }
@@ -144,7 +161,7 @@ impl Registrar {
         let Some(mut row) = own(conn, host, token_id, now).await? else {
             return Ok(Reply::Enrolment(EnrolmentState::Over));
         };
-        let (Stage::Digits, Some((bound, _)), Some(secret)) = (row.stage, &row.bound, &row.secret) else {
+        let (Stage::Digits, Some(bound), Some(secret)) = (row.stage, &row.bound, &row.secret) else {
             return Ok(Reply::Enrolment(state(conn, &row).await?));
         };
         // Digests are compared in constant time.
@@ -157,7 +174,7 @@ impl Registrar {
             tracing::warn!(%host, %token_id, tries = row.digit_tries, "wrong digits");
             return Ok(Reply::Enrolment(state(conn, &row).await?));
         }
-        let Some(request) = bound.verify(token_id, secret) else {
+        let Some(request) = bound.enrolment.verify(token_id, secret) else {
             return Err(StoreError::Row("enrolment"));
         };
         // Another device may have been added, or removed, since this enrolment was opened.
@@ -177,7 +194,7 @@ impl Registrar {
                 news.wish = Some(Wish {
                     purpose: Purpose::Add {
                         token_id,
-                        request: sha256(&[bound.request.as_bytes()]),
+                        request: sha256(&[bound.enrolment.request.as_bytes()]),
                     },
                     owner: row.owner.clone(),
                     approvers,
@@ -205,14 +222,14 @@ impl Registrar {
         let Some(mut row) = enrolments::find(conn, token_id, now).await? else {
             return Ok(());
         };
-        let (Stage::Approval, Some((bound, _)), Some(secret)) = (row.stage, &row.bound, &row.secret) else {
+        let (Stage::Approval, Some(bound), Some(secret)) = (row.stage, &row.bound, &row.secret) else {
             tracing::warn!(%token_id, "an approval came for an enrolment that is over");
             return Ok(());
         };
-        if sha256(&[bound.request.as_bytes()]) != digest {
+        if sha256(&[bound.enrolment.request.as_bytes()]) != digest {
             return Err(StoreError::Row("enrolment"));
         }
-        let Some(request) = bound.verify(token_id, secret) else {
+        let Some(request) = bound.enrolment.verify(token_id, secret) else {
             return Err(StoreError::Row("enrolment"));
         };
         if self.no_room(conn, &row.owner, now).await?.is_some() {
@@ -304,7 +321,7 @@ impl Registrar {
             return Ok(refuse(Refused::Replay, "this very call came before"));
         }
         let row = enrolments::find(conn, ask.token_id, now).await?;
-        match row.filter(|row| row.bound.as_ref().is_some_and(|(_, bound)| *bound == key)) {
+        match row.filter(|row| row.bound.as_ref().is_some_and(|bound| bound.key == key)) {
             Some(row) => Ok(Reply::Enrolment(state(conn, &row).await?)),
             None => Ok(unknown()),
         }
@@ -362,6 +379,7 @@ pub(super) async fn state(conn: &mut SqliteConnection, row: &Row) -> Result<Enro
         Stage::Digits => EnrolmentState::Digits {
             label: label_of(row).ok_or(StoreError::Row("enrolment"))?,
             tries: u8::try_from(i64::from(DIGIT_TRIES) - row.digit_tries).unwrap_or(0),
+            n: row.bound.as_ref().ok_or(StoreError::Row("enrolment"))?.n,
         },
         Stage::Approval => EnrolmentState::Approval { until: row.ends_at },
         Stage::Certified => match row.device {
@@ -377,6 +395,9 @@ pub(super) async fn state(conn: &mut SqliteConnection, row: &Row) -> Result<Enro
 }
 
 fn label_of(row: &Row) -> Option<ShortText> {
-    let ((bound, _), secret) = (row.bound.as_ref()?, row.secret.as_ref()?);
-    bound.verify(row.token_id, secret).map(|request| request.label)
+    let (bound, secret) = (row.bound.as_ref()?, row.secret.as_ref()?);
+    bound
+        .enrolment
+        .verify(row.token_id, secret)
+        .map(|request| request.label)
 }

@@ -2,11 +2,11 @@
 
 use super::registrar::{from_json, time_of, to_json};
 use super::{StoreError, id_of, seconds};
-use assent_proto::Id;
 use assent_proto::cert::{DeviceOwner, Identity};
 use assent_proto::enrol::{Enrolment, OneTimeSecret};
 use assent_proto::keys::{KeyId, VerifyingKey};
 use assent_proto::time::UnixTime;
+use assent_proto::{Id, Nonce};
 use sqlx::{Row as _, SqliteConnection};
 
 /// How far an enrolment is.
@@ -34,6 +34,24 @@ impl Stage {
     }
 }
 
+/// A device that came with the right secret.
+#[derive(Debug)]
+pub struct Bound {
+    /// Its request.
+    pub enrolment: Enrolment,
+    /// The key in it.
+    pub key: VerifyingKey,
+    /// Chosen when it came; its digits are made from both.
+    pub n: Nonce,
+}
+
+impl Bound {
+    /// The digits that the device shows.
+    pub fn digits(&self) -> String {
+        self.enrolment.digits(&self.n)
+    }
+}
+
 /// One enrolment.
 #[derive(Debug)]
 pub struct Row {
@@ -55,8 +73,8 @@ pub struct Row {
     pub tries: i64,
     /// Wrong digits so far.
     pub digit_tries: i64,
-    /// The device that came, and its key.
-    pub bound: Option<(Enrolment, VerifyingKey)>,
+    /// The device that came.
+    pub bound: Option<Bound>,
     /// The device that was certified.
     pub device: Option<Id>,
 }
@@ -93,7 +111,7 @@ fn stage_of(number: i64) -> Result<Stage, StoreError> {
 /// The enrolment of this token. One whose time is over reads as over.
 pub async fn find(conn: &mut SqliteConnection, token_id: Id, now: UnixTime) -> Result<Option<Row>, StoreError> {
     let row = sqlx::query(
-        "SELECT host, owner, secret, opened, ends_at, state, tries, digit_tries, request, key, device \
+        "SELECT host, owner, secret, opened, ends_at, state, tries, digit_tries, request, key, device, n \
          FROM enrolment WHERE token_id = ?",
     )
     .bind(token_id.0.as_slice())
@@ -102,6 +120,7 @@ pub async fn find(conn: &mut SqliteConnection, token_id: Id, now: UnixTime) -> R
     let Some(row) = row else { return Ok(None) };
     let (secret, request): (Option<&str>, Option<&str>) = (row.try_get(2)?, row.try_get(8)?);
     let (key, device): (Option<&str>, Option<&[u8]>) = (row.try_get(9)?, row.try_get(10)?);
+    let n: Option<&str> = row.try_get(11)?;
     let mut found = Row {
         token_id,
         host: id_of(row.try_get(0)?, "enrolment")?,
@@ -112,9 +131,13 @@ pub async fn find(conn: &mut SqliteConnection, token_id: Id, now: UnixTime) -> R
         stage: stage_of(row.try_get(5)?)?,
         tries: row.try_get(6)?,
         digit_tries: row.try_get(7)?,
-        bound: match (request, key) {
-            (Some(request), Some(key)) => Some((from_json(request, "enrolment")?, from_json(key, "enrolment")?)),
-            (Some(_), None) | (None, Some(_) | None) => None,
+        bound: match (request, key, n) {
+            (Some(request), Some(key), Some(n)) => Some(Bound {
+                enrolment: from_json(request, "enrolment")?,
+                key: from_json(key, "enrolment")?,
+                n: from_json(n, "enrolment")?,
+            }),
+            _ => None,
         },
         device: device.map(|device| id_of(device, "enrolment")).transpose()?,
     };
@@ -162,12 +185,14 @@ pub async fn insert(conn: &mut SqliteConnection, row: &Row) -> Result<(), StoreE
 /// Keeps what changed.
 pub async fn save(conn: &mut SqliteConnection, row: &Row) -> Result<(), StoreError> {
     let secret = row.secret.as_ref().map(to_json).transpose()?;
-    let request = row.bound.as_ref().map(|(request, _)| to_json(request)).transpose()?;
-    let key = row.bound.as_ref().map(|(_, key)| to_json(key)).transpose()?;
-    let key_id = row.bound.as_ref().map(|(_, key)| key.id());
+    let bound = row.bound.as_ref();
+    let request = bound.map(|bound| to_json(&bound.enrolment)).transpose()?;
+    let key = bound.map(|bound| to_json(&bound.key)).transpose()?;
+    let key_id = bound.map(|bound| bound.key.id());
+    let n = bound.map(|bound| to_json(&bound.n)).transpose()?;
     sqlx::query(
         "UPDATE enrolment SET secret = ?, ends_at = ?, state = ?, tries = ?, digit_tries = ?, request = ?, key = ?, key_id = ?, \
-         device = ? WHERE token_id = ?",
+         device = ?, n = ? WHERE token_id = ?",
     )
     .bind(secret.as_ref().map(|secret| secret.as_str()))
     .bind(seconds(row.ends_at))
@@ -178,10 +203,29 @@ pub async fn save(conn: &mut SqliteConnection, row: &Row) -> Result<(), StoreErr
     .bind(key.as_ref().map(|key| key.as_str()))
     .bind(key_id.as_ref().map(|id| id.0.as_slice()))
     .bind(row.device.as_ref().map(|id| id.0.as_slice()))
+    .bind(n.as_ref().map(|n| n.as_str()))
     .bind(row.token_id.0.as_slice())
     .execute(conn)
     .await?;
     Ok(())
+}
+
+/// How many enrolments were opened for this identity since then.
+pub async fn opened_since(
+    conn: &mut SqliteConnection,
+    identity: &Identity,
+    since: UnixTime,
+) -> Result<i64, StoreError> {
+    let opened = sqlx::query_scalar(
+        "SELECT count(*) FROM enrolment e JOIN enrolment_identity i ON i.token_id = e.token_id \
+         WHERE i.realm = ? AND i.id = ? AND e.opened > ?",
+    )
+    .bind(identity.realm.as_str())
+    .bind(identity.id.as_str())
+    .bind(seconds(since))
+    .fetch_one(conn)
+    .await?;
+    Ok(opened)
 }
 
 /// Ends every open enrolment for this identity.

@@ -6,7 +6,7 @@ use crate::rig::{Gateway, id, now, problem, text};
 use assent_proto::cert::{DeviceOwner, Identity};
 use assent_proto::enrol::{Enrolment, OneTimeSecret, Token};
 use assent_proto::keys::KeyPair;
-use assent_proto::registrar::{Ask, DeviceAsk, EnrolmentState, HostWant, Refused, Reply};
+use assent_proto::registrar::{Ask, DeviceAsk, ENROL_OPENED, EnrolmentState, HostWant, Refused, Reply};
 use assent_proto::relay::{HostEvent, ProblemCode};
 use reqwest::{Method, StatusCode};
 use serde_json::json;
@@ -23,19 +23,21 @@ async fn open(gateway: &Gateway, host: &TestHost, user: &str) -> Token {
 }
 
 /// A device that has come with its token; its digits are to be typed.
-async fn bound(gateway: &Gateway, token: &Token) -> (KeyPair, Enrolment) {
+async fn bound(gateway: &Gateway, token: &Token) -> (KeyPair, Enrolment, String) {
     let keys = KeyPair::generate().unwrap();
     let enrolment = request(token, &keys);
     let came = gateway.ask(&keys, Ask::EnrolDevice(enrolment.clone())).await;
-    assert_eq!(came, digits_wanted(3));
-    (keys, enrolment)
+    let Reply::Enrolment(EnrolmentState::Digits { n, .. }) = &came else {
+        panic!("{came:?}")
+    };
+    let digits = enrolment.digits(n);
+    assert!(is_digits_wanted(&came, 3));
+    (keys, enrolment, digits)
 }
 
-fn digits_wanted(tries: u8) -> Reply {
-    Reply::Enrolment(EnrolmentState::Digits {
-        label: text("phone"),
-        tries,
-    })
+/// Whether digits are to be typed, with so many tries left.
+fn is_digits_wanted(reply: &Reply, left: u8) -> bool {
+    matches!(reply, Reply::Enrolment(EnrolmentState::Digits { label, tries, .. }) if label.as_str() == "phone" && *tries == left)
 }
 
 async fn certificates(gateway: &Gateway, host: &TestHost, user: &str) -> Vec<String> {
@@ -74,11 +76,16 @@ async fn r25_three_wrong_digits_end_an_enrolment_and_two_do_not() {
     let gateway = Gateway::start();
     let host = gateway.join("web01").await;
     let token = open(&gateway, &host, "alice").await;
-    let (_, enrolment) = bound(&gateway, &token).await;
-    let right = enrolment.digits();
+    let (_, _, right) = bound(&gateway, &token).await;
     let wrong = other_digits(&right);
-    assert_eq!(host.wants(&gateway, confirm(&token, &wrong)).await, digits_wanted(2));
-    assert_eq!(host.wants(&gateway, confirm(&token, &wrong)).await, digits_wanted(1));
+    assert!(is_digits_wanted(
+        &host.wants(&gateway, confirm(&token, &wrong)).await,
+        2
+    ));
+    assert!(is_digits_wanted(
+        &host.wants(&gateway, confirm(&token, &wrong)).await,
+        1
+    ));
     assert_eq!(host.wants(&gateway, confirm(&token, &wrong)).await, OVER);
     assert_eq!(
         host.wants(&gateway, confirm(&token, &right)).await,
@@ -88,8 +95,7 @@ async fn r25_three_wrong_digits_end_an_enrolment_and_two_do_not() {
     assert!(certificates(&gateway, &host, "alice").await.is_empty());
 
     let token = open(&gateway, &host, "bob").await;
-    let (_, enrolment) = bound(&gateway, &token).await;
-    let right = enrolment.digits();
+    let (_, _, right) = bound(&gateway, &token).await;
     host.wants(&gateway, confirm(&token, &other_digits(&right))).await;
     let confirmed = host.wants(&gateway, confirm(&token, &right)).await;
     assert!(
@@ -128,9 +134,13 @@ async fn a_token_takes_the_first_device_and_its_lost_reply_comes_again() {
     let gateway = Gateway::start();
     let host = gateway.join("web01").await;
     let token = open(&gateway, &host, "alice").await;
-    let (keys, enrolment) = bound(&gateway, &token).await;
-    let again = gateway.ask(&keys, Ask::EnrolDevice(enrolment)).await;
-    assert_eq!(again, digits_wanted(3));
+    let (keys, enrolment, digits) = bound(&gateway, &token).await;
+    let again = gateway.ask(&keys, Ask::EnrolDevice(enrolment.clone())).await;
+    assert!(is_digits_wanted(&again, 3));
+    let Reply::Enrolment(EnrolmentState::Digits { n, .. }) = &again else {
+        panic!("{again:?}")
+    };
+    assert_eq!(enrolment.digits(n), digits, "the device shows the same once more");
     let thief = KeyPair::generate().unwrap();
     assert_eq!(
         refused(gateway.ask(&thief, Ask::EnrolDevice(request(&token, &thief))).await),
@@ -148,13 +158,12 @@ async fn another_host_sees_and_confirms_nothing_of_an_enrolment() {
     let gateway = Gateway::start();
     let (web01, web02) = (gateway.join("web01").await, gateway.join("web02").await);
     let token = open(&gateway, &web01, "alice").await;
-    let (_, enrolment) = bound(&gateway, &token).await;
+    let (_, _, digits) = bound(&gateway, &token).await;
     let look = || HostWant::Enrolment { token_id: token.id };
     assert_eq!(web02.wants(&gateway, look()).await, OVER);
-    assert_eq!(web02.wants(&gateway, confirm(&token, &enrolment.digits())).await, OVER);
-    assert_eq!(
-        web01.wants(&gateway, look()).await,
-        digits_wanted(3),
+    assert_eq!(web02.wants(&gateway, confirm(&token, &digits)).await, OVER);
+    assert!(
+        is_digits_wanted(&web01.wants(&gateway, look()).await, 3),
         "and it costs no try"
     );
     let taken = web02.wants(&gateway, open_for(&token, owner("mallory"))).await;
@@ -214,13 +223,13 @@ async fn a_device_learns_how_its_own_enrolment_stands_and_no_other() {
     let gateway = Gateway::start();
     let host = gateway.join("web01").await;
     let token = open(&gateway, &host, "alice").await;
-    let (keys, enrolment) = bound(&gateway, &token).await;
+    let (keys, _, digits) = bound(&gateway, &token).await;
     let ask = async |by: &KeyPair, token_id, n| {
         let signed = DeviceAsk::sign(&by.sign, token_id, n, now()).unwrap();
         gateway.ask(by, Ask::Device { signed }).await
     };
     let n = id();
-    assert_eq!(ask(&keys, token.id, n).await, digits_wanted(3));
+    assert!(is_digits_wanted(&ask(&keys, token.id, n).await, 3));
     assert_eq!(refused(ask(&keys, token.id, n).await), Refused::Replay);
     let bob = gateway.enrol(&host, "bob").await;
     assert_eq!(refused(ask(&bob.keys, token.id, id()).await), Refused::Caller);
@@ -228,7 +237,7 @@ async fn a_device_learns_how_its_own_enrolment_stands_and_no_other() {
         refused(ask(&KeyPair::generate().unwrap(), token.id, id()).await),
         Refused::Caller
     );
-    host.wants(&gateway, confirm(&token, &enrolment.digits())).await;
+    host.wants(&gateway, confirm(&token, &digits)).await;
     let done = ask(&keys, token.id, id()).await;
     assert!(
         matches!(done, Reply::Enrolment(EnrolmentState::Certified { .. })),
@@ -297,4 +306,36 @@ async fn a_log_that_was_changed_certifies_nobody() {
         refused(gateway.ask(&keys, Ask::JoinHost(join)).await),
         Refused::Internal
     );
+}
+
+/// Whoever serves an enrolment learns the digits of the right device. He must not be able to make a device of his own
+/// that shows the same, neither beforehand nor by trying often.
+#[tokio::test]
+async fn r26_the_digits_are_not_made_from_the_request_alone_and_enrolments_are_not_opened_again_and_again() {
+    let gateway = Gateway::start();
+    let host = gateway.join("web01").await;
+    let keys = KeyPair::generate().unwrap();
+    let mut chosen = Vec::new();
+    for _ in 0..ENROL_OPENED {
+        let token = open(&gateway, &host, "alice").await;
+        let came = gateway.ask(&keys, Ask::EnrolDevice(request(&token, &keys))).await;
+        if let Reply::Enrolment(EnrolmentState::Digits { n, .. }) = came {
+            assert!(!chosen.contains(&n));
+            chosen.push(n);
+        }
+    }
+    assert!(!chosen.is_empty());
+    let token = gateway.enrolment_token();
+    let refused = host.wants(&gateway, open_for(&token, owner("alice"))).await;
+    assert!(
+        matches!(
+            refused,
+            Reply::Refused {
+                code: Refused::TooOften,
+                ..
+            }
+        ),
+        "{refused:?}"
+    );
+    open(&gateway, &host, "bob").await;
 }

@@ -26,8 +26,7 @@ impl Newcomer {
         assert!(matches!(opened, Reply::EnrolmentOpen { .. }), "{opened:?}");
         let keys = KeyPair::generate().unwrap();
         let enrolment = Enrolment::new(&token, &keys, text("Pixel \"8\""), text("test"), now()).unwrap();
-        let digits = enrolment.digits();
-        gateway.ask(&keys, Ask::EnrolDevice(enrolment)).await;
+        let digits = gateway.digits(&keys, &enrolment).await;
         let confirmed = host.wants(gateway, confirm(&token, &digits)).await;
         assert!(
             matches!(confirmed, Reply::Enrolment(EnrolmentState::Approval { .. })),

@@ -69,18 +69,21 @@ impl Gateway {
         }
     }
 
+    /// A device comes with its request; the digits that it shows.
+    pub async fn digits(&self, keys: &KeyPair, enrolment: &Enrolment) -> String {
+        match self.ask(keys, Ask::EnrolDevice(enrolment.clone())).await {
+            Reply::Enrolment(EnrolmentState::Digits { n, .. }) => enrolment.digits(&n),
+            other => panic!("{other:?}"),
+        }
+    }
+
     pub async fn enrol(&self, host: &TestHost, user: &str) -> TestDevice {
         let token = self.enrolment_token();
         let opened = host.wants(self, open_for(&token, owner(user))).await;
         assert!(matches!(opened, Reply::EnrolmentOpen { .. }), "{opened:?}");
         let keys = KeyPair::generate().unwrap();
         let enrolment = Enrolment::new(&token, &keys, text("phone"), text("test"), now()).unwrap();
-        let digits = enrolment.digits();
-        let came = self.ask(&keys, Ask::EnrolDevice(enrolment)).await;
-        assert!(
-            matches!(came, Reply::Enrolment(EnrolmentState::Digits { .. })),
-            "{came:?}"
-        );
+        let digits = self.digits(&keys, &enrolment).await;
         let confirmed = host.wants(self, confirm(&token, &digits)).await;
         let Reply::Enrolment(EnrolmentState::Certified { device: certificate }) = confirmed else {
             panic!("{user}'s device was not certified: {confirmed:?}");

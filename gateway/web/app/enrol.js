@@ -1,7 +1,7 @@
 // Enrolment of this device: the token in a link, new keys bound to it by a MAC, and the six digits that catch the wrong
 // phone. Beside proto/src/enrol.rs.
 
-import { decode, encode, sha256, utf8 } from "/assets/bytes.js";
+import { concat, decode, encode, sha256, utf8 } from "/assets/bytes.js";
 import { TimeError, issuersUnder, newest, now, verifyDevice } from "/assets/cert.js";
 import { sign } from "/assets/jws.js";
 import { pointOf } from "/assets/keys.js";
@@ -139,9 +139,12 @@ export function cut(label) {
   return characters.join("");
 }
 
-/** The six digits of a device's request. @param {string} request */
-export async function digits(request) {
-  const hash = await sha256(utf8(request));
+/**
+ * The six digits of a device's request, once the registrar has bound it and chosen `n`.
+ * @param {string} request @param {string} n
+ */
+export async function digits(request, n) {
+  const hash = await sha256(concat(utf8("assent/1 digits"), decode(n), utf8(request)));
   const head = new DataView(hash.buffer).getBigUint64(0);
   return (head % 1_000_000n).toString().padStart(6, "0");
 }

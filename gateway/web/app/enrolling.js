@@ -32,7 +32,8 @@ export async function come(relay, token, label, ua) {
   const keys = await generate();
   const wish = await enrolment(token, keys, label, ua, now() + ahead);
   const state = await enrol(relay, issuer, keys, wish);
-  if (state.name === "over") throw new Over();
+  // Nobody could have typed digits that were not shown yet.
+  if (state.name !== "digits") throw new Over();
   const one = {
     tokenId: token.id,
     relay,
@@ -40,7 +41,7 @@ export async function come(relay, token, label, ua) {
     issuers,
     keys,
     label,
-    digits: await digits(wish.request),
+    digits: await digits(wish.request, state.content.n),
     ahead,
     until: now() + LIFE,
   };

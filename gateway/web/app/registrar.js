@@ -19,7 +19,7 @@ const device = object({ device: text, label: short, since: seconds });
 
 const stateShape = variant({
   waiting: null,
-  digits: object({ label: short, tries: integer(255) }),
+  digits: object({ label: short, tries: integer(255), n: digest }),
   approval: object({ until: seconds }),
   certified: object({ device: text }),
   over: null,

@@ -167,9 +167,9 @@ test("the golden request passes all checks, and its digest is the one that proto
 test("r26: the golden enrolment has the digits that proto computes", async () => {
   const path = await phone.module("enrol");
   const seen = await phone.page.evaluate(
-    async ([path, { token, enrolment }]) => {
+    async ([path, { token, enrolment, n }]) => {
       const { tokenOf, digits } = await import(path);
-      return { token: tokenOf(token).id, digits: await digits(enrolment.request) };
+      return { token: tokenOf(token).id, digits: await digits(enrolment.request, n) };
     },
     [path, enrolment],
   );

@@ -18,7 +18,7 @@ use assent_proto::registrar::{
     self, Ask as RegistrarAsk, DeviceAsk, DeviceCall, DeviceWant, HostAsk, HostJoin, HostWant, Reply, Sealed,
 };
 use assent_proto::relay::Claim;
-use assent_proto::request::{self, Command, Envelope};
+use assent_proto::request::{self, Command, Envelope, Novelty};
 use assent_proto::seal::{self, Purpose};
 use assent_proto::verdict::{PendingPush, Received, Refusal, seal_to_devices};
 use assent_proto::{Bytes, sha256};
@@ -96,7 +96,9 @@ fn full(stage: &Stage) -> Ask<'_> {
     details.tty = Some(text("/dev/pts/3"));
     let source = details.src.as_mut().unwrap();
     source.ip = "2001:db8::7".parse().unwrap();
+    source.network = Some(text("office"));
     source.asn = Some(64_496);
+    source.new = Some(Novelty::Place);
     source.place = Some(text("Zürich"));
     Ask::with(stage, "full push", details, Some("048291"))
 }
@@ -412,12 +414,14 @@ fn golden_enrolment_and_join() {
     let token = token();
     let enrolment = Enrolment::new(&token, &stage.phone.keys.pair, text("My phone"), text("test"), NOW).unwrap();
     let join = HostJoin::new(&token, &stage.server.keys.pair, text("web01"), NOW).unwrap();
+    let n = sha256(&[b"the registrar's"]);
     golden(
         "enrolment",
         &json!({
             "token": token.to_text().as_str(),
             "enrolment": enrolment,
-            "digits": enrolment.digits(),
+            "n": n,
+            "digits": enrolment.digits(&n),
             "join": join,
         }),
     );
@@ -431,10 +435,11 @@ fn golden_enrolment_and_join() {
     assert_eq!(wish.sign, stage.phone.keys.public());
     let join: HostJoin = serde_json::from_value(stored["join"].clone()).unwrap();
     assert!(join.verify(token.id, &token.secret).is_some());
-    // The digits as documented: the first eight bytes of SHA-256 of the compact form, big endian, modulo a million.
-    let hash = sha256(&[enrolment.request.as_bytes()]).0;
+    // The digits as documented: the first eight bytes of SHA-256 over a tag, `n` and the compact form, big endian, modulo a
+    // million.
+    let hash = sha256(&[b"assent/1 digits", &n.0, enrolment.request.as_bytes()]).0;
     let number = u64::from_be_bytes(hash[..8].try_into().unwrap()) % 1_000_000;
-    assert_eq!(enrolment.digits(), format!("{number:06}"));
+    assert_eq!(enrolment.digits(&n), format!("{number:06}"));
     assert_eq!(token.root.0[..], stage.root.public().id().0[..16]);
     assert_eq!(base64(&token.root.0), token.root.encode());
 }

@@ -12,7 +12,7 @@ use assent_proto::relay::{CLAIM_SKEW, CLAIM_TTL, Claim};
 use assent_proto::roots::RootSet;
 use assent_proto::seal::{self, Purpose, SealError};
 use assent_proto::time::UnixTime;
-use assent_proto::{Bytes, Digest, JwsError, sha256};
+use assent_proto::{Bytes, Digest, JwsError, Nonce, sha256};
 use serde_json::{Value, json};
 
 const RELAY: &str = "https://relay.example.org";
@@ -216,6 +216,7 @@ fn every_reply_survives_the_way() {
     let digits = EnrolmentState::Digits {
         label: text("My phone"),
         tries: 3,
+        n: Nonce::random().unwrap(),
     };
     for reply in [
         Reply::HostCertified {
@@ -603,17 +604,18 @@ fn a_join_proves_its_token_and_its_keys() {
 #[test]
 fn the_six_digits_come_from_the_request_and_differ_from_phone_to_phone() {
     let token = token();
+    let n = Nonce::random().unwrap();
     let digits: Vec<String> = (0..20)
-        .map(|n| {
+        .map(|number| {
             Enrolment::new(
                 &token,
-                &Keys::of(&format!("phone {n}")).pair,
+                &Keys::of(&format!("phone {number}")).pair,
                 text("phone"),
                 text("test"),
                 NOW,
             )
             .unwrap()
-            .digits()
+            .digits(&n)
         })
         .collect();
     for digits in &digits {

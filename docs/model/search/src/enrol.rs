@@ -51,7 +51,7 @@ impl Check {
             Self::Vouch => "name space of the host that vouches",
             Self::Approval => "approval of a further device",
             Self::StillBound => "the certified request is the one that was approved",
-            Self::FreshDigits => "fresh digits (the protocol has none yet)",
+            Self::FreshDigits => "fresh digits",
         }
     }
 }

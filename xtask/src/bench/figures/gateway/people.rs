@@ -154,12 +154,11 @@ impl Registrar {
             UnixTime::now(),
         );
         let enrolment = enrolment.expect("an enrolment");
-        let digits = text(enrolment.digits());
-        let come = self.ask(&keys, Ask::EnrolDevice(enrolment)).await;
-        assert!(
-            matches!(come, Reply::Enrolment(EnrolmentState::Digits { .. })),
-            "{come:?}"
-        );
+        let come = self.ask(&keys, Ask::EnrolDevice(enrolment.clone())).await;
+        let Reply::Enrolment(EnrolmentState::Digits { n, .. }) = come else {
+            panic!("digits are not asked for: {come:?}");
+        };
+        let digits = text(enrolment.digits(&n));
         let want = HostWant::ConfirmEnrolment {
             token_id: token.id,
             digits,
