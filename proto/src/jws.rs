@@ -26,6 +26,7 @@ pub(crate) enum Typ {
     DeviceCall,
     RegistrarReply,
     RelayAuth,
+    LinkAuth,
     Request,
     Answer,
 }
@@ -44,6 +45,7 @@ impl Typ {
             Self::DeviceCall => "assent-dev-call+jws",
             Self::RegistrarReply => "assent-reg-reply+jws",
             Self::RelayAuth => "assent-relay-auth+jws",
+            Self::LinkAuth => "assent-link-auth+jws",
             Self::Request => "assent-req+jws",
             Self::Answer => "assent-res+jws",
         }

@@ -19,6 +19,7 @@ mod encoding;
 pub mod enrol;
 mod jws;
 pub mod keys;
+pub mod link;
 pub mod login_id;
 pub mod registrar;
 pub mod relay;
