@@ -3,14 +3,40 @@
 use crate::failure::{Done, Failure};
 use crate::gateway_client::{CallFailure, json};
 use assent_proto::text::visible;
+use clap::Args;
 use reqwest::{Client, Method};
 use serde::Serialize;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// Where a gateway of this machine listens for its admin.
-pub const SOCKET: &str = "/run/assent-gateway/admin.sock";
+/// Where a registrar of this machine listens for its admin: one of its own process, or that of a gateway with every role.
+const SOCKETS: [&str; 2] = ["/run/assent-registrar/admin.sock", "/run/assent-gateway/admin.sock"];
+
+/// The admin's way in.
+#[derive(Debug, Args)]
+pub struct Socket {
+    /// The registrar's admin socket (if not given: /run/assent-registrar/admin.sock where it is, otherwise
+    /// /run/assent-gateway/admin.sock)
+    #[arg(long, value_name = "PATH")]
+    socket: Option<PathBuf>,
+}
+
+impl Socket {
+    /// Opens it.
+    pub fn open(&self) -> Done<Admin> {
+        Admin::at(&self.path(|path| path.exists()))
+    }
+
+    fn path(&self, is_there: impl Fn(&Path) -> bool) -> PathBuf {
+        let known = || {
+            let mut known = SOCKETS.into_iter().map(PathBuf::from);
+            known.find(|path| is_there(path))
+        };
+        let [_, all] = SOCKETS;
+        self.socket.clone().or_else(known).unwrap_or_else(|| all.into())
+    }
+}
 
 /// The admin's side of a gateway on this machine.
 pub struct Admin {
@@ -20,7 +46,7 @@ pub struct Admin {
 
 impl Admin {
     /// The gateway behind `socket`.
-    pub fn at(socket: &Path) -> Done<Self> {
+    fn at(socket: &Path) -> Done<Self> {
         if let Err(e) = std::os::unix::net::UnixStream::connect(socket) {
             return Err(no_gateway(socket, &e));
         }
@@ -83,5 +109,23 @@ fn no_gateway(socket: &Path, error: &std::io::Error) -> Failure {
         _ => Failure::Unreachable(format!(
             "no gateway listens on {socket} ({error}); run this on the gateway's machine and see `systemctl status assent-gateway`, or name its socket with --socket"
         )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_registrars_own_socket_comes_first_and_a_named_one_before_all() {
+        let [own, all] = SOCKETS.map(PathBuf::from);
+        let default = Socket { socket: None };
+        assert_eq!(default.path(|_| true), own);
+        assert_eq!(default.path(|path| path == all), all);
+        assert_eq!(default.path(|_| false), all, "named where nothing is there");
+        let named = Socket {
+            socket: Some("/x".into()),
+        };
+        assert_eq!(named.path(|_| true), Path::new("/x"));
     }
 }

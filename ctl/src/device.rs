@@ -1,13 +1,12 @@
 //! `assentctl device`: on the gateway, the devices that may approve.
 
-use crate::admin_client::{Admin, SOCKET};
+use crate::admin_client::Socket;
 use crate::failure::{Done, Failure};
 use crate::host::is_empty;
 use crate::report::{readable, report};
 use assent_proto::Id;
 use clap::{Args, Subcommand};
 use serde_json::json;
-use std::path::PathBuf;
 
 /// Devices: what people approve with.
 #[derive(Debug, Subcommand)]
@@ -21,9 +20,8 @@ pub enum Device {
 /// `device list`.
 #[derive(Debug, Args)]
 pub struct List {
-    /// The gateway's admin socket
-    #[arg(long, value_name = "PATH", default_value = SOCKET)]
-    socket: PathBuf,
+    #[command(flatten)]
+    socket: Socket,
     /// Report as JSON
     #[arg(long)]
     json: bool,
@@ -36,9 +34,8 @@ pub struct Revoke {
     // An id is base64url and may begin with a dash.
     #[arg(allow_hyphen_values = true)]
     id: String,
-    /// The gateway's admin socket
-    #[arg(long, value_name = "PATH", default_value = SOCKET)]
-    socket: PathBuf,
+    #[command(flatten)]
+    socket: Socket,
     /// Report as JSON
     #[arg(long)]
     json: bool,
@@ -49,7 +46,7 @@ impl Device {
     pub async fn run(&self) -> Done {
         match self {
             Self::List(args) => {
-                let value = Admin::at(&args.socket)?.get("/devices").await?;
+                let value = args.socket.open()?.get("/devices").await?;
                 report(args.json, &value, || {
                     if is_empty(&value) {
                         "no device is enrolled yet".into()
@@ -68,7 +65,8 @@ async fn revoke(args: &Revoke) -> Done {
     let id = Id::decode(&args.id).ok_or_else(|| {
         Failure::Input("this is no device id; `assentctl device list` shows them (22 characters)".into())
     })?;
-    Admin::at(&args.socket)?
+    args.socket
+        .open()?
         .post("/devices/revoke", &json!({"device_id": id}))
         .await?;
     report(args.json, &json!({"revoked": id}), || {

@@ -10,6 +10,7 @@ mod agent_bus;
 mod authenticator;
 mod check;
 mod device;
+mod doctor;
 mod enroll;
 mod explain;
 mod failure;
@@ -72,6 +73,8 @@ enum Command {
     Status(status::Ask),
     /// Have the agent read its configuration anew
     Reload(status::Ask),
+    /// What is well on this machine and what is not: trust grade, agent, PAM, sshd
+    Doctor(doctor::Doctor),
     /// Find everything that is wrong with a configuration
     Check(check::Check),
     /// What would be decided for a user, and why
@@ -124,6 +127,7 @@ fn run(command: Command) -> Done {
         Command::Policy(policy) => wait_for(policy.run()),
         Command::Values(values) => wait_for(values.run()),
         Command::Replay(replay) => wait_for(replay.run()),
+        Command::Doctor(doctor) => wait_for(doctor.run()),
         Command::Host(host) => wait_for(host.run()),
         Command::Device(device) => wait_for(device.run()),
         Command::Authenticator(authenticator) => wait_for(authenticator.run()),

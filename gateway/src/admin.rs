@@ -5,7 +5,8 @@ use crate::clock;
 use crate::error::Error;
 use crate::registrar::Registrar;
 use crate::registrar::admin::{Listed, TOKEN_TTL, TokenError};
-use crate::relay::{Relay, body};
+use crate::registrar::link::Link;
+use crate::relay::{Relay, body, link};
 use anyhow::{Context as _, bail};
 use assent_proto::Id;
 use axum::body::Body;
@@ -54,26 +55,38 @@ pub fn bind(path: &Path) -> anyhow::Result<UnixListener> {
 #[derive(Clone)]
 struct Desk {
     registrar: Arc<Registrar>,
-    relay: Arc<Relay>,
+}
+
+/// Of which roles this process can tell.
+#[derive(Clone)]
+pub struct Reporting {
+    /// The registrar, if it is here.
+    pub registrar: Option<Arc<Registrar>>,
+    /// The relay, if it is here.
+    pub relay: Option<Arc<Relay>>,
+    /// What it knows of a registrar that runs apart.
+    pub desk: Option<Arc<link::Desk>>,
+    /// What the registrar knows of a relay that runs apart.
+    pub link: Option<Arc<Link>>,
 }
 
 /// Serves admins until `stop` changes.
-pub async fn serve(
-    listener: UnixListener,
-    registrar: Arc<Registrar>,
-    relay: Arc<Relay>,
-    mut stop: watch::Receiver<bool>,
-) {
-    let router = Router::new()
-        .route("/host-token", post(host_token))
-        .route("/hosts", get(hosts))
-        .route("/hosts/revoke", post(revoke_host))
-        .route("/devices", get(devices))
-        .route("/devices/revoke", post(revoke_device))
-        .route("/status", get(status))
+pub async fn serve(listener: UnixListener, here: Reporting, mut stop: watch::Receiver<bool>) {
+    let registrar = here.registrar.clone();
+    let mut router = Router::new().route("/status", get(status)).with_state(here);
+    if let Some(registrar) = registrar {
+        let desk = Router::new()
+            .route("/host-token", post(host_token))
+            .route("/hosts", get(hosts))
+            .route("/hosts/revoke", post(revoke_host))
+            .route("/devices", get(devices))
+            .route("/devices/revoke", post(revoke_device))
+            .with_state(Desk { registrar });
+        router = router.merge(desk);
+    }
+    let router = router
         .fallback(|| async { Error::NoRoute })
-        .method_not_allowed_fallback(|| async { Error::NoMethod })
-        .with_state(Desk { registrar, relay });
+        .method_not_allowed_fallback(|| async { Error::NoMethod });
     loop {
         let accepted = tokio::select! {
             _ = stop.wait_for(|stop| *stop) => return,
@@ -205,17 +218,30 @@ async fn revoke_host(State(desk): State<Desk>, body: Body) -> Result<Json<Revoke
 struct Status {
     version: &'static str,
     now: u64,
-    mailboxes: usize,
-    streams: usize,
-    registrar: crate::registrar::admin::Status,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mailboxes: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    streams: Option<usize>,
+    /// Where relay and registrar run apart: whether they have each other.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    linked: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    registrar: Option<crate::registrar::admin::Status>,
 }
 
-async fn status(State(desk): State<Desk>) -> Result<Json<Status>, Error> {
+async fn status(State(here): State<Reporting>) -> Result<Json<Status>, Error> {
+    let relay = here.relay.as_ref();
+    let linked = here.desk.as_ref().map(|desk| desk.is_linked());
+    let registrar = match &here.registrar {
+        Some(registrar) => Some(registrar.status().await?),
+        None => None,
+    };
     Ok(Json(Status {
         version: env!("CARGO_PKG_VERSION"),
         now: clock::now().0,
-        mailboxes: desk.relay.mailboxes(),
-        streams: desk.relay.streams(),
-        registrar: desk.registrar.status().await?,
+        mailboxes: relay.map(|relay| relay.mailboxes()),
+        streams: relay.map(|relay| relay.streams()),
+        linked: linked.or(here.link.as_ref().map(|link| link.is_up())),
+        registrar,
     }))
 }

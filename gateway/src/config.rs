@@ -1,10 +1,14 @@
 //! The configuration: what the file says ([`toml::Table`]) → what the gateway runs on ([`Config`]), checked whole,
 //! every problem at once, each with its key and what to do.
 
+mod link;
 mod roles;
 mod section;
+mod set;
 
+pub use link::Link;
 pub use roles::{App, Hook, Panel};
+pub use set::{Role, RoleSet};
 
 use assent_proto::text::visible;
 use section::Section;
@@ -18,6 +22,8 @@ pub const DEFAULT_FILE: &str = "/etc/assent/gateway.toml";
 /// A checked configuration.
 #[derive(Debug, Clone)]
 pub struct Config {
+    /// What this process does.
+    pub roles: RoleSet,
     /// Where to listen; port 0 takes a free one.
     pub listen: SocketAddr,
     /// What hosts and devices call this relay; claims are made out to it.
@@ -38,6 +44,8 @@ pub struct Config {
     pub registrar: Lives,
     /// Limits.
     pub limits: Limits,
+    /// How it finds roles that run apart.
+    pub link: Link,
 }
 
 /// PEM files.
@@ -117,9 +125,12 @@ impl Config {
             .parse()
             .map_err(|error: toml::de::Error| vec![syntax(text, &error)])?;
         let mut root = Section::new("", table);
-        let mut registrar = root.section("registrar");
-        let mut limits = root.section("limits");
-        let listen = root.text("listen", "127.0.0.1:8443");
+        let roles = RoleSet::read(&mut root);
+        let has = |wanted: &[Role]| roles.has_any(wanted);
+        let (keeps, pages) = (has(&[Role::Relay, Role::Registrar]), has(&[Role::Relay, Role::Panel]));
+        let mut registrar = root.section_if(roles.has(Role::Registrar), "registrar");
+        let mut limits = root.section_if(roles.listens(), "limits");
+        let listen = root.text_if(roles.listens(), "listen", "127.0.0.1:8443");
         let listen = root.parsed::<SocketAddr>(
             "listen",
             &listen,
@@ -129,20 +140,31 @@ impl Config {
             "public_url",
             "write what hosts and devices call this relay, such as \"https://push.example.org\"",
         );
-        let tls = root.tls();
-        let state_dir = root.path("state_dir", "/var/lib/assent-gateway");
-        let admin_socket = root.path("admin_socket", "/run/assent-gateway/admin.sock");
+        let tls = if roles.listens() { root.tls() } else { None };
+        let place = roles.place();
+        let state_dir = root.path_if(keeps, "state_dir", &format!("/var/lib/{place}"));
+        let admin_socket = root.path_if(keeps, "admin_socket", &format!("/run/{place}/admin.sock"));
         let lives = Lives {
             host_days: registrar.number("host_days", 365, 1..=3650),
             device_days: registrar.number("device_days", 90, 1..=3650),
         };
         let limits_read = Limits {
             connections: limits.number("connections", 25_000, 16..=1_000_000),
-            calls_per_host: limits.number("calls_per_host", 1000, 1..=1_000_000),
-            calls_per_device: limits.number("calls_per_device", 100, 1..=1_000_000),
-            calls_per_address: limits.number("calls_per_address", 50, 1..=1_000_000),
-            waiting_per_host_and_device: limits.number("waiting_per_host_and_device", 256, 1..=100_000),
-            unanswered_per_host_and_device: limits.number("unanswered_per_host_and_device", 300, 1..=100_000),
+            calls_per_host: limits.number_if(roles.has(Role::Relay), "calls_per_host", 1000, 1..=1_000_000),
+            calls_per_device: limits.number_if(roles.has(Role::Relay), "calls_per_device", 100, 1..=1_000_000),
+            calls_per_address: limits.number_if(pages, "calls_per_address", 50, 1..=1_000_000),
+            waiting_per_host_and_device: limits.number_if(
+                roles.has(Role::Relay),
+                "waiting_per_host_and_device",
+                256,
+                1..=100_000,
+            ),
+            unanswered_per_host_and_device: limits.number_if(
+                roles.has(Role::Relay),
+                "unanswered_per_host_and_device",
+                300,
+                1..=100_000,
+            ),
         };
         let loopback = listen.is_some_and(|listen| listen.ip().is_loopback());
         if let Some(listen) = listen
@@ -157,26 +179,31 @@ impl Config {
         if let Some(url) = &public_url {
             root.check_url("public_url", url, loopback && tls.is_none(), false);
         }
-        let roles = roles::read(&mut root, file, text, public_url.as_deref(), loopback && tls.is_none());
-        let (roles, mut lines) = match roles {
-            Ok(roles) => (Some(roles), Vec::new()),
+        let (link, link_lines) = link::read(&mut root, &roles);
+        let plain = loopback && tls.is_none();
+        let met = roles::read(&mut root, &roles, file, text, public_url.as_deref(), plain);
+        let (met, mut lines) = match met {
+            Ok(met) => (Some(met), Vec::new()),
             Err(lines) => (None, lines),
         };
+        lines.extend(link_lines);
         lines.extend(root.finish());
         lines.extend(registrar.finish());
         lines.extend(limits.finish());
-        match (listen, public_url, roles) {
-            (Some(listen), Some(public_url), Some(roles)) if lines.is_empty() => Ok(Self {
+        match (listen, public_url, met) {
+            (Some(listen), Some(public_url), Some(met)) if lines.is_empty() => Ok(Self {
                 listen,
                 public_url,
                 tls,
                 state_dir,
                 admin_socket,
-                app: roles.app,
-                panel: roles.panel,
-                notify: roles.notify,
+                app: met.app,
+                panel: met.panel,
+                notify: met.notify,
                 registrar: lives,
                 limits: limits_read,
+                link,
+                roles,
             }),
             _ => Err(lines),
         }

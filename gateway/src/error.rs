@@ -50,6 +50,9 @@ pub enum Error {
     /// The gateway shuts down.
     #[error("the gateway shuts down")]
     Closing,
+    /// The registrar runs apart and cannot be reached now.
+    #[error("the registrar is away")]
+    Away,
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -72,7 +75,7 @@ impl Error {
             Self::TooMany(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::NoRoute | Self::Unknown(_) => StatusCode::NOT_FOUND,
             Self::NoMethod => StatusCode::METHOD_NOT_ALLOWED,
-            Self::Closing => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Closing | Self::Away => StatusCode::SERVICE_UNAVAILABLE,
             Self::Store(_) | Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -87,6 +90,7 @@ impl Error {
             Self::Gone | Self::Unknown(_) => ProblemCode::Gone,
             Self::Conflict => ProblemCode::Conflict,
             Self::TooMany(_) => ProblemCode::TooMany,
+            Self::Away => ProblemCode::Away,
             Self::Closing | Self::Store(_) | Self::Internal(_) => ProblemCode::Internal,
         }
     }
@@ -107,6 +111,7 @@ impl Error {
             Self::NoRoute => "there is nothing here".into(),
             Self::NoMethod => "this path does not know the method".into(),
             Self::Closing => "the relay restarts; try again".into(),
+            Self::Away => "the registrar cannot be reached now; pushes and answers go on".into(),
             Self::Store(_) | Self::Internal(_) => "the relay failed; its log says why".into(),
         }
     }
@@ -128,6 +133,7 @@ impl IntoResponse for Error {
             | Self::Conflict
             | Self::NoRoute
             | Self::NoMethod
+            | Self::Away
             | Self::Closing => tracing::debug!(error = %self, "a request was refused"),
         }
         let problem = Problem {

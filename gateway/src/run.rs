@@ -1,11 +1,17 @@
 //! Start and stop. The order of the stop loses nothing: streams end, requests in flight finish, the store closes.
 
-use crate::config::Config;
+use crate::config::{Config, Role};
+use crate::keyfile;
 use crate::notify::{self, Notifier};
 use crate::panel::{self, Panel};
 use crate::registrar::Registrar;
+use crate::registrar::carrier::Carrier;
+use crate::registrar::counter::{self, Counter};
 use crate::registrar::keys::IssuingKeys;
+use crate::registrar::link::{self, Link, Way};
 use crate::registrar::self_service::Rules;
+use crate::relay::door::Door;
+use crate::relay::link::Desk;
 use crate::relay::{self, Relay};
 use crate::tls::Certificates;
 use crate::web::assets::{Bundle, FILES};
@@ -13,23 +19,35 @@ use crate::web::headers::Headers;
 use crate::web::origin::Origin;
 use crate::web::{self, Roles};
 use crate::{admin, server};
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
+use assent_proto::keys::VerifyingKey;
+use std::fs::Permissions;
 use std::io::Write as _;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
 use tracing_subscriber::EnvFilter;
 
 /// How often certificates that ended lose their mailbox, and old enrolments are forgotten.
 const HOUSEKEEPING: Duration = Duration::from_secs(600);
+/// Connections at once on the socket of the registrar's link; it needs one.
+const LINKS: u32 = 16;
 
 /// Checks configuration and key files without touching anything.
 pub fn check(file: &Path) -> anyhow::Result<()> {
     let config = Config::load(file)?;
-    IssuingKeys::load(&config.state_dir)?;
+    keys(&config)?;
+    if config.roles.has(Role::Registrar) && !config.roles.has(Role::Relay) {
+        link::read_key(&config.state_dir)?;
+    }
+    if let Some(file) = &config.link.registrar_key {
+        relay_key(file)?;
+    }
     if let Some(tls) = config.tls {
         Certificates::load(tls)?.server()?;
     }
@@ -38,6 +56,30 @@ pub fn check(file: &Path) -> anyhow::Result<()> {
     }
     println!("{}: good", file.display());
     Ok(())
+}
+
+/// The issuing key, where the registrar is; elsewhere it must not lie about.
+fn keys(config: &Config) -> anyhow::Result<Option<IssuingKeys>> {
+    if config.roles.has(Role::Registrar) {
+        return IssuingKeys::load(&config.state_dir).map(Some);
+    }
+    for name in ["issuer.key", "registrar-host.key", "registrar.db", link::KEY_FILE] {
+        let file = config.state_dir.join(name);
+        // Where only another user can look, it is out of this one's reach.
+        if config.roles.has(Role::Relay) && file.try_exists().unwrap_or(false) {
+            bail!(
+                "{} is the registrar's, and this process has only these roles: {}; move it into the registrar's own state directory",
+                file.display(),
+                config.roles
+            );
+        }
+    }
+    Ok(None)
+}
+
+/// The pinned link key of the registrar.
+fn relay_key(file: &Path) -> anyhow::Result<VerifyingKey> {
+    VerifyingKey::from_pem(&keyfile::read_public(file)?).with_context(|| file.display().to_string())
 }
 
 /// Runs until SIGTERM or SIGINT.
@@ -59,50 +101,65 @@ pub fn run(file: &Path) -> anyhow::Result<()> {
         .block_on(serve(config))
 }
 
-async fn serve(config: Config) -> anyhow::Result<()> {
-    let keys = IssuingKeys::load(&config.state_dir)?;
-    let _lock = lock(&config.state_dir)?;
-    let tls = config.tls.clone().map(Certificates::load).transpose()?;
-    let rules = Rules {
-        first_device: config.panel.first_device,
-        max_devices: config.panel.max_devices,
-        panel_url: config.panel.address(),
-    };
-    let relay = Relay::open(&config.state_dir, &config.public_url, &config.limits).await?;
-    let registrar =
-        Arc::new(Registrar::open(&config.state_dir, keys, config.registrar, rules, Arc::clone(&relay)).await?);
-    registrar.start().await?;
-    if let Some(answers) = registrar.answers() {
-        tokio::spawn(Arc::clone(&registrar).hear_devices(answers));
-    }
-    let notifier = Notifier::start(config.notify.as_ref())?;
-    tokio::spawn(notifier.clone().listen(registrar.notices()));
-    let panel = Panel::open(&config, Arc::clone(&registrar), notifier)?;
-    let router = routes(&config, &relay, &registrar, panel)?;
+/// What runs in this process.
+struct Parts {
+    relay: Option<Arc<Relay>>,
+    /// The relay's way to a registrar that runs apart.
+    desk: Option<Arc<Desk>>,
+    registrar: Option<Arc<Registrar>>,
+    /// The registrar's way to a relay that runs apart.
+    link: Option<Arc<Link>>,
+    panel: Option<Arc<Panel>>,
+}
 
+async fn serve(config: Config) -> anyhow::Result<()> {
+    let keys = keys(&config)?;
+    let keeps = config.roles.has_any(&[Role::Relay, Role::Registrar]);
+    let _lock = keeps.then(|| lock(&config.state_dir)).transpose()?;
+    let tls = config.tls.clone().map(Certificates::load).transpose()?;
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let hangup = signal(SignalKind::hangup())?;
     let (stop, stopped) = watch::channel(false);
-    let admin = admin::bind(&config.admin_socket)?;
-    let listener = TcpListener::bind(config.listen)
-        .await
-        .with_context(|| format!("cannot listen on {}", config.listen))?;
-    say_where(&listener)?;
+    let parts = open(&config, keys).await?;
+    let here = admin::Reporting {
+        registrar: parts.registrar.clone(),
+        relay: parts.relay.clone(),
+        desk: parts.desk.clone(),
+        link: parts.link.clone(),
+    };
+    let admin = keeps.then(|| admin::bind(&config.admin_socket)).transpose()?;
+    let mut serving = Vec::new();
+    if config.roles.listens() {
+        let router = routes(&config, &parts)?;
+        let listener = TcpListener::bind(config.listen)
+            .await
+            .with_context(|| format!("cannot listen on {}", config.listen))?;
+        say_where(&listener)?;
+        let tls = tls.as_ref().map(|tls| tls.server()).transpose()?;
+        let connections = config.limits.connections;
+        serving.push(tokio::spawn(server::serve(
+            listener,
+            tls,
+            router,
+            connections,
+            stopped.clone(),
+        )));
+    }
+    serving.extend(neighbours(&config, &parts, &stopped)?);
+    if !config.roles.listens() {
+        say("running")?;
+    }
 
-    tokio::spawn(reload(hangup, tls.clone(), Arc::clone(&registrar)));
-    tokio::spawn({
-        let relay = Arc::clone(&relay);
-        async move { relay.sweep_for_ever().await }
-    });
-    tokio::spawn(housekeeping(Arc::clone(&registrar)));
-    tokio::spawn(admin::serve(
-        admin,
-        Arc::clone(&registrar),
-        Arc::clone(&relay),
-        stopped.clone(),
-    ));
-    let tls = tls.map(|tls| tls.server()).transpose()?;
-    let serving = tokio::spawn(server::serve(listener, tls, router, config.limits.connections, stopped));
+    tokio::spawn(reload(hangup, tls, parts.registrar.clone()));
+    if let Some(relay) = parts.relay.clone() {
+        tokio::spawn(async move { relay.sweep_for_ever().await });
+    }
+    if let Some(registrar) = parts.registrar.clone() {
+        tokio::spawn(housekeeping(registrar));
+    }
+    if let Some(admin) = admin {
+        tokio::spawn(admin::serve(admin, here, stopped));
+    }
 
     tokio::select! {
         _ = terminate.recv() => {}
@@ -110,49 +167,211 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     }
     tracing::info!("stopping");
     stop.send_replace(true);
-    relay.close_streams();
-    serving.await?;
-    relay.close().await;
-    registrar.close().await;
-    remove(&config.admin_socket);
+    if let Some(relay) = &parts.relay {
+        relay.close_streams();
+    }
+    for served in serving {
+        served.await?;
+    }
+    if let Some(relay) = &parts.relay {
+        relay.close().await;
+    }
+    if let Some(registrar) = &parts.registrar {
+        registrar.close().await;
+    }
+    for socket in sockets(&config) {
+        remove(socket);
+    }
     Ok(())
 }
 
-/// Every role at its own origin.
-fn routes(
+/// Opens the roles of this process, and finds those that run apart.
+async fn open(config: &Config, keys: Option<IssuingKeys>) -> anyhow::Result<Parts> {
+    let relay = match config.roles.has(Role::Relay) {
+        true => Some(Relay::open(&config.state_dir, &config.public_url, &config.limits).await?),
+        false => None,
+    };
+    let desk = match &config.link.registrar_key {
+        Some(file) => Some(Arc::new(Desk::new(relay_key(file)?))),
+        None => None,
+    };
+    let notifier = Notifier::start(config.notify.as_ref())?;
+    let (registrar, link) = match keys {
+        Some(keys) => {
+            let (registrar, link) = open_registrar(config, keys, relay.as_ref()).await?;
+            tokio::spawn(notifier.clone().listen(registrar.notices()));
+            (Some(registrar), link)
+        }
+        None => (None, None),
+    };
+    let panel = match config.roles.has(Role::Panel) {
+        true => {
+            let counter = match &registrar {
+                Some(registrar) => Counter::Here(Arc::clone(registrar)),
+                None => Counter::apart(&config.link.panel_socket)?,
+            };
+            Some(Panel::open(config, counter, notifier)?)
+        }
+        false => None,
+    };
+    Ok(Parts {
+        relay,
+        desk,
+        registrar,
+        link,
+        panel,
+    })
+}
+
+async fn open_registrar(
     config: &Config,
-    relay: &Arc<Relay>,
-    registrar: &Arc<Registrar>,
-    panel: Arc<Panel>,
-) -> anyhow::Result<axum::Router> {
+    keys: IssuingKeys,
+    relay: Option<&Arc<Relay>>,
+) -> anyhow::Result<(Arc<Registrar>, Option<Arc<Link>>)> {
+    let rules = Rules {
+        first_device: config.panel.first_device,
+        max_devices: config.panel.max_devices,
+        panel_url: config.panel.address(),
+    };
+    let link = match relay {
+        Some(_) => None,
+        None => {
+            let way = match &config.link.socket {
+                Some(socket) => Way::Socket(socket),
+                None => Way::Https {
+                    url: config.link.url.as_deref().unwrap_or(&config.public_url),
+                    ca_file: config.link.ca_file.as_deref(),
+                },
+            };
+            Some(Link::new(&config.state_dir, &config.public_url, &way)?)
+        }
+    };
+    let carrier = match (relay, &link) {
+        (Some(relay), _) => Carrier::Here(Arc::clone(relay)),
+        (None, Some(link)) => Carrier::Apart(Arc::clone(link)),
+        (None, None) => bail!("a registrar without a way to its relay"),
+    };
+    let registrar = Registrar::open(&config.state_dir, keys, config.registrar, rules, carrier).await?;
+    let registrar = Arc::new(registrar);
+    registrar.start().await?;
+    if let Some(answers) = registrar.answers() {
+        tokio::spawn(Arc::clone(&registrar).hear_devices(answers));
+    }
+    if let Some(link) = &link {
+        tokio::spawn(Arc::clone(link).keep(Arc::clone(&registrar)));
+    }
+    Ok((registrar, link))
+}
+
+/// The sockets for roles of this machine that run apart.
+fn neighbours(config: &Config, parts: &Parts, stopped: &watch::Receiver<bool>) -> anyhow::Result<Vec<JoinHandle<()>>> {
+    let mut serving = Vec::new();
+    if let (Some(relay), Some(desk), Some(socket)) = (&parts.relay, &parts.desk, &config.link.socket) {
+        let listener = admin::bind(socket)?;
+        // Its directory says which users may try; only the pinned key gets in.
+        std::fs::set_permissions(socket, Permissions::from_mode(0o660))
+            .with_context(|| socket.display().to_string())?;
+        let router = relay::link::router(Arc::clone(relay), Arc::clone(desk));
+        serving.push(tokio::spawn(server::serve_unix(
+            listener,
+            |_| true,
+            router,
+            LINKS,
+            stopped.clone(),
+        )));
+    }
+    if let (Some(registrar), Some(user)) = (&parts.registrar, &config.link.panel_user) {
+        let socket = &config.link.panel_socket;
+        let (listener, panel) = counter::bind(socket, user)?;
+        serving.push(tokio::spawn(counter::serve(
+            listener,
+            panel,
+            Arc::clone(registrar),
+            stopped.clone(),
+        )));
+    }
+    Ok(serving)
+}
+
+/// The sockets that this process has bound.
+fn sockets(config: &Config) -> Vec<&Path> {
+    let roles = &config.roles;
+    let mut sockets = Vec::new();
+    if roles.has_any(&[Role::Relay, Role::Registrar]) {
+        sockets.push(config.admin_socket.as_path());
+    }
+    if roles.has(Role::Relay) {
+        sockets.extend(config.link.socket.as_deref());
+    }
+    if roles.has(Role::Registrar) && config.link.panel_user.is_some() {
+        sockets.push(&config.link.panel_socket);
+    }
+    sockets
+}
+
+/// Every role of this process at its own origin.
+fn routes(config: &Config, parts: &Parts) -> anyhow::Result<axum::Router> {
     let (app_url, panel_url) = (&config.app.url, &config.panel.url);
     let relay_url = Origin::of_url(&config.public_url).context("public_url has no origin")?;
     let tls = config.tls.is_some();
     let (app, mut panels) = (Bundle::of(FILES, "app")?, Bundle::of(FILES, "panel")?);
-    if app_url == panel_url {
+    let has_app = config.roles.has(Role::App);
+    if has_app && app_url == panel_url {
         // What both use is served once.
         panels.assets.retain(|path, _| !app.assets.contains_key(path));
     }
-    let headers = Headers::app(app_url, &relay_url)?;
-    let app = web::app::router(&app, &config.public_url, &config.panel.address(), headers);
-    let panel = panel::router(panel, &panels, Headers::panel(panel_url)?);
-    let relay = relay::routes::router(Arc::clone(relay), Arc::clone(registrar), tls);
+    let app = match has_app {
+        true => {
+            let headers = Headers::app(app_url, &relay_url)?;
+            let router = web::app::router(&app, &config.public_url, &config.panel.address(), headers);
+            Some((app_url.clone(), router))
+        }
+        false => None,
+    };
+    let panel = match &parts.panel {
+        Some(panel) => {
+            let router = panel::router(Arc::clone(panel), &panels, Headers::panel(panel_url)?);
+            Some((panel_url.clone(), router))
+        }
+        None => None,
+    };
+    let door = match (&parts.registrar, &parts.desk) {
+        (Some(registrar), _) => Some(Door::Here(Arc::clone(registrar))),
+        (None, Some(desk)) => Some(Door::Apart(Arc::clone(desk))),
+        (None, None) => None,
+    };
+    let relay = match (&parts.relay, door) {
+        (Some(relay), Some(door)) => {
+            let mut router = relay::routes::router(Arc::clone(relay), door, tls);
+            if let (Some(desk), None) = (&parts.desk, &config.link.socket) {
+                router = router.merge(relay::link::router(Arc::clone(relay), Arc::clone(desk)));
+            }
+            Some((relay_url, router))
+        }
+        _ => None,
+    };
     Ok(web::router(Roles {
-        relay: (relay_url, relay),
-        app: (app_url.clone(), app),
-        panel: (panel_url.clone(), panel),
+        relay,
+        app,
+        panel,
+        app_url: app_url.clone(),
         tls,
     }))
 }
 
 fn say_where(listener: &TcpListener) -> anyhow::Result<()> {
     let address = listener.local_addr()?;
-    let mut out = std::io::stdout().lock();
-    writeln!(out, "listening on {address}")
-        .and_then(|()| out.flush())
-        .context("standard output is closed")?;
+    say(&format!("listening on {address}"))?;
     tracing::info!(%address, "listening");
     Ok(())
+}
+
+/// A line for whoever started this and waits until it is there.
+fn say(line: &str) -> anyhow::Result<()> {
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "{line}")
+        .and_then(|()| out.flush())
+        .context("standard output is closed")
 }
 
 /// One gateway a state directory: the bus is in this process.
@@ -169,12 +388,14 @@ fn lock(state_dir: &Path) -> anyhow::Result<std::fs::File> {
     Ok(file)
 }
 
-async fn reload(mut hangup: Signal, tls: Option<Arc<Certificates>>, registrar: Arc<Registrar>) {
+async fn reload(mut hangup: Signal, tls: Option<Arc<Certificates>>, registrar: Option<Arc<Registrar>>) {
     while hangup.recv().await.is_some() {
         if let Some(tls) = &tls {
             tls.reload();
         }
-        if let Err(error) = registrar.reload_keys().await {
+        if let Some(registrar) = &registrar
+            && let Err(error) = registrar.reload_keys().await
+        {
             tracing::error!("the issuing keys could not be read anew, those in use stay: {error:#}");
         }
     }

@@ -9,14 +9,14 @@ use hyper_util::server::conn::auto;
 use hyper_util::service::TowerToHyperService;
 use rustls::ServerConfig;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::time::{Instant, Sleep, sleep, timeout};
 use tokio_rustls::TlsAcceptor;
@@ -61,6 +61,49 @@ pub async fn serve(
     drop(listener);
     if timeout(LAST_REQUESTS, slots.acquire_many(connections)).await.is_err() {
         tracing::warn!("some connections did not end in time");
+    }
+}
+
+/// Serves other roles of this machine on a Unix socket until `stop` changes; `admits` says who may come.
+pub async fn serve_unix(
+    listener: UnixListener,
+    admits: impl Fn(&UnixStream) -> bool,
+    router: Router,
+    connections: u32,
+    stop: watch::Receiver<bool>,
+) {
+    let slots = Arc::new(Semaphore::new(connections as usize));
+    let mut stopped = stop.clone();
+    // For limits by address, as a proxy on this machine has it.
+    let peer = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    loop {
+        let accepted = async {
+            let slot = Arc::clone(&slots).acquire_owned().await.ok()?;
+            match listener.accept().await {
+                Ok((stream, _)) => Some((stream, slot)),
+                Err(error) => {
+                    tracing::warn!(%error, "a connection was not accepted");
+                    sleep(Duration::from_millis(50)).await;
+                    None
+                }
+            }
+        };
+        let accepted = tokio::select! {
+            _ = stopped.wait_for(|stop| *stop) => break,
+            accepted = accepted => accepted,
+        };
+        let Some((stream, slot)) = accepted.filter(|(stream, _)| admits(stream)) else {
+            continue;
+        };
+        let (router, stop) = (router.clone(), stop.clone());
+        tokio::spawn(async move {
+            http(Guarded::new(stream), peer, router, Instant::now(), stop).await;
+            drop(slot);
+        });
+    }
+    drop(listener);
+    if timeout(LAST_REQUESTS, slots.acquire_many(connections)).await.is_err() {
+        tracing::warn!("some connections of other roles did not end in time");
     }
 }
 
@@ -160,13 +203,13 @@ where
 }
 
 /// A stream whose writes fail once the peer has taken nothing for [`STALLED`].
-struct Guarded {
-    stream: TcpStream,
+struct Guarded<S> {
+    stream: S,
     stalled: Option<Pin<Box<Sleep>>>,
 }
 
-impl Guarded {
-    fn new(stream: TcpStream) -> Self {
+impl<S> Guarded<S> {
+    fn new(stream: S) -> Self {
         Self { stream, stalled: None }
     }
 
@@ -181,13 +224,13 @@ impl Guarded {
     }
 }
 
-impl AsyncRead for Guarded {
+impl<S: AsyncRead + Unpin> AsyncRead for Guarded<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_read(cx, buf)
     }
 }
 
-impl AsyncWrite for Guarded {
+impl<S: AsyncWrite + Unpin> AsyncWrite for Guarded<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write(cx, buf);
         self.watch(cx, written)

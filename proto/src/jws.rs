@@ -33,6 +33,7 @@ pub(crate) enum Typ {
     DeviceCall,
     RegistrarReply,
     RelayAuth,
+    LinkAuth,
     Request,
     Answer,
 }
@@ -52,6 +53,7 @@ impl Typ {
             Self::DeviceCall => "assent-dev-call+jws",
             Self::RegistrarReply => "assent-reg-reply+jws",
             Self::RelayAuth => "assent-relay-auth+jws",
+            Self::LinkAuth => "assent-link-auth+jws",
             Self::Request => "assent-req+jws",
             Self::Answer => "assent-res+jws",
         }

@@ -21,6 +21,7 @@ pub mod enrol;
 mod jws;
 pub mod keys;
 pub mod life;
+pub mod link;
 pub mod login_id;
 pub mod number;
 pub mod registrar;

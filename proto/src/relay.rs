@@ -185,6 +185,8 @@ pub enum ProblemCode {
     Conflict,
     /// Too much.
     TooMany,
+    /// The registrar cannot be reached now; pushes and answers go on.
+    Away,
     /// The relay failed.
     Internal,
 }

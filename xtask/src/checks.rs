@@ -67,7 +67,14 @@ fn scripts() -> Result<()> {
 /// The units as systemd reads them, and how much they deny themselves (lower is tighter).
 fn units() -> Result<()> {
     let dir = run::root().join("packaging/systemd");
-    for (unit, threshold) in [("assent-agentd.service", "13"), ("assent-gateway.service", "14")] {
+    for (unit, threshold) in [
+        ("assent-agentd.service", "13"),
+        ("assent-gateway.service", "14"),
+        ("assent-relay.service", "13"),
+        ("assent-app.service", "13"),
+        ("assent-panel.service", "13"),
+        ("assent-registrar.service", "5"),
+    ] {
         let path = dir.join(unit);
         let path = path.to_str().context("a path that is no text")?;
         let threshold = format!("--threshold={threshold}");

@@ -15,7 +15,7 @@ const HOUSE: [(&str, &[&str]); 10] = [
         "assent-agentd",
         &["assent-wire", "assent-proto", "assent-events", "assent-engine"],
     ),
-    ("assent-gateway", &["assent-proto", "assent-engine"]),
+    ("assent-gateway", &["assent-proto", "assent-events", "assent-engine"]),
     // Its `test` command speaks the module's side of the wire.
     (
         "assentctl",

@@ -123,6 +123,7 @@ impl<'a> Caller<'a> {
                     | ProblemCode::Gone
                     | ProblemCode::Conflict
                     | ProblemCode::TooMany
+                    | ProblemCode::Away
                     | ProblemCode::Internal => (Heard::Lost(format!("{status}: {}", problem.text)), false),
                 },
             };

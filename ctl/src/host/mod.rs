@@ -2,13 +2,12 @@
 
 mod join;
 
-use crate::admin_client::{Admin, SOCKET};
+use crate::admin_client::Socket;
 use crate::failure::{Done, Failure};
 use crate::report::{readable, report};
 use assent_proto::Id;
 use clap::{Args, Subcommand};
 use serde_json::json;
-use std::path::PathBuf;
 use zeroize::Zeroizing;
 
 /// Hosts: the servers that ask for approvals.
@@ -31,9 +30,8 @@ pub struct Revoke {
     // An id is base64url and may begin with a dash.
     #[arg(allow_hyphen_values = true)]
     id: String,
-    /// The gateway's admin socket
-    #[arg(long, value_name = "PATH", default_value = SOCKET)]
-    socket: PathBuf,
+    #[command(flatten)]
+    socket: Socket,
     /// Report as JSON
     #[arg(long)]
     json: bool,
@@ -48,9 +46,8 @@ pub struct Token {
     /// How long the token is good for
     #[arg(long, default_value = "15m", value_parser = crate::seconds::parse)]
     ttl: u64,
-    /// The gateway's admin socket
-    #[arg(long, value_name = "PATH", default_value = SOCKET)]
-    socket: PathBuf,
+    #[command(flatten)]
+    socket: Socket,
     /// Report as JSON
     #[arg(long)]
     json: bool,
@@ -59,9 +56,8 @@ pub struct Token {
 /// `host list`.
 #[derive(Debug, Args)]
 pub struct List {
-    /// The gateway's admin socket
-    #[arg(long, value_name = "PATH", default_value = SOCKET)]
-    socket: PathBuf,
+    #[command(flatten)]
+    socket: Socket,
     /// Report as JSON
     #[arg(long)]
     json: bool,
@@ -81,7 +77,7 @@ impl Host {
 
 async fn token(args: &Token) -> Done {
     let body = json!({"name": args.name, "ttl": args.ttl});
-    let reply = Admin::at(&args.socket)?.post("/host-token", &body).await?;
+    let reply = args.socket.open()?.post("/host-token", &body).await?;
     let text = Zeroizing::new(reply["token"].as_str().unwrap_or_default().to_owned());
     // What is no token is not printed either.
     assent_proto::enrol::Token::from_text(&text).map_err(|_| {
@@ -99,7 +95,7 @@ async fn token(args: &Token) -> Done {
 }
 
 async fn list(args: &List) -> Done {
-    let value = Admin::at(&args.socket)?.get("/hosts").await?;
+    let value = args.socket.open()?.get("/hosts").await?;
     report(args.json, &value, || {
         if is_empty(&value) {
             "no host has joined yet".into()
@@ -113,7 +109,8 @@ async fn list(args: &List) -> Done {
 async fn revoke(args: &Revoke) -> Done {
     let id = Id::decode(&args.id)
         .ok_or_else(|| Failure::Input("this is no host id; `assentctl host list` shows them (22 characters)".into()))?;
-    Admin::at(&args.socket)?
+    args.socket
+        .open()?
         .post("/hosts/revoke", &json!({"host_id": id}))
         .await?;
     report(args.json, &json!({"revoked": id}), || format!("Host {id} is revoked."));

@@ -1,6 +1,6 @@
 //! What the registrar's subcommands do: root key, request, signature, installation.
 
-use super::{Grant, Init, Install, Request, Sign};
+use super::{Grant, Init, Install, Link, Request, Sign};
 use crate::failure::{Done, Failure, no_randomness};
 use crate::files::{self, Owner, PUBLIC, SECRET};
 use crate::report::report;
@@ -210,6 +210,39 @@ pub(super) fn install(args: &Install) -> Done {
             args.state_dir.display(),
             described(&issuer, &root)
         )
+    });
+    Ok(())
+}
+
+pub(super) fn link(args: &Link) -> Done {
+    let owner = args.owner.owner()?;
+    files::directory(&args.state_dir, STATE_DIR, owner)?;
+    let file = args.state_dir.join("link.key");
+    let new = !files::exists(&file);
+    let key = if new {
+        let key = SigningKey::generate().map_err(no_randomness)?;
+        files::create(&file, &key.to_pem().map_err(broken)?, SECRET, owner)?;
+        key
+    } else {
+        SigningKey::from_pem(&files::read_secret(&file)?)
+            .map_err(|e| Failure::Input(format!("{}: {e}", file.display())))?
+    };
+    let public = key.public();
+    let pem = public.to_pem().map_err(broken)?;
+    if let Some(out) = &args.out {
+        files::replace(out, &pem, PUBLIC, None)?;
+    }
+    let value =
+        json!({"key": file, "new_key": new, "public": pem, "out": args.out, "fingerprint": public.id().encode()});
+    report(args.json, &value, || match &args.out {
+        None => pem.trim_end().to_owned(),
+        Some(out) => format!(
+            "Link key {} in {}.\n  fingerprint {}\nPublic key written to {}. Carry it to the relay's machine, and name it there as registrar_key under [link].",
+            if new { "made" } else { "found" },
+            file.display(),
+            public.id(),
+            out.display()
+        ),
     });
     Ok(())
 }

@@ -20,6 +20,8 @@ pub enum Registrar {
     Sign(Sign),
     /// Install a signed certificate beside the issuing key
     Install(Install),
+    /// For a registrar apart from its relay: make the link key if there is none, and show its public half
+    Link(Link),
 }
 
 /// `registrar init`.
@@ -103,6 +105,22 @@ pub struct Install {
     json: bool,
 }
 
+/// `registrar link`.
+#[derive(Debug, Args)]
+pub struct Link {
+    /// The registrar's state directory
+    #[arg(long, value_name = "DIR")]
+    state_dir: PathBuf,
+    /// Where the public key goes, for the relay's configuration (standard output, if not given)
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    #[command(flatten)]
+    owner: OwnerArg,
+    /// Report as JSON
+    #[arg(long)]
+    json: bool,
+}
+
 /// What the root grants.
 #[derive(Debug, Args)]
 struct Grant {
@@ -164,6 +182,7 @@ impl Registrar {
             Self::Request(request) => flow::request(request),
             Self::Sign(sign) => flow::sign(sign),
             Self::Install(install) => flow::install(install),
+            Self::Link(link) => flow::link(link),
         }
     }
 }

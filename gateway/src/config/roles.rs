@@ -1,14 +1,12 @@
 //! The roles that people meet: the authenticator's pages, the Register Panel, and the hook that hears of changes.
 
 use super::section::Section;
+use super::set::{Role, RoleSet};
 use crate::registrar::self_service::FirstDevice;
 use crate::web::origin::Origin;
 use assent_engine::config::{AuthProfile, AuthSource, load_auth_profiles};
 use assent_proto::relay::MAX_DEVICES;
 use std::path::{Path, PathBuf};
-
-/// The systemd service whose credentials the authentication profiles may name.
-const UNIT: &str = "assent-gateway.service";
 
 /// The authenticator's pages.
 #[derive(Debug, Clone)]
@@ -54,23 +52,43 @@ pub(super) struct Roles {
 /// Takes their sections out of the file.
 pub(super) fn read(
     root: &mut Section,
+    set: &RoleSet,
     file: &Path,
     text: &str,
     public_url: Option<&str>,
     plain: bool,
 ) -> Result<Roles, Vec<String>> {
-    let (mut app, mut panel, mut notify) = (root.section("app"), root.section("panel"), root.section("notify"));
-    // Their lines are the engine's.
-    root.take("auth_profile");
+    let (signs_in, decides) = (set.has(Role::Panel), set.has(Role::Registrar));
+    let mut app = root.section_if(set.listens(), "app");
+    let mut panel = root.section_if(signs_in || decides || set.has(Role::App), "panel");
+    let mut notify = root.section_if(signs_in || decides, "notify");
     let default = public_url.and_then(Origin::of_url);
     let app_url = url(&mut app, default.as_ref(), plain);
     let panel_url = url(&mut panel, default.as_ref(), plain);
-    let first_device = first_device(&mut panel);
+    // Decided by the registrar, whatever a panel says.
+    let first_device = match decides {
+        true => first_device(&mut panel),
+        false => FirstDevice::Admin,
+    };
     let most = u32::try_from(MAX_DEVICES).unwrap_or(u32::MAX);
-    let max_devices = u8::try_from(panel.number("max_devices", 8, 1..=most)).unwrap_or(u8::MAX);
+    let max_devices = u8::try_from(panel.number_if(decides, "max_devices", 8, 1..=most)).unwrap_or(u8::MAX);
     let mut lines = Vec::new();
-    let auth_profiles = match load_auth_profiles(file, text, UNIT) {
-        Ok(all) => chosen(&mut panel, all),
+    // The systemd service whose credentials the authentication profiles may name.
+    let unit = match set.place() {
+        "assent-panel" => "assent-panel.service",
+        _ => "assent-gateway.service",
+    };
+    let profiles = match signs_in {
+        true => {
+            // Their lines are the engine's.
+            root.take("auth_profile");
+            load_auth_profiles(file, text, unit)
+        }
+        false => Ok(Vec::new()),
+    };
+    let auth_profiles = match profiles {
+        Ok(all) if signs_in => chosen(&mut panel, all),
+        Ok(_) => Vec::new(),
         Err(problems) => {
             panel.take("auth_profiles");
             lines.extend(problems.0.iter().map(|problem| {
@@ -80,7 +98,7 @@ pub(super) fn read(
             Vec::new()
         }
     };
-    if auth_profiles.is_empty() && first_device == FirstDevice::Directory && lines.is_empty() {
+    if signs_in && auth_profiles.is_empty() && first_device == FirstDevice::Directory && lines.is_empty() {
         panel.problem(
             "first_device",
             "\"directory\" lets people sign in with a password, and auth_profiles names nobody who checks one",

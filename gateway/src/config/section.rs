@@ -52,6 +52,44 @@ impl Section {
         Self::new(key, table)
     }
 
+    /// Takes a table out where a role of this process has it; otherwise the key stays, and is unknown.
+    pub fn section_if(&mut self, has: bool, key: &'static str) -> Self {
+        match has {
+            true => self.section(key),
+            false => Self::new(key, toml::Table::new()),
+        }
+    }
+
+    /// Text where a role of this process has it.
+    pub fn text_if(&mut self, has: bool, key: &'static str, default: &str) -> String {
+        match has {
+            true => self.text(key, default),
+            false => default.to_owned(),
+        }
+    }
+
+    /// A path where a role of this process has it.
+    pub fn path_if(&mut self, has: bool, key: &'static str, default: &str) -> PathBuf {
+        match has {
+            true => self.path(key, default),
+            false => default.into(),
+        }
+    }
+
+    /// A number where a role of this process has it.
+    pub fn number_if(
+        &mut self,
+        has: bool,
+        key: &'static str,
+        default: u32,
+        range: std::ops::RangeInclusive<u32>,
+    ) -> u32 {
+        match has {
+            true => self.number(key, default, range),
+            false => default,
+        }
+    }
+
     /// Text that may be absent.
     pub fn optional(&mut self, key: &'static str) -> Option<String> {
         match self.take(key)? {

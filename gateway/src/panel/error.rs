@@ -98,6 +98,7 @@ impl PanelError {
             Self::Refused(_) => "refused",
             Self::Http(Error::Malformed(_) | Error::TooLarge | Error::Slow) => "malformed",
             Self::Http(Error::NoRoute | Error::NoMethod) => "not_found",
+            Self::Http(Error::Away) => "away",
             Self::Http(_) => "failed",
         }
     }
@@ -135,6 +136,9 @@ impl PanelError {
                 "The panel did not understand the page's request. Load the page again.".into()
             }
             Self::Http(Error::NoRoute) => "There is nothing here.".into(),
+            Self::Http(Error::Away) => {
+                "The registrar does not answer at the moment. Try again in a few minutes.".into()
+            }
             Self::Http(_) => "The panel failed. Try again; if that does not help, tell your administrator.".into(),
         }
     }

@@ -48,9 +48,8 @@ impl FromRequestParts<Arc<Panel>> for Anybody {
 
     async fn from_request_parts(parts: &mut Parts, panel: &Arc<Panel>) -> Result<Self, PanelError> {
         reads(parts, panel)?;
-        Ok(Self(
-            session(&parts.headers, panel, Sessions::peek).map(|(_, session)| session),
-        ))
+        let found = session(&parts.headers, panel, Sessions::peek).await?;
+        Ok(Self(found.map(|(_, session)| session)))
     }
 }
 
@@ -59,7 +58,7 @@ impl FromRequestParts<Arc<Panel>> for Visitor {
 
     async fn from_request_parts(parts: &mut Parts, panel: &Arc<Panel>) -> Result<Self, PanelError> {
         reads(parts, panel)?;
-        let session = session(&parts.headers, panel, Sessions::find);
+        let session = session(&parts.headers, panel, Sessions::find).await?;
         session.map(|(_, session)| Self(session)).ok_or(PanelError::NoSession)
     }
 }
@@ -69,7 +68,7 @@ impl FromRequestParts<Arc<Panel>> for Actor {
 
     async fn from_request_parts(parts: &mut Parts, panel: &Arc<Panel>) -> Result<Self, PanelError> {
         OwnPage::from_request_parts(parts, panel).await?;
-        let found = session(&parts.headers, panel, Sessions::find);
+        let found = session(&parts.headers, panel, Sessions::find).await?;
         let (id, session) = found.ok_or(PanelError::NoSession)?;
         let mark = parts.headers.get(CSRF_HEADER).and_then(|mark| mark.to_str().ok());
         // Compared in constant time.
@@ -93,19 +92,21 @@ fn reads(parts: &Parts, panel: &Panel) -> Result<(), PanelError> {
 }
 
 /// The session of a request, unless its person has said since that it is not theirs.
-fn session(
+async fn session(
     headers: &HeaderMap,
     panel: &Panel,
     look: fn(&Sessions, &Nonce, BootTime) -> Option<Arc<Session>>,
-) -> Option<(Nonce, Arc<Session>)> {
-    let id = cookie(headers)?;
-    let session = look(&panel.sessions, &id, clock::boot_now())?;
-    let reported = panel.registrar.reported_at(&session.owner.identities);
-    if reported.is_some_and(|at| session.began_by(at)) {
+) -> Result<Option<(Nonce, Arc<Session>)>, PanelError> {
+    let Some(id) = cookie(headers) else { return Ok(None) };
+    let Some(session) = look(&panel.sessions, &id, clock::boot_now()) else {
+        return Ok(None);
+    };
+    let void = panel.registrar.void_before(&session.owner.identities).await?;
+    if session.began_by(void) {
         panel.sessions.end(&id);
-        return None;
+        return Ok(None);
     }
-    Some((id, session))
+    Ok(Some((id, session)))
 }
 
 /// The session's id; `None` also where two are sent.

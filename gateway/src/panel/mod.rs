@@ -19,7 +19,7 @@ use crate::clock;
 use crate::config::{Config, Limits};
 use crate::error::Error;
 use crate::notify::Notifier;
-use crate::registrar::Registrar;
+use crate::registrar::counter::Counter;
 use crate::relay::limits::Limiter;
 use crate::web::assets::Bundle;
 use crate::web::headers::Headers;
@@ -43,7 +43,7 @@ const MAX_BODY: usize = 4096;
 
 /// The panel's state.
 pub struct Panel {
-    registrar: Arc<Registrar>,
+    registrar: Counter,
     directories: SignIn,
     sessions: Sessions,
     throttle: Throttle,
@@ -57,7 +57,7 @@ pub struct Panel {
 
 impl Panel {
     /// A panel in which nobody is signed in.
-    pub fn open(config: &Config, registrar: Arc<Registrar>, notifier: Notifier) -> anyhow::Result<Arc<Self>> {
+    pub fn open(config: &Config, registrar: Counter, notifier: Notifier) -> anyhow::Result<Arc<Self>> {
         let limits: &Limits = &config.limits;
         Ok(Arc::new(Self {
             registrar,

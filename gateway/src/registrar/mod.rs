@@ -8,11 +8,14 @@
 
 pub mod admin;
 mod approvals;
+pub mod carrier;
+pub mod counter;
 mod device_calls;
 mod enrolments;
 mod hosts;
 mod issue;
 pub mod keys;
+pub mod link;
 pub mod notice;
 mod own_host;
 mod reports;
@@ -21,7 +24,6 @@ pub mod self_service;
 use crate::clock;
 use crate::config::Lives;
 use crate::error::Error;
-use crate::relay::Relay;
 use crate::relay::in_process::Delivered;
 use crate::store::enrolments as enrolments_store;
 use crate::store::log::{self, Chain};
@@ -33,8 +35,9 @@ use assent_proto::cert::{DAY, Host, Identity};
 use assent_proto::keys::KeyPair;
 use assent_proto::registrar::{Ask, Refused, Reply, Sealed, receive};
 use assent_proto::relay::TrustInfo;
-use assent_proto::time::{SKEW, UnixTime};
+use assent_proto::time::{BootTime, SKEW, UnixTime};
 use assent_proto::{Id, ShortText};
+use carrier::Carrier;
 use keys::IssuingKeys;
 use notice::Notice;
 use reports::Reports;
@@ -56,7 +59,7 @@ pub struct Registrar {
     turn: Mutex<()>,
     /// Nothing is issued on top of a log that was changed.
     log_is_whole: AtomicBool,
-    relay: Arc<Relay>,
+    relay: Carrier,
     rules: Rules,
     /// With which the registrar asks people's devices, as a host.
     own_keys: KeyPair,
@@ -64,6 +67,8 @@ pub struct Registrar {
     approvals: Approvals,
     reports: Reports,
     notices: broadcast::Sender<Notice>,
+    /// What it remembers of reports began then.
+    began: BootTime,
 }
 
 /// What the relay must hear once a decision is committed.
@@ -86,7 +91,7 @@ impl Registrar {
         keys: IssuingKeys,
         lives: Lives,
         rules: Rules,
-        relay: Arc<Relay>,
+        relay: Carrier,
     ) -> anyhow::Result<Self> {
         let own_keys = own_host::keys(state_dir)?;
         let file = state_dir.join("registrar.db");
@@ -105,6 +110,7 @@ impl Registrar {
             approvals: Approvals::default(),
             reports: Reports::default(),
             notices: broadcast::channel(notice::BACKLOG).0,
+            began: clock::boot_now(),
         };
         registrar.check_log().await?;
         let mut conn = registrar.pool.acquire().await?;
@@ -116,7 +122,7 @@ impl Registrar {
         Ok(registrar)
     }
 
-    /// Certifies itself where that is due, and tells the relay who has a mailbox.
+    /// Certifies itself where that is due, and tells the relay everything: who the registrar is, who has a mailbox.
     pub async fn start(&self) -> Result<(), StoreError> {
         let turn = self.turn.lock().await;
         let now = clock::now();
@@ -141,6 +147,8 @@ impl Registrar {
                 key: one.key,
             }));
         }
+        let own = self.own_host().map(|own| own.claims().host_id);
+        self.relay.introduce(self.trust_info(now), own);
         self.relay.sync_mailboxes(mailboxes).await?;
         self.relay.set_generation(rows::generation(&mut conn).await?);
         Ok(())

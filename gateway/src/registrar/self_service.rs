@@ -11,11 +11,12 @@ use crate::clock;
 use crate::store::enrolments::{self, Row};
 use crate::store::registrar as rows;
 use crate::store::{SqliteConnection, StoreError, links};
-use assent_proto::cert::DeviceOwner;
+use assent_proto::cert::{DeviceOwner, Identity};
 use assent_proto::enrol::{OneTimeSecret, Token, short_fingerprint};
 use assent_proto::registrar::{DIGIT_TRIES, ENROL_TRIES, EnrolmentState, LINK_TTL, Refused, Reply};
-use assent_proto::time::UnixTime;
+use assent_proto::time::{BootTime, UnixTime};
 use assent_proto::{Id, ShortText};
+use serde::{Deserialize, Serialize};
 
 /// Seconds after its redemption in which a link opens enrolments.
 pub const LINK_SESSION: u64 = 900;
@@ -44,7 +45,8 @@ pub struct Rules {
 }
 
 /// How the panel has proven who somebody is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Proof {
     /// By their password.
     Directory,
@@ -53,7 +55,7 @@ pub enum Proof {
 }
 
 /// Whom a redeemed link signs in.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Grant {
     /// The link.
     pub link: Id,
@@ -62,7 +64,8 @@ pub struct Grant {
 }
 
 /// Whether a user may add a device now.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum MayEnrol {
     /// Their first.
     First,
@@ -76,7 +79,8 @@ pub enum MayEnrol {
 }
 
 /// Why a user may add none.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum NotEnrolling {
     /// An admin makes a link first.
     AskAdmin,
@@ -97,7 +101,7 @@ pub struct OpenedEnrolment {
 }
 
 /// A user's device.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct OwnDevice {
     /// Which.
     pub id: Id,
@@ -114,7 +118,8 @@ pub struct OwnDevice {
 }
 
 /// Why an enrolment is over without a certificate.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Ended {
     /// A device of the user refused it.
     Denied,
@@ -131,7 +136,8 @@ pub const FROZEN: &str =
     "one of your devices reported that it was not you; try again in ten minutes, with a new password";
 
 /// What became of a removal.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Removal {
     /// It is removed.
     Removed,
@@ -147,6 +153,12 @@ pub enum Removal {
 }
 
 impl Registrar {
+    /// Sessions of these people at the panel that began by then are over: one of them reported "not me", or the registrar
+    /// was started since and knows of no earlier report.
+    pub fn void_before(&self, identities: &[Identity]) -> BootTime {
+        self.reported_at(identities).unwrap_or(self.began).max(self.began)
+    }
+
     /// A host vouches for somebody, who signs in at the panel with the link.
     pub(super) async fn open_link(
         &self,

@@ -107,7 +107,7 @@ impl FromRequestParts<Arc<Relay>> for Stranger {
     }
 }
 
-fn peer(parts: &Parts) -> Result<IpAddr, Error> {
+pub(super) fn peer(parts: &Parts) -> Result<IpAddr, Error> {
     // The server always puts it there; without it, nobody could be limited.
     parts
         .extensions
@@ -116,14 +116,18 @@ fn peer(parts: &Parts) -> Result<IpAddr, Error> {
         .ok_or(Error::Internal("a request without an address"))
 }
 
+/// The claim that a request shows.
+pub(super) fn bearer(parts: &Parts) -> Result<&str, Error> {
+    let shown = parts.headers.get(header::AUTHORIZATION);
+    let bearer = shown
+        .and_then(|value| value.to_str().ok())
+        .and_then(|value| value.strip_prefix("Bearer "));
+    bearer.ok_or(Error::Claim("there is none"))
+}
+
 impl Relay {
     fn caller(&self, parts: &Parts) -> Result<Arc<Mailbox>, Error> {
-        let bearer = parts
-            .headers
-            .get(header::AUTHORIZATION)
-            .and_then(|value| value.to_str().ok())
-            .and_then(|value| value.strip_prefix("Bearer "))
-            .ok_or(Error::Claim("there is none"))?;
+        let bearer = bearer(parts)?;
         let digest = sha256(&[bearer.as_bytes()]);
         let (key, claim) = match self.auth.recall(&digest) {
             Some(known) => known,
@@ -156,6 +160,11 @@ impl Memo {
             audience: public_url.to_owned(),
             generations: Mutex::default(),
         }
+    }
+
+    /// To whom claims must be made out.
+    pub(super) fn audience(&self) -> &str {
+        &self.audience
     }
 
     fn recall(&self, digest: &Digest) -> Option<Known> {

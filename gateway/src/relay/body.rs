@@ -13,7 +13,12 @@ pub const BODY_TIME: Duration = Duration::from_secs(10);
 
 /// The content of a body of at most `most` bytes.
 pub async fn json<T: DeserializeOwned>(body: Body, most: usize) -> Result<T, Error> {
-    let bytes = tokio::time::timeout(BODY_TIME, collect(body, most))
+    json_within(body, most, BODY_TIME).await
+}
+
+/// The same, in a time of its own.
+pub async fn json_within<T: DeserializeOwned>(body: Body, most: usize, time: Duration) -> Result<T, Error> {
+    let bytes = tokio::time::timeout(time, collect(body, most))
         .await
         .map_err(|_| Error::Slow)??;
     // The message names fields and positions of what the caller itself sent.

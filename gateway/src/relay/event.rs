@@ -2,6 +2,8 @@
 //! `<epoch>-<number>`, so that a number of another data base (restored, replaced) is not taken for one of this.
 
 use super::bus::Event;
+use assent_proto::link;
+use assent_proto::registrar::Sealed;
 use assent_proto::relay::{DeviceEvent, HostEvent, Withdrawn};
 use assent_proto::time::UnixTime;
 use assent_proto::{Bytes, Id};
@@ -39,6 +41,11 @@ pub fn withdrawn(id: Id, why: Withdrawn) -> Option<Event> {
 /// A device's user has other devices than before.
 pub fn devices() -> Option<Event> {
     text("devices", None, &DeviceEvent::Devices {})
+}
+
+/// A sealed call, for the registrar.
+pub fn call(id: Id, sealed: Sealed) -> Option<Event> {
+    text("call", None, &link::Event::Call { id, sealed })
 }
 
 /// The number in an event id of this epoch.

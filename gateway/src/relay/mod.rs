@@ -7,9 +7,11 @@
 pub mod auth;
 pub mod body;
 pub mod bus;
+pub mod door;
 pub mod event;
 pub mod in_process;
 pub mod limits;
+pub mod link;
 pub mod push;
 pub mod routes;
 pub mod stream;
@@ -21,7 +23,7 @@ use crate::store::{self, Durability, SqlitePool, StoreError};
 use assent_proto::Id;
 use assent_proto::keys::KeyId;
 use bus::Bus;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -176,7 +178,7 @@ impl Relay {
     }
 }
 
-/// What the registrar tells the relay. When the two run apart, this becomes a call between processes.
+/// What the registrar tells the relay: called from this process, or ordered over [`link`].
 impl Relay {
     /// Opens a mailbox.
     pub async fn add_mailbox(&self, mailbox: Mailbox) -> Result<(), StoreError> {
@@ -198,11 +200,13 @@ impl Relay {
             let mailboxes = self.mailboxes.read().unwrap_or_else(PoisonError::into_inner);
             mailboxes.by_id.values().cloned().collect()
         };
-        for old in known.iter().filter(|old| !wanted.iter().any(|new| new.id == old.id)) {
+        let stay: HashSet<Id> = wanted.iter().map(|new| new.id).collect();
+        for old in known.iter().filter(|old| !stay.contains(&old.id)) {
             self.remove_mailbox(old.id).await?;
         }
+        let known: HashMap<Id, Arc<Mailbox>> = known.into_iter().map(|old| (old.id, old)).collect();
         for new in wanted {
-            if !known.iter().any(|old| **old == new) {
+            if known.get(&new.id).is_none_or(|old| **old != new) {
                 self.add_mailbox(new).await?;
             }
         }

@@ -1,10 +1,9 @@
-//! Every route of the gateway's HTTP side, in one list.
+//! Every route of the relay's HTTP side, in one list; a registrar that runs apart has its own ([`super::link`]).
 
 use super::auth::Stranger;
+use super::door::Door;
 use super::{Relay, body, push, stream};
-use crate::clock;
 use crate::error::Error;
-use crate::registrar::Registrar;
 use assent_proto::registrar::Sealed;
 use assent_proto::relay::TrustInfo;
 use assent_proto::seal::MAX_SEALED;
@@ -21,7 +20,7 @@ use std::sync::Arc;
 const MAX_CALL: usize = MAX_SEALED * 4 / 3 + 512;
 
 /// The HTTP side.
-pub fn router(relay: Arc<Relay>, registrar: Arc<Registrar>, tls: bool) -> Router {
+pub fn router(relay: Arc<Relay>, door: Door, tls: bool) -> Router {
     Router::new()
         .route("/healthz", get(health))
         .route("/v1/trust", get(trust))
@@ -32,7 +31,7 @@ pub fn router(relay: Arc<Relay>, registrar: Arc<Registrar>, tls: bool) -> Router
         .route("/v1/events", get(stream::open))
         .fallback(|| async { Error::NoRoute })
         .method_not_allowed_fallback(|| async { Error::NoMethod })
-        .layer(Extension(registrar))
+        .layer(Extension(door))
         .layer(map_response(move |response| async move { with_headers(response, tls) }))
         .with_state(relay)
 }
@@ -45,13 +44,13 @@ async fn health(State(relay): State<Arc<Relay>>) -> (StatusCode, &'static str) {
     }
 }
 
-async fn trust(Extension(registrar): Extension<Arc<Registrar>>, _: Stranger) -> Json<TrustInfo> {
-    Json(registrar.trust_info(clock::now()))
+async fn trust(Extension(door): Extension<Door>, _: Stranger) -> Result<Json<TrustInfo>, Error> {
+    Ok(Json(door.trust()?))
 }
 
-async fn call(Extension(registrar): Extension<Arc<Registrar>>, _: Stranger, body: Body) -> Result<Json<Sealed>, Error> {
+async fn call(Extension(door): Extension<Door>, _: Stranger, body: Body) -> Result<Json<Sealed>, Error> {
     let sealed: Sealed = body::json(body, MAX_CALL).await?;
-    Ok(Json(registrar.handle(&sealed, clock::now()).await?))
+    Ok(Json(door.call(sealed).await?))
 }
 
 const HEADERS: [(HeaderName, HeaderValue); 5] = [

@@ -49,7 +49,8 @@ pub async fn open(State(relay): State<Arc<Relay>>, caller: Caller, headers: Head
     Ok((head, Body::from_stream(events)).into_response())
 }
 
-struct Reader {
+/// One reader of one mailbox.
+pub(super) struct Reader {
     relay: Arc<Relay>,
     mailbox: Id,
     kind: Kind,
@@ -65,7 +66,8 @@ struct Reader {
 }
 
 impl Reader {
-    async fn start(
+    /// Begins with what the store holds.
+    pub(super) async fn start(
         relay: Arc<Relay>,
         mailbox: Id,
         kind: Kind,
@@ -97,7 +99,8 @@ impl Reader {
         Ok(reader)
     }
 
-    async fn next(&mut self) -> Option<Bytes> {
+    /// The next event as text; safe to be cancelled.
+    pub(super) async fn next(&mut self) -> Option<Bytes> {
         loop {
             if let Some(event) = self.ready.pop_front() {
                 return Some(event.text);

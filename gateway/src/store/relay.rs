@@ -4,7 +4,6 @@
 
 use super::{StoreError, id_of};
 use crate::clock::Millis;
-use assent_proto::keys::VerifyingKey;
 use assent_proto::relay::{Push, Withdrawn};
 use assent_proto::time::UnixTime;
 use assent_proto::{Bytes, Digest, Id, sha256};
@@ -18,25 +17,7 @@ pub const KEEP_ENDED: i64 = 600_000;
 /// Rows that one sweep touches at most, so that it never holds up a push.
 pub const SWEEP_ROWS: i64 = 250;
 
-/// Whose mailbox.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    /// Posts pushes, hears answers.
-    Host,
-    /// Hears pushes, posts answers.
-    Device,
-}
-
-/// A mailbox: all that the relay knows of a host or a device.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Mailbox {
-    /// Whose.
-    pub id: Id,
-    /// Of which kind.
-    pub kind: Kind,
-    /// Its owner's claims are signed by it.
-    pub key: VerifyingKey,
-}
+pub use assent_proto::link::{Kind, Mailbox};
 
 /// A push as a host posts it.
 #[derive(Debug, Clone)]

@@ -13,14 +13,14 @@ use reqwest::Method;
 use serde_json::json;
 
 /// A new device that has come, and whose digits were typed.
-struct Newcomer {
+pub struct Newcomer {
     token: Token,
     keys: KeyPair,
     digits: String,
 }
 
 impl Newcomer {
-    async fn comes(gateway: &Gateway, host: &TestHost, owner: DeviceOwner) -> Self {
+    pub async fn comes(gateway: &Gateway, host: &TestHost, owner: DeviceOwner) -> Self {
         let token = gateway.enrolment_token();
         let opened = host.wants(gateway, open_for(&token, owner)).await;
         assert!(matches!(opened, Reply::EnrolmentOpen { .. }), "{opened:?}");
@@ -44,7 +44,7 @@ impl Newcomer {
     }
 
     /// Its state once it is not waiting for an approval any more.
-    async fn ends(&self, gateway: &Gateway) -> EnrolmentState {
+    pub async fn ends(&self, gateway: &Gateway) -> EnrolmentState {
         for _ in 0..500 {
             match self.state(gateway).await {
                 EnrolmentState::Approval { .. } => tokio::time::sleep(std::time::Duration::from_millis(10)).await,
@@ -55,7 +55,7 @@ impl Newcomer {
     }
 }
 
-async fn asked(gateway: &Gateway, device: &TestDevice, hears: &mut Events) -> VerifiedRequest {
+pub async fn asked(gateway: &Gateway, device: &TestDevice, hears: &mut Events) -> VerifiedRequest {
     loop {
         match hears.for_device().await {
             DeviceEvent::Devices {} | DeviceEvent::Withdrawn { .. } => {}
@@ -64,12 +64,12 @@ async fn asked(gateway: &Gateway, device: &TestDevice, hears: &mut Events) -> Ve
     }
 }
 
-async fn answers(gateway: &Gateway, device: &TestDevice, request: &VerifiedRequest, decision: Decision) {
+pub async fn answers(gateway: &Gateway, device: &TestDevice, request: &VerifiedRequest, decision: Decision) {
     let blob = device.answer_to(request, decision);
     assert_eq!(device.answer(gateway, request.statement.id, &blob).await.status(), 204);
 }
 
-async fn certified(gateway: &Gateway) -> usize {
+pub async fn certified(gateway: &Gateway) -> usize {
     let (_, list) = gateway.admin(Method::GET, "/devices", json!(null)).await;
     let devices = list["devices"].as_array().unwrap();
     devices.iter().filter(|device| device["revoked"].is_null()).count()

@@ -1,6 +1,7 @@
 //! The gateway as a whole: the real program, its real port, hosts and devices built from `proto`. One file a topic.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
+mod apart;
 mod claims;
 mod enrolment;
 mod events;

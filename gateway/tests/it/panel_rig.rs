@@ -98,7 +98,7 @@ impl Browser {
     pub fn new(gateway: &Gateway) -> Self {
         Self {
             client: client(false),
-            url: gateway.url(""),
+            url: format!("http://{}", gateway.panel_address),
             cookie: None,
             csrf: None,
             origin: Some(ORIGIN),

@@ -23,13 +23,28 @@ pub const URL: &str = "https://push.example.org";
 /// Longer than anything here should take, shorter than a person's patience.
 pub const SOON: Duration = Duration::from_secs(10);
 
+/// One of the programs of a gateway, with its own configuration file.
+struct Part {
+    name: &'static str,
+    config: PathBuf,
+    process: Option<Child>,
+}
+
 pub struct Gateway {
     pub dir: PathBuf,
     pub root: VerifyingKey,
     pub issuer: Issuer,
     pub address: String,
+    /// Where the panel answers: the same, unless it runs apart.
+    pub panel_address: String,
     pub client: Client,
-    process: Option<Child>,
+    /// One with every role, or one for each.
+    parts: Vec<Part>,
+}
+
+/// Whether this run of the suites has the roles apart ([`crate::apart`]), and how relay and registrar are linked.
+fn apart() -> Option<String> {
+    std::env::var("ASSENT_TEST_APART").ok()
 }
 
 pub fn text(text: &str) -> ShortText {
@@ -118,29 +133,99 @@ impl Gateway {
     }
 
     fn start_from(more: &str, days_ago: u64, days: u32) -> Self {
+        if let Some(link) = apart().filter(|_| days_ago == 0) {
+            return Self::start_apart(&link, more);
+        }
         let dir = scratch();
         let (root, issuer) = write_keys_from(&dir, now().0 - days_ago * 86_400, days);
         let issuer = Trust::new(vec![root.clone()]).verify_issuer(&issuer, now()).unwrap();
-        write(&dir.join("gateway.toml"), &config(&dir, "127.0.0.1:0", more), 0o644);
-        let mut gateway = Self {
+        let file = dir.join("gateway.toml");
+        write(&file, &config(&dir, "127.0.0.1:0", more), 0o644);
+        let mut gateway = Self::not_started(dir, root, issuer, vec![Part::new("all", file.clone())]);
+        gateway.run();
+        // From here on it keeps its port, so that it can be started again.
+        write(&file, &config(&gateway.dir, &gateway.address, more), 0o644);
+        gateway
+    }
+
+    fn not_started(dir: PathBuf, root: VerifyingKey, issuer: Issuer, parts: Vec<Part>) -> Self {
+        Self {
             dir,
             root,
             issuer,
             address: String::new(),
+            panel_address: String::new(),
             client: client(true),
-            process: None,
-        };
+            parts,
+        }
+    }
+
+    /// Relay with app, registrar and panel as programs of their own, linked by a "socket" or by "http".
+    pub fn start_apart(link: &str, more: &str) -> Self {
+        let dir = scratch();
+        let inner = dir.join("registrar");
+        fs::create_dir(&inner).unwrap();
+        fs::set_permissions(&inner, Permissions::from_mode(0o700)).unwrap();
+        let (root, issuer) = write_keys(&inner, 90);
+        let link_key = SigningKey::generate().unwrap();
+        write(&inner.join("link.key"), &link_key.to_pem().unwrap(), 0o600);
+        write(&dir.join("link.pub"), &link_key.public().to_pem().unwrap(), 0o644);
+        let names = ["relay", "registrar", "panel"];
+        let parts = names.map(|name| Part::new(name, dir.join(format!("{name}.toml"))));
+        let mut gateway = Self::not_started(dir, root, issuer, parts.into());
+        let more: toml::Table = more.parse().unwrap();
+        let ports = [free_port(), free_port()];
+        for name in names {
+            let config = apart_config(&gateway.dir, name, link, ports, &more);
+            write(&gateway.dir.join(format!("{name}.toml")), &config, 0o644);
+        }
         gateway.run();
-        // From here on it keeps its port, so that it can be started again.
-        write(
-            &gateway.dir.join("gateway.toml"),
-            &config(&gateway.dir, &gateway.address, more),
-            0o644,
-        );
         gateway
     }
 
+    /// Ends one of the programs by `kill -9`.
+    pub fn kill_part(&mut self, name: &str) {
+        let part = self.parts.iter_mut().find(|part| part.name == name).unwrap();
+        part.kill();
+    }
+
+    /// Starts one of the programs again; the registrar is linked after this.
+    pub async fn start_part(&mut self, name: &'static str) {
+        let linked = self.log().matches(LINKED).count();
+        self.run_part(self.parts.iter().position(|part| part.name == name).unwrap());
+        if name != "panel" {
+            self.logs_times(LINKED, linked + 1).await;
+        }
+        self.client = client(true);
+    }
+
+    /// Starts the relay while its registrar is away.
+    pub fn start_relay_alone(&mut self) {
+        self.run_part(0);
+        self.client = client(true);
+    }
+
+    /// Starts the registrar while its relay is away.
+    pub fn start_registrar_alone(&mut self) {
+        self.run_part(1);
+    }
+
     fn run(&mut self) {
+        for at in 0..self.parts.len() {
+            self.run_part(at);
+        }
+        if self.panel_address.is_empty() {
+            self.panel_address = self.address.clone();
+        }
+        let began = std::time::Instant::now();
+        while self.parts.len() > 1 && !self.log().contains(LINKED) {
+            assert!(began.elapsed() < SOON, "never linked:\n{}", self.log());
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    fn run_part(&mut self, at: usize) {
+        let part = &self.parts[at];
         let log = fs::File::options()
             .create(true)
             .append(true)
@@ -148,7 +233,7 @@ impl Gateway {
             .unwrap();
         let mut process = Command::new(env!("CARGO_BIN_EXE_assent-gateway"))
             .arg("--config")
-            .arg(self.dir.join("gateway.toml"))
+            .arg(&part.config)
             .env("ASSENT_LOG", "debug,sqlx=warn,h2=info,hyper=info")
             .stdout(Stdio::piped())
             .stderr(log)
@@ -158,9 +243,15 @@ impl Gateway {
         BufReader::new(process.stdout.take().unwrap())
             .read_line(&mut line)
             .unwrap();
-        self.process = Some(process);
         let address = line.trim().strip_prefix("listening on ").map(ToOwned::to_owned);
-        self.address = address.unwrap_or_else(|| panic!("{}", self.log()));
+        let name = part.name;
+        self.parts[at].process = Some(process);
+        match (name, address) {
+            ("registrar", None) if line.trim() == "running" => {}
+            ("panel", Some(address)) => self.panel_address = address,
+            (_, Some(address)) => self.address = address,
+            (_, None) => panic!("{name} did not start:\n{}", self.log()),
+        }
     }
 
     pub fn log(&self) -> String {
@@ -169,8 +260,13 @@ impl Gateway {
 
     /// Waits until the log has this in it.
     pub async fn logs(&self, what: &str) {
-        for _ in 0..500 {
-            if self.log().contains(what) {
+        self.logs_times(what, 1).await;
+    }
+
+    /// Waits until the log has this so often.
+    pub async fn logs_times(&self, what: &str, times: usize) {
+        for _ in 0..1000 {
+            if self.log().matches(what).count() >= times {
                 return;
             }
             tokio::time::sleep(Duration::from_millis(10)).await;
@@ -179,23 +275,37 @@ impl Gateway {
     }
 
     pub fn kill(&mut self) {
-        let mut process = self.process.take().unwrap();
-        process.kill().unwrap();
-        process.wait().unwrap();
+        for part in &mut self.parts {
+            part.kill();
+        }
     }
 
-    /// SIGTERM, and the exit code. Our ends of its connections go on meanwhile, as they would elsewhere.
+    /// SIGTERM to every program, and the first one's exit code. Our ends of its connections go on meanwhile, as they would
+    /// elsewhere.
     pub async fn stop(&mut self) -> Option<i32> {
-        let mut process = self.process.take().unwrap();
-        let pid = nix::unistd::Pid::from_raw(i32::try_from(process.id()).unwrap());
-        nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM).unwrap();
-        let ended = tokio::task::spawn_blocking(move || process.wait().unwrap().code());
-        tokio::time::timeout(2 * SOON, ended).await.expect("it ends").unwrap()
+        let mut codes = Vec::new();
+        for part in &mut self.parts {
+            let mut process = part.process.take().unwrap();
+            let pid = nix::unistd::Pid::from_raw(i32::try_from(process.id()).unwrap());
+            nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM).unwrap();
+            let ended = tokio::task::spawn_blocking(move || process.wait().unwrap().code());
+            codes.push(tokio::time::timeout(2 * SOON, ended).await.expect("it ends").unwrap());
+        }
+        codes[0]
     }
 
     pub fn start_again(&mut self) {
         self.run();
         self.client = client(true);
+    }
+
+    /// A file in the state directory of the role that has it.
+    pub fn file(&self, name: &str) -> PathBuf {
+        let inner = self.dir.join("registrar");
+        if inner.is_dir() && matches!(name, "registrar.db" | "admin.sock") {
+            return inner.join(name);
+        }
+        self.dir.join(name)
     }
 
     pub fn url(&self, path: &str) -> String {
@@ -204,9 +314,7 @@ impl Gateway {
 
     /// One of its data bases, opened for reading and writing as an intruder would.
     pub async fn database(&self, name: &str) -> SqliteConnection {
-        let options = SqliteConnectOptions::new()
-            .filename(self.dir.join(name))
-            .busy_timeout(SOON);
+        let options = SqliteConnectOptions::new().filename(self.file(name)).busy_timeout(SOON);
         SqliteConnection::connect_with(&options).await.unwrap()
     }
 
@@ -240,7 +348,7 @@ impl Gateway {
     pub async fn admin(&self, method: Method, path: &str, body: Value) -> (StatusCode, Value) {
         client(false);
         let client = Client::builder()
-            .unix_socket(self.dir.join("admin.sock"))
+            .unix_socket(self.file("admin.sock"))
             .no_proxy()
             .http1_only()
             .tls_certs_only([])
@@ -254,7 +362,7 @@ impl Gateway {
 
 impl Drop for Gateway {
     fn drop(&mut self) {
-        if let Some(mut process) = self.process.take() {
+        for process in self.parts.iter_mut().filter_map(|part| part.process.as_mut()) {
             let _ = process.kill();
             let _ = process.wait();
         }
@@ -263,6 +371,107 @@ impl Drop for Gateway {
         }
         let _ = fs::remove_dir_all(&self.dir);
     }
+}
+
+/// What the registrar logs once it is linked.
+pub const LINKED: &str = "linked to the relay at";
+
+impl Part {
+    fn new(name: &'static str, config: PathBuf) -> Self {
+        Self {
+            name,
+            config,
+            process: None,
+        }
+    }
+
+    fn kill(&mut self) {
+        let mut process = self.process.take().unwrap();
+        process.kill().unwrap();
+        process.wait().unwrap();
+    }
+}
+
+fn free_port() -> u16 {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap().port()
+}
+
+/// The configuration of one of the programs, with those of `more` that its roles have.
+fn apart_config(dir: &Path, name: &str, link: &str, [relay, panel]: [u16; 2], more: &toml::Table) -> String {
+    let shown = dir.display();
+    let user = nix::unistd::User::from_uid(nix::unistd::geteuid())
+        .unwrap()
+        .unwrap()
+        .name;
+    let mut table = toml::Table::new();
+    let mut keep = |section: &str, keys: &[&str]| {
+        let Some(toml::Value::Table(given)) = more.get(section) else {
+            return;
+        };
+        let kept: toml::Table = given
+            .iter()
+            .filter(|(key, _)| keys.contains(&key.as_str()))
+            .map(|(key, value)| (key.clone(), value.clone()))
+            .collect();
+        table.insert(section.to_owned(), toml::Value::Table(kept));
+    };
+    let (head, roles, links) = match name {
+        "relay" => {
+            keep("app", &["url"]);
+            keep("panel", &["url"]);
+            keep(
+                "limits",
+                &[
+                    "connections",
+                    "calls_per_host",
+                    "calls_per_device",
+                    "calls_per_address",
+                    "waiting_per_host_and_device",
+                ],
+            );
+            let socket = if link == "socket" {
+                format!("socket = \"{shown}/link.sock\"\n")
+            } else {
+                String::new()
+            };
+            (
+                format!(
+                    "listen = \"127.0.0.1:{relay}\"\nstate_dir = \"{shown}\"\nadmin_socket = \"{shown}/relay-admin.sock\"\n"
+                ),
+                "\"relay\", \"app\"",
+                format!("registrar_key = \"{shown}/link.pub\"\n{socket}"),
+            )
+        }
+        "registrar" => {
+            keep("panel", &["url", "first_device", "max_devices"]);
+            keep("registrar", &["host_days", "device_days"]);
+            keep("notify", &["hook"]);
+            let way = match link {
+                "socket" => format!("socket = \"{shown}/link.sock\""),
+                _ => format!("url = \"http://127.0.0.1:{relay}\""),
+            };
+            (
+                format!("state_dir = \"{shown}/registrar\"\nadmin_socket = \"{shown}/registrar/admin.sock\"\n"),
+                "\"registrar\"",
+                format!("{way}\npanel_socket = \"{shown}/panel.sock\"\npanel_user = \"{user}\"\n"),
+            )
+        }
+        _ => {
+            keep("app", &["url"]);
+            keep("panel", &["url", "auth_profiles"]);
+            keep("notify", &["hook"]);
+            if let Some(profiles) = more.get("auth_profile") {
+                table.insert("auth_profile".into(), profiles.clone());
+            }
+            (
+                format!("listen = \"127.0.0.1:{panel}\"\n"),
+                "\"panel\"",
+                format!("panel_socket = \"{shown}/panel.sock\"\n"),
+            )
+        }
+    };
+    format!("roles = [{roles}]\npublic_url = \"{URL}\"\n{head}\n{table}\n[link]\n{links}")
 }
 
 pub fn config(dir: &Path, listen: &str, more: &str) -> String {

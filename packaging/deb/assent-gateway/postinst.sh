@@ -21,5 +21,10 @@ fi
 if [ -z "${DPKG_ROOT:-}" ] && [ -d /run/systemd/system ]; then
     systemctl --system daemon-reload >/dev/null || true
     if [ -n "${2:-}" ]; then action=restart; else action=start; fi
-    deb-systemd-invoke "$action" assent-gateway.service >/dev/null || true
+    # With the roles apart it is one of the others that run.
+    if ! systemctl --quiet is-active assent-relay.service assent-app.service assent-panel.service assent-registrar.service; then
+        deb-systemd-invoke "$action" assent-gateway.service >/dev/null || true
+    fi
+    systemctl --system try-restart assent-relay.service assent-app.service assent-panel.service assent-registrar.service \
+        >/dev/null || true
 fi

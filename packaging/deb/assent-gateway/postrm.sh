@@ -3,15 +3,17 @@
 # everybody to enrol anew.
 set -e
 
-state="${DPKG_ROOT:-}/var/lib/assent-gateway"
-
 if [ "$1" = purge ]; then
     ! command -v deb-systemd-helper >/dev/null || deb-systemd-helper purge assent-gateway.service >/dev/null || true
-    if [ "${ASSENT_PURGE_STATE:-}" = yes ]; then
-        rm -rf "$state"
-    elif [ -d "$state" ] && ! rmdir "$state" 2>/dev/null; then
-        echo "assent-gateway: kept $state (the registrar's key, hosts and devices); delete it yourself if no host needs it." >&2
-    fi
+    # The last two where the roles are apart.
+    for place in gateway relay registrar; do
+        state="${DPKG_ROOT:-}/var/lib/assent-$place"
+        if [ "${ASSENT_PURGE_STATE:-}" = yes ]; then
+            rm -rf "$state"
+        elif [ -d "$state" ] && ! rmdir "$state" 2>/dev/null; then
+            echo "assent-gateway: kept $state (the registrar's key, hosts and devices); delete it yourself if no host needs it." >&2
+        fi
+    done
     for directory in gateway ''; do
         rmdir "${DPKG_ROOT:-}/etc/assent/$directory" 2>/dev/null || true
     done

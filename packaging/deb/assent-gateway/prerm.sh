@@ -3,5 +3,6 @@
 set -e
 
 if [ "$1" = remove ] && [ -z "${DPKG_ROOT:-}" ] && [ -d /run/systemd/system ]; then
-    deb-systemd-invoke stop assent-gateway.service >/dev/null || true
+    deb-systemd-invoke stop assent-gateway.service assent-relay.service assent-app.service assent-panel.service \
+        assent-registrar.service >/dev/null || true
 fi

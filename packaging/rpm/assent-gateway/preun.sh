@@ -1,5 +1,6 @@
 #!/bin/sh
 # Before removal: stops the gateway.
 if [ "$1" -eq 0 ] && [ -d /run/systemd/system ]; then
-    systemctl --no-reload disable --now assent-gateway.service || :
+    systemctl --no-reload disable --now assent-gateway.service assent-relay.service assent-app.service \
+        assent-panel.service assent-registrar.service || :
 fi

@@ -8,6 +8,7 @@ use assent_proto::answer::Decision;
 use assent_proto::cert::{CertError, IssuerRequest, Level, MAX_CERTIFICATE, MAX_IDENTITIES, MAX_LABEL, Trust};
 use assent_proto::enrol::Enrolment;
 use assent_proto::keys::{KemPublic, VerifyingKey};
+use assent_proto::link;
 use assent_proto::registrar::{DeviceAsk, DeviceCall, DeviceWant, HostAsk, HostJoin, HostWant};
 use assent_proto::relay::Claim;
 use assent_proto::request::{self, Command, Envelope, MAX_ARGS, RequestError, VerifiedRequest};
@@ -42,6 +43,7 @@ fn kinds(stage: &Stage) -> Vec<Kind<'_>> {
     let host_ask = HostAsk::sign(&host.sign, id("web01"), id("n"), NOW, want).unwrap();
     let device_ask = DeviceAsk::sign(&phone.sign, id("token"), id("n"), NOW).unwrap();
     let device_call = DeviceCall::sign(&phone.sign, stage.phone.id(), id("n"), NOW, DeviceWant::Devices).unwrap();
+    let link_claim = link::Claim::sign(&host.sign, "https://relay.example.org", NOW).unwrap();
     let claim = Claim::sign(&host.sign, "https://relay.example.org", id("web01"), NOW).unwrap();
     let kind = |typ, document: &str, signer, accepts| Kind {
         typ,
@@ -148,6 +150,12 @@ fn kinds(stage: &Stage) -> Vec<Kind<'_>> {
             &claim,
             "web01",
             Box::new(|d| Claim::verify(d, &stage.server.keys.public(), "https://relay.example.org").is_ok()),
+        ),
+        kind(
+            "assent-link-auth+jws",
+            &link_claim,
+            "web01",
+            Box::new(|d| link::Claim::verify(d, &stage.server.keys.public(), "https://relay.example.org").is_ok()),
         ),
     ]
 }

@@ -14,6 +14,7 @@ use crate::stage::{Ask, ISSUED, Keys, NOW, Stage, TTL, after, base64, details, i
 use assent_proto::answer::{self, Answer, Decision};
 use assent_proto::cert::{IssuerRequest, Level};
 use assent_proto::enrol::{Enrolment, Token, short_fingerprint};
+use assent_proto::link;
 use assent_proto::registrar::{
     self, Ask as RegistrarAsk, DeviceAsk, DeviceCall, DeviceWant, HostAsk, HostJoin, HostWant, Reply, Sealed,
 };
@@ -182,6 +183,7 @@ fn golden_documents_of_every_type() {
         ),
         ("device call, leave", device_call(DeviceWant::Leave)),
         ("relay claim", Claim::sign(&host.sign, RELAY, id("web01"), NOW).unwrap()),
+        ("link claim", link::Claim::sign(&host.sign, RELAY, NOW).unwrap()),
     ];
     let mut out = Map::new();
     for (name, document) in documents {
@@ -222,6 +224,7 @@ fn golden_documents_are_read_by_the_public_verifiers() {
         assert!(DeviceCall::verify(&compact(&format!("device call, {name}")), &device).is_ok());
     }
     assert!(Claim::verify(&compact("relay claim"), &host.claims().sign, RELAY).is_ok());
+    assert!(link::Claim::verify(&compact("link claim"), &host.claims().sign, RELAY).is_ok());
 
     for (name, number, answer) in [
         ("one tap", None, "answer, approve"),

@@ -5,6 +5,7 @@ use assent_proto::JwsError;
 use assent_proto::answer::Decision;
 use assent_proto::cert::{CertError, IssuerRequest};
 use assent_proto::enrol::Enrolment;
+use assent_proto::link;
 use assent_proto::registrar::{DeviceAsk, DeviceCall, DeviceWant, HostAsk, HostJoin, HostWant};
 use assent_proto::relay::Claim;
 use assent_proto::request::{self, Envelope, RequestError};
@@ -70,6 +71,18 @@ fn slots(stage: &Stage) -> Vec<Slot<'_>> {
             words: "aud",
             optional: &[],
             verify: Box::new(move |doc| Claim::verify(doc, &host.public(), aud).map(drop).map_err(|e| kind(&e))),
+        },
+        Slot {
+            typ: "assent-link-auth+jws",
+            keys: host,
+            valid: link::Claim::sign(&host.pair.sign, aud, NOW).unwrap(),
+            words: "aud",
+            optional: &[],
+            verify: Box::new(move |doc| {
+                link::Claim::verify(doc, &host.public(), aud)
+                    .map(drop)
+                    .map_err(|e| kind(&e))
+            }),
         },
         Slot {
             typ: "assent-issuer+jws",

@@ -1,0 +1,36 @@
+//! Where calls to the registrar go: to the one in this process, or to one that runs apart and has dialled in.
+
+use super::link::Desk;
+use crate::clock;
+use crate::error::Error;
+use crate::registrar::Registrar;
+use assent_proto::registrar::Sealed;
+use assent_proto::relay::TrustInfo;
+use std::sync::Arc;
+
+/// The way to the registrar.
+#[derive(Clone)]
+pub enum Door {
+    /// In this process.
+    Here(Arc<Registrar>),
+    /// Apart.
+    Apart(Arc<Desk>),
+}
+
+impl Door {
+    /// What anyone may know of the registrar's keys.
+    pub(super) fn trust(&self) -> Result<TrustInfo, Error> {
+        match self {
+            Self::Here(registrar) => Ok(registrar.trust_info(clock::now())),
+            Self::Apart(desk) => desk.trust(),
+        }
+    }
+
+    /// One sealed call.
+    pub(super) async fn call(&self, sealed: Sealed) -> Result<Sealed, Error> {
+        match self {
+            Self::Here(registrar) => registrar.handle(&sealed, clock::now()).await,
+            Self::Apart(desk) => desk.call(sealed).await,
+        }
+    }
+}
