@@ -61,7 +61,7 @@ pub fn run(options: &Options) -> Result<()> {
         return Ok(());
     }
     bail!(
-        "no test noticed some changes in {}: the lines MISSED above; each needs a test, or a reason in tests/README.md",
+        "in {} no test noticed the changes called MISSED above, and tests did not end with those called TIMEOUT; each needs a test, or a reason in tests/README.md",
         survived.join(", ")
     );
 }

@@ -5,7 +5,9 @@ use crate::stage::{
     issuer_document, nonce, payload, text, token,
 };
 use assent_proto::answer::Decision;
-use assent_proto::cert::{CertError, IssuerRequest, Level, MAX_CERTIFICATE, MAX_IDENTITIES, MAX_LABEL, Trust};
+use assent_proto::cert::{
+    CertError, IssuerRequest, Level, MAX_CERTIFICATE, MAX_IDENTITIES, MAX_LABEL, Trust, claimed_device, claimed_host_id,
+};
 use assent_proto::enrol::Enrolment;
 use assent_proto::keys::{KemPublic, VerifyingKey};
 use assent_proto::link;
@@ -299,6 +301,7 @@ fn r23_only_a_pinned_root_counts() {
         both.verify_issuer(&document, NOW).unwrap().root(&both),
         Some(&RootSet::of_key(evil.public()))
     );
+    assert_eq!(both.roots(), [stage.root.public(), evil.public()]);
 
     // A whole company of the evil root: its issuer, its host, its request.
     let theirs = both.verify_issuer(&document, NOW).unwrap();
@@ -311,6 +314,30 @@ fn r23_only_a_pinned_root_counts() {
     };
     let refused = request::verify(&envelope, ask.statement.id, ask.statement.expiry(), &stage.trust, NOW).unwrap_err();
     assert_eq!(refused, RequestError::Chain(CertError::UnknownRoot(evil.public().id())));
+}
+
+#[test]
+fn r84_a_certificate_says_whose_it_is_and_another_document_does_not() {
+    let stage = Stage::new();
+    let (host, phone) = (stage.server.host.document(), stage.phone.device.document());
+    assert_eq!(claimed_host_id(host), Some(id("web01")));
+    assert_eq!(claimed_device(phone), Some(id("phone")));
+    assert_eq!(claimed_host_id(phone), None);
+    assert_eq!(claimed_device(host), None);
+    assert_eq!(claimed_host_id(""), None);
+}
+
+#[test]
+fn r84_levels_are_called_as_in_the_configuration_and_certificates() {
+    for (level, name) in [
+        (Level::Tap, "tap"),
+        (Level::Number, "number"),
+        (Level::Passkey, "passkey"),
+    ] {
+        assert_eq!(level.name(), name);
+        assert_eq!(json!(level), name);
+    }
+    assert_eq!(alice().to_string(), "example.org#1f0e-alice");
 }
 
 #[test]

@@ -69,6 +69,21 @@ fn the_right_answer_approves_and_says_what_for() {
 }
 
 #[test]
+fn r84_a_push_knows_its_name_its_end_and_whom_it_asked() {
+    let stage = Stage::new();
+    let ask = Ask::tap(&stage, "push");
+    let pending = ask.pending();
+    assert_eq!(pending.id(), ask.statement.id);
+    assert_eq!(pending.ends(), after(u64::from(TTL)));
+    let asked: Vec<Id> = pending
+        .devices()
+        .iter()
+        .map(|device| device.claims().device_id)
+        .collect();
+    assert_eq!(asked, [stage.phone.id(), stage.tablet.id()]);
+}
+
+#[test]
 fn r3_an_enrolled_device_that_was_not_addressed_is_ignored() {
     let stage = Stage::new();
     let mut ask = Ask::tap(&stage, "push");
@@ -783,7 +798,10 @@ fn messages() -> &'static [Message] {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
+    // Each step of shrinking takes milliseconds, and a failure is told in any case.
+    #![proptest_config(ProptestConfig {
+        cases: 200, failure_persistence: None, max_shrink_iters: 200, ..ProptestConfig::default()
+    })]
 
     /// `Approved` appears exactly when the right answer comes, in time, and nothing authenticated nor too much rubbish
     /// came before it, whatever the relay sends in whatever order and however often.
