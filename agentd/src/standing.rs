@@ -47,7 +47,12 @@ impl Standing {
         let file = self.state_dir.join("issuer.jws");
         let kept = read(&file, false)?;
         let mut issuers = Issuers::under(&roots.ever(), kept.lines());
-        let offered = Issuers::under(&roots.ever(), info.issuers.iter().map(String::as_str));
+        let offered = Issuers::under(&roots.trust(), info.issuers.iter().map(String::as_str));
+        if info.issuers.len() > offered.all().len() {
+            tracing::warn!(
+                "the relay offers an issuing key that no root which is believed here has signed; it is refused"
+            );
+        }
         let ended = UnixTime(now.0.saturating_sub(RENEWAL_GRACE));
         let more = issuers.learn(offered, ended);
         if !moved && !more {

@@ -193,6 +193,13 @@ impl Gateway {
         tokio::time::timeout(2 * SOON, ended).await.expect("it ends").unwrap()
     }
 
+    /// SIGHUP, as `systemctl reload`.
+    pub fn hang_up(&self) {
+        let pid = self.process.as_ref().unwrap().id();
+        let pid = nix::unistd::Pid::from_raw(i32::try_from(pid).unwrap());
+        nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGHUP).unwrap();
+    }
+
     pub fn start_again(&mut self) {
         self.run();
         self.client = client(true);
