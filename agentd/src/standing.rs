@@ -171,20 +171,5 @@ fn unwritten(file: &Path, why: io::Error) -> HostError {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_host_renews_after_half_of_the_life_and_before_two_thirds() {
-        let life = Life {
-            nbf: UnixTime(0),
-            exp: UnixTime(365 * 86_400),
-        };
-        for share in [0, 1, 128, 255] {
-            let at = due(life, share);
-            assert_eq!(life.age(at), Age::Due, "{share}");
-            assert!(at >= life.half());
-        }
-        assert!(due(life, 0) < due(life, 255), "hosts are spread");
-    }
-}
+#[allow(clippy::unwrap_used, clippy::expect_used)]
+mod tests;
