@@ -137,7 +137,7 @@ fn sets_that_make_no_sense_are_refused() {
 #[test]
 fn signatures_over_other_bytes_twice_or_too_many_are_refused() {
     let good = step(1, &["root 2"], 1, &["root", "root 2"]);
-    let other = step(1, &["root 3"], 1, &["root", "root 3"]);
+    let other = step(1, &["root 3"], 1, &["root", "root 2"]);
     let part = |document: &str, at: usize| document.split('~').nth(at).unwrap().to_owned();
     let mixed = format!("{}~{}", part(&good, 0), part(&other, 1));
     let twice = format!("{good}~{}", part(&good, 0));
