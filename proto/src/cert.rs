@@ -253,9 +253,8 @@ impl Issuers {
     pub fn under<'a>(trust: &Trust, documents: impl IntoIterator<Item = &'a str>) -> Self {
         let mut known = Self::default();
         for document in documents {
-            match trust.certified(document.trim()) {
-                Ok(issuer) => known.add(issuer),
-                Err(_) => continue,
+            if let Ok(issuer) = trust.certified(document.trim()) {
+                known.add(issuer);
             }
         }
         known

@@ -254,5 +254,5 @@ fn trust_of(roots: &Lineage) -> Trust {
 }
 
 fn lines<'a>(documents: impl Iterator<Item = &'a str>) -> String {
-    documents.map(|document| format!("{document}\n")).collect()
+    documents.flat_map(|document| [document, "\n"]).collect()
 }

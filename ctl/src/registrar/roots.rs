@@ -156,7 +156,7 @@ pub(super) fn install(args: &InstallStep) -> Done {
                 .into(),
         ));
     }
-    let lines: String = known.steps().iter().map(|step| format!("{step}\n")).collect();
+    let lines: String = known.steps().iter().flat_map(|step| [step.as_str(), "\n"]).collect();
     files::replace(&args.state_dir.join(place::ROOTS), &lines, PUBLIC, owner)?;
     let set = known.current();
     let value = json!({"version": set.version(), "threshold": set.threshold(), "fingerprint": set.fingerprint()});
