@@ -7,8 +7,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use assent_proto::cert::{
-    Device, DeviceOwner, Host, Identity, Issuance, Issuer, IssuerGrant, IssuerRequest, Level, Trust, sign_host,
-    sign_issuer,
+    DAY, Device, DeviceOwner, Host, Identity, Issuance, Issuer, IssuerGrant, IssuerRequest, Level, Trust, renew_device,
+    sign_host, sign_issuer,
 };
 use assent_proto::enrol::{OneTimeSecret, Token, short_fingerprint};
 use assent_proto::keys::{KeyPair, SigningKey, VerifyingKey};
@@ -117,6 +117,12 @@ enum Order {
     Push(Box<Wanted>),
     /// Withdraws a push.
     Withdraw { id: Id },
+    /// Makes a device's certificate old: so many days of so many are over.
+    Age {
+        certificate: String,
+        days_ago: u64,
+        days: u32,
+    },
 }
 
 #[derive(Deserialize)]
@@ -283,6 +289,22 @@ impl TestHost {
                 let url = format!("{}/v1/push/{id}", self.base);
                 let response = self.client.delete(url).bearer_auth(self.claim()).send().await.unwrap();
                 say(&json!({"withdrawn": response.status().as_u16()}));
+            }
+            Order::Age {
+                certificate,
+                days_ago,
+                days,
+            } => {
+                let now = UnixTime::now();
+                let device = self.issuer.verify_device(&certificate, now).unwrap();
+                let issuance = Issuance {
+                    nbf: UnixTime(now.0 - days_ago * DAY),
+                    days,
+                    serial: id(),
+                    log_index: 0,
+                };
+                let aged = renew_device(&self.issuer, &self.issuing.sign, &device, issuance).unwrap();
+                say(&json!({"aged": aged}));
             }
         }
     }

@@ -175,22 +175,38 @@ pub struct DeviceClaims {
 
 /// The pinned roots. The network adds none (R23); each set is its own, and its threshold is its own.
 #[derive(Debug, Clone)]
-pub struct Trust(Vec<RootSet>);
+pub struct Trust {
+    sets: Vec<RootSet>,
+    /// Issuers that these roots have signed, as far as they were heard of.
+    known: Issuers,
+}
 
 impl Trust {
     /// Pins these keys, each by itself.
     pub fn new(roots: Vec<VerifyingKey>) -> Self {
-        Self(roots.into_iter().map(RootSet::of_key).collect())
+        Self::of(roots.into_iter().map(RootSet::of_key).collect())
     }
 
     /// Pins these sets.
     pub fn of(sets: Vec<RootSet>) -> Self {
-        Self(sets)
+        Self {
+            sets,
+            known: Issuers::default(),
+        }
+    }
+
+    /// The same roots, and issuers that they have signed. An issuer's certificate that comes with too few signatures (its
+    /// bearer has not heard yet that newer roots have signed it as well) is taken if one with the very same content and
+    /// enough signatures is known.
+    #[must_use]
+    pub fn knowing(mut self, documents: &[&str]) -> Self {
+        self.known = Issuers::under(&self, documents.iter().copied());
+        self
     }
 
     /// The sets.
     pub fn sets(&self) -> &[RootSet] {
-        &self.0
+        &self.sets
     }
 
     /// Checks an issuer's certificate against the pinned roots and the time.
@@ -204,7 +220,7 @@ impl Trust {
     fn certified(&self, document: &str) -> Result<Issuer, CertError> {
         let mut refused =
             CertError::UnknownRoot(jws::claimed_signers(document)?.first().copied().ok_or(JwsError::Form)?);
-        for set in &self.0 {
+        for set in &self.sets {
             match set.verify::<IssuerClaims>(document, Typ::Issuer) {
                 Ok(claims) => {
                     return Ok(Issuer {
@@ -217,7 +233,9 @@ impl Trust {
                 Err(why) => refused = why.into(),
             }
         }
-        Err(refused)
+        let content = jws::payload_of_joint(document);
+        let known = |issuer: &&Issuer| jws::payload_of_joint(&issuer.document) == content;
+        self.known.0.iter().find(known).cloned().ok_or(refused)
     }
 }
 
@@ -235,9 +253,8 @@ impl Issuers {
     pub fn under<'a>(trust: &Trust, documents: impl IntoIterator<Item = &'a str>) -> Self {
         let mut known = Self::default();
         for document in documents {
-            match trust.certified(document.trim()) {
-                Ok(issuer) => known.add(issuer),
-                Err(_) => continue,
+            if let Ok(issuer) = trust.certified(document.trim()) {
+                known.add(issuer);
             }
         }
         known
@@ -363,7 +380,7 @@ impl Issuer {
     /// The pinned roots that signed it.
     pub fn root<'a>(&self, trust: &'a Trust) -> Option<&'a RootSet> {
         let signed = |set: &&RootSet| set.verify::<IssuerClaims>(&self.document, Typ::Issuer).is_ok();
-        trust.0.iter().find(signed)
+        trust.sets.iter().find(signed)
     }
 
     /// From when to when it holds.

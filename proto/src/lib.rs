@@ -32,6 +32,9 @@ pub mod seal;
 pub mod text;
 pub mod time;
 pub mod verdict;
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod wycheproof;
 
 pub use encoding::{Bytes, Digest, Id, Nonce, ShortText, sha256};
 pub use jws::{JwsError, MAX_JWS};

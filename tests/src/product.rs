@@ -98,39 +98,45 @@ pub struct Gateway {
 impl Gateway {
     /// Makes the registrar's keys and starts it, with TLS, on a free port of the loopback.
     pub fn start() -> Self {
-        Self::start_as(Ipv4Addr::LOCALHOST, None, true, String::new)
+        Self::start_as(Ipv4Addr::LOCALHOST, None, true, all_on_one_machine, String::new)
+    }
+
+    /// The same with a registrar whose keys somebody makes otherwise, in this state directory.
+    pub fn start_with_keys(make: impl FnOnce(&Path)) -> Self {
+        Self::start_as(Ipv4Addr::LOCALHOST, None, true, make, String::new)
     }
 
     /// The same, known to hosts and devices by another port of this machine: what stands between listens there.
     pub fn start_behind(port: u16) -> Self {
-        Self::start_as(Ipv4Addr::LOCALHOST, Some(port), true, String::new)
+        Self::start_as(Ipv4Addr::LOCALHOST, Some(port), true, all_on_one_machine, String::new)
     }
 
     /// The same at another address of this network, with more lines in its configuration.
     pub fn start_at(address: Ipv4Addr, more_configuration: &str) -> Self {
-        Self::start_as(address, None, true, || more_configuration.to_owned())
+        Self::start_as(address, None, true, all_on_one_machine, || {
+            more_configuration.to_owned()
+        })
     }
 
     /// Without TLS, as a browser on this machine takes it without a question, and with a Register Panel at which people
     /// of the directory sign in and register their first device.
     pub fn start_for_browsers(slapd: &Slapd) -> Self {
-        Self::start_as(Ipv4Addr::LOCALHOST, None, false, || panel_configuration(slapd))
+        Self::start_as(Ipv4Addr::LOCALHOST, None, false, all_on_one_machine, || {
+            panel_configuration(slapd)
+        })
     }
 
-    fn start_as(address: Ipv4Addr, known: Option<u16>, tls: bool, more: impl FnOnce() -> String) -> Self {
+    fn start_as(
+        address: Ipv4Addr,
+        known: Option<u16>,
+        tls: bool,
+        keys: impl FnOnce(&Path),
+        more: impl FnOnce() -> String,
+    ) -> Self {
         accounts::add(GATEWAY_USER, None);
         let authority = Authority::create();
         let server = authority.server_certificate_for("gateway", &format!("IP:{address}"));
-        assentctl([
-            "registrar",
-            "init",
-            "--all-in-one",
-            "--state-dir",
-            GATEWAY_STATE,
-            "--root-key",
-            "/root/root.key",
-        ])
-        .expect_success();
+        keys(Path::new(GATEWAY_STATE));
         let [one, other] = crate::ports::several();
         let port = if known == Some(one) { other } else { one };
         let scheme = if tls { "https" } else { "http" };
@@ -249,6 +255,21 @@ impl Gateway {
         ])
         .expect_success();
     }
+}
+
+/// The root key lies in `/root/root.key`, beside its public half.
+fn all_on_one_machine(state_dir: &Path) {
+    let state_dir = state_dir.to_string_lossy();
+    assentctl([
+        "registrar",
+        "init",
+        "--all-in-one",
+        "--state-dir",
+        &state_dir,
+        "--root-key",
+        "/root/root.key",
+    ])
+    .expect_success();
 }
 
 fn own(user: &str, paths: &[&str]) {

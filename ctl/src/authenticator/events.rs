@@ -29,8 +29,8 @@ pub enum Heard {
     Event(DeviceEvent),
     /// Something that the person should know.
     Remark(String),
-    /// Other roots count from here on.
-    Roots(Trust),
+    /// What is believed from here on, and whether other roots count.
+    Trust(Trust, bool),
 }
 
 /// Time since boot, suspended time included.

@@ -153,8 +153,10 @@ impl Session<'_> {
                 )));
             }
             Heard::Remark(text) => self.remark(&text),
-            Heard::Roots(trust) => {
-                self.remark("The registrar's roots have changed; those before have signed the new ones.");
+            Heard::Trust(trust, moved) => {
+                if moved {
+                    self.remark("The registrar's roots have changed; those before have signed the new ones.");
+                }
                 self.trust = trust;
             }
             Heard::Event(DeviceEvent::Withdrawn { id, why }) => {

@@ -51,9 +51,7 @@ async fn round(
     let mut registration = Box::new(Registration::load(dir, UnixTime::now()).map_err(|failure| (None, failure))?);
     match once(dir, &mut registration, gateway).await {
         Ok(moved) => {
-            if moved {
-                let _ = hear.send(Heard::Roots(registration.trust())).await;
-            }
+            let _ = hear.send(Heard::Trust(registration.trust(), moved)).await;
             if registration.device.life().age(UnixTime::now()) >= Age::Late {
                 let why = Failure::Refused("the registrar's issuing key ends, too".into());
                 return Err((Some(registration), why));

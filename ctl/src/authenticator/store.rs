@@ -181,9 +181,10 @@ impl Registration {
         })
     }
 
-    /// The roots that count now.
+    /// The roots that count now, with every issuer that is known under them.
     pub fn trust(&self) -> Trust {
-        trust_of(&self.roots)
+        let known: Vec<&str> = self.issuers.documents().collect();
+        trust_of(&self.roots).knowing(&known)
     }
 
     /// The newest issuing key that lives: calls are sealed to it.
@@ -253,5 +254,5 @@ fn trust_of(roots: &Lineage) -> Trust {
 }
 
 fn lines<'a>(documents: impl Iterator<Item = &'a str>) -> String {
-    documents.map(|document| format!("{document}\n")).collect()
+    documents.flat_map(|document| [document, "\n"]).collect()
 }

@@ -1,15 +1,16 @@
 //! What the registrar's subcommands do: root key, request, signature, installation.
 
-use super::{Grant, Init, Install, Link, Request, Sign};
+use super::{Grant, Init, Install, Link, Request, Sign, place};
 use crate::failure::{Done, Failure, no_randomness};
-use crate::files::{self, Owner, PUBLIC, SECRET};
+use crate::files::{self, PUBLIC, SECRET};
 use crate::report::report;
 use crate::seconds::moment;
 use crate::terminal;
 use assent_proto::Id;
-use assent_proto::cert::{Issuer, IssuerGrant, IssuerRequest, Trust, sign_issuer};
+use assent_proto::cert::{Issuer, IssuerGrant, IssuerRequest, Trust};
 use assent_proto::enrol::short_fingerprint;
-use assent_proto::keys::{KeyPair, SigningKey, VerifyingKey};
+use assent_proto::keys::SigningKey;
+use assent_proto::roots::{Lineage, RootSet, sign_issuer_jointly};
 use assent_proto::text::visible;
 use assent_proto::time::UnixTime;
 use serde_json::json;
@@ -69,14 +70,15 @@ fn all_in_one(args: &Init, state_dir: &Path) -> Done {
         }
     }
     files::directory(state_dir, STATE_DIR, owner)?;
-    let keys = issuer_keys(state_dir, owner)?.0;
+    let waiting = place::waiting_key(state_dir, owner)?;
     let kept = args.root_pub.clone();
     let beside = args.root_key.with_extension("pub");
     let root = make_root(&args.root_key, kept.as_deref().unwrap_or(&beside))?;
-    let document = IssuerRequest::sign(&keys, UnixTime::now()).map_err(broken)?;
+    let document = IssuerRequest::sign(&waiting.keys, UnixTime::now()).map_err(broken)?;
     let request = IssuerRequest::verify(&document).map_err(broken)?;
-    let certificate = granted(&root, &request, &args.grant)?;
-    let issuer = put_in_place(state_dir, &root.public(), &certificate, &keys, owner)?;
+    let certificate = granted(&[&root], &request, &args.grant)?;
+    let roots = Lineage::new(RootSet::of_key(root.public()));
+    let issuer = place::put(state_dir, &root.public(), &roots, &certificate, owner)?;
     let value = json!({
         "state_dir": state_dir,
         "root_key": args.root_key,
@@ -86,9 +88,10 @@ fn all_in_one(args: &Init, state_dir: &Path) -> Done {
     });
     report(args.json, &value, || {
         format!(
-            "Registrar ready in {}.\n{}\nNow move {} away from this machine, to a medium that stays offline. You need it again before\n{}, to sign the next issuing key: assentctl registrar request, sign, install.",
+            "Registrar ready in {}.\n  root         {}\n{}\nNow move {} away from this machine, to a medium that stays offline. You need it again before\n{}, to sign the next issuing key: assentctl registrar request, sign, install.",
             state_dir.display(),
-            described(&issuer, &root.public()),
+            root.public().id(),
+            described(&issuer),
             args.root_key.display(),
             moment(issuer.claims().exp)
         )
@@ -99,7 +102,7 @@ fn all_in_one(args: &Init, state_dir: &Path) -> Done {
 pub(super) fn request(args: &Request) -> Done {
     let owner = args.owner.owner()?;
     files::directory(&args.state_dir, STATE_DIR, owner)?;
-    let (keys, new) = issuer_keys(&args.state_dir, owner)?;
+    let place::Waiting { keys, new, file } = place::waiting_key(&args.state_dir, owner)?;
     let document = IssuerRequest::sign(&keys, UnixTime::now()).map_err(broken)?;
     files::replace(&args.out, &(document + "\n"), PUBLIC, None)?;
     let id = keys.sign.public().id();
@@ -107,29 +110,21 @@ pub(super) fn request(args: &Request) -> Done {
     report(args.json, &value, || {
         let made = if new { "made" } else { "found" };
         format!(
-            "Issuing key {made} in {}.\n  fingerprint {id}\nRequest written to {}. Carry it to where the root key is:\n  assentctl registrar sign --root-key FILE --request FILE --out issuer.jws\nand compare the fingerprint there.",
-            args.state_dir.display(),
+            "Issuing key {made}: {}.\n  fingerprint {id}\nRequest written to {}. Carry it to where the root key is:\n  assentctl registrar sign --root-key FILE --request FILE --out issuer.jws\nand compare the fingerprint there.",
+            file.display(),
             args.out.display()
         )
     });
     Ok(())
 }
 
-fn issuer_keys(state_dir: &Path, owner: Option<Owner>) -> Done<(KeyPair, bool)> {
-    let file = state_dir.join("issuer.key");
-    if files::exists(&file) {
-        let text = files::read_secret(&file)?;
-        let keys = KeyPair::from_file(&text).map_err(|e| Failure::Input(format!("{}: {e}", file.display())))?;
-        return Ok((keys, false));
-    }
-    let keys = KeyPair::generate().map_err(no_randomness)?;
-    files::create(&file, &keys.to_file().map_err(broken)?, SECRET, owner)?;
-    Ok((keys, true))
-}
-
 pub(super) fn sign(args: &Sign) -> Done {
-    let pem = files::read_secret(&args.root_key)?;
-    let root = SigningKey::from_pem(&pem).map_err(|e| Failure::Input(format!("{}: {e}", args.root_key.display())))?;
+    let roots = args
+        .root_key
+        .iter()
+        .map(|file| place::root_key(file))
+        .collect::<Done<Vec<_>>>()?;
+    let roots: Vec<&SigningKey> = roots.iter().collect();
     let document = files::read_public(&args.request)?;
     let request = IssuerRequest::verify(document.trim()).map_err(|e| {
         Failure::Refused(format!(
@@ -143,11 +138,12 @@ pub(super) fn sign(args: &Sign) -> Done {
             args.out.display()
         )));
     }
-    let certificate = granted(&root, &request, &args.grant)?;
-    let issuer = Trust::new(vec![root.public()])
+    let certificate = granted(&roots, &request, &args.grant)?;
+    let issuer = Trust::new(roots.iter().map(|root| root.public()).collect())
         .verify_issuer(&certificate, UnixTime::now())
         .map_err(broken)?;
-    let summary = described(&issuer, &root.public());
+    let signers: Vec<String> = roots.iter().map(|root| root.public().id().encode()).collect();
+    let summary = format!("  root         {}\n{}", signers.join(", "), described(&issuer));
     if !args.yes {
         eprintln!("To be signed:\n{summary}");
         if !terminal::confirm("Sign it with the root key? [y/N] ")? {
@@ -155,7 +151,7 @@ pub(super) fn sign(args: &Sign) -> Done {
         }
     }
     files::create(&args.out, &(certificate + "\n"), PUBLIC, None)?;
-    let value = json!({"certificate": args.out, "issuer": issuer.claims().sign.id().encode(), "root": root.public().id().encode(), "expires": issuer.claims().exp});
+    let value = json!({"certificate": args.out, "issuer": issuer.claims().sign.id().encode(), "roots": signers, "expires": issuer.claims().exp});
     report(args.json, &value, || {
         format!(
             "Signed:\n{summary}\nCertificate written to {}. Carry it, and the root's public key, to the gateway:\n  assentctl registrar install --state-dir DIR --root-pub FILE --certificate FILE",
@@ -165,7 +161,7 @@ pub(super) fn sign(args: &Sign) -> Done {
     Ok(())
 }
 
-fn granted(root: &SigningKey, request: &IssuerRequest, grant: &Grant) -> Done<String> {
+fn granted(roots: &[&SigningKey], request: &IssuerRequest, grant: &Grant) -> Done<String> {
     let grant = IssuerGrant {
         realms: grant.realms()?,
         hosts: grant.hosts()?,
@@ -173,42 +169,41 @@ fn granted(root: &SigningKey, request: &IssuerRequest, grant: &Grant) -> Done<St
         days: grant.days,
         serial: Id::random().map_err(no_randomness)?,
     };
-    sign_issuer(root, request, grant).map_err(broken)
+    sign_issuer_jointly(roots, request, grant).map_err(broken)
 }
 
 pub(super) fn install(args: &Install) -> Done {
     let owner = args.owner.owner()?;
-    let pem = files::read_public(&args.root_pub)?;
-    let root = VerifyingKey::from_pem(&pem).map_err(|e| Failure::Input(format!("{}: {e}", args.root_pub.display())))?;
-    let key_file = args.state_dir.join("issuer.key");
-    if !files::exists(&key_file) {
-        return Err(Failure::Input(format!(
-            "{} does not exist; begin with `assentctl registrar request --state-dir {}`",
-            key_file.display(),
-            args.state_dir.display()
-        )));
-    }
-    let keys = issuer_keys(&args.state_dir, owner)?.0;
-    let certificate = files::read_public(&args.certificate)?;
     let installed = args.state_dir.join("root.pub");
+    let root_file = args.root_pub.as_ref().unwrap_or(&installed);
+    let root = place::public(root_file)?;
     if files::exists(&installed) {
-        let before = VerifyingKey::from_pem(&files::read_public(&installed)?)
-            .map_err(|e| Failure::Input(format!("{}: {e}", installed.display())))?;
+        let before = place::public(&installed)?;
         if before != root {
             return Err(Failure::Refused(format!(
-                "{} is another root ({}); hosts and devices that joined under it would not believe this one. Move it away first if you mean it",
+                "{} is another root ({}); hosts and devices that joined under it would not believe this one. To change it, make a step that it signs: assentctl registrar root step",
                 installed.display(),
                 short_fingerprint(&before)
             )));
         }
     }
-    let issuer = put_in_place(&args.state_dir, &root, certificate.trim(), &keys, owner)?;
+    let roots = place::lineage(&args.state_dir, &root)?;
+    let certificate = files::read_public(&args.certificate)?;
+    let first = !place::has_certificate(&args.state_dir);
+    let issuer = place::put(&args.state_dir, &root, &roots, certificate.trim(), owner)?;
     let value = json!({"state_dir": args.state_dir, "root": root.id().encode(), "issuer": issuer.claims().sign.id().encode(), "expires": issuer.claims().exp});
     report(args.json, &value, || {
+        let next = match first {
+            true => "Start the gateway: systemctl enable --now assent-gateway",
+            false => {
+                "Now: systemctl reload assent-gateway\nFrom then on this key signs. The one before it opens calls, and what it has signed holds, until its end; hosts and\ndevices follow by themselves, and no file is to be carried to them."
+            }
+        };
         format!(
-            "Installed in {}.\n{}\nStart the gateway, or let it read its keys anew by a restart.",
+            "Installed in {}.\n  root         {}\n{}\n{next}",
             args.state_dir.display(),
-            described(&issuer, &root)
+            root.id(),
+            described(&issuer),
         )
     });
     Ok(())
@@ -247,42 +242,7 @@ pub(super) fn link(args: &Link) -> Done {
     Ok(())
 }
 
-fn put_in_place(
-    state_dir: &Path,
-    root: &VerifyingKey,
-    certificate: &str,
-    keys: &KeyPair,
-    owner: Option<Owner>,
-) -> Done<Issuer> {
-    let issuer = Trust::new(vec![root.clone()])
-        .verify_issuer(certificate, UnixTime::now())
-        .map_err(|e| {
-            Failure::Refused(format!(
-                "the certificate is not valid under this root: {e}. Nothing was installed"
-            ))
-        })?;
-    if issuer.claims().sign != keys.sign.public() || issuer.claims().kem != keys.kem.public() {
-        return Err(Failure::Refused(format!(
-            "the certificate is for another issuing key than {}; nothing was installed. Make a new request and have it signed",
-            state_dir.join("issuer.key").display()
-        )));
-    }
-    files::replace(
-        &state_dir.join("root.pub"),
-        &root.to_pem().map_err(broken)?,
-        PUBLIC,
-        owner,
-    )?;
-    files::replace(
-        &state_dir.join("issuer.jws"),
-        &format!("{certificate}\n"),
-        PUBLIC,
-        owner,
-    )?;
-    Ok(issuer)
-}
-
-fn described(issuer: &Issuer, root: &VerifyingKey) -> String {
+pub(super) fn described(issuer: &Issuer) -> String {
     let claims = issuer.claims();
     let list = |patterns: &[assent_proto::ShortText]| {
         patterns
@@ -292,8 +252,7 @@ fn described(issuer: &Issuer, root: &VerifyingKey) -> String {
             .join(", ")
     };
     format!(
-        "  root         {}\n  issuing key  {}\n  valid        {} to {}\n  realms       {}\n  hosts        {}",
-        root.id(),
+        "  issuing key  {}\n  valid        {} to {}\n  realms       {}\n  hosts        {}",
         claims.sign.id(),
         moment(claims.nbf),
         moment(claims.exp),
@@ -302,6 +261,6 @@ fn described(issuer: &Issuer, root: &VerifyingKey) -> String {
     )
 }
 
-fn broken(error: impl Display) -> Failure {
+pub(super) fn broken(error: impl Display) -> Failure {
     Failure::Refused(format!("a document could not be made: {error}"))
 }

@@ -2,6 +2,8 @@
 //! the root key can stay on a machine that is never on a network.
 
 mod flow;
+mod place;
+mod roots;
 
 use crate::failure::{Done, Failure};
 use crate::files::Owner;
@@ -14,14 +16,93 @@ use std::path::PathBuf;
 pub enum Registrar {
     /// Make the root key pair; with --all-in-one also an issuing key, signed and installed
     Init(Init),
-    /// Make the issuing key if there is none, and a request to have it signed
+    /// Make the next issuing key beside the one that is in use, and a request to have it signed
     Request(Request),
     /// Sign an issuing key's request with the root key
     Sign(Sign),
-    /// Install a signed certificate beside the issuing key
+    /// Install a signed certificate beside its issuing key, which signs from then on
     Install(Install),
     /// For a registrar apart from its relay: make the link key if there is none, and show its public half
     Link(Link),
+    /// Add a further root's signature to a certificate or to a step of the roots
+    Cosign(Cosign),
+    /// The roots themselves: the step to new ones
+    #[command(subcommand)]
+    Root(Root),
+}
+
+/// The roots themselves.
+#[derive(Debug, Subcommand)]
+pub enum Root {
+    /// Where the root keys are: make the step to new roots, signed by the old and the new ones
+    Step(Step),
+    /// On the gateway: install the step, which hosts and devices then follow by themselves
+    Install(InstallStep),
+}
+
+/// `registrar root step`.
+#[derive(Debug, Args)]
+pub struct Step {
+    /// The first root's public key (SPKI PEM), which hosts and devices have pinned
+    #[arg(long, value_name = "FILE")]
+    root_pub: PathBuf,
+    /// The steps that were made since (`roots.jws` of the gateway's state directory), if any
+    #[arg(long, value_name = "FILE")]
+    roots: Option<PathBuf>,
+    /// A root of the new set, by its public key (`registrar init --root-key FILE --root-pub FILE` makes one); one for each
+    #[arg(long, value_name = "FILE", required = true)]
+    new_root: Vec<PathBuf>,
+    /// How many roots of the new set must sign what hosts and devices are to believe
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=8))]
+    threshold: u8,
+    /// A root's private key to sign with; one for each, of the old set and of the new one
+    #[arg(long, value_name = "FILE", required = true)]
+    sign_with: Vec<PathBuf>,
+    /// Where the step goes
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+    /// Do not ask
+    #[arg(long)]
+    yes: bool,
+    /// Report as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// `registrar root install`.
+#[derive(Debug, Args)]
+pub struct InstallStep {
+    /// The gateway's state directory
+    #[arg(long, value_name = "DIR")]
+    state_dir: PathBuf,
+    /// The step, from `registrar root step`
+    #[arg(long, value_name = "FILE")]
+    step: PathBuf,
+    #[command(flatten)]
+    owner: OwnerArg,
+    /// Report as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// `registrar cosign`.
+#[derive(Debug, Args)]
+pub struct Cosign {
+    /// The root's private key
+    #[arg(long, value_name = "FILE")]
+    root_key: PathBuf,
+    /// What it signs beside others: an issuing key's certificate, or a step of the roots
+    #[arg(long, value_name = "FILE")]
+    document: PathBuf,
+    /// Where the document with one more signature goes
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+    /// Do not ask
+    #[arg(long)]
+    yes: bool,
+    /// Report as JSON
+    #[arg(long)]
+    json: bool,
 }
 
 /// `registrar init`.
@@ -67,9 +148,9 @@ pub struct Request {
 /// `registrar sign`.
 #[derive(Debug, Args)]
 pub struct Sign {
-    /// The root's private key
-    #[arg(long, value_name = "FILE")]
-    root_key: PathBuf,
+    /// The root's private key; one for each root, where several must sign
+    #[arg(long, value_name = "FILE", required = true)]
+    root_key: Vec<PathBuf>,
     /// The request, from `registrar request`
     #[arg(long, value_name = "FILE")]
     request: PathBuf,
@@ -92,9 +173,9 @@ pub struct Install {
     /// The gateway's state directory
     #[arg(long, value_name = "DIR")]
     state_dir: PathBuf,
-    /// The root's public key
+    /// The root's public key; the one that is installed, if not given
     #[arg(long, value_name = "FILE")]
-    root_pub: PathBuf,
+    root_pub: Option<PathBuf>,
     /// The certificate, from `registrar sign`
     #[arg(long, value_name = "FILE")]
     certificate: PathBuf,
@@ -183,6 +264,9 @@ impl Registrar {
             Self::Sign(sign) => flow::sign(sign),
             Self::Install(install) => flow::install(install),
             Self::Link(link) => flow::link(link),
+            Self::Cosign(cosign) => roots::cosign(cosign),
+            Self::Root(Root::Step(step)) => roots::step(step),
+            Self::Root(Root::Install(install)) => roots::install(install),
         }
     }
 }

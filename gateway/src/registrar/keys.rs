@@ -43,10 +43,14 @@ pub struct IssuingKeys {
 impl IssuingKeys {
     /// Reads and checks every issuing key, `root.pub` and `roots.jws`.
     pub fn load(state_dir: &Path) -> anyhow::Result<Self> {
-        Self::load_at(state_dir, clock::now())
+        let now = clock::now();
+        let keys = Self::load_at(state_dir, now)?;
+        keys.warn_if_ending(state_dir, now);
+        Ok(keys)
     }
 
-    fn load_at(state_dir: &Path, now: UnixTime) -> anyhow::Result<Self> {
+    /// The same without a word about their end.
+    pub fn load_at(state_dir: &Path, now: UnixTime) -> anyhow::Result<Self> {
         for name in ["issuer.key", "issuer.jws", "root.pub"] {
             let first = state_dir.join(name);
             // A first key that ended is removed, once another one has taken its place.
@@ -94,7 +98,6 @@ impl IssuingKeys {
             root,
             roots,
         };
-        keys.warn_if_ending(state_dir, now);
         if !believed(keys.current()) {
             tracing::warn!(
                 roots = keys.roots.current().version(),
@@ -263,7 +266,7 @@ fn how_to_rotate(state_dir: &Path) -> String {
     format!(
         "Make the next one: `assentctl registrar request --state-dir {dir} --out request.jws` here; `assentctl registrar sign \
          --root-key FILE --request request.jws --out issuer.jws` where the root key is; `assentctl registrar install \
-         --state-dir {dir} --root-pub {dir}/root.pub --certificate issuer.jws` here, then `systemctl reload assent-gateway`"
+         --state-dir {dir} --certificate issuer.jws` here, then `systemctl reload assent-gateway`"
     )
 }
 

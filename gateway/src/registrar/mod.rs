@@ -32,7 +32,7 @@ use crate::store::relay::{Kind, Mailbox};
 use crate::store::{self, Durability, SqliteConnection, SqlitePool, StoreError};
 use approvals::{Approvals, Wish};
 use assent_proto::cert::{DAY, Host, Identity};
-use assent_proto::keys::KeyPair;
+use assent_proto::keys::{KeyId, KeyPair};
 use assent_proto::registrar::{Ask, Refused, Reply, Sealed, receive};
 use assent_proto::relay::TrustInfo;
 use assent_proto::time::{BootTime, SKEW, UnixTime};
@@ -170,25 +170,32 @@ impl Registrar {
     /// Reads the issuing keys and roots anew: a new key signs from here on, the one before it still opens calls, and what
     /// it has signed holds until its end. Whatever is wrong leaves the old ones in use.
     pub async fn reload_keys(&self) -> anyhow::Result<()> {
-        let keys = IssuingKeys::load(&self.state_dir)?;
+        let now = self.use_keys(IssuingKeys::load(&self.state_dir)?).await?;
+        tracing::info!(issuer = %now, "the issuing keys were read anew");
+        self.start().await?;
+        Ok(())
+    }
+
+    /// Puts others in the place of those that are in use; the one that signs from then on.
+    async fn use_keys(&self, keys: IssuingKeys) -> anyhow::Result<KeyId> {
         let turn = self.turn.lock().await;
         let (before, now) = (self.keys(), keys.current().pair.sign.public().id());
         anyhow::ensure!(
             keys.root == before.root,
             "root.pub is another root than before; that takes a restart"
         );
-        let known = |key: &assent_proto::keys::KeyId| keys.of(key).is_some();
-        if !known(&before.current().pair.sign.public().id()) {
+        let signed = before.current().pair.sign.public().id();
+        if keys.of(&signed).is_none() {
             tracing::warn!(
                 "the issuing key that signed until now is gone: what it has signed cannot be checked here any more"
             );
         }
-        let issuer_changed = before.current().pair.sign.public().id() != now;
+        if signed != now {
+            tracing::info!(issuer = %now, before = %signed, "another issuing key signs from here on");
+        }
         *self.keys.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(keys);
         drop(turn);
-        tracing::info!(issuer = %now, changed = issuer_changed, "the issuing keys were read anew");
-        self.start().await?;
-        Ok(())
+        Ok(now)
     }
 
     /// What anyone may know.
@@ -296,8 +303,12 @@ impl Registrar {
             tracing::warn!(%error, "issuing keys that ended could not be looked through");
         }
         // What ended since then must not stay in use, and one that was made ahead of its time may begin.
-        if let Err(error) = self.reload_keys().await {
-            tracing::error!(%error, "the issuing keys could not be read anew; those in use stay");
+        let read = match IssuingKeys::load_at(&self.state_dir, now) {
+            Ok(keys) => self.use_keys(keys).await.map(drop),
+            Err(error) => Err(error),
+        };
+        if let Err(error) = read {
+            tracing::error!("the issuing keys could not be read anew, those in use stay: {error:#}");
         }
         {
             let _turn = self.turn.lock().await;
@@ -367,11 +378,6 @@ fn refuse_clock(iat: UnixTime, now: UnixTime) -> Reply {
 }
 
 /// Remembers a call's nonce; `false`: it came before.
-async fn first_time(
-    conn: &mut SqliteConnection,
-    key: &assent_proto::keys::KeyId,
-    n: Id,
-    iat: UnixTime,
-) -> Result<bool, StoreError> {
+async fn first_time(conn: &mut SqliteConnection, key: &KeyId, n: Id, iat: UnixTime) -> Result<bool, StoreError> {
     rows::use_nonce(conn, key, n, iat.plus(assent_proto::registrar::CALL_WINDOW + 1)).await
 }

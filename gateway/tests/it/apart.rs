@@ -334,7 +334,7 @@ fn the_files_for_the_four_process_layout_are_good() {
         ("relay", 1, "/etc/assent/relay/registrar.pub cannot be opened"),
         ("app", 0, ""),
         ("panel", 0, ""),
-        ("registrar", 1, "/var/lib/assent-registrar holds no issuer.key"),
+        ("registrar", 1, "/var/lib/assent-registrar cannot be read"),
     ] {
         let file = files.join(format!("{name}.toml"));
         let (ended, spoken) = run_to_end(&["--check", "--config", &file.to_string_lossy()]);

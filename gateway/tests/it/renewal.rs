@@ -3,11 +3,14 @@
 use crate::joining::refused;
 use crate::people::{TestDevice, TestHost, identity, owner, push_to};
 use crate::real::Asked;
-use crate::rig::{Gateway, id, now, text};
+use crate::rig::{Gateway, id, now, text, write};
 use assent_proto::answer::Decision;
-use assent_proto::cert::{DAY, Device, Host, Issuance, Issuers, Trust, renew_device, renew_host};
-use assent_proto::keys::KeyPair;
+use assent_proto::cert::{
+    DAY, Device, Host, Issuance, IssuerGrant, IssuerRequest, Issuers, Trust, renew_device, renew_host, sign_issuer,
+};
+use assent_proto::keys::{KeyPair, SigningKey};
 use assent_proto::registrar::{Ask, DeviceCall, DeviceWant, HostAsk, HostWant, MyDevice, Refused, Reply};
+use assent_proto::relay::TrustInfo;
 use assent_proto::time::UnixTime;
 use assent_proto::{Bytes, Id};
 use reqwest::Method;
@@ -236,7 +239,7 @@ async fn a_device_past_half_of_its_life_is_renewed_with_all_that_it_is() {
     let devices = HostWant::Devices {
         identity: identity("alice"),
     };
-    assert_eq!(devices_of(host.wants(&gateway, devices).await), [document.clone()]);
+    assert_eq!(devices_of(host.wants(&gateway, devices).await), [document.as_str()]);
     // The person's list goes on to say when it was enrolled, and its name.
     let Reply::MyDevices { devices } = device.calls(&gateway, DeviceWant::Devices).await else {
         panic!("no list");
@@ -355,4 +358,143 @@ async fn a_lost_device_is_dead_at_once_whoever_removes_it() {
     assert_eq!(devices_of(host.wants(&gateway, devices).await), Vec::<String>::new());
     let taken = host.push(&gateway, &push_to(&[&lost])).await;
     assert_eq!(taken.unknown, [lost.id]);
+}
+
+/// A further issuing key of the same root, as `assentctl registrar install` leaves it.
+fn add_issuing_key(gateway: &Gateway, name: &str, days_ago: u64, days: u32) -> String {
+    let root = SigningKey::from_pem(&std::fs::read_to_string(gateway.dir.join("root.key")).unwrap()).unwrap();
+    let pair = KeyPair::generate().unwrap();
+    let request = IssuerRequest::verify(&IssuerRequest::sign(&pair, now()).unwrap()).unwrap();
+    let grant = IssuerGrant {
+        realms: gateway.issuer.claims().realms.clone(),
+        hosts: gateway.issuer.claims().hosts.clone(),
+        nbf: UnixTime(now().0 - days_ago * DAY),
+        days,
+        serial: id(),
+    };
+    let document = sign_issuer(&root, &request, grant).unwrap();
+    write(
+        &gateway.dir.join(format!("{name}.key")),
+        &pair.to_file().unwrap(),
+        0o600,
+    );
+    write(&gateway.dir.join(format!("{name}.jws")), &document, 0o644);
+    document
+}
+
+#[tokio::test]
+async fn an_issuing_key_is_rotated_without_a_restart() {
+    let mut gateway = Gateway::start_aged(60, 90);
+    let host = gateway.join("web01").await;
+    let alice = gateway.enrol(&host, "alice").await;
+    let old = gateway.issuer.clone();
+    let document = add_issuing_key(&gateway, "issuer-2", 0, 90);
+    gateway.hang_up();
+    gateway.logs("the issuing keys were read anew").await;
+
+    let info: TrustInfo = gateway
+        .client
+        .get(gateway.url("/v1/trust"))
+        .send()
+        .await
+        .unwrap()
+        .json()
+        .await
+        .unwrap();
+    assert_eq!(
+        info.issuers,
+        [document.clone(), old.document().to_owned()],
+        "newest first"
+    );
+    // What is sealed to the old one opens, and is answered by it.
+    let devices = || HostWant::Devices {
+        identity: identity("alice"),
+    };
+    assert_eq!(
+        devices_of(host.wants(&gateway, devices()).await),
+        [alice.certificate.as_str()]
+    );
+    // The new one signs.
+    let trust = Trust::new(vec![gateway.root.clone()]);
+    gateway.issuer = trust.verify_issuer(&document, now()).unwrap();
+    let bob = gateway.enrol(&host, "bob").await;
+    assert_eq!(
+        devices_of(host.wants(&gateway, devices()).await),
+        [alice.certificate.as_str()]
+    );
+    let both = gateway.knows();
+    assert!(
+        both.verify_device(&alice.certificate, now()).is_ok() && both.verify_device(&bob.certificate, now()).is_ok()
+    );
+    // Whoever has a certificate of the old one gets one of the new at once, and it lives on.
+    let renewed = renewed_device(&gateway, &alice).await;
+    let claims = gateway.issuer.verify_device(&renewed, now()).unwrap();
+    assert!(claims.claims().exp > old.claims().exp);
+    assert!(
+        gateway
+            .issuer
+            .verify_host(&renewed_host(&gateway, &host).await, now())
+            .is_ok()
+    );
+    // So does the registrar itself: alice's device is asked in the name of a certificate that verifies.
+    let (_, status) = gateway.admin(Method::GET, "/status", json!({})).await;
+    assert_eq!(status["registrar"]["issuers"].as_array().unwrap().len(), 2, "{status}");
+    assert_eq!(status["registrar"]["warnings"], json!([]), "{status}");
+}
+
+#[tokio::test]
+async fn a_pair_that_does_not_fit_changes_nothing() {
+    let gateway = Gateway::start();
+    let host = gateway.join("web01").await;
+    add_issuing_key(&gateway, "issuer-2", 0, 90);
+    let other = KeyPair::generate().unwrap();
+    write(&gateway.dir.join("issuer-2.key"), &other.to_file().unwrap(), 0o600);
+    gateway.hang_up();
+    gateway.logs("could not be read anew, those in use stay").await;
+    let devices = HostWant::Devices {
+        identity: identity("alice"),
+    };
+    devices_of(host.wants(&gateway, devices).await);
+    // A key that waits for its certificate is no pair yet.
+    std::fs::remove_file(gateway.dir.join("issuer-2.jws")).unwrap();
+    gateway.hang_up();
+    gateway.logs("the issuing keys were read anew").await;
+}
+
+#[tokio::test]
+async fn an_issuing_key_is_kept_for_what_it_signed_and_then_removed() {
+    let mut gateway = Gateway::start();
+    gateway.kill();
+    let [lately, long_ago] = [("issuer-2", 100), ("issuer-3", 130)];
+    for (name, days_ago) in [lately, long_ago] {
+        add_issuing_key(&gateway, name, days_ago, 90);
+    }
+    gateway.start_again();
+    gateway.logs("an issuing key that ended long ago was removed").await;
+    for kind in ["key", "jws"] {
+        assert!(
+            gateway.dir.join(format!("issuer-2.{kind}")).exists(),
+            "it can still be asked about renewals"
+        );
+        assert!(gateway.dir.join(format!("issuer.{kind}")).exists());
+    }
+    assert!(!gateway.dir.join("issuer-3.key").exists());
+}
+
+#[tokio::test]
+async fn an_issuing_key_that_ends_is_told_of_with_the_commands() {
+    let gateway = Gateway::start_aged(70, 90);
+    let (_, status) = gateway.admin(Method::GET, "/status", json!({})).await;
+    let warning = status["registrar"]["warnings"][0].as_str().unwrap();
+    for part in [
+        "registrar request",
+        "registrar sign",
+        "registrar install",
+        "systemctl reload",
+    ] {
+        assert!(
+            warning.contains(part) && gateway.log().contains(part),
+            "{part}: {warning}"
+        );
+    }
 }

@@ -294,6 +294,14 @@ impl Gateway {
         codes[0]
     }
 
+    /// SIGHUP, as `systemctl reload`.
+    pub fn hang_up(&self) {
+        for process in self.parts.iter().filter_map(|part| part.process.as_ref()) {
+            let pid = nix::unistd::Pid::from_raw(i32::try_from(process.id()).unwrap());
+            nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGHUP).unwrap();
+        }
+    }
+
     pub fn start_again(&mut self) {
         self.run();
         self.client = client(true);

@@ -47,7 +47,7 @@ export class Account {
     this.device = device;
     const { deviceId, keys } = registration;
     /** @type {Self} */
-    this.self = { deviceId, identities: device.claims.identities, keys, roots: current(lineage) };
+    this.self = { deviceId, identities: device.claims.identities, keys, roots: current(lineage), issuers };
     this.caller = caller;
     /** @type {Link} */
     this.link = { name: "connecting", why: "", since: Date.now() };
@@ -124,6 +124,7 @@ export class Account {
     const own = old.filter(({ key }) => key.id === signer).map(({ document }) => document);
     this.issuers = await issuersUnder([...info.issuers, ...registration.issuers], [current(lineage)]);
     this.self.roots = current(lineage);
+    this.self.issuers = this.issuers;
     const documents = [...new Set([...this.issuers.map(({ document }) => document), ...own])];
     const same = documents.length === registration.issuers.length && documents.every((one) => registration.issuers.includes(one));
     if (same && !moved) return;

@@ -8,7 +8,7 @@ import { open, seal } from "/assets/seal.js";
 import { digest as digestShape, flag, id, integer, list, object, optional, seconds, short, text, version, word } from "/assets/shape.js";
 
 /** @import { Bytes } from "/assets/bytes.js" */
-/** @import { Host, Identity } from "/assets/cert.js" */
+/** @import { Host, Identity, Issuer } from "/assets/cert.js" */
 /** @import { OwnKeys } from "/assets/keys.js" */
 /** @import { RootSet } from "/assets/roots.js" */
 
@@ -61,7 +61,7 @@ const envelopeShape = object({ req: text, host: text, issuer: text });
 /** @typedef {"approve" | "deny" | "report"} Decision */
 
 /** What a device opens and verifies with.
- * @typedef {{ deviceId: string, identities: Identity[], keys: OwnKeys, roots: RootSet }} Self */
+ * @typedef {{ deviceId: string, identities: Identity[], keys: OwnKeys, roots: RootSet, issuers: Issuer[] }} Self */
 
 /** A request is not drawn. */
 export class RequestError extends Error {}
@@ -75,7 +75,7 @@ export class RequestError extends Error {}
 export async function verified(self, delivered, expiry, box, at) {
   const context = `${delivered}.${self.deviceId}.${expiry}`;
   const envelope = await open(self.keys.kem, "request", context, box, envelopeShape);
-  const issuer = await verifyIssuer(envelope.issuer, self.roots, at);
+  const issuer = await verifyIssuer(envelope.issuer, self.roots, at, self.issuers);
   const host = await verifyHost(issuer, envelope.host, at);
   const statement = await verify(envelope.req, "assent-req+jws", host.key, statementShape);
   if (statement.host.id !== host.claims.host_id || statement.host.display !== host.claims.display) {

@@ -3,6 +3,7 @@ import { after, before, test } from "node:test";
 import assert from "node:assert/strict";
 import { serve } from "../dev/serve.mjs";
 import { Phone, World } from "./rig.mjs";
+import { settles } from "../panel/tests/rig.mjs";
 import { spoil } from "./tour.mjs";
 
 /** @type {World} */
@@ -189,6 +190,63 @@ function kept(page) {
       }),
   );
 }
+
+/** Puts another certificate into what this browser keeps; gives back the one that was there. @param {import("playwright-core").Page} page
+ * @param {string | null} certificate @returns {Promise<string>} */
+const certificate = (page, certificate) =>
+  page.evaluate(async (certificate) => {
+    const done = (/** @type {IDBRequest} */ request) =>
+      new Promise((resolve, reject) => {
+        request.onsuccess = () => resolve(request.result);
+        request.onerror = () => reject(request.error);
+      });
+    const database = await done(indexedDB.open("assent"));
+    const store = database.transaction("registrations", "readwrite").objectStore("registrations");
+    const [registration] = await done(store.getAll());
+    if (certificate !== null) await done(store.put({ ...registration, certificate }));
+    database.close();
+    return registration.certificate;
+  }, certificate);
+
+/** Makes the one registration of this page old. @param {import("playwright-core").Page} page @param {number} daysAgo
+ * @param {number} days @returns {Promise<string>} */
+async function age(page, daysAgo, days) {
+  world.host.tell({ do: "age", certificate: await certificate(page, null), days_ago: daysAgo, days });
+  const aged = await world.host.hear("aged");
+  await certificate(page, aged);
+  return aged;
+}
+
+test("a registration past half of its life is renewed when the app is opened, and nobody is asked", async () => {
+  const phone = await world.phone();
+  const page = await phone.enrol("renews");
+  const aged = await age(page, 50, 90);
+  await page.close();
+  await phone.visit();
+  await phone.heading("Ready");
+  await settles(async () => (await certificate(phone.page, null)) !== aged, true);
+  const id = await world.host.push("renews");
+  await phone.approve();
+  assert.equal((await world.host.answer(id)).verdict, "approved");
+  assert.equal(await phone.page.getByText("ends soon").count(), 0);
+});
+
+test("a registration that ends and cannot be renewed says so while there is time", async () => {
+  const phone = await world.phone();
+  const page = await phone.enrol("cannot");
+  await age(page, 70, 90);
+  await page.close();
+  await phone.context.route("**/v1/registrar", (route) => route.abort());
+  await phone.visit();
+  await phone.heading("Ready");
+  await phone.page.getByText("This registration ends soon").waitFor();
+  await phone.page.getByText(/could not be renewed/).waitFor();
+  await phone.context.unroute("**/v1/registrar");
+  await phone.page.close();
+  await phone.visit();
+  await phone.heading("Ready");
+  await settles(() => phone.page.getByText("This registration ends soon").count(), 0);
+});
 
 test("a removed device is told so, and what it can do", async () => {
   const phone = await world.phone();

@@ -46,6 +46,112 @@ test("r68: exactly the characters that proto makes visible are made visible", ()
   assert.equal(ends("0123", 4), null);
 });
 
+const wycheproof = (/** @type {string} */ name) =>
+  JSON.parse(readFileSync(new URL(`../../../proto/tests/wycheproof/${name}.json`, import.meta.url), "utf8"));
+
+test("r20: every ecdsa vector of wycheproof is judged as it should be", async () => {
+  const { groups } = wycheproof("ecdsa");
+  const wrong = await phone.page.evaluate(
+    async ([keysPath, bytesPath, groups]) => {
+      const { verifyingKey, verifies } = await import(keysPath);
+      const { encode } = await import(bytesPath);
+      const bytes = (/** @type {string} */ hex) => Uint8Array.from(hex.match(/../g) ?? [], (two) => parseInt(two, 16));
+      const wrong = [];
+      for (const { key, tests } of groups) {
+        const { key: imported } = await verifyingKey(encode(bytes(key)));
+        for (const { id, msg, sig, valid } of tests) {
+          if ((await verifies(imported, bytes(msg), bytes(sig))) !== valid) wrong.push(id);
+        }
+      }
+      return wrong;
+    },
+    /** @type {any[]} */ ([await phone.module("keys"), await phone.module("bytes"), groups]),
+  );
+  assert.deepEqual(wrong, []);
+});
+
+test("r20: points off the curve and other forms are no keys, and good ones agree", async () => {
+  const { tests } = wycheproof("ecdh");
+  const wrong = await phone.page.evaluate(
+    async ([keysPath, bytesPath, tests]) => {
+      const { kemPublic, verifyingKey } = await import(keysPath);
+      const { encode } = await import(bytesPath);
+      const bytes = (/** @type {string} */ hex) => Uint8Array.from(hex.match(/../g) ?? [], (two) => parseInt(two, 16));
+      const hex = (/** @type {Uint8Array} */ all) => Array.from(all, (one) => one.toString(16).padStart(2, "0")).join("");
+      // A private key of PKCS#8 that leaves its public half out.
+      const head = "3041020100301306072a8648ce3d020106082a8648ce3d030107042730250201010420";
+      const kem = { name: "ECDH", namedCurve: "P-256" };
+      const wrong = [];
+      for (const { id, public: point, private: secret, shared, result } of tests) {
+        const read = async (/** @type {any} */ how) => {
+          try {
+            return await how(encode(bytes(point)));
+          } catch {
+            return null;
+          }
+        };
+        const [theirs, key] = [await read(kemPublic), await read(verifyingKey)];
+        if ((theirs !== null) !== (result === "valid") || (key !== null) !== (result === "valid")) wrong.push(id);
+        if (theirs === null || result !== "valid") continue;
+        const scalar = secret.padStart(64, "0").slice(-64);
+        const ours = await crypto.subtle.importKey("pkcs8", bytes(head + scalar), kem, false, ["deriveBits"]);
+        const agreed = await crypto.subtle.deriveBits({ name: "ECDH", public: theirs }, ours, 256);
+        if (hex(new Uint8Array(agreed)) !== shared) wrong.push(id);
+      }
+      return wrong;
+    },
+    /** @type {any[]} */ ([await phone.module("keys"), await phone.module("bytes"), tests]),
+  );
+  assert.deepEqual(wrong, []);
+});
+
+test("r23 r24: roots change by steps that the old ones sign, in order and never back", async () => {
+  const [rootsPath, certPath] = await Promise.all(["roots", "cert"].map((name) => phone.module(name)));
+  const steps = ["roots, one to another", "roots, one to two of three"].map((name) => documents[name].compact);
+  const joint = documents["issuer, signed by the old root and two new ones"].compact;
+  const seen = await phone.page.evaluate(
+    async ([rootsPath, certPath, root, steps, joint, alone]) => {
+      const { anchored, current, follow, replay } = await import(rootsPath);
+      const { issuersUnder } = await import(certPath);
+      const versions = [];
+      const lineage = await replay(root, []);
+      for (const offered of [[steps[1]], [steps[0]], steps, [steps[0]], steps]) {
+        await follow(lineage, offered);
+        versions.push(current(lineage).version);
+      }
+      const refused = async (/** @type {string[]} */ kept) => replay(root, kept).then(() => "taken", () => "refused");
+      // A signature taken away, put twice, or over other content.
+      const parts = steps[0].split("~");
+      const odd = [parts[0], parts[1], `${steps[0]}~${parts[0]}`, `${parts[0]}~${steps[1].split("~")[1]}`, `${steps[0]}~`, ""];
+      const under = async (/** @type {string[]} */ documents, /** @type {any} */ set) =>
+        (await issuersUnder(documents, [set])).map((/** @type {{ document: string }} */ one) => one.document === joint);
+      const first = await anchored(root);
+      const newest = current(lineage);
+      return {
+        versions,
+        threshold: newest.threshold,
+        again: current(await replay(root, steps)).fingerprint === newest.fingerprint,
+        pinned: (await anchored(steps[1])).fingerprint === newest.fingerprint,
+        gap: await refused([steps[1]]),
+        odd: await Promise.all(odd.map((one) => refused([one]))),
+        old: await under([alone, joint], first),
+        followed: await under([alone, joint], newest),
+      };
+    },
+    /** @type {any[]} */ ([rootsPath, certPath, keys.root.sign, steps, joint, documents.issuer.compact]),
+  );
+  assert.deepEqual(seen, {
+    versions: [1, 2, 3, 3, 3],
+    threshold: 2,
+    again: true,
+    pinned: true,
+    gap: "refused",
+    odd: Array(6).fill("refused"),
+    old: [false, true],
+    followed: [true],
+  });
+});
+
 test("golden documents verify, and say what they hold", async () => {
   const [certPath, keysPath] = await Promise.all(["cert", "keys"].map((name) => phone.module(name)));
   const seen = await phone.page.evaluate(
@@ -138,6 +244,7 @@ test("the golden request passes all checks, and its digest is the one that proto
         identities: [statement.identity],
         keys: { kem: { privateKey, publicKey: await kemPublic(kem) } },
         roots: { version: 1, keys: [await verifyingKey(keys.root.sign)], threshold: 1 },
+        issuers: [],
       };
       const at = async (/** @type {number} */ time, /** @type {object} */ more = {}) => {
         const { id, expiry } = { id: statement.id, expiry: statement.iat + statement.ttl, ...more };

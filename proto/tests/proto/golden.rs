@@ -12,14 +12,16 @@
 
 use crate::stage::{Ask, ISSUED, Keys, NOW, Stage, TTL, after, base64, details, id, payload, text, token, unbase64};
 use assent_proto::answer::{self, Answer, Decision};
-use assent_proto::cert::{IssuerRequest, Level};
+use assent_proto::cert::{IssuerRequest, Issuers, Level, Trust};
 use assent_proto::enrol::{Enrolment, Token, short_fingerprint};
+use assent_proto::keys::SigningKey;
 use assent_proto::link;
 use assent_proto::registrar::{
     self, Ask as RegistrarAsk, DeviceAsk, DeviceCall, DeviceWant, HostAsk, HostJoin, HostWant, Reply, Sealed,
 };
 use assent_proto::relay::Claim;
 use assent_proto::request::{self, Command, Envelope, Novelty};
+use assent_proto::roots::{Lineage, RootClaims, RootSet, cosign};
 use assent_proto::seal::{self, Purpose};
 use assent_proto::verdict::{PendingPush, Received, Refusal, seal_to_devices};
 use assent_proto::{Bytes, sha256};
@@ -104,6 +106,15 @@ fn full(stage: &Stage) -> Ask<'_> {
     Ask::with(stage, "full push", details, Some("048291"))
 }
 
+/// The set of roots that follows on version `before`.
+fn roots(before: u64, keys: &[&str], threshold: u8, signers: &[&str]) -> String {
+    let publics = keys.iter().map(|name| Keys::of(name).public()).collect();
+    let claims = RootClaims::after(before, publics, threshold, NOW).unwrap();
+    let signers: Vec<Keys> = signers.iter().map(|name| Keys::of(name)).collect();
+    let signers: Vec<&SigningKey> = signers.iter().map(|one| &one.pair.sign).collect();
+    claims.sign(&signers).unwrap()
+}
+
 /// Every type of document: its compact form and its payload as text, for other implementations to test against.
 #[test]
 fn golden_documents_of_every_type() {
@@ -182,6 +193,21 @@ fn golden_documents_of_every_type() {
             }),
         ),
         ("device call, leave", device_call(DeviceWant::Leave)),
+        ("device call, renew", device_call(DeviceWant::Renew)),
+        ("host ask, renew", ask(HostWant::Renew)),
+        ("roots, one to another", roots(1, &["root 2"], 1, &["root", "root 2"])),
+        (
+            "roots, one to two of three",
+            roots(2, &["a", "b", "c"], 2, &["root 2", "a", "c"]),
+        ),
+        (
+            "issuer, signed by the old root and two new ones",
+            ["a", "c"]
+                .iter()
+                .fold(stage.issuer.document().to_owned(), |document, name| {
+                    cosign(&document, &Keys::of(name).pair.sign).unwrap()
+                }),
+        ),
         ("relay claim", Claim::sign(&host.sign, RELAY, id("web01"), NOW).unwrap()),
         ("link claim", link::Claim::sign(&host.sign, RELAY, NOW).unwrap()),
     ];
@@ -207,6 +233,18 @@ fn golden_documents_are_read_by_the_public_verifiers() {
     let compact = |name: &str| documents[name]["compact"].as_str().unwrap().to_owned();
     let stage = Stage::new();
     let issuer = stage.trust.verify_issuer(&compact("issuer"), NOW).unwrap();
+    let steps = [compact("roots, one to another"), compact("roots, one to two of three")];
+    let lineage = Lineage::replay(RootSet::of_key(stage.root.public()), &steps).unwrap();
+    assert_eq!((lineage.current().version(), lineage.current().threshold()), (3, 2));
+    let joint = compact("issuer, signed by the old root and two new ones");
+    assert!(stage.trust.verify_issuer(&joint, NOW).is_ok());
+    let followed = Trust::of(vec![lineage.current().clone()]);
+    assert_eq!(
+        Issuers::under(&followed, [issuer.document(), joint.as_str()])
+            .documents()
+            .collect::<Vec<_>>(),
+        [joint]
+    );
     let host = issuer.verify_host(&compact("host"), NOW).unwrap();
     let device = issuer.verify_device(&compact("device"), NOW).unwrap();
     assert!(IssuerRequest::verify(&compact("issuer request")).is_ok());
@@ -216,11 +254,12 @@ fn golden_documents_are_read_by_the_public_verifiers() {
         "enrolment",
         "confirm enrolment",
         "open link",
+        "renew",
     ] {
         assert!(HostAsk::verify(&compact(&format!("host ask, {name}")), &host).is_ok());
     }
     assert!(DeviceAsk::verify(&compact("device ask"), &device.claims().sign).is_ok());
-    for name in ["devices", "rename", "leave"] {
+    for name in ["devices", "rename", "leave", "renew"] {
         assert!(DeviceCall::verify(&compact(&format!("device call, {name}")), &device).is_ok());
     }
     assert!(Claim::verify(&compact("relay claim"), &host.claims().sign, RELAY).is_ok());

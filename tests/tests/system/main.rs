@@ -13,6 +13,7 @@ use std::process::ExitCode;
 mod admin;
 mod audit;
 mod caller;
+mod certificates;
 mod devices;
 mod evil;
 mod helpers;
@@ -41,6 +42,7 @@ fn main() -> ExitCode {
         admin::SCENARIOS,
         devices::SCENARIOS,
         audit::SCENARIOS,
+        certificates::SCENARIOS,
         evil::SCENARIOS[0],
         evil::SCENARIOS[1],
         evil::SCENARIOS[2],
