@@ -301,7 +301,7 @@ fn r23_only_a_pinned_root_counts() {
         both.verify_issuer(&document, NOW).unwrap().root(&both),
         Some(&RootSet::of_key(evil.public()))
     );
-    assert_eq!(both.roots(), [stage.root.public(), evil.public()]);
+    assert_eq!(both.sets(), [stage.root.public(), evil.public()].map(RootSet::of_key));
 
     // A whole company of the evil root: its issuer, its host, its request.
     let theirs = both.verify_issuer(&document, NOW).unwrap();
