@@ -149,11 +149,17 @@ fn only_this_hosts_own_next_certificate_is_taken() {
     let evil_issuer = Trust::new(vec![evil_root.public()])
         .verify_issuer(&evil_issuer, now())
         .unwrap();
-    // Another host's, by our issuer; ours, by an issuer of another root; and one that has ended.
+    // Another host's, by our issuer; another host's with our keys; ours, by an issuer of another root; and one that has ended.
+    let token = Token::random(&RootSet::of_key(place.root.public())).unwrap();
+    let join = HostJoin::new(&token, &standing.now().keys, text("web01"), now()).unwrap();
+    let request = join.verify(token.id, &token.secret).unwrap();
+    let id = Id::random().unwrap();
+    let other_id = sign_host(&place.issuer, &place.issuing.sign, id, &request, life(0)).unwrap();
     let ended = renew_host(&place.issuer, &place.issuing.sign, &place.host, life(101)).unwrap();
     for document in [
         renew_host(&place.issuer, &place.issuing.sign, &other.host, life(0)).unwrap(),
         place.next(&evil_issuer, &evil),
+        other_id,
         ended,
         "x".to_owned(),
     ] {

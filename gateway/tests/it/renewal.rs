@@ -138,6 +138,19 @@ async fn a_host_past_half_of_its_life_gets_another_certificate_for_the_same_keys
 }
 
 #[tokio::test]
+async fn a_young_certificate_is_its_own_answer() {
+    let gateway = Gateway::start_with("[registrar]\nhost_days = 10\ndevice_days = 10");
+    let mut host = gateway.join("web01").await;
+    let mut device = gateway.enrol(&host, "alice").await;
+    gateway.age_host(&mut host, aged(4, 10)).await;
+    gateway.age_device(&mut device, aged(4, 10)).await;
+    let rows = gateway.log_rows().await;
+    assert_eq!(renewed_host(&gateway, &host).await, host.certificate);
+    assert_eq!(renewed_device(&gateway, &device).await, device.certificate);
+    assert_eq!(gateway.log_rows().await, rows, "impatience costs no row of the log");
+}
+
+#[tokio::test]
 async fn nobody_renews_a_host_but_the_key_that_is_certified() {
     let gateway = Gateway::start();
     let mut host = gateway.join("web01").await;
