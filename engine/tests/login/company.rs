@@ -133,7 +133,7 @@ factors = [["stack"], ["adaptive-push"]]
 
 [[application]]
 name = "adaptive-alone"
-services = ["sshd-adaptive-alone", "sudo-i", "login"]
+services = ["sshd-adaptive-alone", "sudo-i"]
 factors = [["adaptive-push"]]
 
 [[application]]
