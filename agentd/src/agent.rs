@@ -5,17 +5,21 @@ use crate::clock::boot_now;
 use crate::devices::Devices;
 use crate::host::{self, Enrolled};
 use crate::push::{PushService, Relay, Waiting, http_client};
+use crate::revocations::{Kept, Revocations};
 use crate::tickets::Tickets;
 use anyhow::anyhow;
 use assent_engine::config::{AuthIndex, Config};
 use assent_engine::directories::Directories;
 use assent_engine::directory::Directory;
 use assent_engine::directory::nss::Nss;
+use assent_proto::Id;
 use assent_proto::keys::VerifyingKey;
+use assent_proto::revocation::Origin;
 use assent_proto::time::{BootTime, UnixTime};
 use std::collections::BTreeMap;
-use std::path::PathBuf;
-use std::sync::{Arc, Mutex, RwLock};
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use tokio::sync::{broadcast, oneshot};
 use tokio::task::AbortHandle;
 
@@ -31,12 +35,23 @@ pub struct Gateway {
     pub host: Arc<Enrolled>,
     /// The root that the issuer is signed by.
     pub root: VerifyingKey,
+    /// What is revoked and frozen.
+    pub revocations: Arc<Revocations>,
     listener: AbortHandle,
+    keeper: AbortHandle,
+}
+
+impl Gateway {
+    /// Where a login comes from, for freezes: an address, or this host.
+    pub fn origin(&self, client: Option<IpAddr>) -> Origin {
+        client.map_or(Origin::Host(self.host.host.claims().host_id), Origin::Network)
+    }
 }
 
 impl Drop for Gateway {
     fn drop(&mut self) {
         self.listener.abort();
+        self.keeper.abort();
     }
 }
 
@@ -89,6 +104,27 @@ pub enum Notice {
     },
     /// A part does not work; empty when all do again.
     Degraded(String),
+    /// A device said "not me".
+    Reported(Arc<Report>),
+}
+
+/// A login that a device says its owner did not start. Everything from outside is made visible.
+#[derive(Debug, Clone, serde::Serialize)]
+pub struct Report {
+    /// Its short id.
+    pub login: String,
+    /// The user's name.
+    pub user: String,
+    /// Who that is, as `realm#id`.
+    pub identity: String,
+    /// The client's address, or `local`.
+    pub source: String,
+    /// This host's certified name.
+    pub host: String,
+    /// The PAM service.
+    pub service: String,
+    /// The device that said so.
+    pub device: Id,
 }
 
 /// The agent.
@@ -105,6 +141,8 @@ pub struct Agent {
     pub running: Mutex<BTreeMap<String, Running>>,
     /// Signals for the admin.
     pub notices: broadcast::Sender<Notice>,
+    /// Lists and freezes outlast a reload.
+    revocations: Mutex<Option<Arc<Kept>>>,
 }
 
 impl Agent {
@@ -119,6 +157,7 @@ impl Agent {
             tickets: Tickets::default(),
             running: Mutex::default(),
             notices: broadcast::channel(256).0,
+            revocations: Mutex::default(),
         });
         if let Err(e) = agent.reload() {
             tracing::error!("the configuration is broken, every login is denied until it is mended:\n{e:#}");
@@ -158,7 +197,7 @@ impl Agent {
             .map_or_else(|_| "unjoined".to_owned(), |h| h.host.claims().host_id.to_string());
         let directories = Directories::new(&config, &self.nss, &host_id)?;
         let gateway = match (&config.gateway, host) {
-            (Some(gateway), Ok(host)) => self.connect(gateway, host).map_err(|e| format!("{e:#}")),
+            (Some(gateway), Ok(host)) => self.connect(&config, gateway, host).map_err(|e| format!("{e:#}")),
             (Some(_), Err(e)) => Err(e.to_string()),
             (None, _) => Err("the configuration names no gateway".into()),
         };
@@ -170,7 +209,12 @@ impl Agent {
         })
     }
 
-    fn connect(&self, gateway: &assent_engine::config::Gateway, host: Enrolled) -> anyhow::Result<Gateway> {
+    fn connect(
+        &self,
+        config: &Config,
+        gateway: &assent_engine::config::Gateway,
+        host: Enrolled,
+    ) -> anyhow::Result<Gateway> {
         let client = http_client(gateway.ca_file.as_deref())?;
         let host = Arc::new(host);
         let relay = Arc::new(Relay::new(
@@ -180,14 +224,32 @@ impl Agent {
             self.waiting.clone(),
         ));
         let listener = tokio::spawn(relay.clone().listen()).abort_handle();
+        let revocations = Arc::new(Revocations::new(
+            self.kept(&config.paths.state_dir, &host),
+            relay.clone(),
+            host.clone(),
+            config.paths.revoked_dir.clone(),
+            gateway.revocation_max_age,
+        ));
+        let keeper = tokio::spawn(revocations.clone().look_after()).abort_handle();
         Ok(Gateway {
             url: gateway.url.clone(),
-            devices: Devices::new(relay.clone(), host.clone()),
+            devices: Devices::new(relay.clone(), host.clone(), revocations.clone()),
+            revocations,
+            keeper,
             root: host.root.clone(),
             relay,
             host,
             listener,
         })
+    }
+
+    fn kept(&self, state_dir: &Path, host: &Enrolled) -> Arc<Kept> {
+        let mut slot = self.revocations.lock().unwrap_or_else(PoisonError::into_inner);
+        match slot.as_ref().filter(|kept| kept.is_of(state_dir)) {
+            Some(kept) => kept.clone(),
+            None => slot.insert(Arc::new(Kept::open(state_dir, &host.trust))).clone(),
+        }
     }
 
     /// The agent's state as JSON, for `assentctl status`.
@@ -215,6 +277,7 @@ impl Agent {
                         "host": gateway.host.host.claims().display,
                         "host_id": gateway.host.host.claims().host_id,
                         "certificate_ends": gateway.host.host.claims().exp,
+                        "revocations": gateway.revocations.status(),
                     }),
                 };
                 (serde_json::json!({"ok": true, "file": self.config_path}), gateway)

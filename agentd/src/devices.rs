@@ -4,10 +4,12 @@
 use crate::clock::boot_now;
 use crate::host::Enrolled;
 use crate::push::{PushError, Relay};
+use crate::revocations::{Revocations, Standing};
 use assent_engine::login::DeviceSearch;
 use assent_proto::Id;
 use assent_proto::cert::{Device, Identity};
 use assent_proto::registrar::{Ask, HostAsk, HostWant, Reply};
+use assent_proto::revocation::Origin;
 use assent_proto::time::{BootTime, UnixTime};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -29,20 +31,37 @@ pub struct Devices {
     relay: Arc<Relay>,
     host: Arc<Enrolled>,
     known: Mutex<HashMap<Identity, Known>>,
+    revocations: Arc<Revocations>,
 }
 
 impl Devices {
     /// Asks through `relay`.
-    pub fn new(relay: Arc<Relay>, host: Arc<Enrolled>) -> Self {
+    pub fn new(relay: Arc<Relay>, host: Arc<Enrolled>, revocations: Arc<Revocations>) -> Self {
         Self {
+            revocations,
             relay,
             host,
             known: Mutex::default(),
         }
     }
 
-    /// The devices that can approve for `identity` now.
-    pub async fn find(&self, identity: &Identity) -> DeviceSearch {
+    /// The devices that can approve for `identity` now, for a login from `origin`: none that is revoked.
+    pub async fn find(&self, identity: &Identity, origin: Origin) -> DeviceSearch {
+        let sieve = match self.revocations.standing(identity, origin).await {
+            Standing::Clear(sieve) => sieve,
+            Standing::Frozen => return DeviceSearch::Frozen,
+            Standing::Unknown(why) => return DeviceSearch::RevocationsStale(why),
+        };
+        match self.certified(identity).await {
+            DeviceSearch::Found(mut devices) => {
+                devices.retain(|device| !sieve.revokes(device));
+                DeviceSearch::Found(devices)
+            }
+            other => other,
+        }
+    }
+
+    async fn certified(&self, identity: &Identity) -> DeviceSearch {
         if let Some(devices) = self.remembered(identity) {
             return DeviceSearch::Found(devices);
         }

@@ -17,6 +17,8 @@ pub struct Enrolled {
     pub issuer: Issuer,
     /// The pinned root that signed the issuer.
     pub root: VerifyingKey,
+    /// Every pinned root.
+    pub trust: Trust,
 }
 
 /// Why this host cannot send pushes.
@@ -82,6 +84,7 @@ pub fn load(state_dir: &Path, trust_dir: &Path, now: UnixTime) -> Result<Enrolle
         host,
         issuer,
         root,
+        trust,
     })
 }
 

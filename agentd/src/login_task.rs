@@ -1,12 +1,14 @@
 //! One login at the edge: carries out what the machine wants and tells it what happened. Holds the only secrets of a
 //! login: the typed password, and the push in flight.
 
-use crate::agent::{Agent, Notice, Running, Setup};
+use crate::agent::{Agent, Notice, Report, Running, Setup};
+use crate::alerts;
 use crate::audit::Record;
 use crate::begin;
 use crate::client_watch;
 use crate::clock::{boot_now, sleep_until};
 use crate::frames::{self, FrameError};
+use crate::freezes::{Local, Proof};
 use crate::push::{Delivery, PushService};
 use crate::tickets::Bound;
 use assent_engine::directory::Password;
@@ -18,7 +20,7 @@ use assent_proto::relay::{Push, PushItem};
 use assent_proto::request::Statement;
 use assent_proto::text::Outside;
 use assent_proto::time::UnixTime;
-use assent_proto::verdict::{PendingPush, Received, seal_to_devices};
+use assent_proto::verdict::{PendingPush, Received, Refusal, seal_to_devices};
 use assent_proto::{Id, Nonce, ShortText, login_id};
 use assent_wire::{Answer, Begin, Reply, Tell, ToAgent, ToModule, Verdict, VerdictCode};
 use futures_util::FutureExt;
@@ -79,6 +81,8 @@ enum Question {
 /// The push in flight.
 struct InFlight {
     pending: PendingPush,
+    /// As signed: with a device's "not me" it is proof for the registrar.
+    request: String,
     deliveries: mpsc::Receiver<Delivery>,
 }
 
@@ -320,9 +324,10 @@ impl Task {
 
     fn find_devices(&self, identity: assent_proto::cert::Identity) {
         let setup = self.setup.clone();
+        let client = self.login.facts().ssh.map(|ssh| ssh.client);
         self.work(async move {
             Event::Devices(match &setup.gateway {
-                Ok(gateway) => gateway.devices.find(&identity).await,
+                Ok(gateway) => gateway.devices.find(&identity, gateway.origin(client)).await,
                 Err(why) => assent_engine::login::DeviceSearch::Unreachable(why.clone()),
             })
         });
@@ -371,6 +376,7 @@ impl Task {
         };
         let in_flight = InFlight {
             pending: PendingPush::new(&statement, &request, order.devices, None, boot_now()),
+            request,
             deliveries: self.agent.waiting.register(id),
         };
         Ok((push, in_flight))
@@ -380,6 +386,7 @@ impl Task {
     fn judge(&mut self, (device, blob): Delivery) -> Option<Event> {
         let gateway = self.setup.gateway.as_ref().ok()?;
         let push = self.push.as_mut()?;
+        push.pending.revoke(|device| gateway.revocations.revoked(device));
         let received = push
             .pending
             .receive(&gateway.host.keys.kem, device, &blob, boot_now(), UnixTime::now());
@@ -388,9 +395,49 @@ impl Task {
                 tracing::warn!("login={} an answer was ignored: {why}", self.login_id.as_str());
                 Event::PushIgnored { why, last }
             }
-            Received::Refused { why, .. } => Event::PushRefused(why),
+            Received::Refused { why, device, record } => {
+                if why == Refusal::Reported {
+                    self.reported(device, record);
+                }
+                Event::PushRefused(why)
+            }
             Received::Approved(approved) => Event::PushApproved(approved),
         })
+    }
+
+    /// Freezes at once, and has everybody hear of it.
+    fn reported(&self, device: Id, answer: String) {
+        let (Ok(gateway), Some(push), Some(identity)) = (&self.setup.gateway, &self.push, self.login.identity()) else {
+            return;
+        };
+        let facts = self.login.facts();
+        let client = facts.ssh.map(|ssh| ssh.client);
+        let user = self.login.user_for_log();
+        gateway.revocations.report(Local {
+            identity: identity.clone(),
+            user: ShortText::cut(user.clone()),
+            origin: gateway.origin(client),
+            at: UnixTime::now(),
+            lifted: false,
+            proof: Some(Proof {
+                request: push.request.clone(),
+                answer,
+            }),
+            listed: None,
+        });
+        alerts::reported(
+            &self.agent,
+            &self.setup,
+            Report {
+                login: self.login_id.as_str().to_owned(),
+                user,
+                identity: identity.to_string(),
+                source: client.map_or_else(|| "local".to_owned(), |ip| ip.to_string()),
+                host: gateway.host.host.claims().display.as_str().to_owned(),
+                service: facts.service.shown(64),
+                device,
+            },
+        );
     }
 
     fn withdraw(&mut self) {

@@ -10,6 +10,7 @@
 #![forbid(unsafe_code)]
 
 mod agent;
+mod alerts;
 mod audit;
 mod begin;
 mod bus;
@@ -17,11 +18,15 @@ mod client_watch;
 mod clock;
 mod devices;
 mod enrolment;
+mod files;
 mod frames;
+mod freezes;
 mod hardening;
 mod host;
 mod login_task;
 mod push;
+mod revocations;
+mod revoked_dir;
 mod server;
 mod tickets;
 

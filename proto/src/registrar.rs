@@ -6,6 +6,7 @@ use crate::encoding::{Bytes, Digest, Fixed, Id, ShortText, sha256};
 use crate::enrol::{Enrolment, OneTimeSecret, Token, host_mac};
 use crate::jws::{self, JwsError, Typ, V1};
 use crate::keys::{KemPublic, KemSecret, KeyId, KeyPair, SigningKey, VerifyingKey};
+use crate::revocation::{ListPart, WantList};
 use crate::seal::{self, Purpose, SealError};
 use crate::time::UnixTime;
 use serde::{Deserialize, Serialize};
@@ -66,6 +67,14 @@ pub enum Ask {
     DeviceCall {
         /// The signed [`DeviceCall`].
         signed: String,
+    },
+    /// A device said "not me" to a host's request. Whoever hands it over: it is the host's and the device's signatures
+    /// that count ([`crate::report`]).
+    Report {
+        /// The request as its host signed it.
+        request: String,
+        /// The answer as its device signed it.
+        answer: String,
     },
 }
 
@@ -184,6 +193,8 @@ pub enum HostWant {
         /// Seconds that it lives, at most [`LINK_TTL`].
         ttl: u32,
     },
+    /// The newest revocation list.
+    Revocations(WantList),
 }
 
 impl HostAsk {
@@ -278,6 +289,8 @@ pub enum DeviceWant {
     },
     /// It is to be removed.
     Leave,
+    /// The newest revocation list.
+    Revocations(WantList),
 }
 
 impl DeviceCall {
@@ -361,6 +374,13 @@ pub enum Reply {
     },
     /// The device is removed.
     Left,
+    /// A part of the newest revocation list.
+    Revocations(ListPart),
+    /// The report is taken: its freezes stand in the list of this number.
+    Reported {
+        /// Which list.
+        seq: u64,
+    },
     /// The call was understood and refused.
     Refused {
         /// Why.
@@ -425,6 +445,8 @@ pub enum Refused {
     TooManyDevices,
     /// Outside the issuer's name space.
     NameSpace,
+    /// A report that does not count: too old, or not what it says.
+    Report,
     /// The call is malformed.
     Malformed,
     /// The registrar failed.

@@ -34,6 +34,19 @@ pub struct Devices {
     json: bool,
 }
 
+/// One signed call of this device to the registrar.
+pub(super) async fn device_call(gateway: &Gateway, registration: &Registration, what: DeviceWant) -> Done<Reply> {
+    let n = Id::random().map_err(no_randomness)?;
+    // By the registrar's clock, which decides whether a call is of now.
+    let now = gateway.trust_info().await?.now;
+    let device = registration.device.claims().device_id;
+    let signed =
+        DeviceCall::sign(&registration.keys.sign, device, n, now, what).map_err(|e| Failure::Refused(e.to_string()))?;
+    gateway
+        .call(&registration.issuer, &registration.keys.kem, Ask::DeviceCall { signed })
+        .await
+}
+
 impl Devices {
     pub(super) async fn run(&self) -> Done {
         let registration = Registration::load(&self.dir.path()?, UnixTime::now())?;
@@ -66,15 +79,7 @@ impl Devices {
     async fn ask(&self, registration: &Registration, what: DeviceWant) -> Done<Reply> {
         let ca_file = self.ca_file.as_deref().or(registration.ca_file.as_deref());
         let gateway = Gateway::new(&registration.gateway, ca_file)?;
-        let n = Id::random().map_err(no_randomness)?;
-        // By the registrar's clock, which decides whether a call is of now.
-        let now = gateway.trust_info().await?.now;
-        let device = registration.device.claims().device_id;
-        let signed = DeviceCall::sign(&registration.keys.sign, device, n, now, what)
-            .map_err(|e| Failure::Refused(e.to_string()))?;
-        gateway
-            .call(&registration.issuer, &registration.keys.kem, Ask::DeviceCall { signed })
-            .await
+        device_call(&gateway, registration, what).await
     }
 
     fn list(&self, registration: &Registration, devices: &[MyDevice]) -> Done {

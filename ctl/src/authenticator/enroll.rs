@@ -173,7 +173,9 @@ fn state(reply: Reply) -> Done<EnrolmentState> {
         | Reply::EnrolmentOpen { .. }
         | Reply::LinkOpen { .. }
         | Reply::MyDevices { .. }
-        | Reply::Left => Err(Failure::Refused(
+        | Reply::Left
+        | Reply::Revocations(_)
+        | Reply::Reported { .. } => Err(Failure::Refused(
             "the registrar replied to something else; nothing was registered".into(),
         )),
     }

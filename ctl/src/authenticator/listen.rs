@@ -4,6 +4,7 @@ use super::DirArg;
 use super::desk::{Answer, Desk, Input, Output};
 use super::draw::named;
 use super::events::{Caller, Heard, boot_now};
+use super::revocations::Revocations;
 use super::store::Registration;
 use crate::failure::{Done, Failure};
 use crate::gateway_client::{CallFailure, Gateway};
@@ -42,7 +43,8 @@ pub struct Listen {
 
 impl Listen {
     pub(super) async fn run(&self) -> Done {
-        let registration = Registration::load(&self.dir.path()?, UnixTime::now())?;
+        let dir = self.dir.path()?;
+        let registration = Registration::load(&dir, UnixTime::now())?;
         let ca_file = self.ca_file.as_deref().or(registration.ca_file.as_deref());
         let gateway = Gateway::new(&registration.gateway, ca_file)?;
         let caller = Caller::new(
@@ -50,13 +52,19 @@ impl Listen {
             registration.device.claims().device_id,
             &gateway,
         );
+        let trust = Trust::new(vec![registration.root.clone()]);
+        let revocations = Revocations::open(&dir, trust.clone());
+        if let Err(why) = revocations.fetch(&registration, &gateway).await {
+            eprintln!("The revocation list could not be asked for: {why}. Trying again …");
+        }
         let (sender, heard) = mpsc::channel(64);
         let session = Session {
             args: self,
             registration: &registration,
             gateway: &gateway,
             caller: &caller,
-            trust: Trust::new(vec![registration.root.clone()]),
+            trust,
+            revocations: &revocations,
             charset: Charset::of_locale(),
             desk: Desk::new(Charset::of_locale()),
             lines: terminal::lines(),
@@ -64,6 +72,7 @@ impl Listen {
         };
         tokio::select! {
             done = session.run(heard) => done,
+            () = revocations.look_after(&registration, &gateway) => Ok(()),
             // If it ends, it has said why, and the session acts on that.
             () = async { caller.hear(sender).await; std::future::pending().await } => Ok(()),
         }
@@ -76,6 +85,7 @@ struct Session<'a> {
     gateway: &'a Gateway,
     caller: &'a Caller<'a>,
     trust: Trust,
+    revocations: &'a Revocations,
     charset: Charset,
     desk: Desk,
     lines: mpsc::Receiver<Zeroizing<String>>,
@@ -149,6 +159,7 @@ impl Session<'_> {
             Heard::Event(DeviceEvent::Withdrawn { id, why }) => {
                 return Ok(self.desk.step(boot_now(), Input::Withdrawn(id, why)));
             }
+            Heard::Event(DeviceEvent::Revocations {}) => self.revocations.there_is_news(),
             Heard::Event(DeviceEvent::Devices {}) => self.remark(
                 "The list of your devices has changed; `assentctl authenticator devices` shows it. If that was not you, tell your administrator.",
             ),
@@ -180,6 +191,9 @@ impl Session<'_> {
             seal::open(&self.registration.keys.kem, Purpose::Request, &context, blob).map_err(|e| e.to_string())?;
         let request =
             request::verify(&envelope, id, expiry, &self.trust, UnixTime::now()).map_err(|e| e.to_string())?;
+        if let Some(why) = self.revocations.refuses(&request.host, UnixTime::now()) {
+            return Err(why);
+        }
         if !device.identities.contains(&request.statement.identity) {
             return Err(format!(
                 "it asks for {}, who is not approved for here",

@@ -8,6 +8,7 @@ mod enroll;
 mod events;
 mod link;
 mod listen;
+mod revocations;
 mod show;
 mod store;
 mod wrap;

@@ -135,7 +135,9 @@ impl Join {
             | Reply::Enrolment(_)
             | Reply::LinkOpen { .. }
             | Reply::MyDevices { .. }
-            | Reply::Left => {
+            | Reply::Left
+            | Reply::Revocations(_)
+            | Reply::Reported { .. } => {
                 return Err(Failure::Refused(
                     "the registrar replied to something else; nothing was written".into(),
                 ));

@@ -3,10 +3,13 @@
 
 mod flow;
 
+use crate::admin_client::{Admin, SOCKET};
 use crate::failure::{Done, Failure};
 use crate::files::Owner;
+use crate::report::{readable, report};
 use assent_proto::ShortText;
 use clap::{Args, Subcommand};
+use serde_json::json;
 use std::path::PathBuf;
 
 /// The registrar's keys and certificates.
@@ -20,6 +23,44 @@ pub enum Registrar {
     Sign(Sign),
     /// Install a signed certificate beside the issuing key
     Install(Install),
+    /// How the revocation list is; after a restore, raise its number
+    Revocations(Revocations),
+}
+
+/// `registrar revocations`.
+#[derive(Debug, Args)]
+pub struct Revocations {
+    /// Raise the list's number above every one that hosts may hold: after registrar.db was restored from a backup, and what
+    /// was revoked since is revoked again
+    #[arg(long)]
+    jump: bool,
+    /// The gateway's admin socket
+    #[arg(long, value_name = "PATH", default_value = SOCKET)]
+    socket: PathBuf,
+    /// Report as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+impl Revocations {
+    async fn run(&self) -> Done {
+        let admin = Admin::at(&self.socket)?;
+        if self.jump {
+            admin.post("/revocations/jump", &json!({})).await?;
+        }
+        let value = admin.get("/status").await?["registrar"]["revocations"].clone();
+        report(self.json, &value, || {
+            let mut text = readable(&value);
+            if !value["held_elsewhere"].is_null() {
+                text.push_str(
+                    "\nA host or device says to hold a newer list than this registrar ever made. If registrar.db was restored from a \
+                     backup: revoke again what was revoked since, then run this command with --jump.",
+                );
+            }
+            text
+        });
+        Ok(())
+    }
 }
 
 /// `registrar init`.
@@ -164,6 +205,7 @@ impl Registrar {
             Self::Request(request) => flow::request(request),
             Self::Sign(sign) => flow::sign(sign),
             Self::Install(install) => flow::install(install),
+            Self::Revocations(revocations) => crate::wait_for(revocations.run()),
         }
     }
 }

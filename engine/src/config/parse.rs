@@ -6,8 +6,8 @@ use super::Problem;
 use super::files::line_of;
 use super::keys;
 use super::raw::{
-    LeftOut, RawApplication, RawAuthProfile, RawAuthProfiles, RawCodeProfile, RawFile, RawGateway, RawLog, RawPaths,
-    RawPolicy, RawPushProfile,
+    LeftOut, RawAlerts, RawApplication, RawAuthProfile, RawAuthProfiles, RawCodeProfile, RawFile, RawGateway, RawLog,
+    RawPaths, RawPolicy, RawPushProfile,
 };
 use crate::directory::local;
 use serde::Deserialize as _;
@@ -202,6 +202,7 @@ fn read(section: &str, value: Spanned<DeValue>) -> Result<(), toml::de::Error> {
     match section {
         "gateway" => RawGateway::deserialize(value).map(drop),
         "log" => RawLog::deserialize(value).map(drop),
+        "alerts" => RawAlerts::deserialize(value).map(drop),
         "paths" => RawPaths::deserialize(value).map(drop),
         "auth_profile" => RawAuthProfile::deserialize(value).map(drop),
         "push_profile" => RawPushProfile::deserialize(value).map(drop),

@@ -98,6 +98,10 @@ pub enum DeviceSearch {
     Found(Vec<Device>),
     /// The registrar did not answer.
     Unreachable(String),
+    /// The person's requests are frozen, from everywhere or from where this login comes from: "not me" was said.
+    Frozen,
+    /// The revocation list is too old to go by, or there is none.
+    RevocationsStale(String),
 }
 
 /// Who is gone.
@@ -252,6 +256,10 @@ pub enum Cause {
     CommandCut,
     /// The relay or the registrar could not be asked.
     GatewayUnreachable(String),
+    /// The person's requests are frozen.
+    Frozen,
+    /// It is not known which devices are revoked.
+    RevocationsStale(String),
     /// The device's answer.
     Refused(Refusal),
     /// Nobody answered.

@@ -16,6 +16,7 @@ mod people;
 mod pushes;
 mod real;
 mod restart;
+mod revocations;
 mod rig;
 mod secrecy;
 mod starting;

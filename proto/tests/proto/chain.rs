@@ -11,6 +11,7 @@ use assent_proto::keys::{KemPublic, VerifyingKey};
 use assent_proto::registrar::{DeviceAsk, DeviceCall, DeviceWant, HostAsk, HostJoin, HostWant};
 use assent_proto::relay::Claim;
 use assent_proto::request::{self, Command, Envelope, MAX_ARGS, RequestError, VerifiedRequest};
+use assent_proto::revocation::{RevocationClaims, Revocations};
 use assent_proto::seal::{self, Purpose};
 use assent_proto::time::UnixTime;
 use assent_proto::verdict::{Received, seal_to_devices};
@@ -42,6 +43,8 @@ fn kinds(stage: &Stage) -> Vec<Kind<'_>> {
     let device_ask = DeviceAsk::sign(&phone.sign, id("token"), id("n"), NOW).unwrap();
     let device_call = DeviceCall::sign(&phone.sign, stage.phone.id(), id("n"), NOW, DeviceWant::Devices).unwrap();
     let claim = Claim::sign(&host.sign, "https://relay.example.org", id("web01"), NOW).unwrap();
+    let list = RevocationClaims::new(1, NOW, vec![id("serial")], vec![], vec![]);
+    let list = list.sign(&stage.issuer_keys.pair.sign).unwrap();
     let kind = |typ, document: &str, signer, accepts| Kind {
         typ,
         content: payload(document),
@@ -135,6 +138,12 @@ fn kinds(stage: &Stage) -> Vec<Kind<'_>> {
             Box::new(|d| DeviceCall::verify(d, &stage.phone.device).is_ok()),
         ),
         kind(
+            "assent-rev+jws",
+            &list,
+            "issuer",
+            Box::new(|d| Revocations::verify(&stage.trust, stage.issuer.document(), d).is_ok()),
+        ),
+        kind(
             "assent-relay-auth+jws",
             &claim,
             "web01",
@@ -180,7 +189,7 @@ fn r21_no_document_passes_for_another_whoever_signed_it() {
             }
         }
     }
-    assert_eq!((tried, passed), (15 * 12 * 6 * 12, 12));
+    assert_eq!((tried, passed), (16 * 13 * 6 * 13, 13));
 }
 
 /// The same documents as their own makers would sign them, in each other's places inside an envelope.

@@ -6,5 +6,6 @@ mod chain;
 mod golden;
 mod jws;
 mod registrar;
+mod revocation;
 mod stage;
 mod verifier;
