@@ -84,6 +84,13 @@ impl Kept {
         self.lock().list.clone()
     }
 
+    /// Forgets freezes that are over, or that the list holds. Does I/O.
+    fn tidy(&self, now: UnixTime) {
+        let mut state = self.lock();
+        let seq = state.list.as_ref().map(|list| list.seq());
+        state.freezes.tidy(seq, now);
+    }
+
     /// Takes a newer list, for good: it is on the disk before it counts. Does I/O.
     fn take(&self, list: List) -> Result<(), String> {
         let mut state = self.lock();
@@ -307,7 +314,7 @@ impl Revocations {
         loop {
             let reported = self.hand_over().await;
             let fetched = self.fetch().await;
-            self.kept.lock().freezes.tidy(self.kept_seq(), UnixTime::now());
+            self.kept.tidy(UnixTime::now());
             self.say_if_old();
             if reported.is_ok() && fetched.is_ok() {
                 pause = RETRY.0;
@@ -325,10 +332,6 @@ impl Revocations {
                 pause = (pause * 2).min(RETRY.1);
             }
         }
-    }
-
-    fn kept_seq(&self) -> Option<u64> {
-        self.kept.list().map(|list| list.seq())
     }
 
     fn say_if_old(&self) {
