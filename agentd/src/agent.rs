@@ -6,6 +6,7 @@ use crate::devices::Devices;
 use crate::memory::Memory;
 use crate::push::{PushService, Relay, Waiting, http_client};
 use crate::renewal;
+use crate::revocations::{Kept, Revocations};
 use crate::sessions::Sessions;
 use crate::standing::Standing;
 use crate::tickets::Tickets;
@@ -15,8 +16,11 @@ use assent_engine::directories::Directories;
 use assent_engine::directory::Directory;
 use assent_engine::directory::nss::Nss;
 use assent_engine::places::Places;
+use assent_proto::Id;
+use assent_proto::revocation::Origin;
 use assent_proto::time::{BootTime, UnixTime};
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use tokio::sync::{broadcast, oneshot};
@@ -32,11 +36,19 @@ pub struct Gateway {
     pub devices: Devices,
     /// This host's keys and certificates.
     pub host: Arc<Standing>,
+    /// What is revoked and frozen.
+    pub revocations: Arc<Revocations>,
     listener: AbortHandle,
     renewal: AbortHandle,
+    keeper: AbortHandle,
 }
 
 impl Gateway {
+    /// Where a login comes from, for freezes: an address, or this host.
+    pub fn origin(&self, client: Option<IpAddr>) -> Origin {
+        client.map_or(Origin::Host(self.host.now().host.claims().host_id), Origin::Network)
+    }
+
     /// For `assentctl status`.
     fn status(&self) -> serde_json::Value {
         let (host, now) = (self.host.now(), UnixTime::now());
@@ -49,6 +61,7 @@ impl Gateway {
             "certificate_ends": claims.exp,
             "issuing_key_ends": host.issuers.newest(now).map(|issuer| issuer.claims().exp),
             "roots_version": host.root.version(),
+            "revocations": self.revocations.status(),
         });
         if let Some(warning) = self.host.warning(now) {
             status["warning"] = warning.into();
@@ -61,6 +74,7 @@ impl Drop for Gateway {
     fn drop(&mut self) {
         self.listener.abort();
         self.renewal.abort();
+        self.keeper.abort();
     }
 }
 
@@ -128,6 +142,27 @@ pub enum Notice {
     },
     /// A part does not work; empty when all do again.
     Degraded(String),
+    /// A device said "not me".
+    Reported(Arc<Report>),
+}
+
+/// A login that a device says its owner did not start. Everything from outside is made visible.
+#[derive(Debug, Clone, serde::Serialize)]
+pub struct Report {
+    /// Its short id.
+    pub login: String,
+    /// The user's name.
+    pub user: String,
+    /// Who that is, as `realm#id`.
+    pub identity: String,
+    /// The client's address, or `local`.
+    pub source: String,
+    /// This host's certified name.
+    pub host: String,
+    /// The PAM service.
+    pub service: String,
+    /// The device that said so.
+    pub device: Id,
 }
 
 /// The agent.
@@ -148,6 +183,8 @@ pub struct Agent {
     pub running: Mutex<BTreeMap<String, Running>>,
     /// Signals for the admin.
     pub notices: broadcast::Sender<Notice>,
+    /// Lists and freezes outlast a reload.
+    revocations: Mutex<Option<Arc<Kept>>>,
 }
 
 impl Agent {
@@ -164,6 +201,7 @@ impl Agent {
             memory: Mutex::default(),
             running: Mutex::default(),
             notices: broadcast::channel(256).0,
+            revocations: Mutex::default(),
         });
         if let Err(e) = agent.reload() {
             tracing::error!("the configuration is broken, every login is denied until it is mended:\n{e:#}");
@@ -203,7 +241,7 @@ impl Agent {
             .map_or_else(|_| "unjoined".to_owned(), |h| h.now().host.claims().host_id.to_string());
         let directories = Directories::new(&config, &self.nss, &host_id)?;
         let gateway = match (&config.gateway, host) {
-            (Some(gateway), Ok(host)) => self.connect(gateway, host).map_err(|e| format!("{e:#}")),
+            (Some(gateway), Ok(host)) => self.connect(&config, gateway, host).map_err(|e| format!("{e:#}")),
             (Some(_), Err(e)) => Err(e.to_string()),
             (None, _) => Err("the configuration names no gateway".into()),
         };
@@ -229,7 +267,12 @@ impl Agent {
         opened
     }
 
-    fn connect(&self, gateway: &assent_engine::config::Gateway, host: Standing) -> anyhow::Result<Gateway> {
+    fn connect(
+        &self,
+        config: &Config,
+        gateway: &assent_engine::config::Gateway,
+        host: Standing,
+    ) -> anyhow::Result<Gateway> {
         let client = http_client(gateway.ca_file.as_deref())?;
         let host = Arc::new(host);
         let relay = Arc::new(Relay::new(
@@ -239,14 +282,34 @@ impl Agent {
             self.waiting.clone(),
         ));
         let listener = tokio::spawn(relay.clone().listen()).abort_handle();
+        let revocations = Arc::new(Revocations::new(
+            self.kept(&config.paths.state_dir, &host),
+            relay.clone(),
+            host.clone(),
+            config.paths.revoked_dir.clone(),
+            gateway.revocation_max_age,
+        ));
+        let keeper = tokio::spawn(revocations.clone().look_after()).abort_handle();
         Ok(Gateway {
             url: gateway.url.clone(),
-            devices: Devices::new(relay.clone(), host.clone()),
+            devices: Devices::new(relay.clone(), host.clone(), revocations.clone()),
             renewal: tokio::spawn(renewal::look_after(host.clone(), relay.clone())).abort_handle(),
+            revocations,
+            keeper,
             relay,
             host,
             listener,
         })
+    }
+
+    fn kept(&self, state_dir: &Path, host: &Standing) -> Arc<Kept> {
+        let mut slot = self.revocations.lock().unwrap_or_else(PoisonError::into_inner);
+        match slot.as_ref().filter(|kept| kept.is_of(state_dir)) {
+            Some(kept) => kept.clone(),
+            None => slot
+                .insert(Arc::new(Kept::open(state_dir, &host.now().roots.trust())))
+                .clone(),
+        }
     }
 
     /// The agent's state as JSON, for `assentctl status`.

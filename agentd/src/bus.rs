@@ -44,6 +44,33 @@ impl Interface {
         }
     }
 
+    /// This host's own freezes, as JSON text.
+    async fn freezes(
+        &self,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] bus: &Connection,
+    ) -> fdo::Result<String> {
+        self.demand_root(&header, bus).await?;
+        let setup = self.agent.setup().map_err(fdo::Error::Failed)?;
+        let gateway = setup.gateway.as_ref().map_err(|why| fdo::Error::Failed(why.clone()))?;
+        Ok(serde_json::Value::from(gateway.revocations.local_freezes()).to_string())
+    }
+
+    /// Lifts this host's own freezes of a user; how many there were. The registrar's are lifted on the gateway.
+    async fn lift_freeze(
+        &self,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] bus: &Connection,
+        user: String,
+    ) -> fdo::Result<u32> {
+        self.demand_root(&header, bus).await?;
+        let setup = self.agent.setup().map_err(fdo::Error::Failed)?;
+        let gateway = setup.gateway.as_ref().map_err(|why| fdo::Error::Failed(why.clone()))?;
+        let lifted = gateway.revocations.lift(&user);
+        tracing::warn!("root lifted {lifted} freezes of a user on this host");
+        Ok(lifted)
+    }
+
     /// Ends a login that is in progress, as denied.
     async fn cancel(
         &self,
@@ -150,6 +177,16 @@ impl Interface {
     /// A login was decided: `approved`, `denied` or `ignored`, and why.
     #[zbus(signal)]
     async fn login_decided(emitter: &SignalEmitter<'_>, login: &str, verdict: &str, cause: &str) -> zbus::Result<()>;
+
+    /// A device said "not me" to a login: its short id, the user, the client's address or `local`, this host's name.
+    #[zbus(signal)]
+    async fn reported(
+        emitter: &SignalEmitter<'_>,
+        login: &str,
+        user: &str,
+        source: &str,
+        host: &str,
+    ) -> zbus::Result<()>;
 
     /// A part does not work; an empty text says that all do again.
     #[zbus(signal)]
@@ -275,6 +312,9 @@ async fn emit_notices(agent: Arc<Agent>, connection: Connection) {
             Ok(Notice::Started { login, service }) => Interface::login_started(&emitter, &login, &service).await,
             Ok(Notice::Decided { login, verdict, cause }) => {
                 Interface::login_decided(&emitter, &login, verdict, cause).await
+            }
+            Ok(Notice::Reported(report)) => {
+                Interface::reported(&emitter, &report.login, &report.user, &report.source, &report.host).await
             }
             Ok(Notice::Degraded(what)) => Interface::degraded(&emitter, &what).await,
             Err(tokio::sync::broadcast::error::RecvError::Lagged(missed)) => {

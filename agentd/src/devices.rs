@@ -4,11 +4,13 @@
 use crate::clock::boot_now;
 use crate::host::Enrolled;
 use crate::push::{PushError, Relay};
+use crate::revocations::{Clearance, Revocations};
 use crate::standing::Standing;
 use assent_engine::login::DeviceSearch;
 use assent_proto::Id;
 use assent_proto::cert::{CertError, Device, Identity};
 use assent_proto::registrar::{Ask, HostAsk, HostWant, Reply};
+use assent_proto::revocation::Origin;
 use assent_proto::time::{BootTime, UnixTime};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -30,20 +32,37 @@ pub struct Devices {
     relay: Arc<Relay>,
     host: Arc<Standing>,
     known: Mutex<HashMap<Identity, Known>>,
+    revocations: Arc<Revocations>,
 }
 
 impl Devices {
     /// Asks through `relay`.
-    pub fn new(relay: Arc<Relay>, host: Arc<Standing>) -> Self {
+    pub fn new(relay: Arc<Relay>, host: Arc<Standing>, revocations: Arc<Revocations>) -> Self {
         Self {
+            revocations,
             relay,
             host,
             known: Mutex::default(),
         }
     }
 
-    /// The devices that can approve for `identity` now.
-    pub async fn find(&self, identity: &Identity) -> DeviceSearch {
+    /// The devices that can approve for `identity` now, for a login from `origin`: none that is revoked.
+    pub async fn find(&self, identity: &Identity, origin: Origin) -> DeviceSearch {
+        let sieve = match self.revocations.clearance(identity, origin).await {
+            Clearance::Clear(sieve) => sieve,
+            Clearance::Frozen => return DeviceSearch::Frozen,
+            Clearance::Unknown(why) => return DeviceSearch::RevocationsStale(why),
+        };
+        match self.certified(identity).await {
+            DeviceSearch::Found(mut devices) => {
+                devices.retain(|device| !sieve.revokes(device));
+                DeviceSearch::Found(devices)
+            }
+            other => other,
+        }
+    }
+
+    async fn certified(&self, identity: &Identity) -> DeviceSearch {
         if let Some(devices) = self.remembered(identity) {
             return DeviceSearch::Found(devices);
         }

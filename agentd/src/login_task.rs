@@ -1,12 +1,14 @@
 //! One login at the edge: carries out what the machine wants and tells it what happened. Holds the only secrets of a
 //! login: the typed password, and the push in flight.
 
-use crate::agent::{Agent, Notice, Running, Setup};
+use crate::agent::{Agent, Notice, Report, Running, Setup};
+use crate::alerts;
 use crate::audit::Record;
 use crate::begin;
 use crate::client_watch;
 use crate::clock::{boot_now, sleep_until};
 use crate::frames::{self, FrameError};
+use crate::freezes::{Local, Proof};
 use crate::memory::Reserved;
 use crate::push::{Delivery, PushService};
 use crate::sessions::Connection;
@@ -96,6 +98,8 @@ enum Question {
 /// The push in flight.
 struct InFlight {
     pending: PendingPush,
+    /// As signed: with a device's "not me" it is proof for the registrar.
+    request: String,
     deliveries: mpsc::Receiver<Delivery>,
 }
 
@@ -425,9 +429,10 @@ impl Task {
 
     fn find_devices(&self, identity: Identity) {
         let setup = self.setup.clone();
+        let client = self.login.facts().ssh.map(|ssh| ssh.client);
         self.work(async move {
             Event::Devices(match &setup.gateway {
-                Ok(gateway) => gateway.devices.find(&identity).await,
+                Ok(gateway) => gateway.devices.find(&identity, gateway.origin(client)).await,
                 Err(why) => assent_engine::login::DeviceSearch::Unreachable(why.clone()),
             })
         });
@@ -479,6 +484,7 @@ impl Task {
         };
         let in_flight = InFlight {
             pending: PendingPush::new(&statement, &request, order.devices, self.number.take(), boot_now()),
+            request,
             deliveries: self.agent.waiting.register(id),
         };
         Ok((push, in_flight))
@@ -488,6 +494,7 @@ impl Task {
     fn judge(&mut self, (device, blob): Delivery) -> Option<Event> {
         let gateway = self.setup.gateway.as_ref().ok()?;
         let push = self.push.as_mut()?;
+        push.pending.revoke(|device| gateway.revocations.revoked(device));
         let received = push
             .pending
             .receive(&gateway.host.now().keys.kem, device, &blob, boot_now(), UnixTime::now());
@@ -496,17 +503,55 @@ impl Task {
                 tracing::warn!("login={} an answer was ignored: {why}", self.login_id.as_str());
                 Event::PushIgnored { why, last }
             }
-            Received::Refused { why, .. } => {
+            Received::Refused { why, device, record } => {
                 match (why, self.login.identity()) {
                     (Refusal::Number, _) => self.note(What::WrongNumber),
-                    // Somebody else may be in the sessions that were approved, too.
-                    (Refusal::Reported, Some(who)) => self.agent.sessions.forget(who),
+                    (Refusal::Reported, Some(who)) => {
+                        // Somebody else may be in the sessions that were approved, too.
+                        self.agent.sessions.forget(who);
+                        self.reported(device, record);
+                    }
                     _ => {}
                 }
                 Event::PushRefused(why)
             }
             Received::Approved(approved) => Event::PushApproved(approved),
         })
+    }
+
+    /// Freezes at once, and has everybody hear of it.
+    fn reported(&self, device: Id, answer: String) {
+        let (Ok(gateway), Some(push), Some(identity)) = (&self.setup.gateway, &self.push, self.login.identity()) else {
+            return;
+        };
+        let facts = self.login.facts();
+        let client = facts.ssh.map(|ssh| ssh.client);
+        let user = self.login.user_for_log();
+        gateway.revocations.report(Local {
+            identity: identity.clone(),
+            user: ShortText::cut(user.clone()),
+            origin: gateway.origin(client),
+            at: UnixTime::now(),
+            lifted: false,
+            proof: Some(Proof {
+                request: push.request.clone(),
+                answer,
+            }),
+            listed: None,
+        });
+        alerts::reported(
+            &self.agent,
+            &self.setup,
+            Report {
+                login: self.login_id.as_str().to_owned(),
+                user,
+                identity: identity.to_string(),
+                source: client.map_or_else(|| "local".to_owned(), |ip| ip.to_string()),
+                host: gateway.host.now().host.claims().display.as_str().to_owned(),
+                service: facts.service.shown(64),
+                device,
+            },
+        );
     }
 
     fn withdraw(&mut self) {

@@ -10,6 +10,7 @@
 #![forbid(unsafe_code)]
 
 mod agent;
+mod alerts;
 mod audit;
 mod begin;
 mod bus;
@@ -19,12 +20,15 @@ mod devices;
 mod enrolment;
 mod files;
 mod frames;
+mod freezes;
 mod hardening;
 mod host;
 mod login_task;
 mod memory;
 mod push;
 mod renewal;
+mod revocations;
+mod revoked_dir;
 mod roots;
 mod server;
 mod sessions;

@@ -23,6 +23,11 @@ pub struct Socket {
 }
 
 impl Socket {
+    /// Whether one was named, or there is one where it would be.
+    pub fn is_there(&self) -> bool {
+        self.socket.is_some() || self.path(|path| path.exists()).exists()
+    }
+
     /// Opens it.
     pub fn open(&self) -> Done<Admin> {
         Admin::at(&self.path(|path| path.exists()))

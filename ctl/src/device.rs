@@ -70,7 +70,10 @@ async fn revoke(args: &Revoke) -> Done {
         .post("/devices/revoke", &json!({"device_id": id}))
         .await?;
     report(args.json, &json!({"revoked": id}), || {
-        format!("Device {id} is revoked.")
+        format!(
+            "Device {id} is revoked. Hosts hear of it within seconds. For hosts that cannot reach the gateway now, put this line \
+             into a file in /etc/assent/revoked.d there:\n{id}  # device"
+        )
     });
     Ok(())
 }

@@ -15,6 +15,7 @@ mod enroll;
 mod explain;
 mod failure;
 mod files;
+mod freeze;
 mod gateway_client;
 mod host;
 mod policy;
@@ -59,6 +60,9 @@ enum Command {
     /// Devices: list, revoke
     #[command(subcommand)]
     Device(device::Device),
+    /// Freezes after "not me": list, lift
+    #[command(subcommand)]
+    Freeze(freeze::Freeze),
     /// This machine as an authenticator: enroll, listen, show
     #[command(subcommand)]
     Authenticator(authenticator::Authenticator),
@@ -130,6 +134,7 @@ fn run(command: Command) -> Done {
         Command::Doctor(doctor) => wait_for(doctor.run()),
         Command::Host(host) => wait_for(host.run()),
         Command::Device(device) => wait_for(device.run()),
+        Command::Freeze(freeze) => wait_for(freeze.run()),
         Command::Authenticator(authenticator) => wait_for(authenticator.run()),
         Command::Enroll(enroll) => wait_for(enroll.run()),
         Command::Unlock(unlock) => wait_for(unlock.run()),

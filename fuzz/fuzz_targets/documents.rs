@@ -14,6 +14,7 @@ use assent_proto::enrol::{Enrolment, Token};
 use assent_proto::registrar::{DeviceAsk, DeviceCall, HostAsk, HostJoin};
 use assent_proto::relay::Claim;
 use assent_proto::request::{self, Envelope};
+use assent_proto::revocation::{Origin, Revocations};
 use libfuzzer_sys::fuzz_target;
 use stage::{Ask, Keys, NOW, Stage};
 use std::sync::OnceLock;
@@ -93,6 +94,15 @@ fuzz_target!(|data: &[u8]| {
                 enrolment.verify(token.id, &token.secret).is_none(),
                 "a MAC without its secret"
             );
+        }
+        11 => {
+            let document = signed(&stage.issuer_keys, "assent-rev+jws");
+            if let Ok(list) = Revocations::verify(&stage.trust, stage.issuer.document(), &document) {
+                assert!(list.claims().serials.windows(2).all(|pair| pair[0] < pair[1]));
+                let _ = (list.revokes_device(&phone.device), list.revokes_host(&host.host));
+                let here = Origin::Host(host.host.claims().host_id);
+                let _ = list.frozen(&stage::alice(), here, NOW);
+            }
         }
         _ => {
             let join = HostJoin {

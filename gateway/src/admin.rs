@@ -5,6 +5,7 @@ use crate::clock;
 use crate::error::Error;
 use crate::registrar::Registrar;
 use crate::registrar::admin::{Listed, TOKEN_TTL, TokenError};
+use crate::registrar::freezes::ListedFreeze;
 use crate::registrar::link::Link;
 use crate::relay::{Relay, body, link};
 use anyhow::{Context as _, bail};
@@ -81,6 +82,9 @@ pub async fn serve(listener: UnixListener, here: Reporting, mut stop: watch::Rec
             .route("/hosts/revoke", post(revoke_host))
             .route("/devices", get(devices))
             .route("/devices/revoke", post(revoke_device))
+            .route("/revocations/jump", post(jump))
+            .route("/freezes", get(freezes))
+            .route("/freezes/lift", post(lift))
             .with_state(Desk { registrar });
         router = router.merge(desk);
     }
@@ -211,6 +215,45 @@ async fn revoke_host(State(desk): State<Desk>, body: Body) -> Result<Json<Revoke
     match desk.registrar.revoke_host(host_id).await? {
         true => Ok(Json(Revoked { revoked: host_id })),
         false => Err(Error::Unknown("host")),
+    }
+}
+
+#[derive(Serialize)]
+struct Jumped {
+    seq: u64,
+}
+
+async fn jump(State(desk): State<Desk>) -> Result<Json<Jumped>, Error> {
+    let seq = desk.registrar.jump().await?;
+    Ok(Json(Jumped { seq }))
+}
+
+#[derive(Serialize)]
+struct Freezes {
+    freezes: Vec<ListedFreeze>,
+}
+
+async fn freezes(State(desk): State<Desk>) -> Result<Json<Freezes>, Error> {
+    let freezes = desk.registrar.list_freezes().await?;
+    Ok(Json(Freezes { freezes }))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Who {
+    user: String,
+}
+
+#[derive(Serialize)]
+struct Lifted {
+    lifted: u64,
+}
+
+async fn lift(State(desk): State<Desk>, body: Body) -> Result<Json<Lifted>, Error> {
+    let Who { user } = body::json(body, MAX_BODY).await?;
+    match desk.registrar.lift_by_admin(&user).await? {
+        0 => Err(Error::Unknown("freeze")),
+        lifted => Ok(Json(Lifted { lifted })),
     }
 }
 

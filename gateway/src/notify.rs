@@ -8,7 +8,7 @@
 
 use crate::clock;
 use crate::config::Hook;
-use crate::registrar::notice::{Change, Notice};
+use crate::registrar::notice::{Change, Notice, ReportedLogin};
 use anyhow::{Context as _, bail};
 use assent_proto::cert::Identity;
 use assent_proto::{Id, ShortText};
@@ -40,6 +40,15 @@ pub enum Event {
     /// Somebody asked at the panel for a device to be added or removed (`label`), and a device of the user (`device`) said
     /// that it was not them.
     NotMe(Device),
+    /// Somebody logged in on a host (`login`) in the user's name, and a device of the user (`device`) said that it was not
+    /// them. The user's pushes are frozen.
+    NotMeLogin {
+        /// The device.
+        #[serde(flatten)]
+        device: Device,
+        /// The login.
+        login: ReportedLogin,
+    },
     /// Somebody signed in at the panel by a one-time link.
     SignInByLink {
         /// The user's name.
@@ -75,7 +84,10 @@ impl From<Notice> for Event {
         match notice.change {
             Change::Added => Self::DeviceAdded(device),
             Change::Removed => Self::DeviceRemoved(device),
-            Change::Reported => Self::NotMe(device),
+            Change::Reported => match notice.login {
+                None => Self::NotMe(device),
+                Some(login) => Self::NotMeLogin { device, login },
+            },
         }
     }
 }

@@ -217,7 +217,7 @@ impl Trust {
     }
 
     /// An issuer's certificate as pinned roots have signed it, whatever the time: its life counts at each use.
-    fn certified(&self, document: &str) -> Result<Issuer, CertError> {
+    pub(crate) fn certified(&self, document: &str) -> Result<Issuer, CertError> {
         let mut refused =
             CertError::UnknownRoot(jws::claimed_signers(document)?.first().copied().ok_or(JwsError::Form)?);
         for set in &self.sets {
@@ -422,7 +422,7 @@ impl Issuer {
     }
 
     /// Asked again at each use: an agent keeps an issuer for as long as it runs.
-    fn lives(&self, now: UnixTime) -> Result<(), CertError> {
+    pub(crate) fn lives(&self, now: UnixTime) -> Result<(), CertError> {
         in_time("issuer certificate", now, self.claims.nbf, self.claims.exp)
     }
 

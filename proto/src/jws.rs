@@ -5,7 +5,7 @@ use crate::encoding::{Bytes, Fixed};
 use crate::keys::{KeyId, SigningKey, VerifyingKey};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-/// Most bytes of a compact JWS, save the registrar's replies, which carry other documents.
+/// Most bytes of a compact JWS, save the registrar's replies, which carry other documents, and revocation lists.
 pub const MAX_JWS: usize = 24 * 1024;
 const MAX_PAYLOAD: usize = 16 * 1024;
 /// A reply holds a user's device certificates; sealed, it stays below [`crate::seal::MAX_SEALED`].
@@ -17,6 +17,9 @@ const MAX_SIGNATURES: usize = 16;
 const MAX_JOINT: usize = 48 * 1024;
 /// Between the compact forms of one; no character of base64url and none of a compact JWS.
 const JOINT: char = '~';
+/// A revocation list of 10,000 serials has 250 KB of JSON; twice that. It travels in parts.
+const MAX_LIST_PAYLOAD: usize = 512 * 1024;
+const MAX_LIST: usize = MAX_LIST_PAYLOAD / 3 * 4 + 1024;
 
 /// The document types. A signature counts for the type in its header and for no other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,6 +37,7 @@ pub(crate) enum Typ {
     RegistrarReply,
     RelayAuth,
     LinkAuth,
+    Revocations,
     Request,
     Answer,
 }
@@ -54,24 +58,25 @@ impl Typ {
             Self::RegistrarReply => "assent-reg-reply+jws",
             Self::RelayAuth => "assent-relay-auth+jws",
             Self::LinkAuth => "assent-link-auth+jws",
+            Self::Revocations => "assent-rev+jws",
             Self::Request => "assent-req+jws",
             Self::Answer => "assent-res+jws",
         }
     }
 
-    fn max_compact(self) -> usize {
-        if self == Self::RegistrarReply {
-            MAX_REPLY
-        } else {
-            MAX_JWS
+    pub(crate) const fn max_compact(self) -> usize {
+        match self {
+            Self::RegistrarReply => MAX_REPLY,
+            Self::Revocations => MAX_LIST,
+            _ => MAX_JWS,
         }
     }
 
-    fn max_payload(self) -> usize {
-        if self == Self::RegistrarReply {
-            MAX_REPLY_PAYLOAD
-        } else {
-            MAX_PAYLOAD
+    const fn max_payload(self) -> usize {
+        match self {
+            Self::RegistrarReply => MAX_REPLY_PAYLOAD,
+            Self::Revocations => MAX_LIST_PAYLOAD,
+            _ => MAX_PAYLOAD,
         }
     }
 }

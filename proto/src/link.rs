@@ -137,6 +137,8 @@ pub enum Order {
         /// Grows with each change.
         generation: u64,
     },
+    /// There is a newer revocation list: tells every device that listens.
+    Revocations,
     /// The list of these devices' users has changed.
     TellDevices {
         /// Whom to tell.

@@ -6,6 +6,7 @@ use crate::encoding::{Bytes, Digest, Fixed, Id, Nonce, ShortText, sha256};
 use crate::enrol::{Enrolment, OneTimeSecret, Token, host_mac};
 use crate::jws::{self, JwsError, Typ, V1};
 use crate::keys::{KemPublic, KemSecret, KeyId, KeyPair, SigningKey, VerifyingKey};
+use crate::revocation::{ListPart, WantList};
 use crate::seal::{self, Purpose, SealError};
 use crate::time::UnixTime;
 use serde::{Deserialize, Serialize};
@@ -69,6 +70,14 @@ pub enum Ask {
     DeviceCall {
         /// The signed [`DeviceCall`].
         signed: String,
+    },
+    /// A device said "not me" to a host's request. Whoever hands it over: it is the host's and the device's signatures
+    /// that count ([`crate::report`]).
+    Report {
+        /// The request as its host signed it.
+        request: String,
+        /// The answer as its device signed it.
+        answer: String,
     },
 }
 
@@ -190,6 +199,8 @@ pub enum HostWant {
     /// Its next certificate, for the keys that it has. It holds no key on purpose: a host that wants other keys joins
     /// anew with a token.
     Renew,
+    /// The newest revocation list.
+    Revocations(WantList),
 }
 
 impl HostAsk {
@@ -286,6 +297,8 @@ pub enum DeviceWant {
     Leave,
     /// Its next certificate, for the keys that it has.
     Renew,
+    /// The newest revocation list.
+    Revocations(WantList),
 }
 
 impl DeviceCall {
@@ -374,6 +387,13 @@ pub enum Reply {
         /// Certificate.
         device: String,
     },
+    /// A part of the newest revocation list.
+    Revocations(ListPart),
+    /// The report is taken: its freezes stand in the list of this number.
+    Reported {
+        /// Which list.
+        seq: u64,
+    },
     /// The call was understood and refused.
     Refused {
         /// Why.
@@ -444,6 +464,8 @@ pub enum Refused {
     TooOften,
     /// Outside the issuer's name space.
     NameSpace,
+    /// A report that does not count: too old, or not what it says.
+    Report,
     /// The call is malformed.
     Malformed,
     /// The registrar failed.

@@ -113,7 +113,8 @@ pub enum HostEvent {
         /// Sealed to the host.
         blob: Bytes,
     },
-    /// Devices were added or removed since; forget what was remembered of them. The first event of each stream.
+    /// Devices were added or removed since, or there is a newer revocation list; forget what was remembered of devices. The
+    /// first event of each stream.
     Roster {
         /// Grows with each change.
         generation: u64,
@@ -144,6 +145,8 @@ pub enum DeviceEvent {
     },
     /// The list of the user's devices has changed: the registrar tells which there are. Not kept for later.
     Devices {},
+    /// There is a newer revocation list. Not kept for later.
+    Revocations {},
 }
 
 /// Why a push ended.

@@ -26,6 +26,7 @@ pub struct PendingPush {
     level: Level,
     number: Option<Zeroizing<String>>,
     devices: Vec<Device>,
+    revoked: Vec<Id>,
     issued: BootTime,
     ttl: Duration,
     rubbish: u8,
@@ -91,6 +92,9 @@ pub enum Rubbish {
     /// For another request.
     #[error("it answers another request")]
     Request,
+    /// The device was revoked since it was asked.
+    #[error("the device was revoked since it was asked")]
+    Revoked,
 }
 
 /// Why an authenticated answer is a refusal.
@@ -158,6 +162,7 @@ impl PendingPush {
             level: statement.level,
             number: number.filter(|number| is_number(number, statement.digits)),
             devices,
+            revoked: Vec::new(),
             issued,
             ttl: Duration::from_secs(u64::from(statement.ttl.min(MAX_TTL))),
             rubbish: 0,
@@ -178,6 +183,13 @@ impl PendingPush {
     /// When it ends.
     pub fn ends(&self) -> BootTime {
         self.issued.plus(self.ttl)
+    }
+
+    /// From now on, answers of devices that are revoked since they were asked do not count. Ask before each
+    /// [`Self::receive`].
+    pub fn revoke(&mut self, revoked: impl Fn(&Device) -> bool) {
+        let gone = self.devices.iter().filter(|device| revoked(device));
+        self.revoked = gone.map(|device| device.claims().device_id).collect();
     }
 
     /// Judges what the relay delivered as `device`'s answer. `now` decides the request's life, `wall` only the
@@ -222,6 +234,9 @@ impl PendingPush {
             .find(|known| known.claims().device_id == device)
             .ok_or(Rubbish::Device)?
             .claims();
+        if self.revoked.contains(&device.device_id) {
+            return Err(Rubbish::Revoked);
+        }
         if !wall.within(device.nbf, device.exp) || !device.identities.contains(&self.identity) {
             return Err(Rubbish::Certificate);
         }

@@ -137,7 +137,7 @@ fn seed() -> Result<()> {
 }
 
 /// The types of the target `documents`, by the number in its inputs' first byte.
-const DOCUMENTS: [&str; 12] = [
+const DOCUMENTS: [&str; 13] = [
     "assent-issuer+jws",
     "assent-host+jws",
     "assent-dev+jws",
@@ -150,6 +150,7 @@ const DOCUMENTS: [&str; 12] = [
     // An enrolment token, which is no document of this kind.
     "",
     "assent-dev-req+jws",
+    "assent-rev+jws",
     "assent-host-req+jws",
 ];
 

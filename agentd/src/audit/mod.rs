@@ -77,6 +77,15 @@ impl Audit {
         to_file.is_ok() || to_syslog.is_ok()
     }
 
+    /// Something that an administrator must hear of at once, beside the decision's own record.
+    pub fn alarm(&self, line: &str) {
+        tracing::warn!("{line}");
+        let sent = self.syslog.lock().unwrap_or_else(PoisonError::into_inner).alarm(line);
+        if let Err(e) = sent {
+            tracing::error!("syslog did not take an alarm: {e}");
+        }
+    }
+
     fn write_file(&self, json: &Value) -> io::Result<()> {
         let mut line = json.to_string();
         line.push('\n');

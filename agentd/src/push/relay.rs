@@ -13,6 +13,7 @@ use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
+use tokio::sync::Notify;
 
 /// One call to the relay.
 const CALL_DEADLINE: Duration = Duration::from_secs(4);
@@ -31,6 +32,8 @@ pub struct Relay {
     /// Seconds that the relay's clock is ahead of ours.
     clock_offset: AtomicI64,
     claim: Mutex<Option<(String, BootTime)>>,
+    /// Told with each generation that is heard.
+    heard: Notify,
 }
 
 impl Relay {
@@ -45,6 +48,7 @@ impl Relay {
             generation: AtomicU64::new(0),
             clock_offset: AtomicI64::new(0),
             claim: Mutex::new(None),
+            heard: Notify::new(),
         }
     }
 
@@ -53,6 +57,11 @@ impl Relay {
         self.listening
             .load(Ordering::Acquire)
             .then(|| self.generation.load(Ordering::Acquire))
+    }
+
+    /// Waits for the next generation that is heard, or one that was heard since the last wait. For one waiter.
+    pub async fn next_generation(&self) {
+        self.heard.notified().await;
     }
 
     /// Asks the registrar through the relay, which reads nothing of it. A call that came back because the registrar has
@@ -162,6 +171,7 @@ impl Relay {
                 Ok(HostEvent::Answer { id, device, blob }) => self.waiting.deliver(id, (device, blob)),
                 Ok(HostEvent::Roster { generation }) => {
                     self.generation.store(generation, Ordering::Release);
+                    self.heard.notify_one();
                     if !self.listening.swap(true, Ordering::AcqRel) {
                         tracing::info!("connected to the relay at {}", self.url);
                     }

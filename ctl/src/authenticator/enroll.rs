@@ -180,7 +180,9 @@ fn state(reply: Reply) -> Done<EnrolmentState> {
         | Reply::LinkOpen { .. }
         | Reply::MyDevices { .. }
         | Reply::Left
-        | Reply::DeviceCertified { .. } => Err(Failure::Refused(
+        | Reply::DeviceCertified { .. }
+        | Reply::Revocations(_)
+        | Reply::Reported { .. } => Err(Failure::Refused(
             "the registrar replied to something else; nothing was registered".into(),
         )),
     }

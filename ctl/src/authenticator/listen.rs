@@ -3,6 +3,7 @@
 use super::desk::{Answer, Desk, Input, Output};
 use super::draw::named;
 use super::events::{Caller, Heard, boot_now};
+use super::revocations::Revocations;
 use super::store::Registration;
 use super::{DirArg, renew};
 use crate::failure::{Done, Failure};
@@ -55,6 +56,10 @@ impl Listen {
             registration.device.claims().device_id,
             &gateway,
         );
+        let revocations = Revocations::open(&dir, registration.trust());
+        if let Err(why) = revocations.fetch(&registration, &gateway).await {
+            eprintln!("The revocation list could not be asked for: {why}. Trying again …");
+        }
         let (sender, heard) = mpsc::channel(64);
         let session = Session {
             args: self,
@@ -62,6 +67,7 @@ impl Listen {
             gateway: &gateway,
             caller: &caller,
             trust: registration.trust(),
+            revocations: &revocations,
             charset: Charset::of_locale(),
             desk: Desk::new(Charset::of_locale()),
             lines: terminal::lines(),
@@ -69,6 +75,7 @@ impl Listen {
         };
         tokio::select! {
             done = session.run(heard) => done,
+            () = revocations.look_after(&registration, &gateway) => Ok(()),
             // If it ends, it has said why, and the session acts on that.
             () = async { caller.hear(sender.clone()).await; std::future::pending().await } => Ok(()),
             () = renew::look_after(&dir, &gateway, sender.clone()) => Ok(()),
@@ -82,6 +89,7 @@ struct Session<'a> {
     gateway: &'a Gateway,
     caller: &'a Caller<'a>,
     trust: Trust,
+    revocations: &'a Revocations,
     charset: Charset,
     desk: Desk,
     lines: mpsc::Receiver<Zeroizing<String>>,
@@ -157,11 +165,13 @@ impl Session<'_> {
                 if moved {
                     self.remark("The registrar's roots have changed; those before have signed the new ones.");
                 }
+                self.revocations.believe(trust.clone());
                 self.trust = trust;
             }
             Heard::Event(DeviceEvent::Withdrawn { id, why }) => {
                 return Ok(self.desk.step(boot_now(), Input::Withdrawn(id, why)));
             }
+            Heard::Event(DeviceEvent::Revocations {}) => self.revocations.there_is_news(),
             Heard::Event(DeviceEvent::Devices {}) => self.remark(
                 "The list of your devices has changed; `assentctl authenticator devices` shows it. If that was not you, tell your administrator.",
             ),
@@ -193,6 +203,9 @@ impl Session<'_> {
             seal::open(&self.registration.keys.kem, Purpose::Request, &context, blob).map_err(|e| e.to_string())?;
         let request =
             request::verify(&envelope, id, expiry, &self.trust, UnixTime::now()).map_err(|e| e.to_string())?;
+        if let Some(why) = self.revocations.refuses(&request.host, UnixTime::now()) {
+            return Err(why);
+        }
         if !device.identities.contains(&request.statement.identity) {
             return Err(format!(
                 "it asks for {}, who is not approved for here",

@@ -9,6 +9,7 @@ mod events;
 mod link;
 mod listen;
 mod renew;
+mod revocations;
 mod show;
 mod store;
 mod wrap;

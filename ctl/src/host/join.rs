@@ -136,7 +136,9 @@ impl Join {
             | Reply::LinkOpen { .. }
             | Reply::MyDevices { .. }
             | Reply::Left
-            | Reply::DeviceCertified { .. } => {
+            | Reply::DeviceCertified { .. }
+            | Reply::Revocations(_)
+            | Reply::Reported { .. } => {
                 return Err(Failure::Refused(
                     "the registrar replied to something else; nothing was written".into(),
                 ));

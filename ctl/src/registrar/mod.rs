@@ -5,10 +5,13 @@ mod flow;
 mod place;
 mod roots;
 
+use crate::admin_client::Socket;
 use crate::failure::{Done, Failure};
 use crate::files::Owner;
+use crate::report::{readable, report};
 use assent_proto::ShortText;
 use clap::{Args, Subcommand};
+use serde_json::json;
 use std::path::PathBuf;
 
 /// The registrar's keys and certificates.
@@ -26,9 +29,25 @@ pub enum Registrar {
     Link(Link),
     /// Add a further root's signature to a certificate or to a step of the roots
     Cosign(Cosign),
+    /// How the revocation list is; after a restore, raise its number
+    Revocations(Revocations),
     /// The roots themselves: the step to new ones
     #[command(subcommand)]
     Root(Root),
+}
+
+/// `registrar revocations`.
+#[derive(Debug, Args)]
+pub struct Revocations {
+    /// Raise the list's number above every one that hosts may hold: after registrar.db was restored from a backup, and what
+    /// was revoked since is revoked again
+    #[arg(long)]
+    jump: bool,
+    #[command(flatten)]
+    socket: Socket,
+    /// Report as JSON
+    #[arg(long)]
+    json: bool,
 }
 
 /// The roots themselves.
@@ -67,6 +86,27 @@ pub struct Step {
     /// Report as JSON
     #[arg(long)]
     json: bool,
+}
+
+impl Revocations {
+    async fn run(&self) -> Done {
+        let admin = self.socket.open()?;
+        if self.jump {
+            admin.post("/revocations/jump", &json!({})).await?;
+        }
+        let value = admin.get("/status").await?["registrar"]["revocations"].clone();
+        report(self.json, &value, || {
+            let mut text = readable(&value);
+            if !value["held_elsewhere"].is_null() {
+                text.push_str(
+                    "\nA host or device says to hold a newer list than this registrar ever made. If registrar.db was restored from a \
+                     backup: revoke again what was revoked since, then run this command with --jump.",
+                );
+            }
+            text
+        });
+        Ok(())
+    }
 }
 
 /// `registrar root install`.
@@ -267,6 +307,7 @@ impl Registrar {
             Self::Cosign(cosign) => roots::cosign(cosign),
             Self::Root(Root::Step(step)) => roots::step(step),
             Self::Root(Root::Install(install)) => roots::install(install),
+            Self::Revocations(revocations) => crate::wait_for(revocations.run()),
         }
     }
 }

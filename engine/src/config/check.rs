@@ -116,6 +116,7 @@ pub(super) fn check(mut sources: Vec<Source>, problems: Vec<Problem>) -> Result<
             unlisted: settings.unlisted.unwrap_or(Unlisted::Deny),
             gateway: settings.gateway,
             log: settings.log,
+            alert_hook: settings.alert_hook,
             paths: settings.paths,
             known_networks: settings.known_networks,
             location: settings.location,
@@ -211,11 +212,17 @@ fn warn_of_hidden(checker: &mut Checker, policies: &[Policy], places: &[Place], 
     }
 }
 
+/// Seconds after which a revocation list is too old to push by, where nothing is said: 7 days.
+const REVOCATION_AGE: u64 = 7 * 86_400;
+/// Between two days (a list of yesterday is no alarm) and the life of a device's certificate.
+const REVOCATION_AGES: std::ops::RangeInclusive<u64> = 2 * 86_400..=90 * 86_400;
+
 /// What stands outside the lists; a later file replaces an earlier one's.
 struct Settings {
     unlisted: Option<Unlisted>,
     gateway: Option<Gateway>,
     log: Log,
+    alert_hook: Option<PathBuf>,
     paths: Paths,
     known_networks: Vec<KnownNetwork>,
     location: Option<PathBuf>,
@@ -230,9 +237,11 @@ impl Default for Settings {
                 syslog: "/dev/log".into(),
                 audit_file: "/var/lib/assent/audit.jsonl".into(),
             },
+            alert_hook: None,
             paths: Paths {
                 state_dir: "/var/lib/assent".into(),
                 trust_dir: "/etc/assent/trust.d".into(),
+                revoked_dir: "/etc/assent/revoked.d".into(),
             },
             known_networks: Vec::new(),
             location: None,
@@ -259,18 +268,45 @@ impl Settings {
                     "use https://…; plain http:// is allowed for 127.0.0.1 and [::1] alone",
                 );
             }
+            let age = gateway.revocation_max_age_seconds.unwrap_or(REVOCATION_AGE);
+            if !REVOCATION_AGES.contains(&age) {
+                checker.problem(
+                    &place,
+                    format!("revocation_max_age_seconds = {age} is out of bounds"),
+                    format!(
+                        "a new list is made each day: write {} to {}",
+                        REVOCATION_AGES.start(),
+                        REVOCATION_AGES.end()
+                    ),
+                );
+            }
             self.gateway = Some(Gateway {
                 url,
                 ca_file: gateway.ca_file,
+                revocation_max_age: age,
             });
         }
         if let Some(log) = source.raw.log.take() {
             replace(&mut self.log.syslog, log.syslog);
             replace(&mut self.log.audit_file, log.audit_file);
         }
+        if let Some(alerts) = source.raw.alerts.take() {
+            let place = source.place(&alerts);
+            if let Some(hook) = alerts.into_inner().hook {
+                if !hook.is_absolute() {
+                    checker.problem(
+                        &place,
+                        format!("the alert hook {} is no absolute path", hook.display()),
+                        "it is run without a shell and without PATH: write it from / on, without arguments",
+                    );
+                }
+                self.alert_hook = Some(hook);
+            }
+        }
         if let Some(paths) = source.raw.paths.take() {
             replace(&mut self.paths.state_dir, paths.state_dir);
             replace(&mut self.paths.trust_dir, paths.trust_dir);
+            replace(&mut self.paths.revoked_dir, paths.revoked_dir);
         }
         if let Some(networks) = source.raw.known_networks.take() {
             let place = source.place(&networks);

@@ -78,6 +78,12 @@ pub static SECTIONS: &[Section] = &[
                 "the system's authorities",
                 "PEM; replaces the system's",
             ),
+            key(
+                "revocation_max_age_seconds",
+                "seconds, 172,800 to 7,776,000",
+                "604,800 (7 days)",
+                "how old the revocation list may be; with an older one, or none, no push is sent",
+            ),
         ],
     },
     Section {
@@ -95,6 +101,18 @@ pub static SECTIONS: &[Section] = &[
         ],
     },
     Section {
+        name: "alerts",
+        many: false,
+        about: "Who hears at once when somebody answers \"not me\". syslog and D-Bus hear of it in any case.",
+        keys: &[key(
+            "hook",
+            "absolute path",
+            "none",
+            "a program, root's own: it is run without a shell and arguments, with an empty environment, for at most 10 seconds, \
+             and reads one line of JSON from its standard input; see [Trouble](../troubleshooting.md)",
+        )],
+    },
+    Section {
         name: "paths",
         many: false,
         about: "Where files are.",
@@ -106,6 +124,12 @@ pub static SECTIONS: &[Section] = &[
                 "`host.key`, `host.jws`, `issuer.jws`",
             ),
             key("trust_dir", "path", "`/etc/assent/trust.d`", "pinned roots, `*.pub`"),
+            key(
+                "revoked_dir",
+                "path",
+                "`/etc/assent/revoked.d`",
+                "device ids, host ids and serials that you revoke by hand, one a line; see [Trouble](../troubleshooting.md)",
+            ),
         ],
     },
     Section {

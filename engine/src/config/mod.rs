@@ -40,6 +40,8 @@ pub struct Config {
     pub gateway: Option<Gateway>,
     /// Where decisions are recorded.
     pub log: Log,
+    /// The program that hears of "not me".
+    pub alert_hook: Option<PathBuf>,
     /// Where files are.
     pub paths: Paths,
     /// Networks that have a name, and count as known sources.
@@ -82,6 +84,8 @@ pub struct Gateway {
     pub url: String,
     /// The certificate authorities that vouch for it, in PEM, instead of the system's.
     pub ca_file: Option<PathBuf>,
+    /// Seconds after which a revocation list is too old to push by.
+    pub revocation_max_age: u64,
 }
 
 /// Where decisions are recorded.
@@ -100,6 +104,8 @@ pub struct Paths {
     pub state_dir: PathBuf,
     /// Pinned roots, `*.pub`.
     pub trust_dir: PathBuf,
+    /// What the admin revokes by hand.
+    pub revoked_dir: PathBuf,
 }
 
 /// An authentication profile.

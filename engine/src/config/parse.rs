@@ -6,8 +6,8 @@ use super::Problem;
 use super::files::line_of;
 use super::keys;
 use super::raw::{
-    LeftOut, RawApplication, RawAuthProfile, RawAuthProfiles, RawCodeProfile, RawFile, RawGateway, RawKnownNetworks,
-    RawLocation, RawLog, RawPaths, RawPolicy, RawPushProfile,
+    LeftOut, RawAlerts, RawApplication, RawAuthProfile, RawAuthProfiles, RawCodeProfile, RawFile, RawGateway,
+    RawKnownNetworks, RawLocation, RawLog, RawPaths, RawPolicy, RawPushProfile,
 };
 use crate::directory::local;
 use serde::Deserialize as _;
@@ -202,6 +202,7 @@ fn read(section: &str, value: Spanned<DeValue>) -> Result<(), toml::de::Error> {
     match section {
         "gateway" => RawGateway::deserialize(value).map(drop),
         "log" => RawLog::deserialize(value).map(drop),
+        "alerts" => RawAlerts::deserialize(value).map(drop),
         "paths" => RawPaths::deserialize(value).map(drop),
         "known_networks" => RawKnownNetworks::deserialize(value).map(drop),
         "location" => RawLocation::deserialize(value).map(drop),

@@ -11,6 +11,7 @@ pub(super) struct RawFile {
     pub unlisted: Option<Spanned<String>>,
     pub gateway: Option<Spanned<RawGateway>>,
     pub log: Option<RawLog>,
+    pub alerts: Option<Spanned<RawAlerts>>,
     pub paths: Option<RawPaths>,
     pub known_networks: Option<Spanned<RawKnownNetworks>>,
     pub location: Option<Spanned<RawLocation>>,
@@ -67,6 +68,7 @@ impl RawFile {
 pub(super) struct RawGateway {
     pub url: String,
     pub ca_file: Option<PathBuf>,
+    pub revocation_max_age_seconds: Option<u64>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -78,9 +80,17 @@ pub(super) struct RawLog {
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
+pub(super) struct RawAlerts {
+    pub hook: Option<PathBuf>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(clippy::struct_field_names)] // the keys' own names
 pub(super) struct RawPaths {
     pub state_dir: Option<PathBuf>,
     pub trust_dir: Option<PathBuf>,
+    pub revoked_dir: Option<PathBuf>,
 }
 
 /// Networks by the name that the admin gives.

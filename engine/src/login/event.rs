@@ -105,6 +105,10 @@ pub enum DeviceSearch {
     Found(Vec<Device>),
     /// The registrar did not answer.
     Unreachable(String),
+    /// The person's requests are frozen, from everywhere or from where this login comes from: "not me" was said.
+    Frozen,
+    /// The revocation list is too old to go by, or there is none.
+    RevocationsStale(String),
 }
 
 /// What the agent remembers that bears on a push.
@@ -314,6 +318,10 @@ pub enum Cause {
     RunsNothing,
     /// The relay or the registrar could not be asked.
     GatewayUnreachable(String),
+    /// The person's requests are frozen.
+    Frozen,
+    /// It is not known which devices are revoked.
+    RevocationsStale(String),
     /// The device's answer.
     Refused(Refusal),
     /// Nobody answered.

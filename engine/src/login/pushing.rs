@@ -99,6 +99,8 @@ impl Login {
             DeviceSearch::Found(devices) if devices.is_empty() => return self.deny(Cause::NoDevice),
             DeviceSearch::Found(devices) => devices,
             DeviceSearch::Unreachable(why) => return self.deny(Cause::GatewayUnreachable(why)),
+            DeviceSearch::Frozen => return self.deny(Cause::Frozen),
+            DeviceSearch::RevocationsStale(why) => return self.deny(Cause::RevocationsStale(why)),
         };
         let id = self.facts.login.as_str();
         let digits = self.digits(method);

@@ -59,6 +59,8 @@ impl Login {
                 )
             }
             Event::Devices(DeviceSearch::Unreachable(why)) => json!({"unreachable": why}),
+            Event::Devices(DeviceSearch::Frozen) => json!("frozen"),
+            Event::Devices(DeviceSearch::RevocationsStale(why)) => json!({"revocations_too_old": why}),
             Event::PushFailed(why) | Event::Internal(why) => json!(why),
             Event::PushIgnored { why, last } => json!({"why": why.to_string(), "last": last}),
             Event::PushRefused(refusal) => json!(refusal.to_string()),

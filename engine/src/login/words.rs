@@ -40,6 +40,8 @@ impl Cause {
             Self::CannotShow => "number_cannot_be_shown",
             Self::PromptLeft => "prompt_left",
             Self::GatewayUnreachable(_) => "gateway_unreachable",
+            Self::Frozen => "frozen",
+            Self::RevocationsStale(_) => "revocations_too_old",
             Self::Refused(refusal) => match refusal {
                 assent_proto::verdict::Refusal::Denied => "denied_on_device",
                 assent_proto::verdict::Refusal::Reported => "reported_not_me",
@@ -84,6 +86,12 @@ impl Cause {
             Self::Deadline => "The login took too long.",
             Self::Internal(_) => "Assent failed; the server's log says why.",
             Self::DirectoryUnreachable(_) | Self::CannotTell(_) => "The directory cannot be reached.",
+            Self::Frozen if open => {
+                "Your requests are frozen: one of your devices said \"not me\". Lift that at the Register Panel, or ask your administrator."
+            }
+            Self::RevocationsStale(_) if open => {
+                "No request was sent: this server does not know which devices are revoked. Ask your administrator."
+            }
             Self::MethodMissing(_) if open => "The method that you need is not there yet. Ask your administrator.",
             Self::NotTheCaller if open => "You are not who logged in here. Log in by yourself.",
             Self::NoDevice if open => "No device is registered for you. Ask your administrator to enrol you.",
@@ -108,6 +116,8 @@ impl Cause {
             | Self::NotTheCaller
             | Self::NoDevice
             | Self::Barred(_)
+            | Self::Frozen
+            | Self::RevocationsStale(_)
             | Self::Gone => "Access denied.",
         }
     }
@@ -118,6 +128,7 @@ impl Cause {
             Self::DirectoryUnreachable(why)
             | Self::CannotTell(why)
             | Self::GatewayUnreachable(why)
+            | Self::RevocationsStale(why)
             | Self::Internal(why) => Some(why),
             Self::MethodMissing(method) => Some(method),
             _ => None,

@@ -1,4 +1,8 @@
 DROP TABLE log;
+DROP TABLE revocation_list;
+DROP TABLE report;
+DROP TABLE freeze;
+DROP TABLE certificate;
 DROP TABLE nonce;
 DROP TABLE link;
 DROP TABLE enrolment_identity;

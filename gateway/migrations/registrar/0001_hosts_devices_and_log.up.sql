@@ -101,6 +101,48 @@ CREATE TABLE nonce (
     PRIMARY KEY (key_id, n)
 ) STRICT, WITHOUT ROWID;
 
+-- Every certificate that may still live: which serials a revocation lists.
+CREATE TABLE certificate (
+    serial  BLOB PRIMARY KEY,
+    -- The host or device.
+    subject BLOB NOT NULL,
+    exp     INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX certificate_subject ON certificate (subject);
+
+-- Whose pushes are frozen.
+CREATE TABLE freeze (
+    salt   BLOB PRIMARY KEY,
+    realm  TEXT NOT NULL,
+    id     TEXT NOT NULL,
+    -- The source as JSON text; NULL: every source.
+    origin TEXT,
+    since  INTEGER NOT NULL,
+    until  INTEGER NOT NULL,
+    device BLOB NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX freeze_identity ON freeze (realm, id);
+
+-- Reports that were taken: each counts once.
+CREATE TABLE report (
+    -- SHA-256 of the request.
+    request BLOB PRIMARY KEY,
+    seq     INTEGER NOT NULL,
+    until   INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- The newest revocation list; its number only grows.
+CREATE TABLE revocation_list (
+    one      INTEGER PRIMARY KEY CHECK (one = 1),
+    seq      INTEGER NOT NULL,
+    document TEXT NOT NULL,
+    issuer   TEXT NOT NULL
+) STRICT;
+CREATE TRIGGER revocation_list_only_grows BEFORE UPDATE ON revocation_list WHEN NEW.seq <= OLD.seq
+    BEGIN SELECT RAISE(ABORT, 'the revocation list only grows'); END;
+CREATE TRIGGER revocation_list_stays BEFORE DELETE ON revocation_list
+    BEGIN SELECT RAISE(ABORT, 'the revocation list only grows'); END;
+
 -- Everything that was ever issued or revoked. Each row's hash covers the one before it.
 CREATE TABLE log (
     idx      INTEGER PRIMARY KEY,

@@ -1,6 +1,7 @@
 //! What an admin of the gateway may ask of the registrar.
 
 use super::notice::Change;
+use super::revocations::ListStatus;
 use super::{News, Registrar};
 use crate::clock;
 use crate::store::log::{self, Chain, Entry};
@@ -78,6 +79,8 @@ pub struct Status {
     pub warnings: Vec<String>,
     /// How often devices were added or removed.
     pub generation: u64,
+    /// The revocation list.
+    pub revocations: Option<ListStatus>,
 }
 
 /// An issuing key, for people.
@@ -154,9 +157,9 @@ impl Registrar {
         record(&mut tx, "device", id, now.0).await?;
         let mut news = News {
             closed: vec![id],
-            generation: Some(rows::next_generation(&mut tx).await?),
             ..News::default()
         };
+        self.next_list(&mut tx, &mut news, now).await?;
         if let Some(device) = rows::device(&mut tx, id).await? {
             let identities = rows::identities(&mut tx, id).await?.into_iter();
             let owner = DeviceOwner {
@@ -175,7 +178,7 @@ impl Registrar {
         Ok(true)
     }
 
-    /// Revokes a host: its mailbox is closed and its calls are refused.
+    /// Revokes a host: its mailbox is closed, its calls are refused, and devices draw nothing of it any more.
     pub async fn revoke_host(&self, id: Id) -> Result<bool, StoreError> {
         let turn = self.turn.lock().await;
         let mut tx = self.begin().await?;
@@ -187,10 +190,11 @@ impl Registrar {
             return Ok(false);
         }
         record(&mut tx, "host", id, now.0).await?;
-        let news = News {
+        let mut news = News {
             closed: vec![id],
             ..News::default()
         };
+        self.next_list(&mut tx, &mut news, now).await?;
         self.finish(tx, news, turn).await?;
         tracing::info!(host = %id, "a host was revoked");
         Ok(true)
@@ -223,6 +227,7 @@ impl Registrar {
             roots_version: keys.roots.current().version(),
             warnings: keys.ending(&self.state_dir, now).into_iter().collect(),
             generation: rows::generation(&mut conn).await?,
+            revocations: self.list_status(),
         })
     }
 }

@@ -270,6 +270,7 @@ impl Registrar {
                 let identities = &one.owner.identities;
                 self.reports.refused(one.purpose, identities, why, clock::boot_now());
                 if matches!(why, Refusal::Reported) {
+                    self.freeze_reported(&one.owner, device).await?;
                     // Nobody who listens is no error.
                     let _ = self
                         .notices

@@ -85,6 +85,14 @@ impl Carrier {
         }
     }
 
+    /// Tells every listening device that there is a newer revocation list.
+    pub(super) fn tell_all_devices(&self) {
+        match self {
+            Self::Here(relay) => relay.tell_all_devices(),
+            Self::Apart(link) => link.order(Order::Revocations),
+        }
+    }
+
     /// Sends a push of the registrar's own mailbox `host`.
     pub(super) async fn push_of(&self, host: Id, push: Push) -> Result<(), Error> {
         match self {

@@ -64,6 +64,7 @@ impl Registrar {
             }
             _ if ended => return Ok(unknown()),
             DeviceWant::Devices => {}
+            DeviceWant::Revocations(want) => return Ok(self.list_part(known.id, want)),
             DeviceWant::Rename { label } => {
                 if !fits(&label) {
                     return Ok(refuse(Refused::Malformed, "a label has between 1 and 128 bytes"));
@@ -114,7 +115,7 @@ impl Registrar {
         rows::mark_left(conn, device).await?;
         super::admin::record(conn, "device", device, now.0).await?;
         news.closed.push(device);
-        news.generation = Some(rows::next_generation(conn).await?);
+        self.next_list(conn, news, now).await?;
         let label = ShortText::cut(label.unwrap_or_default());
         news.change(Change::Removed, owner, Some(device), &label);
         tracing::info!(%device, name = ?owner.name, "a device was removed by its user");

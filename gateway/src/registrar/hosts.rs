@@ -111,6 +111,7 @@ impl Registrar {
                 owner,
                 ttl,
             } => self.open_link(conn, host_id, (token_id, secret), owner, ttl, now).await,
+            HostWant::Revocations(want) => Ok(self.list_part(host_id, want)),
         }
     }
 

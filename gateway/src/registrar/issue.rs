@@ -5,6 +5,7 @@ use super::{News, Registrar, random_id, refuse};
 use crate::store::log::{self, Entry};
 use crate::store::registrar as rows;
 use crate::store::relay::{Kind, Mailbox};
+use crate::store::revocations as lists;
 use crate::store::{SqliteConnection, StoreError};
 use assent_proto::Id;
 use assent_proto::cert::{
@@ -47,6 +48,7 @@ impl Registrar {
         };
         log::append(conn, issuance.log_index, now, Entry::Host, host.document()).await?;
         rows::put_host(conn, host.claims(), host.document()).await?;
+        lists::put_certificate(conn, host_id, issuance.serial, host.claims().exp).await?;
         news.opened.push(Mailbox {
             id: host_id,
             kind: Kind::Host,
@@ -79,6 +81,7 @@ impl Registrar {
         };
         log::append(conn, issuance.log_index, now, Entry::Device, device.document()).await?;
         rows::put_device(conn, device.claims(), device.document()).await?;
+        lists::put_certificate(conn, id, issuance.serial, device.claims().exp).await?;
         news.opened.push(Mailbox {
             id,
             kind: Kind::Device,
@@ -120,6 +123,7 @@ impl Registrar {
         let claims = renewed.claims();
         log::append(conn, issuance.log_index, now, Entry::Host, renewed.document()).await?;
         rows::put_host(conn, claims, renewed.document()).await?;
+        lists::put_certificate(conn, claims.host_id, claims.serial, claims.exp).await?;
         news.opened.push(Mailbox {
             id: claims.host_id,
             kind: Kind::Host,
@@ -160,6 +164,7 @@ impl Registrar {
         let claims = renewed.claims();
         log::append(conn, issuance.log_index, now, Entry::Device, renewed.document()).await?;
         rows::renew_device(conn, claims, renewed.document()).await?;
+        lists::put_certificate(conn, claims.device_id, claims.serial, claims.exp).await?;
         news.opened.push(Mailbox {
             id: claims.device_id,
             kind: Kind::Device,

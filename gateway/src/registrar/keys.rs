@@ -40,6 +40,10 @@ pub struct IssuingKeys {
     pub roots: Lineage,
 }
 
+fn under(roots: &Lineage) -> Trust {
+    Trust::of(roots.sets().iter().rev().cloned().collect())
+}
+
 impl IssuingKeys {
     /// Reads and checks every issuing key, `root.pub` and `roots.jws`.
     pub fn load(state_dir: &Path) -> anyhow::Result<Self> {
@@ -65,8 +69,7 @@ impl IssuingKeys {
         let root = VerifyingKey::from_pem(&keyfile::read_public(&root_file)?)
             .with_context(|| root_file.display().to_string())?;
         let roots = lineage(state_dir, &root)?;
-        // Under whatever roots there were: who pinned an older set still verifies what that set signed.
-        let trust = Trust::of(roots.sets().iter().rev().cloned().collect());
+        let trust = under(&roots);
         let mut all = Vec::new();
         for files in pairs(state_dir)? {
             all.push(load_pair(files, &trust)?);
@@ -106,6 +109,11 @@ impl IssuingKeys {
             );
         }
         Ok(keys)
+    }
+
+    /// Every set of roots that there was: who pinned an older one still verifies what that one signed.
+    pub fn trust(&self) -> Trust {
+        under(&self.roots)
     }
 
     /// The one that signs: the newest.

@@ -12,6 +12,7 @@ pub mod carrier;
 pub mod counter;
 mod device_calls;
 mod enrolments;
+pub mod freezes;
 mod hosts;
 mod issue;
 pub mod keys;
@@ -19,6 +20,7 @@ pub mod link;
 pub mod notice;
 mod own_host;
 mod reports;
+pub mod revocations;
 pub mod self_service;
 
 use crate::clock;
@@ -29,18 +31,21 @@ use crate::store::enrolments as enrolments_store;
 use crate::store::log::{self, Chain};
 use crate::store::registrar as rows;
 use crate::store::relay::{Kind, Mailbox};
+use crate::store::revocations as lists;
 use crate::store::{self, Durability, SqliteConnection, SqlitePool, StoreError};
 use approvals::{Approvals, Wish};
 use assent_proto::cert::{DAY, Host, Identity};
 use assent_proto::keys::{KeyId, KeyPair};
 use assent_proto::registrar::{Ask, Refused, Reply, Sealed, receive};
 use assent_proto::relay::TrustInfo;
+use assent_proto::revocation::Revocations;
 use assent_proto::time::{BootTime, SKEW, UnixTime};
 use assent_proto::{Id, ShortText};
 use carrier::Carrier;
 use keys::IssuingKeys;
 use notice::Notice;
 use reports::Reports;
+use revocations::List;
 use self_service::Rules;
 use sqlx::{Sqlite, Transaction};
 use std::path::{Path, PathBuf};
@@ -66,6 +71,7 @@ pub struct Registrar {
     own_host: RwLock<Option<Host>>,
     approvals: Approvals,
     reports: Reports,
+    list: List,
     notices: broadcast::Sender<Notice>,
     /// What it remembers of reports began then.
     began: BootTime,
@@ -82,6 +88,10 @@ struct News {
     notices: Vec<Notice>,
     /// Whose list of devices has changed in another way.
     changed: Vec<Identity>,
+    /// A new revocation list.
+    list: Option<Arc<Revocations>>,
+    /// Whether every device is told of it.
+    tell_devices: bool,
 }
 
 impl Registrar {
@@ -109,6 +119,7 @@ impl Registrar {
             own_host: RwLock::new(None),
             approvals: Approvals::default(),
             reports: Reports::default(),
+            list: List::default(),
             notices: broadcast::channel(notice::BACKLOG).0,
             began: clock::boot_now(),
         };
@@ -130,6 +141,7 @@ impl Registrar {
         let mut news = News::default();
         let host = self.certify_itself(&mut tx, &mut news, now).await?;
         *self.own_host.write().unwrap_or_else(PoisonError::into_inner) = host;
+        self.keep_list(&mut tx, &mut news, now).await?;
         self.finish(tx, news, turn).await?;
         let _turn = self.turn.lock().await;
         let mut conn = self.pool.acquire().await?;
@@ -248,6 +260,7 @@ impl Registrar {
             Ask::EnrolDevice(enrolment) => Self::enrol_device(&mut tx, enrolment, now).await?,
             Ask::Device { signed } => Self::device_asks(&mut tx, signed, now).await?,
             Ask::DeviceCall { signed } => self.device_calls(&mut tx, &mut news, signed, now).await?,
+            Ask::Report { request, answer } => self.take_report(&mut tx, &mut news, (request, answer), now).await?,
         };
         self.finish(tx, news, turn).await?;
         Ok(reply)
@@ -265,6 +278,9 @@ impl Registrar {
         turn: MutexGuard<'_, ()>,
     ) -> Result<(), StoreError> {
         tx.commit().await?;
+        if let Some(list) = news.list.take() {
+            self.list.put(list);
+        }
         let wish = news.wish.take();
         let mut changed = std::mem::take(&mut news.changed);
         for notice in std::mem::take(&mut news.notices) {
@@ -292,6 +308,9 @@ impl Registrar {
         if let Some(generation) = news.generation {
             self.relay.set_generation(generation);
         }
+        if news.tell_devices {
+            self.relay.tell_all_devices();
+        }
         Ok(())
     }
 
@@ -314,6 +333,7 @@ impl Registrar {
             let _turn = self.turn.lock().await;
             let mut conn = self.pool.acquire().await?;
             rows::forget_old(&mut conn, now, UnixTime(now.0.saturating_sub(DAY))).await?;
+            lists::forget_old(&mut conn, UnixTime(now.0.saturating_sub(DAY))).await?;
         }
         self.check_log().await?;
         self.start().await

@@ -5,6 +5,7 @@ use super::{News, Registrar};
 use assent_proto::cert::{DeviceOwner, Identity};
 use assent_proto::{Id, ShortText};
 use serde::Serialize;
+use std::net::IpAddr;
 use tokio::sync::broadcast;
 
 /// Notices that a slow subscriber may be behind.
@@ -18,7 +19,7 @@ pub enum Change {
     Added,
     /// It was removed.
     Removed,
-    /// Somebody asked for a change in its user's name, and a device of theirs said "not me".
+    /// Somebody asked for a change or logged in in its user's name, and a device of theirs said "not me".
     Reported,
 }
 
@@ -35,6 +36,23 @@ pub struct Notice {
     pub device: Option<Id>,
     /// What the user calls it.
     pub label: ShortText,
+    /// The login that was reported, where it was one.
+    pub login: Option<ReportedLogin>,
+}
+
+/// A login to which a device said "not me", by its host's word.
+#[derive(Debug, Clone, Serialize)]
+pub struct ReportedLogin {
+    /// The host's certified name.
+    pub host: ShortText,
+    /// The login's short id.
+    pub login: ShortText,
+    /// The PAM service.
+    pub service: ShortText,
+    /// The user name at the application.
+    pub user: ShortText,
+    /// The client's address; absent: on the host itself.
+    pub source: Option<IpAddr>,
 }
 
 impl News {
@@ -53,6 +71,7 @@ impl Notice {
             identities: owner.identities.clone(),
             device,
             label: label.clone(),
+            login: None,
         }
     }
 }

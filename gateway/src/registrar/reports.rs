@@ -1,5 +1,5 @@
-//! "Not me": whose device reported that somebody else acts in their name. Their sessions at the panel end, and for a
-//! while nobody changes their devices there. In memory alone, as sessions are.
+//! "Not me": whose device reported that somebody else acts in their name: their sessions at the panel end. In memory alone,
+//! as sessions are; what is frozen by it stands in the data base ([`super::freezes`]).
 
 use super::{Registrar, approvals::Purpose};
 use assent_proto::cert::Identity;
@@ -9,8 +9,6 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// How long nobody changes a reported person's devices at the panel.
-pub const FREEZE: Duration = Duration::from_secs(600);
 /// Longer than any session lives.
 const REMEMBERED: Duration = Duration::from_secs(24 * 3600);
 /// Refusals that are remembered, for whoever asks how it ended.
@@ -52,12 +50,19 @@ impl Reports {
             state.refusals.truncate(REFUSALS - 1);
             state.refusals.push_front((token_id, said));
         }
+        drop(state);
         if said == Said::Reported {
-            state.reported.retain(|_, at| now < at.plus(REMEMBERED));
-            state
-                .reported
-                .extend(identities.iter().map(|identity| (identity.clone(), now)));
+            self.reported(identities, now);
         }
+    }
+
+    /// A device said "not me" in these people's name.
+    pub(super) fn reported(&self, identities: &[Identity], now: BootTime) {
+        let mut state = self.lock();
+        state.reported.retain(|_, at| now < at.plus(REMEMBERED));
+        state
+            .reported
+            .extend(identities.iter().map(|identity| (identity.clone(), now)));
     }
 }
 
@@ -70,11 +75,6 @@ impl Registrar {
             .filter_map(|identity| state.reported.get(identity))
             .max()
             .copied()
-    }
-
-    /// Whether nobody may change these people's devices at the panel now.
-    pub(super) fn is_frozen(&self, identities: &[Identity], now: BootTime) -> bool {
-        self.reported_at(identities).is_some_and(|at| now < at.plus(FREEZE))
     }
 
     /// What a device said to an enrolment that is over.

@@ -237,7 +237,7 @@ impl Registrar {
         proof: Proof,
         now: UnixTime,
     ) -> Result<MayEnrol, StoreError> {
-        if self.is_frozen(&owner.identities, clock::boot_now()) {
+        if Self::frozen_until(conn, &owner.identities, now).await?.is_some() {
             return Ok(MayEnrol::No(NotEnrolling::Frozen));
         }
         let devices = rows::active_of(conn, &owner.identities, now).await?.len();
@@ -400,7 +400,7 @@ impl Registrar {
         let Some(known) = devices.iter().find(|known| known.id == device) else {
             return Ok(Removal::Unknown);
         };
-        if self.is_frozen(&owner.identities, clock::boot_now()) {
+        if Self::frozen_until(&mut tx, &owner.identities, now).await?.is_some() {
             return Ok(Removal::Frozen);
         }
         let mut news = News::default();

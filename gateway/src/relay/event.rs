@@ -48,6 +48,11 @@ pub fn call(id: Id, sealed: Sealed) -> Option<Event> {
     text("call", None, &link::Event::Call { id, sealed })
 }
 
+/// There is a newer revocation list.
+pub fn revocations() -> Option<Event> {
+    text("revocations", None, &DeviceEvent::Revocations {})
+}
+
 /// The number in an event id of this epoch.
 pub fn seq_of(event_id: &str, epoch: &str) -> Option<i64> {
     let number = event_id.strip_prefix(epoch)?.strip_prefix('-')?;

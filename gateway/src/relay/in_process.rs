@@ -61,6 +61,13 @@ impl Relay {
         }
     }
 
+    /// Tells every listening device that there is a newer revocation list.
+    pub fn tell_all_devices(&self) {
+        if let Some(event) = event::revocations() {
+            self.bus.send_all(&event, |id| self.knows_device(id));
+        }
+    }
+
     /// Tells devices that the list of their user's devices has changed.
     pub fn tell_devices(&self, devices: impl IntoIterator<Item = Id>) {
         if let Some(event) = event::devices() {

@@ -167,6 +167,7 @@ impl Desk {
                 Order::Open(mailbox) => relay.add_mailbox(mailbox).await?,
                 Order::Close { id } => relay.remove_mailbox(id).await?,
                 Order::Generation { generation } => relay.set_generation(generation),
+                Order::Revocations => relay.tell_all_devices(),
                 Order::TellDevices { devices } => relay.tell_devices(devices),
                 Order::Push(push) => {
                     let id = push.id;

@@ -16,6 +16,10 @@ pub enum Entry {
     Device,
     /// A revocation, as JSON.
     Revocation,
+    /// A freeze or its end, as JSON.
+    Freeze,
+    /// A revocation list: its number and digest, as JSON.
+    List,
 }
 
 impl Entry {
@@ -24,6 +28,8 @@ impl Entry {
             Self::Host => "host",
             Self::Device => "device",
             Self::Revocation => "revocation",
+            Self::Freeze => "freeze",
+            Self::List => "list",
         }
     }
 }

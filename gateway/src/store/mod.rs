@@ -1,7 +1,7 @@
 //! All SQL of the gateway, and nothing but SQL: two files, so that relay and registrar can later run apart.
 //!
 //! * `relay.db` ([`relay`], [`writer`]): mailboxes, pushes, answers. Ids and sealed blobs, no names.
-//! * `registrar.db` ([`registrar`], [`enrolments`], [`links`]): hosts, devices, enrolments, the log ([`log`]).
+//! * `registrar.db` ([`registrar`], [`enrolments`], [`links`], [`revocations`]): hosts, devices, enrolments, the log ([`log`]).
 //!
 //! Durability: WAL with `synchronous=NORMAL` in `relay.db`: what was acknowledged survives a crash or `kill -9` of the
 //! process; a power cut may take the last moments, which costs a retry. `registrar.db` uses `synchronous=FULL`: a
@@ -12,6 +12,7 @@ pub mod links;
 pub mod log;
 pub mod registrar;
 pub mod relay;
+pub mod revocations;
 pub mod writer;
 
 use assent_proto::{Digest, Id};

@@ -58,7 +58,7 @@ impl Newcomer {
 pub async fn asked(gateway: &Gateway, device: &TestDevice, hears: &mut Events) -> VerifiedRequest {
     loop {
         match hears.for_device().await {
-            DeviceEvent::Devices {} | DeviceEvent::Withdrawn { .. } => {}
+            DeviceEvent::Devices {} | DeviceEvent::Revocations {} | DeviceEvent::Withdrawn { .. } => {}
             event @ DeviceEvent::Push { .. } => return device.opens(gateway, event),
         }
     }

@@ -18,6 +18,7 @@ mod pushes;
 mod real;
 mod renewal;
 mod restart;
+mod revocations;
 mod rig;
 mod secrecy;
 mod starting;

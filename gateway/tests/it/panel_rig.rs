@@ -255,7 +255,7 @@ impl TestDevice {
     pub async fn decides(&self, gateway: &Gateway, hears: &mut crate::people::Events, decision: Decision) {
         let request = loop {
             match hears.for_device().await {
-                DeviceEvent::Devices {} | DeviceEvent::Withdrawn { .. } => {}
+                DeviceEvent::Devices {} | DeviceEvent::Revocations {} | DeviceEvent::Withdrawn { .. } => {}
                 event @ DeviceEvent::Push { .. } => break self.opens(gateway, event),
             }
         };

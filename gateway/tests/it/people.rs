@@ -310,6 +310,7 @@ impl Events {
             DeviceEvent::Push { id, .. } => id,
             DeviceEvent::Withdrawn { id, .. } => panic!("{id} was withdrawn"),
             DeviceEvent::Devices {} => panic!("the list of devices has changed"),
+            DeviceEvent::Revocations {} => panic!("there is a newer revocation list"),
         }
     }
 

@@ -14,13 +14,14 @@ purge)
     for unit in $units; do
         ! command -v deb-systemd-helper >/dev/null || deb-systemd-helper purge "$unit" >/dev/null || true
     done
-    rm -f "$state/host.key" "$state/host.jws" "$state/issuer.jws" "${DPKG_ROOT:-}/etc/assent/trust.d/registrar.pub"
+    rm -f "$state/host.key" "$state/host.jws" "$state/issuer.jws" "$state/revocations.json" "$state/freezes.json" \
+        "${DPKG_ROOT:-}/etc/assent/trust.d/registrar.pub"
     if [ "${ASSENT_PURGE_STATE:-}" = yes ]; then
         rm -rf "$state"
     elif [ -d "$state" ] && ! rmdir "$state" 2>/dev/null; then
         echo "assent: kept $state, which holds the record of decisions; delete it yourself when nobody needs it." >&2
     fi
-    for directory in trust.d agentd.toml.d ''; do
+    for directory in trust.d revoked.d agentd.toml.d ''; do
         rmdir "${DPKG_ROOT:-}/etc/assent/$directory" 2>/dev/null || true
     done
     ;;

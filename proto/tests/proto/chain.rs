@@ -14,6 +14,7 @@ use assent_proto::link;
 use assent_proto::registrar::{DeviceAsk, DeviceCall, DeviceWant, HostAsk, HostJoin, HostWant};
 use assent_proto::relay::Claim;
 use assent_proto::request::{self, Command, Envelope, MAX_ARGS, RequestError, VerifiedRequest};
+use assent_proto::revocation::{RevocationClaims, Revocations};
 use assent_proto::roots::{RootClaims, RootSet};
 use assent_proto::seal::{self, Purpose};
 use assent_proto::time::UnixTime;
@@ -47,6 +48,8 @@ fn kinds(stage: &Stage) -> Vec<Kind<'_>> {
     let device_call = DeviceCall::sign(&phone.sign, stage.phone.id(), id("n"), NOW, DeviceWant::Devices).unwrap();
     let link_claim = link::Claim::sign(&host.sign, "https://relay.example.org", NOW).unwrap();
     let claim = Claim::sign(&host.sign, "https://relay.example.org", id("web01"), NOW).unwrap();
+    let list = RevocationClaims::new(1, NOW, vec![id("serial")], vec![], vec![]);
+    let list = list.sign(&stage.issuer_keys.pair.sign).unwrap();
     let kind = |typ, document: &str, signer, accepts| Kind {
         typ,
         content: payload(document),
@@ -146,6 +149,12 @@ fn kinds(stage: &Stage) -> Vec<Kind<'_>> {
             &device_call,
             "phone",
             Box::new(|d| DeviceCall::verify(d, &stage.phone.device).is_ok()),
+        ),
+        kind(
+            "assent-rev+jws",
+            &list,
+            "issuer",
+            Box::new(|d| Revocations::verify(&stage.trust, stage.issuer.document(), d).is_ok()),
         ),
         kind(
             "assent-relay-auth+jws",

@@ -21,6 +21,7 @@ use assent_proto::registrar::{
 };
 use assent_proto::relay::Claim;
 use assent_proto::request::{self, Command, Envelope, Novelty};
+use assent_proto::revocation::{Freeze, Held, Origin, RevocationClaims, Revocations, WantList};
 use assent_proto::roots::{Lineage, RootClaims, RootSet, cosign};
 use assent_proto::seal::{self, Purpose};
 use assent_proto::verdict::{PendingPush, Received, Refusal, seal_to_devices};
@@ -208,6 +209,12 @@ fn golden_documents_of_every_type() {
                     cosign(&document, &Keys::of(name).pair.sign).unwrap()
                 }),
         ),
+        ("host ask, revocations", ask(HostWant::Revocations(held()))),
+        (
+            "device call, revocations",
+            device_call(DeviceWant::Revocations(WantList { held: None, part: 0 })),
+        ),
+        ("revocations", list().sign(&stage.issuer_keys.pair.sign).unwrap()),
         ("relay claim", Claim::sign(&host.sign, RELAY, id("web01"), NOW).unwrap()),
         ("link claim", link::Claim::sign(&host.sign, RELAY, NOW).unwrap()),
     ];
@@ -221,6 +228,66 @@ fn golden_documents_of_every_type() {
         );
     }
     golden("documents", &Value::Object(out));
+}
+
+/// A list with one entry of each kind.
+fn list() -> RevocationClaims {
+    let until = NOW.plus(600);
+    let address = Origin::Network("2001:db8:1:2::7".parse().unwrap());
+    let here = Origin::Host(id("web01"));
+    let alice = crate::stage::alice();
+    RevocationClaims::new(
+        7,
+        NOW,
+        vec![id("tablet serial"), id("laptop serial")],
+        vec![id("web02")],
+        vec![
+            Freeze::new(id("salt 1"), &alice, None, until),
+            Freeze::new(id("salt 2"), &alice, Some(address), until),
+            Freeze::new(id("salt 3"), &alice, Some(here), until),
+        ],
+    )
+}
+
+fn held() -> WantList {
+    WantList {
+        held: Some(Held {
+            seq: 6,
+            digest: sha256(&[b"the list before"]),
+        }),
+        part: 1,
+    }
+}
+
+/// The digests of a freeze as documented, spelled out and not taken from the code.
+#[test]
+fn golden_freezes_are_salted_digests_with_lengths() {
+    let said = payload(&list().sign(&Stage::new().issuer_keys.pair.sign).unwrap());
+    let digest = |tag: &str, salt: &str, source: &[u8]| {
+        let (realm, name) = ("example.org", "1f0e-alice");
+        let length = |text: &str| (text.len() as u64).to_be_bytes();
+        let parts: [&[u8]; 7] = [
+            tag.as_bytes(),
+            &id(salt).0,
+            &length(realm),
+            realm.as_bytes(),
+            &length(name),
+            name.as_bytes(),
+            source,
+        ];
+        sha256(&[&parts.concat()]).encode()
+    };
+    for (at, salt) in ["salt 1", "salt 2", "salt 3"].into_iter().enumerate() {
+        assert_eq!(said["freezes"][at]["who"], digest("assent/1 freeze who", salt, &[]));
+    }
+    let network = [6, 0x20, 0x01, 0x0d, 0xb8, 0, 1, 0, 2];
+    let host = [&[0], id("web01").0.as_slice()].concat();
+    assert!(said["freezes"][0].get("at").is_none());
+    assert_eq!(
+        said["freezes"][1]["at"],
+        digest("assent/1 freeze at", "salt 2", &network)
+    );
+    assert_eq!(said["freezes"][2]["at"], digest("assent/1 freeze at", "salt 3", &host));
 }
 
 /// The stored bytes, not fresh ones, lead through the whole protocol.
@@ -255,16 +322,23 @@ fn golden_documents_are_read_by_the_public_verifiers() {
         "confirm enrolment",
         "open link",
         "renew",
+        "revocations",
     ] {
         assert!(HostAsk::verify(&compact(&format!("host ask, {name}")), &host).is_ok());
     }
     assert!(DeviceAsk::verify(&compact("device ask"), &device.claims().sign).is_ok());
-    for name in ["devices", "rename", "leave", "renew"] {
+    for name in ["devices", "rename", "leave", "renew", "revocations"] {
         assert!(DeviceCall::verify(&compact(&format!("device call, {name}")), &device).is_ok());
     }
     assert!(Claim::verify(&compact("relay claim"), &host.claims().sign, RELAY).is_ok());
     assert!(link::Claim::verify(&compact("link claim"), &host.claims().sign, RELAY).is_ok());
 
+    let list = Revocations::verify(&stage.trust, &compact("issuer"), &compact("revocations")).unwrap();
+    assert_eq!(list.seq(), 7);
+    assert!(!list.revokes_device(&device) && !list.revokes_host(&host));
+    let address = |text: &str| Origin::Network(text.parse().unwrap());
+    assert!(list.frozen(&crate::stage::alice(), address("192.0.2.1"), NOW));
+    assert!(!list.frozen(&crate::stage::alice(), address("192.0.2.1"), NOW.plus(600)));
     for (name, number, answer) in [
         ("one tap", None, "answer, approve"),
         ("every field", Some("048291"), "answer, approve with a number"),

@@ -9,6 +9,7 @@ use assent_proto::link;
 use assent_proto::registrar::{DeviceAsk, DeviceCall, DeviceWant, HostAsk, HostJoin, HostWant};
 use assent_proto::relay::Claim;
 use assent_proto::request::{self, Envelope, RequestError};
+use assent_proto::revocation::{RevocationClaims, Revocations};
 use assent_proto::verdict::{Received, Rubbish};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use p256::ecdsa::Signature;
@@ -170,6 +171,20 @@ fn slots(stage: &Stage) -> Vec<Slot<'_>> {
                 DeviceCall::verify(doc, &stage.phone.device)
                     .map(drop)
                     .map_err(|e| kind(&e))
+            }),
+        },
+        Slot {
+            typ: "assent-rev+jws",
+            keys: &stage.issuer_keys,
+            valid: RevocationClaims::new(1, NOW, vec![id("a"), id("b")], vec![id("c")], vec![])
+                .sign(&stage.issuer_keys.pair.sign)
+                .unwrap(),
+            words: "",
+            optional: &[],
+            verify: Box::new(|doc| {
+                Revocations::verify(&stage.trust, stage.issuer.document(), doc)
+                    .map(drop)
+                    .map_err(|e| cert_kind(&e))
             }),
         },
     ]
@@ -535,23 +550,28 @@ fn forms(slot: &Slot<'_>) -> Vec<Case> {
     let mut out: Vec<Case> = out.into_iter().map(|(what, doc)| (what, doc, Kind::Form)).collect();
     let keys = slot.keys;
     let fill = |to: usize| [&raw[..], &vec![b' '; to - raw.len()]].concat();
+    let (payload, whole) = limits(slot.typ);
     out.push((
-        "a payload over 16 KiB, signed".into(),
-        keys.document(slot.typ, &fill(16 * 1024 + 1)),
+        "a payload over its limit, signed".into(),
+        keys.document(slot.typ, &fill(payload + 1)),
         Kind::TooLong,
     ));
     out.push((
-        "over 24 KiB, signed".into(),
-        keys.document(slot.typ, &fill(30_000)),
+        "over the limit, signed".into(),
+        keys.document(slot.typ, &fill(whole)),
         Kind::TooLong,
     ));
-    out.push((
-        "over 24 KiB of nothing".into(),
-        ".".repeat(24 * 1024 + 1),
-        Kind::TooLong,
-    ));
-    out.push(("24 KiB of dots".into(), ".".repeat(24 * 1024), Kind::Form));
+    out.push(("over the limit of nothing".into(), ".".repeat(whole + 1), Kind::TooLong));
+    out.push(("the limit of dots".into(), ".".repeat(whole), Kind::Form));
     out
+}
+
+/// Most bytes of a type's payload and of its compact form: a revocation list alone is longer.
+fn limits(typ: &str) -> (usize, usize) {
+    match typ {
+        "assent-rev+jws" => (512 * 1024, 512 * 1024 / 3 * 4 + 1024),
+        _ => (16 * 1024, 24 * 1024),
+    }
 }
 
 /// Well signed, but no content of the type.
@@ -864,8 +884,12 @@ fn r19_the_order_of_fields_blanks_and_high_s_do_not_matter() {
             (slot.verify)(&keys.document(slot.typ, format!(" {}\n", fields.text()).as_bytes())),
             Ok(())
         );
-        let full = [&body[..], &vec![b' '; 16 * 1024 - body.len()]].concat();
-        assert_eq!((slot.verify)(&keys.document(slot.typ, &full)), Ok(()), "16 KiB");
+        let full = [&body[..], &vec![b' '; limits(slot.typ).0 - body.len()]].concat();
+        assert_eq!(
+            (slot.verify)(&keys.document(slot.typ, &full)),
+            Ok(()),
+            "as long as may be"
+        );
         for optional in slot.optional {
             assert_eq!(
                 (slot.verify)(&keys.document(slot.typ, fields.without(optional).as_bytes())),

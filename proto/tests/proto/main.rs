@@ -7,6 +7,7 @@ mod golden;
 mod jws;
 mod registrar;
 mod renewal;
+mod revocation;
 mod roots;
 mod stage;
 mod verifier;

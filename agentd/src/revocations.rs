@@ -1,0 +1,429 @@
+//! Which devices are revoked, and whose pushes are frozen: the newest list of the registrar, which never goes back (R24),
+//! freezes of this host's own ([`crate::freezes`]), and what the admin revokes by hand ([`crate::revoked_dir`]).
+//!
+//! [`Kept`] is what lasts over reloads of the configuration, in memory and in the state directory. [`Revocations`] goes by one
+//! configuration: it answers [`crate::devices`] and the logins, and its task fetches lists and hands reports over.
+
+use crate::devices::host_ask;
+use crate::files;
+use crate::freezes::{Freezes, Local, Proof};
+use crate::push::{PushError, Relay};
+use crate::revoked_dir::{self, Revoked};
+use crate::standing::Standing;
+use assent_proto::cert::{Device, Identity, Trust};
+use assent_proto::registrar::{Ask, HostWant, Refused, Reply};
+use assent_proto::revocation::{Assembly, LIST_LIFE, MAX_PARTS, Origin, Revocations as List, Step};
+use assent_proto::text::visible;
+use assent_proto::time::UnixTime;
+use serde::{Deserialize, Serialize};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+const FILE: &str = "revocations.json";
+/// Without news, the list is asked for so often.
+const EVERY: Duration = Duration::from_secs(3600);
+/// After a failure, tries come from this far apart to that far.
+const RETRY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
+/// Most calls for one list: the registrar may make newer ones in between.
+const MOST_CALLS: usize = 3 * MAX_PARTS;
+
+/// The list as it is kept: whoever reads it verifies it from the pinned root on, so it can be damaged, never changed.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    v: u8,
+    issuer: String,
+    list: String,
+}
+
+struct State {
+    list: Option<Arc<List>>,
+    freezes: Freezes,
+    /// Why the last try to fetch a list came to nothing.
+    trouble: Option<String>,
+}
+
+/// What lasts over reloads.
+pub struct Kept {
+    file: PathBuf,
+    state: Mutex<State>,
+    /// One fetch at a time.
+    fetching: tokio::sync::Mutex<()>,
+    /// There is a report to hand over.
+    reported: tokio::sync::Notify,
+}
+
+impl Kept {
+    /// Reads what a former run has kept. Does I/O.
+    pub fn open(state_dir: &Path, trust: &Trust) -> Self {
+        let file = state_dir.join(FILE);
+        Self {
+            state: Mutex::new(State {
+                list: read(&file, trust).map(Arc::new),
+                freezes: Freezes::open(state_dir),
+                trouble: None,
+            }),
+            file,
+            fetching: tokio::sync::Mutex::default(),
+            reported: tokio::sync::Notify::new(),
+        }
+    }
+
+    /// Whether it is that of `state_dir`.
+    pub fn is_of(&self, state_dir: &Path) -> bool {
+        self.file.parent() == Some(state_dir)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // Each change is one call on one of the fields.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn list(&self) -> Option<Arc<List>> {
+        self.lock().list.clone()
+    }
+
+    /// Forgets freezes that are over, or that the list holds. Does I/O.
+    fn tidy(&self, now: UnixTime) {
+        let mut state = self.lock();
+        let seq = state.list.as_ref().map(|list| list.seq());
+        state.freezes.tidy(seq, now);
+    }
+
+    /// Takes a newer list, for good: it is on the disk before it counts. Does I/O.
+    fn take(&self, list: List) -> Result<(), String> {
+        let mut state = self.lock();
+        if let Some(held) = &state.list {
+            let older = list.seq() < held.seq();
+            if older || (list.seq() == held.seq() && list.digest() != held.digest()) {
+                return Err(format!(
+                    "the registrar offers revocation list {}, and this host holds {} already: it is refused. The registrar's \
+                     data base was restored from a backup, or somebody has its keys; on the gateway, \
+                     `assentctl registrar revocations` says more",
+                    list.seq(),
+                    held.seq()
+                ));
+            }
+        }
+        let kept = File {
+            v: 1,
+            issuer: list.issuer().to_owned(),
+            list: list.document().to_owned(),
+        };
+        let written = serde_json::to_string(&kept)
+            .map_err(std::io::Error::other)
+            .and_then(|text| files::replace(&self.file, &text, 0o600));
+        if let Err(e) = written {
+            // It counts all the same: what is revoked is revoked. A restart would go back to the older list and fetch anew.
+            tracing::error!("{} cannot be written: {e}", self.file.display());
+        }
+        tracing::info!(
+            "revocation list {}: {} certificates, {} hosts, {} freezes",
+            list.seq(),
+            list.claims().serials.len(),
+            list.claims().hosts.len(),
+            list.claims().freezes.len()
+        );
+        state.list = Some(Arc::new(list));
+        Ok(())
+    }
+}
+
+/// A list that is damaged, or that no pinned root vouches for, is put aside: the registrar must be asked before the next
+/// push, and its answer is a fresh one by its own seal.
+fn read(file: &Path, trust: &Trust) -> Option<List> {
+    let text = match std::fs::read_to_string(file) {
+        Ok(text) => text,
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return None,
+        Err(e) => {
+            tracing::error!(
+                "{} cannot be read: {e}; a new list is fetched before the next push",
+                file.display()
+            );
+            return None;
+        }
+    };
+    let read = serde_json::from_str::<File>(&text)
+        .map_err(|e| e.to_string())
+        .and_then(|kept| match kept.v {
+            1 => List::verify(trust, &kept.issuer, &kept.list).map_err(|e| e.to_string()),
+            _ => Err("its version is not known here".into()),
+        });
+    match read {
+        Ok(list) => Some(list),
+        Err(why) => {
+            tracing::error!(
+                "{} is damaged or was changed ({why}); it is put aside, and a new list is fetched before the next push",
+                file.display()
+            );
+            let _ = std::fs::rename(file, file.with_extension("damaged"));
+            None
+        }
+    }
+}
+
+/// What counts for one login.
+pub enum Clearance {
+    /// A push may leave, to devices that this does not name.
+    Clear(Sieve),
+    /// No push: "not me" was said.
+    Frozen,
+    /// No push: it is not known what is revoked.
+    Unknown(String),
+}
+
+/// What is revoked, at one moment.
+pub struct Sieve {
+    list: Arc<List>,
+    by_hand: Revoked,
+}
+
+impl Sieve {
+    /// Whether a device counts no more.
+    pub fn revokes(&self, device: &Device) -> bool {
+        self.list.revokes_device(device) || self.by_hand.device(device)
+    }
+}
+
+/// Revocations, by one configuration.
+pub struct Revocations {
+    kept: Arc<Kept>,
+    relay: Arc<Relay>,
+    host: Arc<Standing>,
+    by_hand: PathBuf,
+    max_age: u64,
+}
+
+impl Revocations {
+    /// [`Self::look_after`] must run beside it.
+    pub fn new(kept: Arc<Kept>, relay: Arc<Relay>, host: Arc<Standing>, by_hand: PathBuf, max_age: u64) -> Self {
+        Self {
+            kept,
+            relay,
+            host,
+            by_hand,
+            max_age,
+        }
+    }
+
+    /// Whether a push to `identity` may leave for a login from `origin`. Without a list, or with one that is too old, the
+    /// registrar is asked first.
+    pub async fn clearance(&self, identity: &Identity, origin: Origin) -> Clearance {
+        if self.usable().is_err()
+            && let Err(why) = self.fetch().await
+        {
+            return Clearance::Unknown(why);
+        }
+        let now = UnixTime::now();
+        match self.usable() {
+            Err(why) => Clearance::Unknown(why),
+            Ok(sieve) => {
+                let here = self.kept.lock().freezes.frozen(identity, origin, now);
+                if here || sieve.list.frozen(identity, origin, now) {
+                    return Clearance::Frozen;
+                }
+                Clearance::Clear(sieve)
+            }
+        }
+    }
+
+    /// Whether a device was revoked by now. What cannot be known counts as revoked.
+    pub fn revoked(&self, device: &Device) -> bool {
+        match self.usable() {
+            Ok(sieve) => sieve.revokes(device),
+            Err(why) => {
+                tracing::error!("an answer does not count: {why}");
+                true
+            }
+        }
+    }
+
+    /// What is revoked now, if that is known and not too old.
+    fn usable(&self) -> Result<Sieve, String> {
+        let by_hand = revoked_dir::read(&self.by_hand).map_err(|e| e.to_string())?;
+        let host = self.host.now();
+        let own = host.host.claims();
+        if by_hand.names(own.host_id) || by_hand.names(own.serial) {
+            return Err(format!("this host itself is revoked in {}", self.by_hand.display()));
+        }
+        let list = self.kept.list().ok_or("there is no revocation list yet")?;
+        let age = list.age(UnixTime::now());
+        if age > self.max_age {
+            return Err(format!(
+                "revocation list {} is {} hours old, and {} are allowed; the registrar could not be asked for a newer one",
+                list.seq(),
+                age / 3600,
+                self.max_age / 3600
+            ));
+        }
+        Ok(Sieve { list, by_hand })
+    }
+
+    /// A device said "not me": freezes at once; the registrar hears of it by [`Self::look_after`]. Does I/O.
+    pub fn report(&self, local: Local) {
+        self.kept.lock().freezes.add(local);
+        self.kept.reported.notify_one();
+    }
+
+    /// Root lifts a user's freezes of this host's own; how many. Does I/O.
+    pub fn lift(&self, user: &str) -> u32 {
+        self.kept.lock().freezes.lift(user)
+    }
+
+    /// Freezes of this host's own, for the admin.
+    pub fn local_freezes(&self) -> Vec<serde_json::Value> {
+        let state = self.kept.lock();
+        let all = state.freezes.all(UnixTime::now());
+        all.map(|local| {
+            serde_json::json!({
+                "user": visible(local.user.as_str()),
+                "identity": local.identity.to_string(),
+                "source": local.origin.to_string(),
+                "since": local.at,
+                "until": local.until(),
+                "taken": local.proof.is_none(),
+            })
+        })
+        .collect()
+    }
+
+    /// For `assentctl status`.
+    pub fn status(&self) -> serde_json::Value {
+        let problem = self.usable().err();
+        let (list, trouble) = {
+            let state = self.kept.lock();
+            (state.list.clone(), state.trouble.clone())
+        };
+        let now = UnixTime::now();
+        serde_json::json!({
+            "seq": list.as_ref().map(|list| list.seq()),
+            "made": list.as_ref().map(|list| list.claims().iat),
+            "old": list.as_ref().is_none_or(|list| list.age(now) > LIST_LIFE),
+            "serials": list.as_ref().map(|list| list.claims().serials.len()),
+            "hosts": list.as_ref().map(|list| list.claims().hosts.len()),
+            "freezes": list.as_ref().map(|list| list.claims().freezes.len()),
+            "local_freezes": self.local_freezes(),
+            "problem": problem,
+            "trouble": trouble,
+        })
+    }
+
+    /// Keeps the newest list and hands reports over, until the task is aborted.
+    pub async fn look_after(self: Arc<Self>) {
+        let mut pause = RETRY.0;
+        loop {
+            let reported = self.hand_over().await;
+            let fetched = self.fetch().await;
+            self.kept.tidy(UnixTime::now());
+            self.say_if_old();
+            if reported.is_ok() && fetched.is_ok() {
+                pause = RETRY.0;
+                tokio::select! {
+                    () = self.relay.next_generation() => {}
+                    () = self.kept.reported.notified() => {}
+                    () = tokio::time::sleep(EVERY) => {}
+                }
+            } else {
+                tokio::select! {
+                    () = self.relay.next_generation() => {}
+                    () = self.kept.reported.notified() => {}
+                    () = tokio::time::sleep(pause) => {}
+                }
+                pause = (pause * 2).min(RETRY.1);
+            }
+        }
+    }
+
+    fn say_if_old(&self) {
+        let now = UnixTime::now();
+        match self.kept.list() {
+            Some(list) if list.age(now) > LIST_LIFE => tracing::warn!(
+                "revocation list {} is {} hours old; after {} no push is sent. Can the gateway be reached, and does its registrar \
+                 work?",
+                list.seq(),
+                list.age(now) / 3600,
+                self.max_age / 3600
+            ),
+            Some(_) => {}
+            None => tracing::warn!("there is no revocation list: no push is sent before the registrar has given one"),
+        }
+    }
+
+    /// Asks the registrar for a newer list than the one that is held.
+    async fn fetch(&self) -> Result<(), String> {
+        let _one = self.kept.fetching.lock().await;
+        let done = self.fetch_list().await;
+        let mut state = self.kept.lock();
+        if let Err(why) = &done
+            && state.trouble.as_ref() != Some(why)
+        {
+            tracing::warn!("no newer revocation list: {why}");
+        }
+        state.trouble = done.as_ref().err().cloned();
+        done
+    }
+
+    async fn fetch_list(&self) -> Result<(), String> {
+        let held = self.kept.list();
+        let (mut assembly, mut want) = Assembly::new(held.as_deref());
+        for _ in 0..MOST_CALLS {
+            let reply = host_ask(&self.relay, &self.host.now(), HostWant::Revocations(want)).await;
+            let part = match reply.map_err(|e| e.to_string())? {
+                Reply::Revocations(part) => part,
+                Reply::Refused { text, .. } => {
+                    return Err(format!("the registrar refuses: {}", visible(text.as_str())));
+                }
+                _ => return Err("the registrar answered something else".into()),
+            };
+            match assembly.take(part).map_err(|e| e.to_string())? {
+                Step::Ask(next) => want = next,
+                Step::Unchanged => return Ok(()),
+                Step::Whole { issuer, document } => {
+                    let list = List::verify(&self.host.now().roots.trust(), &issuer, &document)
+                        .map_err(|e| format!("the registrar's revocation list is refused: {e}"))?;
+                    return self.kept.take(list).inspect_err(|why| tracing::error!("{why}"));
+                }
+            }
+        }
+        Err("the registrar makes lists faster than they can be read".into())
+    }
+
+    /// Hands every report to the registrar that it has not taken. An error: it must be tried again.
+    async fn hand_over(&self) -> Result<(), PushError> {
+        loop {
+            let Some(proof) = self.kept.lock().freezes.untaken() else {
+                return Ok(());
+            };
+            let taken = self.hand_over_one(&proof).await.inspect_err(|e| {
+                tracing::warn!("a report was not handed to the registrar and is tried again: {e}");
+            })?;
+            self.kept.lock().freezes.taken(&proof, taken);
+        }
+    }
+
+    async fn hand_over_one(&self, proof: &Proof) -> Result<Option<u64>, PushError> {
+        let ask = Ask::Report {
+            request: proof.request.clone(),
+            answer: proof.answer.clone(),
+        };
+        match self.relay.ask(ask).await? {
+            Reply::Reported { seq } => {
+                tracing::info!("the registrar took the report: it stands in revocation list {seq}");
+                Ok(Some(seq))
+            }
+            Reply::Refused {
+                code: Refused::Internal,
+                text,
+            } => Err(PushError::Unreachable(visible(text.as_str()))),
+            Reply::Refused { text, .. } => {
+                tracing::error!(
+                    "the registrar does not take a report: {}; the freeze holds on this host alone",
+                    visible(text.as_str())
+                );
+                Ok(None)
+            }
+            _ => Err(PushError::Refused("the registrar answered something else".into())),
+        }
+    }
+}
