@@ -17,6 +17,7 @@ mod devices;
 mod evil;
 mod helpers;
 mod login;
+mod revocation;
 mod rigs;
 mod ssh;
 mod sudo;
@@ -42,5 +43,7 @@ fn main() -> ExitCode {
         evil::SCENARIOS[0],
         evil::SCENARIOS[1],
         evil::SCENARIOS[2],
+        evil::SCENARIOS[3],
+        revocation::SCENARIOS,
     ])
 }
