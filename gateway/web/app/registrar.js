@@ -34,6 +34,12 @@ const replyShape = object({
     enrolment: stateShape,
     my_devices: object({ devices: list(device) }),
     left: null,
+    revocations: object({
+      list: object({ seq: seconds, digest }),
+      parts: integer(0xffff_ffff),
+      issuer: text,
+      text,
+    }),
     refused: object({ code: text, text: short }),
   }),
 });
@@ -101,7 +107,8 @@ export async function enrolmentStands(base, issuer, keys, tokenId, ahead) {
   return enrolmentState(await call(base, issuer, keys, { device: { signed } }));
 }
 
-/** @typedef {"devices" | { rename: { label: string } } | "leave"} Want */
+/** @typedef {"devices" | { rename: { label: string } } | "leave"
+ *   | { revocations: { held?: { seq: number, digest: string }, part: number } }} Want */
 
 /** A certified device's own call, dated by the registrar's clock, which each reply tells under its signature.
  * @param {Caller} caller @param {Issuer} issuer @param {OwnKeys} keys @param {Want} what @returns {Promise<Reply>} */

@@ -8,7 +8,7 @@
 /** A registration.
  * @typedef {{
  *   deviceId: string, relay: string, root: string, issuer: string, certificate: string, label: string, keys: OwnKeys,
- *   ahead?: number, known: Known[] | null, news: Known[],
+ *   ahead?: number, known: Known[] | null, news: Known[], revocations?: { issuer: string, list: string },
  * }} Registration
  *   `ahead`: seconds that the relay's clock was ahead of this device's when it was last heard. */
 
