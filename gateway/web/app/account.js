@@ -16,7 +16,8 @@ import { claimedSigner, digest } from "/assets/jws.js";
 import { pointOf } from "/assets/keys.js";
 import { NotBelieved, deviceCall } from "/assets/registrar.js";
 import { Caller, trustInfo } from "/assets/relay.js";
-import { sealedAnswer, verified } from "/assets/request.js";
+import { RequestError, sealedAnswer, verified } from "/assets/request.js";
+import { fetchList, refusal, verifyList } from "/assets/revocations.js";
 import { current, follow, replay } from "/assets/roots.js";
 import { keep } from "/assets/vault.js";
 
@@ -24,8 +25,12 @@ import { keep } from "/assets/vault.js";
 /** @import { Device, Issuer } from "/assets/cert.js" */
 /** @import { Heard } from "/assets/events.js" */
 /** @import { Decision, Self, VerifiedRequest } from "/assets/request.js" */
+/** @import { List } from "/assets/revocations.js" */
 /** @import { Lineage } from "/assets/roots.js" */
 /** @import { Registration } from "/assets/vault.js" */
+
+/** How often the revocation list is asked for, without news. */
+const HOUR_MS = 3_600_000;
 
 /** How a registration stands with its relay. `since`: when that began.
  * @typedef {{ name: "connecting" | "connected" | "lost" | "refused", why: string, since: number }} Link */
@@ -57,6 +62,12 @@ export class Account {
     this.devices = null;
     /** Why the last try to renew came to nothing. @type {string | null} */
     this.trouble = null;
+    /** @type {List | null} */
+    this.list = null;
+    /** The fetch of a list that is under way, or the last one. @type {Promise<void> | null} */
+    this.fetching = null;
+    /** @type {ReturnType<typeof setInterval> | undefined} */
+    this.hourly = undefined;
   }
 
   /** @param {Registration} registration */
@@ -79,7 +90,10 @@ export class Account {
       return new Account(registration, caller, lineage, issuers, device);
     };
     try {
-      return begin(await caller.judge((at) => verifyDeviceOf(ever, certificate, at)));
+      const account = begin(await caller.judge((at) => verifyDeviceOf(ever, certificate, at)));
+      const kept = registration.revocations;
+      if (kept !== undefined) account.list = await verifyList(kept, [...lineage.sets].reverse()).catch(() => null);
+      return account;
     } catch (error) {
       if (!(error instanceof TimeError) || !error.checked || error.early) throw error;
       // Over by the gateway's clock. For a while it can still be renewed, and nothing else.
@@ -171,16 +185,42 @@ export class Account {
       hear(heard);
     });
     void this.stream.run();
+    clearInterval(this.hourly);
+    this.hourly = setInterval(() => void this.fetchList(), HOUR_MS);
   }
 
   disconnect() {
+    clearInterval(this.hourly);
     this.stream?.stop();
     this.stream = null;
   }
 
   /** @param {string} delivered @param {number} expiry @param {Bytes} box @returns {Promise<VerifiedRequest>} */
-  verified(delivered, expiry, box) {
-    return this.caller.judge((at) => verified(this.self, delivered, expiry, box, at));
+  async verified(delivered, expiry, box) {
+    const request = await this.caller.judge((at) => verified(this.self, delivered, expiry, box, at));
+    const refused = () => refusal(this.list, request.host, this.caller.now());
+    // Only where nothing usable is held: a request must not wait for the network otherwise.
+    if (this.list === null && refused() !== null) await this.fetchList();
+    const why = refused();
+    if (why !== null) throw new RequestError(why);
+    return request;
+  }
+
+  /** Asks for a newer revocation list than the one that is held; what fails is tried again with the next occasion. */
+  fetchList() {
+    const fetched = (this.fetching ?? Promise.resolve()).then(async () => {
+      try {
+        const list = await fetchList((want) => this.ask(want), this.list, [current(this.lineage)]);
+        if (list === null) return;
+        this.list = list;
+        this.registration.revocations = list.kept;
+        await keep(this.registration);
+      } catch {
+        // Nothing is drawn without a list, and an old one holds for a while.
+      }
+    });
+    this.fetching = fetched;
+    return fetched;
   }
 
   /** @param {VerifiedRequest} request @param {Decision} decision @param {string | undefined} num */

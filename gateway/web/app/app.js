@@ -176,12 +176,16 @@ export class App {
   heard(account, heard) {
     if (!this.active || !this.accounts.includes(account)) return;
     if (heard.name !== "event") {
-      if (heard.name === "connected") void this.refresh(account).catch(() => {});
+      if (heard.name === "connected") {
+        void account.fetchList();
+        void this.refresh(account).catch(() => {});
+      }
       this.redraw();
       return;
     }
     const { event } = heard;
     if (event.name === "withdrawn") this.desk.withdrawn(event.content.id, event.content.why);
+    else if (event.name === "revocations") void account.fetchList();
     else if (event.name === "devices") void this.refresh(account).catch(() => {});
     else void this.pushed(account, event.content);
   }

@@ -81,7 +81,7 @@ export class TimeError extends CertError {
 export const now = () => Math.floor(Date.now() / 1000);
 
 /** @param {string} what @param {number} at @param {{ nbf: number, exp: number }} life */
-function inTime(what, at, { nbf, exp }) {
+export function inTime(what, at, { nbf, exp }) {
   if (at + SKEW < nbf || at > exp + SKEW) throw new TimeError(what, at, { nbf, exp });
 }
 

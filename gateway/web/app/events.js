@@ -18,6 +18,7 @@ const eventShape = variant({
   push: object({ id, expiry: seconds, left: integer(0xffff_ffff), blob: bytes }),
   withdrawn: object({ id, why: word("host", "expired") }),
   devices: object({}),
+  revocations: object({}),
 });
 
 /** @typedef {ReturnType<typeof eventShape>} DeviceEvent */

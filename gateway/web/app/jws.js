@@ -15,14 +15,22 @@ const MAX_PAYLOAD = 16 * 1024;
 const MAX_REPLY = 60 * 1024;
 const MAX_REPLY_PAYLOAD = 44 * 1024;
 
-const REPLY = "assent-reg-reply+jws";
+const MAX_LIST_PAYLOAD = 512 * 1024;
+const MAX_LIST = Math.floor(MAX_LIST_PAYLOAD / 3) * 4 + 1024;
 
 /** Bounds of a document that several roots sign, and what stands between its compact forms. */
 const MAX_JOINT = 48 * 1024;
 const MAX_SIGNATURES = 16;
 const JOINT = "~";
 
-/** @typedef {"assent-root+jws" | "assent-issuer+jws" | "assent-host+jws" | "assent-dev+jws" | "assent-req+jws" | "assent-reg-reply+jws"
+/** @param {Typ} typ @returns {[whole: number, payload: number]} */
+function limits(typ) {
+  if (typ === "assent-reg-reply+jws") return [MAX_REPLY, MAX_REPLY_PAYLOAD];
+  if (typ === "assent-rev+jws") return [MAX_LIST, MAX_LIST_PAYLOAD];
+  return [MAX_JWS, MAX_PAYLOAD];
+}
+
+/** @typedef {"assent-root+jws" | "assent-issuer+jws" | "assent-host+jws" | "assent-dev+jws" | "assent-req+jws" | "assent-reg-reply+jws" | "assent-rev+jws"
  *   | "assent-dev-req+jws" | "assent-dev-ask+jws" | "assent-dev-call+jws" | "assent-relay-auth+jws" | "assent-res+jws"} Typ */
 
 /** A document is refused. */
@@ -67,7 +75,8 @@ export const claimedSigner = (compact) => headerOf(split(compact, MAX_JWS).head)
  * @returns {Promise<T>}
  */
 export async function verify(compact, typ, key, shape) {
-  const parts = split(compact, typ === REPLY ? MAX_REPLY : MAX_JWS);
+  const [most, mostPayload] = limits(typ);
+  const parts = split(compact, most);
   const claimed = headerOf(parts.head);
   if (claimed.alg !== "ES256" || claimed.typ !== typ) {
     throw new JwsError("the document's header is not the expected one");
@@ -77,7 +86,7 @@ export async function verify(compact, typ, key, shape) {
     throw new JwsError("the document's signature is wrong");
   }
   const payload = bytesOf(parts.payload);
-  if (payload.length > (typ === REPLY ? MAX_REPLY_PAYLOAD : MAX_PAYLOAD)) {
+  if (payload.length > mostPayload) {
     throw new JwsError("the document is too long");
   }
   try {

@@ -35,6 +35,12 @@ const replyShape = object({
     my_devices: object({ devices: list(device) }),
     left: null,
     device_certified: object({ device: text }),
+    revocations: object({
+      list: object({ seq: seconds, digest }),
+      parts: integer(0xffff_ffff),
+      issuer: text,
+      text,
+    }),
     refused: object({ code: text, text: short }),
   }),
 });
@@ -102,7 +108,8 @@ export async function enrolmentStands(base, issuer, keys, tokenId, ahead) {
   return enrolmentState(await call(base, issuer, keys, { device: { signed } }));
 }
 
-/** @typedef {"devices" | { rename: { label: string } } | "leave" | "renew"} Want */
+/** @typedef {"devices" | { rename: { label: string } } | "leave" | "renew"
+ *   | { revocations: { held?: { seq: number, digest: string }, part: number } }} Want */
 
 /** A certified device's own call, dated by the registrar's clock, which each reply tells under its signature.
  * @param {Caller} caller @param {Issuer} issuer @param {OwnKeys} keys @param {Want} what @returns {Promise<Reply>} */

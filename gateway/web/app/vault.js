@@ -8,7 +8,7 @@
 /** A registration.
  * @typedef {{
  *   deviceId: string, relay: string, root: string, steps: string[], issuers: string[], certificate: string, label: string, keys: OwnKeys,
- *   ahead?: number, known: Known[] | null, news: Known[],
+ *   ahead?: number, known: Known[] | null, news: Known[], revocations?: { issuer: string, list: string },
  * }} Registration
  *   `root`: what the link pinned, a key's point or a set's document; `steps`: the sets that followed on it.
  *   `ahead`: seconds that the relay's clock was ahead of this device's when it was last heard. */

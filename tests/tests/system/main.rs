@@ -19,6 +19,7 @@ mod evil;
 mod helpers;
 mod login;
 mod numbers;
+mod revocation;
 mod rigs;
 mod ssh;
 mod sudo;
@@ -46,5 +47,7 @@ fn main() -> ExitCode {
         evil::SCENARIOS[0],
         evil::SCENARIOS[1],
         evil::SCENARIOS[2],
+        evil::SCENARIOS[3],
+        revocation::SCENARIOS,
     ])
 }

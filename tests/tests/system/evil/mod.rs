@@ -6,6 +6,7 @@ mod between;
 mod mischief;
 pub mod phone;
 mod relay;
+mod revocations;
 mod rounds;
 mod sudo_answers;
 mod sudo_requests;
@@ -18,7 +19,12 @@ use assent_tests::{patience, sudoers};
 use relay::{Act, EvilRelay, Message};
 
 /// Every scenario of the evil kind.
-pub const SCENARIOS: [&[Scenario]; 3] = [sudo_requests::SCENARIOS, sudo_answers::SCENARIOS, rounds::SCENARIOS];
+pub const SCENARIOS: [&[Scenario]; 4] = [
+    sudo_requests::SCENARIOS,
+    sudo_answers::SCENARIOS,
+    rounds::SCENARIOS,
+    revocations::SCENARIOS,
+];
 
 /// A site whose gateway is reached through an evil relay, honest until told otherwise; sudo asks for a tap.
 pub struct Stage {
