@@ -144,7 +144,9 @@ export function cut(label) {
  * @param {string} request @param {string} n
  */
 export async function digits(request, n) {
-  const hash = await sha256(concat(utf8("assent/1 digits"), decode(n), utf8(request)));
+  const chosen = decode(n);
+  if (chosen === null) throw new RangeError("n is not base64url");
+  const hash = await sha256(concat(utf8("assent/1 digits"), chosen, utf8(request)));
   const head = new DataView(hash.buffer).getBigUint64(0);
   return (head % 1_000_000n).toString().padStart(6, "0");
 }
