@@ -87,7 +87,7 @@ impl Cause {
             Self::Internal(_) => "Assent failed; the server's log says why.",
             Self::DirectoryUnreachable(_) | Self::CannotTell(_) => "The directory cannot be reached.",
             Self::Frozen if open => {
-                "Your requests are frozen: one of your devices said \"not me\". Lift that at the Register Panel, or ask your administrator."
+                "Your requests are frozen: one of your devices said \"not me\". Change your password, then ask your administrator."
             }
             Self::RevocationsStale(_) if open => {
                 "No request was sent: this server does not know which devices are revoked. Ask your administrator."

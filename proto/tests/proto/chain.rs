@@ -184,10 +184,7 @@ fn r21_no_document_passes_for_another_whoever_signed_it() {
     let stage = Stage::new();
     let kinds = kinds(&stage);
     let signers = ["root", "issuer", "web01", "phone", "tablet", "mallory"].map(|name| (name, Keys::of(name)));
-    let typs = kinds
-        .iter()
-        .map(|kind| kind.typ)
-        .chain(["assent-reg-reply+jws", "JWT"]);
+    let typs = kinds.iter().map(|kind| kind.typ).chain(["assent-reg-reply+jws", "JWT"]);
     let (mut tried, mut passed) = (0, 0);
     for typ in typs {
         for content in &kinds {
