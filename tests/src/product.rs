@@ -1,6 +1,10 @@
 //! Assent itself in the world: a gateway with a registrar, this host joined to it, the agent behind its sockets, and
 //! people with authenticators. Everything is the built product, run as its package would run it.
 
+mod apart;
+
+pub use apart::{Layout, ROLES};
+
 use std::fs;
 use std::net::Ipv4Addr;
 use std::os::unix::fs::PermissionsExt;
@@ -93,6 +97,10 @@ pub struct Gateway {
     url: String,
     listens: String,
     service: Option<Service>,
+    /// One for each role, where they run apart.
+    parts: Vec<apart::Part>,
+    /// Where some of them run.
+    _machine: Option<apart::Machine>,
 }
 
 impl Gateway {
@@ -169,6 +177,8 @@ impl Gateway {
             url,
             listens,
             service: None,
+            parts: Vec::new(),
+            _machine: None,
         };
         gateway.resume();
         gateway
@@ -205,6 +215,10 @@ impl Gateway {
         if let Some(mut service) = self.service.take() {
             service.kill();
         }
+        self.parts
+            .iter_mut()
+            .filter_map(apart::Part::service)
+            .for_each(Service::kill);
     }
 
     /// Ends it in order.
@@ -212,10 +226,17 @@ impl Gateway {
         if let Some(mut service) = self.service.take() {
             service.stop(SOON);
         }
+        for service in self.parts.iter_mut().filter_map(apart::Part::service) {
+            service.stop(SOON);
+        }
     }
 
     /// Starts it again, on the same port, with what it had.
     pub fn resume(&mut self) {
+        if !self.parts.is_empty() {
+            self.parts.iter_mut().for_each(apart::Part::start);
+            return self.wait_until_linked(0);
+        }
         let program = program("assent-gateway")
             .arg("--config")
             .arg(GATEWAY_CONFIG)
@@ -232,7 +253,9 @@ impl Gateway {
 
     /// What it has logged.
     pub fn log(&self) -> String {
-        self.service.as_ref().map(Service::log).unwrap_or_default()
+        let parts = self.parts.iter().map(apart::Part::log);
+        let all = self.service.as_ref().map(Service::log).into_iter().chain(parts);
+        all.collect::<Vec<_>>().concat()
     }
 
     /// Joins this host to it.

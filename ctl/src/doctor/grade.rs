@@ -7,7 +7,7 @@
 //!   yet; said so rather than left out.
 
 use super::finding::Finding;
-use super::processes::{Process, ROLES, Says};
+use super::processes::{Process, ROLES, Says, seen_by};
 use assent_proto::text::visible;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -41,18 +41,20 @@ pub(super) fn look(processes: &[Process]) -> Finding {
             "run it as root, and start the gateway: systemctl start assent-gateway",
         );
     }
-    let keys = processes.iter().filter_map(|process| process.says.as_ref().ok());
-    let mut keys: Vec<PathBuf> = keys
-        .filter(|says| says.roles.iter().any(|role| role == "registrar" || role == "relay"))
-        .flat_map(|says| ["issuer.key", "registrar-host.key", "link.key"].map(|name| says.state_dir.join(name)))
-        .collect();
-    keys.dedup();
-    let keys: Vec<Readable> = keys.into_iter().filter_map(readable).collect();
+    let mut keys = Vec::new();
+    for process in processes {
+        let Ok(says) = &process.says else { continue };
+        if says.roles.iter().any(|role| role == "registrar" || role == "relay") {
+            let names = ["issuer.key", "registrar-host.key", "link.key"];
+            let files = names.into_iter().map(|name| says.state_dir.join(name));
+            keys.extend(files.filter_map(|file| readable(process.pid, file)));
+        }
+    }
     judge(processes, &keys)
 }
 
-fn readable(file: PathBuf) -> Option<Readable> {
-    let meta = fs::metadata(&file).ok()?;
+fn readable(pid: u32, file: PathBuf) -> Option<Readable> {
+    let meta = fs::metadata(seen_by(pid, &file)).ok()?;
     Some(Readable {
         uid: meta.uid(),
         gid: meta.gid(),
@@ -83,7 +85,13 @@ pub(super) fn judge(processes: &[Process], keys: &[Readable]) -> Finding {
         .flat_map(|(_, says)| says.roles.iter().map(String::as_str))
         .collect();
     let elsewhere: Vec<&str> = ROLES.into_iter().filter(|role| !here.contains(role)).collect();
-    let facts = |grade: &str| json!({"grade": grade, "here": here, "elsewhere": elsewhere});
+    let seen: Vec<Value> = parts
+        .iter()
+        .map(|(process, says)| {
+            json!({"pid": process.pid, "uid": process.uid, "roles": says.roles, "config": process.config})
+        })
+        .collect();
+    let facts = |grade: &str| json!({"grade": grade, "here": here, "elsewhere": elsewhere, "processes": seen});
     if !why_c.is_empty() {
         return Finding::warn(
             CHECK,
@@ -163,7 +171,7 @@ fn keys_of_others(parts: &[(&Process, &Says)], keys: &[Readable]) -> Vec<String>
 /// Pages of the authenticator that another role's server could replace.
 fn origins(parts: &[(&Process, &Says)]) -> Vec<String> {
     let mut why = BTreeSet::new();
-    for (_, says) in parts
+    for (process, says) in parts
         .iter()
         .filter(|(_, says)| says.roles.iter().any(|role| role == "app"))
     {
@@ -173,8 +181,9 @@ fn origins(parts: &[(&Process, &Says)]) -> Vec<String> {
         for (other, what) in [(&relay, "relay"), (&panel, "panel")] {
             if *other == app {
                 why.insert(format!(
-                    "the authenticator's pages share the origin {} with the {what}, whose server could replace them",
-                    visible(&app)
+                    "the authenticator's pages share the origin {} with the {what}, whose server could replace them (pid {})",
+                    visible(&app),
+                    process.pid
                 ));
             }
         }

@@ -10,7 +10,7 @@ const DEFAULT_CONFIG: &str = "/etc/assent/gateway.toml";
 /// Every role, as the gateway's configuration names them.
 pub(super) const ROLES: [&str; 4] = ["relay", "app", "panel", "registrar"];
 
-/// One process of the gateway.
+/// One process of the gateway, perhaps in a container: files are looked at as it sees them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Process {
     pub pid: u32,
@@ -55,9 +55,15 @@ fn process(pid: u32) -> Option<Process> {
     Some(Process {
         pid,
         uid: fs::metadata(&dir).ok()?.uid(),
-        says: said(&config),
+        says: said(&seen_by(pid, &config)),
         config,
     })
+}
+
+/// A file as a process sees it.
+pub(super) fn seen_by(pid: u32, file: &Path) -> PathBuf {
+    let below = file.strip_prefix("/").unwrap_or(file);
+    PathBuf::from(format!("/proc/{pid}/root")).join(below)
 }
 
 /// The file that a command line names.

@@ -11,6 +11,7 @@
 use std::process::ExitCode;
 
 mod admin;
+mod apart;
 mod audit;
 mod caller;
 mod certificates;
@@ -44,6 +45,7 @@ fn main() -> ExitCode {
         devices::SCENARIOS,
         audit::SCENARIOS,
         certificates::SCENARIOS,
+        apart::SCENARIOS,
         evil::SCENARIOS[0],
         evil::SCENARIOS[1],
         evil::SCENARIOS[2],

@@ -1,0 +1,232 @@
+//! The gateway's roles apart: four users on one machine, and two machines. A login passes in each, and what a part's loss
+//! or fall comes to.
+
+use super::ssh::count;
+use assent_tests::product::{Gateway, Layout, PATIENCE, ROLES, Site, assentctl, password, stack};
+use assent_tests::program::Program;
+use assent_tests::sshd::Sshd;
+use assent_tests::suite::Scenario;
+use assent_tests::terminal::Terminal;
+use assent_tests::{SOON, scenarios};
+use serde_json::Value;
+
+pub const SCENARIOS: &[Scenario] = scenarios![
+    a_login_passes_with_four_processes_of_four_users_and_doctor_sees_them,
+    a_login_passes_with_two_machines_and_nothing_of_the_registrars_is_on_the_relays,
+    r53_a_role_that_is_killed_while_a_login_waits_costs_nothing_that_was_approved,
+    without_its_registrar_a_site_goes_on_for_whom_it_knows_and_denies_the_others,
+    the_panel_apart_signs_in_by_link,
+];
+
+fn site(layout: Layout) -> (Site, Sshd) {
+    let site = Site::open_around(|| Gateway::start_apart(layout), |usual| usual);
+    let sshd = Sshd::builder().stack(&stack("sshd-assent-password")).start();
+    (site, sshd)
+}
+
+fn types(sshd: &Sshd, user: &str, command: &str) -> Terminal {
+    let mut ssh = sshd.client(user).option("NumberOfPasswordPrompts=1").run(command);
+    ssh.expect("Password", PATIENCE);
+    ssh.send_line(password(user));
+    ssh
+}
+
+fn taps(phone: &mut Terminal, mut login: Terminal) {
+    phone.expect("[a]pprove", PATIENCE);
+    phone.send_line("a");
+    login.wait_for_success();
+}
+
+fn may_read(user: &str, file: &str) -> bool {
+    let tried = Program::new("head").args(["-c", "1", file]).as_user(user).finish(SOON);
+    tried.status.success()
+}
+
+fn a_login_passes_with_four_processes_of_four_users_and_doctor_sees_them() {
+    let (mut site, sshd) = site(Layout::OneMachine);
+    let mut phone = site.enrol("alice").listen();
+    taps(&mut phone, types(&sshd, "alice", "true"));
+
+    let processes = ROLES.map(|role| site.gateway.process_of(role));
+    for (at, (_, uid)) in processes.iter().enumerate() {
+        assert!(
+            processes.iter().skip(at + 1).all(|(_, other)| other != uid),
+            "{processes:?}"
+        );
+    }
+    for file in ["issuer.key", "registrar-host.key", "link.key", "registrar.db"] {
+        let file = format!("/var/lib/assent-registrar/{file}");
+        assert!(may_read("assent-registrar", &file), "{file}");
+        for other in ["assent-relay", "assent-app", "assent-panel"] {
+            assert!(!may_read(other, &file), "{other} reads {file}");
+        }
+    }
+    assert!(!may_read("assent-registrar", "/var/lib/assent-relay/relay.db"));
+
+    // Other scenarios' gateways run beside this one, in the same /proc.
+    let said: Value = serde_json::from_str(&assentctl(["doctor", "--json"]).out).expect("JSON");
+    let checks = said["checks"].as_array().expect("a list of checks");
+    let grade = checks
+        .iter()
+        .find(|check| check["check"] == "trust_grade")
+        .expect("the grade");
+    for (role, (pid, uid)) in ROLES.iter().zip(&processes) {
+        let seen = grade["facts"]["processes"]
+            .as_array()
+            .unwrap_or_else(|| panic!("{grade}"))
+            .iter();
+        let seen = seen
+            .clone()
+            .find(|seen| seen["pid"] == *pid)
+            .unwrap_or_else(|| panic!("{role} is not in {grade}"));
+        assert_eq!(
+            (&seen["uid"], &seen["roles"][0]),
+            (&Value::from(*uid), &Value::from(*role))
+        );
+    }
+    let ours = |pid: &str| processes.iter().any(|(known, _)| known.to_string() == pid);
+    match grade["facts"]["grade"].as_str() {
+        Some("B") => {}
+        Some("C") => {
+            for reason in grade["reasons"].as_array().expect("reasons") {
+                let pids = reason.as_str().expect("text").split("(pid ").skip(1);
+                let mut pids = pids.map(|rest| rest.split(')').next().unwrap_or_default());
+                assert!(pids.any(|pid| !ours(pid)), "it is about these four alone: {reason}");
+            }
+        }
+        other => panic!("{other:?}: {grade}"),
+    }
+    let agent = checks
+        .iter()
+        .find(|check| check["check"] == "agent")
+        .expect("the agent");
+    assert_eq!(agent["state"], "ok", "{said}");
+}
+
+fn a_login_passes_with_two_machines_and_nothing_of_the_registrars_is_on_the_relays() {
+    let (site, sshd) = site(Layout::TwoMachines);
+    let mut phone = site.enrol("alice").listen();
+    taps(&mut phone, types(&sshd, "alice", "true"));
+
+    // What an intruder in the relay's place finds of the registrar's: nothing, by any name.
+    let found = Program::new("find")
+        .args([
+            "/var/lib/assent-relay",
+            "/etc/assent/relay",
+            "/run/assent-relay",
+            "/etc/assent/app",
+            "-type",
+            "f",
+        ])
+        .finish(SOON)
+        .expect_success()
+        .out;
+    let mut names: Vec<&str> = found.lines().filter_map(|path| path.rsplit('/').next()).collect();
+    names.sort_unstable();
+    names.dedup();
+    for name in &names {
+        assert!(
+            [
+                "lock",
+                "relay.db",
+                "relay.db-shm",
+                "relay.db-wal",
+                "registrar.pub",
+                "tls.crt",
+                "tls.key"
+            ]
+            .contains(name),
+            "{names:?}"
+        );
+    }
+    for file in ["issuer.key", "registrar.db"] {
+        assert!(!may_read("assent-relay", &format!("/var/lib/assent-registrar/{file}")));
+    }
+    // Inside only the panel listens; the registrar dials.
+    let listens = site.gateway.listeners_inside();
+    assert_eq!(listens.lines().count(), 1, "{listens}");
+}
+
+fn r53_a_role_that_is_killed_while_a_login_waits_costs_nothing_that_was_approved() {
+    let (mut site, sshd) = site(Layout::OneMachine);
+    let mut phone = site.enrol("alice").listen();
+    for role in ROLES {
+        let before = site.agent.audit().len();
+        let mut login = types(&sshd, "alice", "true");
+        phone.expect("[a]pprove", PATIENCE);
+        site.gateway.kill_role(role);
+        site.gateway.resume_role(role);
+        phone.send_line("a");
+        login.wait_for_success();
+        let decision = site.agent.decision(before);
+        assert_eq!(decision["verdict"], "approved", "{role}");
+        assert_eq!(count(&decision, "effect", "push"), 1, "{role}");
+    }
+    // Nobody approved: killing a part passes nobody.
+    for role in ROLES {
+        let before = site.agent.audit().len();
+        let mut login = types(&sshd, "alice", "echo never");
+        phone.expect("[a]pprove", PATIENCE);
+        site.gateway.kill_role(role);
+        site.gateway.resume_role(role);
+        phone.send_line("d");
+        assert!(!login.wait(PATIENCE).success(), "{role}");
+        assert!(!login.transcript().contains("never"), "{role}");
+        assert_ne!(site.agent.decision(before)["verdict"], "approved", "{role}");
+    }
+}
+
+fn without_its_registrar_a_site_goes_on_for_whom_it_knows_and_denies_the_others() {
+    let (mut site, sshd) = site(Layout::TwoMachines);
+    let mut phone = site.enrol("alice").listen();
+    let _other = site.enrol("dave");
+    taps(&mut phone, types(&sshd, "alice", "true"));
+    site.gateway.kill_role("registrar");
+    taps(&mut phone, types(&sshd, "alice", "true"));
+    // Nobody asked about dave since the host heard of the last change.
+    let before = site.agent.audit().len();
+    let mut login = types(&sshd, "dave", "echo never");
+    assert!(!login.wait(PATIENCE).success(), "{}", login.transcript());
+    let shown = login.transcript().to_owned();
+    assert!(shown.contains("The push service cannot be reached."), "{shown}");
+    let decision = site.agent.decision(before);
+    assert_eq!(decision["cause"], "gateway_unreachable", "{decision}");
+    site.gateway.resume_role("registrar");
+    let mut dave = _other.listen();
+    taps(&mut dave, types(&sshd, "dave", "true"));
+}
+
+fn the_panel_apart_signs_in_by_link() {
+    let (mut site, _sshd) = site(Layout::OneMachine);
+    let made = assentctl(["enroll", "alice", "--link"]).expect_success().out;
+    assert!(made.contains("/panel/l#"), "{made}");
+    // The registrar answers the panel, and nobody else who comes to the socket.
+    let (_, panel) = site.gateway.process_of("panel");
+    let meta = std::fs::metadata("/run/assent-registrar/panel.sock").expect("the panel's socket");
+    let group = std::os::unix::fs::MetadataExt::gid(&meta);
+    let mode = std::os::unix::fs::PermissionsExt::mode(&meta.permissions()) & 0o777;
+    assert_eq!((group, mode), (panel, 0o660));
+    let ask = |user: &str| {
+        Program::new("curl")
+            .args([
+                "--silent",
+                "--max-time",
+                "5",
+                "--http2-prior-knowledge",
+                "--unix-socket",
+            ])
+            .args([
+                "/run/assent-registrar/panel.sock",
+                "--data",
+                "{\"void_before\":{\"identities\":[]}}",
+                "http://localhost/ask",
+            ])
+            .as_user(user)
+            .finish(SOON)
+    };
+    assert!(ask("assent-panel").expect_success().out.contains("secs"));
+    for user in ["root", "assent-relay", "assent-app", "assent-registrar", "alice"] {
+        let tried = ask(user);
+        assert!(!tried.status.success() && tried.out.is_empty(), "{user}: {}", tried.out);
+    }
+}
