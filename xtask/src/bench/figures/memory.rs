@@ -3,11 +3,16 @@
 use super::Options;
 use super::row::{Judged, Row};
 use super::wire::Dialogue;
+use assent_engine::ledger::MOST_OPEN;
 use assent_tests::patience;
 use assent_tests::product::{self, Gateway, Site};
 use assent_wire::ToModule;
 use std::net::Ipv4Addr;
 use std::time::Duration;
+
+/// Whose logins wait, each from so many addresses.
+const USERS: [&str; 3] = ["alice", "dave", "localjoe"];
+const SOURCES: usize = 180;
 
 const IDLE_MIB: f64 = 16.0;
 const EACH_KIB: f64 = 24.0;
@@ -18,7 +23,14 @@ pub fn rows(_: &Options) -> Vec<Row> {
     // One relay's device holds all the pushes here, which no real person does.
     let gateway = || Gateway::start_at(Ipv4Addr::LOCALHOST, "[limits]\nwaiting_per_host_and_device = 100000\n");
     let mut site = Site::open_around(gateway, |usual| usual);
-    site.enrol("alice");
+    for user in USERS {
+        site.enrol(user);
+    }
+    let known: Vec<String> = USERS.into_iter().flat_map(|user| approvals(&site, user)).collect();
+    site.agent.stop();
+    std::fs::write("/var/lib/assent/pushes.jsonl", known.concat()).expect("what the agent remembers");
+    site.agent.resume();
+    site.agent.wait_until_connected();
     let pid = site.agent.service().pid();
     let idle = resident_kib(pid);
     let mut rows = vec![
@@ -29,7 +41,8 @@ pub fn rows(_: &Options) -> Vec<Row> {
     let mut waiting = Vec::new();
     for count in [1000_u32, 2000] {
         let more = usize::try_from(count).expect("a few thousand") - waiting.len();
-        waiting.extend((0..more).map(|_| wait_for_a_tap()));
+        let from = waiting.len();
+        waiting.extend((from..from + more).map(wait_for_a_tap));
         let each = (most_resident_kib(pid, SETTLE) - idle).max(0.0) / f64::from(count);
         assert_eq!(
             open_pushes(),
@@ -50,8 +63,29 @@ pub fn rows(_: &Options) -> Vec<Row> {
     rows
 }
 
-fn wait_for_a_tap() -> Dialogue {
-    let mut dialogue = Dialogue::begin("sshd-stack", "alice");
+/// The address of the login of this number: four may wait from one.
+fn address(number: usize) -> Ipv4Addr {
+    let network = u32::try_from(number / USERS.len() / MOST_OPEN % SOURCES).expect("a few hundred");
+    Ipv4Addr::from_bits(Ipv4Addr::new(10, 0, 0, 1).to_bits() + network)
+}
+
+/// What an agent remembers of a user who approved from every address: strangers may not have as many requests open.
+fn approvals(site: &Site, user: &str) -> Vec<String> {
+    let before = site.agent.audit().len();
+    drop(Dialogue::begin("sshd-stack", user));
+    let decision = site.agent.decision(before);
+    let identity = decision["identity"].as_str().expect("an identity");
+    let (realm, id) = identity.split_once('#').expect("realm and id");
+    let who = serde_json::json!({"realm": realm, "id": id});
+    let now = assent_proto::time::UnixTime::now();
+    let line = |from: Ipv4Addr| serde_json::json!({"at": now, "who": who, "from": from, "what": {"approved": {}}});
+    let sources = (0..SOURCES).map(|source| address(source * USERS.len() * MOST_OPEN));
+    sources.map(|from| format!("{}\n", line(from))).collect()
+}
+
+fn wait_for_a_tap(number: usize) -> Dialogue {
+    let user = USERS[number % USERS.len()];
+    let mut dialogue = Dialogue::begin_from("sshd-stack", user, Some(address(number)));
     assert!(
         matches!(dialogue.hear(), ToModule::Tell { .. }),
         "the agent says that it waits"

@@ -3,6 +3,7 @@
 use assent_tests::sockets;
 use assent_wire::{Answer, Begin, Phase, Reply, ToAgent, ToModule, Verdict, VerdictCode};
 use std::io::{Read, Write};
+use std::net::Ipv4Addr;
 use std::os::unix::net::UnixStream;
 use std::time::Instant;
 
@@ -14,6 +15,11 @@ pub struct Dialogue(UnixStream);
 impl Dialogue {
     /// Begins one of this service for this user; the agent has said that it is there.
     pub fn begin(service: &str, user: &str) -> Self {
+        Self::begin_from(service, user, None)
+    }
+
+    /// The same for a client at this address.
+    pub fn begin_from(service: &str, user: &str, client: Option<Ipv4Addr>) -> Self {
         let stream = UnixStream::connect(sockets::AGENT).expect("the agent's socket");
         let mut dialogue = Self(stream);
         dialogue.say(&ToAgent::Begin(Box::new(Begin {
@@ -24,7 +30,7 @@ impl Dialogue {
             rhost: None,
             tty: None,
             flags: 0,
-            ssh_connection: None,
+            ssh_connection: client.map(|client| format!("{client} 0 127.0.0.1 22").into_bytes()),
             ssh_auth_info: None,
             command_line: b"bench\0".to_vec(),
             command_line_len: 6,
