@@ -100,7 +100,7 @@ pub struct Gateway {
     /// One for each role, where they run apart.
     parts: Vec<apart::Part>,
     /// Where some of them run.
-    _machine: Option<apart::Machine>,
+    machine: Option<apart::Machine>,
 }
 
 impl Gateway {
@@ -178,7 +178,7 @@ impl Gateway {
             listens,
             service: None,
             parts: Vec::new(),
-            _machine: None,
+            machine: None,
         };
         gateway.resume();
         gateway

@@ -152,7 +152,7 @@ impl Gateway {
             Layout::OneMachine => socket.to_owned(),
             Layout::TwoMachines => format!("ca_file = \"{ca}\"\n"),
         };
-        let write = |role: &str, text: String| scratch::write(&format!("/etc/assent/{role}.toml"), &text);
+        let write = |role: &str, text: String| scratch::write(format!("/etc/assent/{role}.toml"), &text);
         write(
             "relay",
             format!(
@@ -204,7 +204,7 @@ impl Gateway {
             url,
             service: None,
             parts: parts.into(),
-            _machine: machine,
+            machine,
         };
         gateway.resume();
         gateway
@@ -238,7 +238,7 @@ impl Gateway {
 
     /// What listens in the network of the second machine, as `ss` tells it with the processes.
     pub fn listeners_inside(&self) -> String {
-        let machine = self._machine.as_ref().expect("there are two machines");
+        let machine = self.machine.as_ref().expect("there are two machines");
         tool(
             "nsenter",
             [&format!("--net={}", machine.network().display()), "ss", "-Hltnp"],
