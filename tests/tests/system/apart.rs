@@ -179,7 +179,7 @@ fn r53_a_role_that_is_killed_while_a_login_waits_costs_nothing_that_was_approved
 fn without_its_registrar_a_site_goes_on_for_whom_it_knows_and_denies_the_others() {
     let (mut site, sshd) = site(Layout::TwoMachines);
     let mut phone = site.enrol("alice").listen();
-    let _other = site.enrol("dave");
+    let other = site.enrol("dave");
     taps(&mut phone, types(&sshd, "alice", "true"));
     site.gateway.kill_role("registrar");
     taps(&mut phone, types(&sshd, "alice", "true"));
@@ -192,7 +192,7 @@ fn without_its_registrar_a_site_goes_on_for_whom_it_knows_and_denies_the_others(
     let decision = site.agent.decision(before);
     assert_eq!(decision["cause"], "gateway_unreachable", "{decision}");
     site.gateway.resume_role("registrar");
-    let mut dave = _other.listen();
+    let mut dave = other.listen();
     taps(&mut dave, types(&sshd, "dave", "true"));
 }
 
