@@ -30,6 +30,8 @@ pub enum Topic {
     Size,
     /// 1,000 policies.
     Policies,
+    /// Signing, sealing, verifying, and a long revocation list.
+    Trust,
     /// The agent's memory.
     Memory,
     /// A verdict without a push beside `pam_permit`.

@@ -1,7 +1,7 @@
 //! The measuring itself: a file a topic, each in a private world of its own, bounded in count and time.
 //!
 //! ```text
-//! run ─▶ size · policies                  no world
+//! run ─▶ size · policies · trust          no world
 //!     └▶ memory · quiet · ldap · nslcd · crowd · push · gateway
 //!          ├─ pam         a program of one PAM transaction, in fresh processes
 //!          ├─ phone       a device that approves at once, built from the protocol
@@ -29,6 +29,7 @@ mod push;
 mod quiet;
 mod row;
 mod size;
+mod trust;
 mod wire;
 
 use super::{Options, Topic};
@@ -76,9 +77,10 @@ pub fn run(options: &Options) -> Result<()> {
 
 type Measure = fn(&Options) -> Vec<Row>;
 
-const TOPICS: [(Topic, Measure); 9] = [
+const TOPICS: [(Topic, Measure); 10] = [
     (Topic::Size, size::rows),
     (Topic::Policies, policies::rows),
+    (Topic::Trust, trust::rows),
     (Topic::Memory, memory::rows),
     (Topic::Quiet, quiet::rows),
     (Topic::Ldap, ldap::rows),
