@@ -6,7 +6,7 @@ use crate::files;
 use assent_proto::ShortText;
 use assent_proto::cert::Identity;
 use assent_proto::revocation::{FREEZE_ALL, FREEZE_SOURCE, Origin};
-use assent_proto::time::UnixTime;
+use assent_proto::time::{SKEW, UnixTime};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
@@ -121,13 +121,14 @@ impl Freezes {
         self.keep();
     }
 
-    /// Forgets what is over, and what the list of this number holds. Does I/O.
-    pub fn tidy(&mut self, list: Option<u64>, now: UnixTime) {
+    /// Forgets what is over, and what the list of this number and time holds. A list that is older than the report never
+    /// does, whatever its number: the registrar may have been restored from a backup. Does I/O.
+    pub fn tidy(&mut self, list: Option<(u64, UnixTime)>, now: UnixTime) {
         let before = self.all.len();
         self.all.retain(|local| {
             let by_the_list = local
                 .listed
-                .is_some_and(|listed| list.is_some_and(|list| list >= listed));
+                .is_some_and(|listed| list.is_some_and(|(seq, made)| seq >= listed && made.plus(SKEW) >= local.at));
             !by_the_list && (now < local.until() || local.proof.is_some() && now < local.until().plus(FREEZE_SOURCE))
         });
         if self.all.len() != before {
@@ -173,5 +174,45 @@ impl Freezes {
                 self.file.display()
             );
         }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    /// After a restore the registrar counts anew: a list that is older than a report does not hold it, whatever its number.
+    #[test]
+    fn r92_a_freeze_is_forgotten_for_a_list_that_was_made_after_it_alone() {
+        let dir = std::env::temp_dir().join(format!("assent-freezes-{}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&dir);
+        std::fs::create_dir_all(&dir).unwrap();
+        let mut freezes = Freezes::open(&dir);
+        let text = |text: &str| ShortText::cut(text.to_owned());
+        let (anna, here) = (
+            Identity {
+                realm: text("example.org"),
+                id: text("anna"),
+            },
+            Origin::Network([192, 0, 2, 7].into()),
+        );
+        let at = UnixTime(1_800_000_000);
+        freezes.add(Local {
+            identity: anna.clone(),
+            user: text("anna"),
+            origin: here,
+            at,
+            lifted: false,
+            proof: None,
+            listed: Some(51),
+        });
+        freezes.tidy(Some((100, UnixTime(at.0 - 3600))), at);
+        assert!(freezes.frozen(&anna, here, at), "list 100 was made before");
+        freezes.tidy(Some((50, at.plus(1))), at);
+        assert!(freezes.frozen(&anna, here, at), "it stands in list 51");
+        freezes.tidy(Some((51, at.plus(1))), at);
+        assert!(!freezes.frozen(&anna, here, at));
+        std::fs::remove_dir_all(dir).unwrap();
     }
 }

@@ -469,7 +469,7 @@ impl Task {
         let id = Id::random().map_err(|e| text(&e))?;
         let n = Nonce::random().map_err(|e| text(&e))?;
         let enrolled = gateway.host.now();
-        let statement = Statement::new(id, n, &enrolled.host, UnixTime::now(), order.details);
+        let statement = Statement::new(id, n, &enrolled.host, gateway.relay.relay_now(), order.details);
         let request = statement.sign(&enrolled.keys.sign).map_err(|e| text(&e))?;
         let sealed = seal_to_devices(&statement, &request, &enrolled.host, &enrolled.issuer, &order.devices)
             .map_err(|e| text(&e))?;
@@ -515,7 +515,18 @@ impl Task {
                 }
                 Event::PushRefused(why)
             }
-            Received::Approved(approved) => Event::PushApproved(approved),
+            Received::Approved(approved) => {
+                let client = self.login.facts().ssh.map(|ssh| ssh.client);
+                let admitted = self
+                    .login
+                    .identity()
+                    .is_some_and(|who| gateway.revocations.admits(who, gateway.origin(client)));
+                match admitted {
+                    true => Event::PushApproved(approved),
+                    // "Not me" was said to another push meanwhile, or it is not known what is revoked.
+                    false => Event::PushFrozen,
+                }
+            }
         })
     }
 

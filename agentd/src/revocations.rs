@@ -25,6 +25,8 @@ const FILE: &str = "revocations.json";
 const EVERY: Duration = Duration::from_secs(3600);
 /// After a failure, tries come from this far apart to that far.
 const RETRY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
+/// Rounds are no closer together than this.
+const ROUND: Duration = Duration::from_millis(250);
 /// Most calls for one list: the registrar may make newer ones in between.
 const MOST_CALLS: usize = 3 * MAX_PARTS;
 
@@ -87,8 +89,8 @@ impl Kept {
     /// Forgets freezes that are over, or that the list holds. Does I/O.
     fn tidy(&self, now: UnixTime) {
         let mut state = self.lock();
-        let seq = state.list.as_ref().map(|list| list.seq());
-        state.freezes.tidy(seq, now);
+        let list = state.list.as_ref().map(|list| (list.seq(), list.claims().iat));
+        state.freezes.tidy(list, now);
     }
 
     /// Takes a newer list, for good: it is on the disk before it counts. Does I/O.
@@ -228,13 +230,23 @@ impl Revocations {
         }
     }
 
-    /// Whether a device was revoked by now. What cannot be known counts as revoked.
+    /// Whether a device is known to be revoked by now. What is not known stops approvals alone ([`Self::admits`]): a
+    /// person's "not me" must be heard.
     pub fn revoked(&self, device: &Device) -> bool {
+        self.usable().is_ok_and(|sieve| sieve.revokes(device))
+    }
+
+    /// Whether an approval counts now: it is known what is revoked, and nobody has said "not me" since the push left.
+    pub fn admits(&self, identity: &Identity, origin: Origin) -> bool {
+        let now = UnixTime::now();
         match self.usable() {
-            Ok(sieve) => sieve.revokes(device),
+            Ok(sieve) => {
+                let here = self.kept.lock().freezes.frozen(identity, origin, now);
+                !here && !sieve.list.frozen(identity, origin, now)
+            }
             Err(why) => {
-                tracing::error!("an answer does not count: {why}");
-                true
+                tracing::error!("an approval does not count: {why}");
+                false
             }
         }
     }
@@ -263,6 +275,8 @@ impl Revocations {
     /// A device said "not me": freezes at once; the registrar hears of it by [`Self::look_after`]. Does I/O.
     pub fn report(&self, local: Local) {
         self.kept.lock().freezes.add(local);
+        // Around a reload two tasks wait, and the one that is woken may be the one that ends; whoever comes next hears, too.
+        self.kept.reported.notify_waiters();
         self.kept.reported.notify_one();
     }
 
@@ -312,7 +326,11 @@ impl Revocations {
     /// Keeps the newest list and hands reports over, until the task is aborted.
     pub async fn look_after(self: Arc<Self>) {
         let mut pause = RETRY.0;
+        let mut next = tokio::time::Instant::now();
         loop {
+            // Whatever a relay tells, and however often.
+            tokio::time::sleep_until(next).await;
+            next = tokio::time::Instant::now() + ROUND;
             let reported = self.hand_over().await;
             let fetched = self.fetch().await;
             self.kept.tidy(UnixTime::now());

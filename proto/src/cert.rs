@@ -261,9 +261,10 @@ impl Issuers {
     }
 
     fn add(&mut self, issuer: Issuer) {
-        if self.0.iter().any(|known| known.document == issuer.document) {
-            return;
-        }
+        // One entry for one certificate: with further signatures, which anybody can add to it, it is the same, and a relay
+        // that makes many must not push others out. The newest form counts: it may have the signatures of newer roots.
+        let content = jws::payload_of_joint(&issuer.document);
+        self.0.retain(|known| jws::payload_of_joint(&known.document) != content);
         self.0.push(issuer);
         self.0.sort_by_key(|known| std::cmp::Reverse(known.claims.nbf));
         self.0.truncate(MAX_ISSUERS);

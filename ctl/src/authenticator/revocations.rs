@@ -84,10 +84,23 @@ impl Revocations {
     /// Keeps the newest list, for ever.
     pub async fn look_after(&self, registration: &Registration, gateway: &Gateway) {
         let mut pause = RETRY.0;
+        let mut told = None;
         loop {
-            let wait = match self.fetch(registration, gateway).await {
+            // Read anew each time: it may have been renewed, and the issuing key may be another one.
+            let fresh = self
+                .file
+                .parent()
+                .and_then(|dir| Registration::load(dir, UnixTime::now()).ok());
+            let fetched = self.fetch(fresh.as_ref().unwrap_or(registration), gateway).await;
+            if let Err(why) = &fetched
+                && told.as_ref() != Some(why)
+            {
+                eprintln!("The revocation list could not be asked for: {why}. Trying again …");
+                told = Some(why.clone());
+            }
+            let wait = match fetched {
                 Ok(()) => {
-                    pause = RETRY.0;
+                    (pause, told) = (RETRY.0, None);
                     EVERY
                 }
                 Err(_) => {

@@ -41,6 +41,8 @@ pub enum Event {
     },
     /// A device refused, or its answer does not suffice.
     PushRefused(Refusal),
+    /// A device approved, and nothing may pass for this user now.
+    PushFrozen,
     /// A device approved, verified.
     PushApproved(Approved),
     /// The client, the caller or the terminal is gone.
@@ -68,6 +70,7 @@ impl Event {
             Self::PushFailed(_) => "push_failed",
             Self::PushIgnored { .. } => "push_ignored",
             Self::PushRefused(_) => "push_refused",
+            Self::PushFrozen => "push_frozen",
             Self::PushApproved(_) => "push_approved",
             Self::Gone(_) => "gone",
             Self::Tick => "tick",

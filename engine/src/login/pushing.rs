@@ -264,6 +264,7 @@ impl Login {
             Event::PushFailed(why) => self.deny(Cause::GatewayUnreachable(why)),
             Event::PushIgnored { last: true, .. } => self.deny(Cause::TooMuchRubbish),
             Event::PushRefused(refusal) => self.deny(Cause::Refused(refusal)),
+            Event::PushFrozen => self.deny(Cause::Frozen),
             Event::PushApproved(approved) => {
                 if self.push.is_over(now) {
                     return self.deny(Cause::NoAnswer);

@@ -68,7 +68,7 @@ impl Login {
                 json!({"device": approved.device(), "serial": approved.serial(), "level": approved.level().name(), "answer": approved.record()})
             }
             Event::Gone(who) => json!(who.name()),
-            Event::PushSent | Event::Tick => Value::Null,
+            Event::PushSent | Event::PushFrozen | Event::Tick => Value::Null,
         };
         self.record(now, "event", event.kind(), detail);
     }

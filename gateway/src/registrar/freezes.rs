@@ -95,7 +95,13 @@ impl Registrar {
         let device_id = device.claims().device_id;
         self.freeze(conn, &owner.identities, Some(origin), device_id, now)
             .await?;
-        let seq = self.next_list(conn, news, now).await?;
+        let Some(seq) = self.next_list(conn, news, now).await? else {
+            // The host keeps its own freeze and tries again.
+            return Ok(refuse(
+                Refused::Internal,
+                "the registrar could not make its revocation list",
+            ));
+        };
         let useless = now.plus(REPORT_AGE + ANSWER_AWAY);
         lists::put_report(conn, &report.digest(), seq, useless).await?;
         self.reports.reported(&owner.identities, clock::boot_now());

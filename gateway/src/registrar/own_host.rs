@@ -8,7 +8,7 @@ use crate::store::registrar as rows;
 use crate::store::{SqliteConnection, StoreError};
 use anyhow::Context as _;
 use assent_proto::ShortText;
-use assent_proto::cert::DAY;
+use assent_proto::cert::{DAY, claimed_issuer};
 use assent_proto::cert::{Host, REGISTRAR_NAME};
 use assent_proto::enrol::Token;
 use assent_proto::keys::KeyPair;
@@ -62,6 +62,7 @@ impl Registrar {
         let known = rows::host_by_key(conn, &self.own_keys.sign.public().id()).await?;
         if let Some(known) = &known
             && let Ok(host) = self.keys().verify_host(&known.document, now)
+            && claimed_issuer(&known.document) == Some(self.keys().current().pair.sign.public().id())
             && (host.life().age(now) == Age::Young || self.cannot_outlive(&host))
         {
             return Ok(Some(host));

@@ -11,7 +11,7 @@ use assent_proto::revocation::{Freeze, ListPart, MAX_SEQ, RevocationClaims, Revo
 use assent_proto::time::{SKEW, UnixTime};
 use assent_proto::{Digest, Id};
 use serde::Serialize;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 /// A new list is made when the present one has no more than so many seconds to its `next`.
@@ -25,6 +25,8 @@ pub(super) struct List {
     newest: RwLock<Option<Arc<Revocations>>>,
     /// A number above ours that a host or device says to hold; 0: none. Only who asks knows whether that is true.
     held_elsewhere: AtomicU64,
+    /// The last list could not be signed.
+    unsigned: AtomicBool,
 }
 
 impl List {
@@ -56,6 +58,8 @@ pub struct ListStatus {
     /// A higher number that some host or device says to hold: `registrar.db` may have been restored from a backup.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub held_elsewhere: Option<u64>,
+    /// The newest one could not be made: hosts keep an older one, and the log says why.
+    pub unsigned: bool,
 }
 
 /// What the log keeps of a list.
@@ -71,15 +75,15 @@ struct Record {
 
 impl Registrar {
     /// Makes the next list of what stands in the tables now, inside the transaction that changed them; its number. Hosts
-    /// hear of it by the generation, devices where they need to.
+    /// hear of it by the generation, devices where they need to. One that is too long goes without its freezes.
     ///
-    /// A list that cannot be signed does not undo the revocation: the old list stays, and the log says so.
+    /// `None`: it cannot be signed. That does not undo the revocation: the old list stays, and log and status say so.
     pub(super) async fn next_list(
         &self,
         conn: &mut SqliteConnection,
         news: &mut News,
         now: UnixTime,
-    ) -> Result<u64, StoreError> {
+    ) -> Result<Option<u64>, StoreError> {
         let before = rows::list(conn).await?.map_or(0, |list| list.seq);
         self.list_numbered(conn, news, before + 1, now).await
     }
@@ -90,25 +94,38 @@ impl Registrar {
         news: &mut News,
         seq: u64,
         now: UnixTime,
-    ) -> Result<u64, StoreError> {
+    ) -> Result<Option<u64>, StoreError> {
         // A reader whose clock is behind takes a certificate for so much longer.
         let ended = UnixTime(now.0.saturating_sub(SKEW));
         let freezes = rows::freezes(conn, now).await?.into_iter();
         let freezes = freezes.map(|one| Freeze::new(one.salt, &one.identity, one.origin, one.until));
-        let claims = RevocationClaims::new(
-            seq,
-            now,
-            rows::serials(conn, ended).await?,
-            rows::hosts(conn, ended).await?,
-            freezes.collect(),
-        );
+        let freezes: Vec<Freeze> = freezes.collect();
+        let (serials, hosts) = (rows::serials(conn, ended).await?, rows::hosts(conn, ended).await?);
+        let with = |freezes| RevocationClaims::new(seq, now, serials.clone(), hosts.clone(), freezes);
         let keys = self.keys();
         let issuer = keys.current().issuer.document();
         news.generation = Some(crate::store::registrar::next_generation(conn).await?);
-        let signed = claims
-            .sign(&keys.current().pair.sign)
-            .map_err(|error| error.to_string())
-            .and_then(|document| self.verified(issuer, &document).map_err(|error| error.to_string()));
+        let sign = |claims: &RevocationClaims| {
+            claims
+                .sign(&keys.current().pair.sign)
+                .map_err(|error| error.to_string())
+                .and_then(|document| self.verified(issuer, &document).map_err(|error| error.to_string()))
+        };
+        let mut claims = with(freezes);
+        let mut signed = sign(&claims);
+        if let Err(error) = &signed
+            && !claims.freezes.is_empty()
+        {
+            // Whoever can make freezes without number must not keep revocations from anybody.
+            tracing::error!(
+                error,
+                freezes = claims.freezes.len(),
+                "the revocation list goes without its freezes"
+            );
+            claims = with(Vec::new());
+            signed = sign(&claims);
+        }
+        self.list.unsigned.store(signed.is_err(), Ordering::Release);
         let list = match signed {
             Ok(list) => list,
             Err(error) => {
@@ -118,7 +135,7 @@ impl Registrar {
                     freezes = claims.freezes.len(),
                     "the revocation list could not be made: hosts keep the one that they have"
                 );
-                return Ok(seq - 1);
+                return Ok(None);
             }
         };
         let row = Signed {
@@ -151,7 +168,7 @@ impl Registrar {
             freezes = claims.freezes.len(),
             "a new revocation list"
         );
-        Ok(seq)
+        Ok(Some(seq))
     }
 
     fn verified(&self, issuer: &str, document: &str) -> Result<Revocations, assent_proto::cert::CertError> {
@@ -175,7 +192,8 @@ impl Registrar {
             }
         });
         let good = kept.filter(|list| {
-            let due = now.plus(AHEAD) >= list.claims().next;
+            // One that is dated ahead was made under a wrong clock.
+            let due = now.plus(AHEAD) >= list.claims().next || list.claims().iat > now.plus(SKEW);
             !due && list.issuer() == self.keys().current().issuer.document()
         });
         match good {
@@ -216,7 +234,8 @@ impl Registrar {
         let mut news = News::default();
         let before = rows::list(&mut tx).await?.map_or(0, |list| list.seq);
         let seq = (before + JUMP).min(MAX_SEQ);
-        let seq = self.list_numbered(&mut tx, &mut news, seq, clock::now()).await?;
+        let made = self.list_numbered(&mut tx, &mut news, seq, clock::now()).await?;
+        let seq = made.ok_or(StoreError::Row("revocation_list"))?;
         self.finish(tx, news, turn).await?;
         self.list.held_elsewhere.store(0, Ordering::Release);
         tracing::warn!(before, seq, "the revocation list's number was raised by an admin");
@@ -236,6 +255,7 @@ impl Registrar {
             hosts: claims.hosts.len(),
             freezes: claims.freezes.len(),
             held_elsewhere: (held > 0).then_some(held),
+            unsigned: self.list.unsigned.load(Ordering::Acquire),
         })
     }
 }

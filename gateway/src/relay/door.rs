@@ -29,7 +29,13 @@ impl Door {
     /// One sealed call.
     pub(super) async fn call(&self, sealed: Sealed) -> Result<Sealed, Error> {
         match self {
-            Self::Here(registrar) => registrar.handle(&sealed, clock::now()).await,
+            Self::Here(registrar) => {
+                // In a task of its own: a caller who hangs up must not undo what follows a commit, such as the notice to the
+                // user.
+                let registrar = Arc::clone(registrar);
+                let handled = tokio::spawn(async move { registrar.handle(&sealed, clock::now()).await });
+                handled.await.unwrap_or(Err(Error::Internal("the registrar failed")))
+            }
             Self::Apart(desk) => desk.call(sealed).await,
         }
     }

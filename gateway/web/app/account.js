@@ -199,8 +199,8 @@ export class Account {
   async verified(delivered, expiry, box) {
     const request = await this.caller.judge((at) => verified(this.self, delivered, expiry, box, at));
     const refused = () => refusal(this.list, request.host, this.caller.now());
-    // Only where nothing usable is held: a request must not wait for the network otherwise.
-    if (this.list === null && refused() !== null) await this.fetchList();
+    // Only where what is held does not let it through: a request must not wait for the network otherwise.
+    if (refused() !== null) await this.fetchList();
     const why = refused();
     if (why !== null) throw new RequestError(why);
     return request;

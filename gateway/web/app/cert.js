@@ -109,14 +109,28 @@ async function certified(document, roots) {
 /** Most issuers that are kept. */
 const MAX_ISSUERS = 8;
 
+/** What a certificate says, whoever signed it; null for what is none. @param {string} document */
+function contentOf(document) {
+  try {
+    return claimedContent(document).join();
+  } catch {
+    return null;
+  }
+}
+
 /** Those of `documents` that these roots have signed, newest first. @param {string[]} documents @param {RootSet[]} roots */
 export async function issuersUnder(documents, roots) {
   /** @type {Issuer[]} */
   const known = [];
-  for (const document of new Set(documents)) {
+  const contents = new Set();
+  for (const document of documents) {
+    // With further signatures, which anybody can add, it is the same certificate, and must not push others out.
+    const content = contentOf(document);
+    if (content === null || contents.has(content)) continue;
     for (const set of roots) {
       const issuer = await certified(document, set).catch(() => null);
       if (issuer === null) continue;
+      contents.add(content);
       known.push(issuer);
       break;
     }

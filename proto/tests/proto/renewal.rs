@@ -3,6 +3,7 @@
 use crate::stage::{Keys, NOW, Stage, id, in_days, issuer_document, payload};
 use crate::stage::{grant, host_document};
 use assent_proto::cert::{CertError, DAY, Issuance, Issuers, MAX_ISSUERS, Trust, renew_device, renew_host};
+use assent_proto::roots::cosign;
 use assent_proto::time::UnixTime;
 
 fn at(days: u64, life: u32) -> Issuance {
@@ -153,4 +154,24 @@ fn what_ended_is_judged_as_of_its_end_for_its_renewal_alone() {
         payload(&device).to_string().as_bytes(),
     );
     assert!(known.verify_device_renewable(&forged, end.plus(DAY), grace).is_err());
+}
+
+/// Anybody can add signatures of keys that nobody knows to a certificate of several roots. A relay that offers many such
+/// forms of one certificate must push no other issuer out.
+#[test]
+fn r23_a_certificate_with_further_signatures_is_the_same_and_pushes_no_other_out() {
+    let stage = Stage::new();
+    let (_, newer) = later(&stage, 1);
+    let forms: Vec<String> = (0..2 * MAX_ISSUERS)
+        .map(|number| cosign(&newer, &Keys::of(&format!("stranger {number}")).pair.sign).unwrap())
+        .collect();
+    let offered = Issuers::under(&stage.trust, forms.iter().map(String::as_str));
+    assert_eq!(offered.all().len(), 1);
+    let mut known = Issuers::under(&stage.trust, [stage.issuer.document()]);
+    known.learn(offered, NOW);
+    known.learn(Issuers::under(&stage.trust, [newer.as_str()]), NOW);
+    assert_eq!(
+        known.documents().collect::<Vec<_>>(),
+        [newer.as_str(), stage.issuer.document()]
+    );
 }
