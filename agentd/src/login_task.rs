@@ -18,8 +18,8 @@ use assent_engine::directory::nss::NssUser;
 use assent_engine::ledger::{Entry, SourceKey, What};
 use assent_engine::login::facts::{Phase, SshConnection};
 use assent_engine::login::{
-    Effect, Event, Gone, LOGIN_DEADLINE, Login, NameSearch, Outcome, PasswordReply, Purpose, PushOrder, Show, Standing,
-    Tone,
+    Cause, Effect, Event, Gone, LOGIN_DEADLINE, Login, NameSearch, Outcome, PasswordReply, Purpose, PushOrder, Show,
+    Standing, Tone,
 };
 use assent_engine::names::UserName;
 use assent_engine::places::Place;
@@ -581,6 +581,7 @@ impl Task {
 
     async fn finish(&mut self, outcome: Outcome) {
         self.withdraw();
+        let outcome = self.still_stands(outcome);
         self.number = None;
         let record = self.record(&outcome);
         let written = self.setup.audit.write(&record);
@@ -606,6 +607,22 @@ impl Task {
         });
     }
 
+    /// Between an approval and the verdict, which may wait for Enter, somebody may have said "not me" elsewhere.
+    fn still_stands(&self, outcome: Outcome) -> Outcome {
+        let approved = outcome == Outcome::Approved && self.login.approved_on_a_device();
+        let (true, Ok(gateway), Some(who)) = (approved, &self.setup.gateway, self.login.identity()) else {
+            return outcome;
+        };
+        let client = self.login.facts().ssh.map(|ssh| ssh.client);
+        if gateway.revocations.admits(who, gateway.origin(client)) {
+            return outcome;
+        }
+        Outcome::Denied {
+            cause: Cause::Frozen,
+            text: format!("Access denied. [{}]", self.login_id.as_str()),
+        }
+    }
+
     fn verdict(&self, outcome: Outcome) -> Verdict {
         match outcome {
             Outcome::Approved => {
@@ -624,7 +641,6 @@ impl Task {
             Outcome::ApprovedBefore => verdict(VerdictCode::Approved, String::new(), &self.login_id),
             Outcome::Ignore => verdict(VerdictCode::Ignore, String::new(), &self.login_id),
             Outcome::Denied { cause, text } => {
-                use assent_engine::login::Cause;
                 let code = match cause {
                     Cause::Blocked(_) => VerdictCode::Blocked,
                     _ => VerdictCode::Denied,

@@ -61,7 +61,8 @@ impl Memory {
             lines,
         };
         if lines > 0 {
-            state.write_anew(UnixTime::now());
+            // What a crash cut must not spoil the next line. Nothing is written anew here: the clock may not be right yet.
+            state.end_line();
         }
         Arc::new(Self {
             state: Mutex::new(state),
@@ -178,6 +179,16 @@ impl State {
         file.write_all(&line)
     }
 
+    fn end_line(&mut self) {
+        let ended = options()
+            .append(true)
+            .open(&self.path)
+            .and_then(|mut file| file.write_all(b"\n"));
+        if let Err(e) = ended {
+            tracing::error!("{}: {e}", self.path.display());
+        }
+    }
+
     /// Writes what still counts into a new file, which then takes the old one's place.
     fn write_anew(&mut self, now: UnixTime) {
         let entries = self.ledger.entries(now);
@@ -213,8 +224,12 @@ fn read(path: &Path, ledger: &mut Ledger) -> io::Result<usize> {
     let file = options().read(true).open(path)?;
     let (mut lines, mut broken) = (0, 0);
     for line in BufReader::new(file.take(MOST_BYTES)).split(b'\n') {
+        let line = line?;
+        if line.is_empty() {
+            continue;
+        }
         lines += 1;
-        match serde_json::from_slice::<Entry>(&line?) {
+        match serde_json::from_slice::<Entry>(&line) {
             Ok(entry) => ledger.apply(&entry),
             Err(_) => broken += 1,
         }

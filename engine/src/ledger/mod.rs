@@ -207,7 +207,7 @@ impl Ledger {
         let person = self.people.entry(entry.who.clone()).or_default();
         let at = entry.at.0;
         person.last = at;
-        person.make_room(entry.from);
+        person.make_room(entry.from, at);
         let source = person.sources.entry(entry.from).or_default();
         source.last = at;
         match &entry.what {
@@ -274,7 +274,7 @@ impl Ledger {
         Weight {
             known_source,
             new_place,
-            barred: person.barred(source, known_source, now),
+            barred: person.barred(source, known_source, from == SourceKey::Local, now),
         }
     }
 
@@ -291,14 +291,16 @@ impl Ledger {
                 });
             };
             for (from, source) in &person.sources {
-                if let Some((at, place)) = source.approved.clone().filter(|_| source.is_known(now.0)) {
+                // What lies ahead is kept: it is the clock of now that may be wrong.
+                let counts = |at: u64, seconds| now.0 < at + seconds;
+                if let Some((at, place)) = source.approved.clone().filter(|(at, _)| counts(*at, KNOWN_FOR)) {
                     add(at, *from, What::Approved { place });
                 }
-                for at in source.within(now.0, DAY) {
+                for at in source.sent.iter().copied().filter(|at| counts(*at, DAY)) {
                     add(at, *from, What::Sent);
                 }
             }
-            if within(person.last_wrong, now.0, DAY) {
+            if now.0 < person.last_wrong + DAY {
                 for _ in 0..person.wrong.min(MOST_WRONG) {
                     add(person.last_wrong, SourceKey::Local, What::WrongNumber);
                 }
@@ -322,7 +324,7 @@ impl Ledger {
 }
 
 impl Person {
-    fn barred(&self, source: Option<&Source>, known: bool, now: u64) -> Option<Barred> {
+    fn barred(&self, source: Option<&Source>, known: bool, local: bool, now: u64) -> Option<Barred> {
         if self.wrong >= MOST_WRONG && within(self.last_wrong, now, LOCKED_FOR) {
             let until = UnixTime(self.last_wrong + LOCKED_FOR);
             return Some(Barred::WrongNumbers { until });
@@ -336,21 +338,28 @@ impl Person {
         if let Some(until) = here(WINDOW, MOST_IN_WINDOW).max(here(DAY, MOST_IN_DAY)) {
             return Some(Barred::Source { until });
         }
-        if known {
-            // The reserve: what strangers did elsewhere locks nobody out of where they are known (R87).
+        if known || local {
+            // The reserve: what strangers did elsewhere locks nobody out of where they are known, nor out of sudo (R87).
             return None;
         }
-        let strange = self.sources.values().filter(|source| !source.is_known(now));
-        let times = strange.flat_map(|source| source.within(now, WINDOW)).collect();
+        let strange = |(from, source): &(&SourceKey, &Source)| **from != SourceKey::Local && !source.is_known(now);
+        let strange = self.sources.iter().filter(strange);
+        let times = strange.flat_map(|(_, source)| source.within(now, WINDOW)).collect();
         full_until(times, MOST_FROM_STRANGERS, WINDOW).map(|until| Barred::Strangers { until })
     }
 
-    /// One more source: what never led to an approval goes before what did, the oldest first.
-    fn make_room(&mut self, from: SourceKey) {
+    /// One more source: what is not known goes before what is, what counts for no budget before what does, the oldest first.
+    fn make_room(&mut self, from: SourceKey, now: u64) {
         if self.sources.len() < MOST_SOURCES || self.sources.contains_key(&from) {
             return;
         }
-        let worth = |source: &Source| (source.approved.is_some(), source.last);
+        let worth = |source: &Source| {
+            (
+                source.is_known(now),
+                source.within(now, WINDOW).next().is_some(),
+                source.last,
+            )
+        };
         let least = self.sources.iter().min_by_key(|(_, source)| worth(source));
         if let Some(least) = least.map(|(from, _)| *from) {
             self.sources.remove(&least);

@@ -101,6 +101,32 @@ fn r87_strangers_share_fifteen_and_the_owner_gets_in_from_where_they_are_known()
 }
 
 #[test]
+fn r87_strangers_bar_nobody_from_sudo_and_many_old_addresses_forget_no_stranger() {
+    let mut ledger = Ledger::default();
+    for n in 0..15_u8 {
+        happened(&mut ledger, NOW, from(n), What::Sent);
+    }
+    assert_eq!(weigh(&ledger, NOW, SourceKey::Local).barred, None);
+    assert!(weigh(&ledger, NOW, from(99)).barred.is_some());
+    // Approvals that are long over do not keep places that the strangers' pushes need.
+    let mut ledger = Ledger::default();
+    for n in 0..MOST_SOURCES as u64 - 1 {
+        let address = std::net::Ipv4Addr::from_bits(u32::try_from(n).unwrap());
+        happened(
+            &mut ledger,
+            NOW - 2 * KNOWN_FOR,
+            SourceKey::Net(address.into()),
+            approved(),
+        );
+    }
+    for n in 0..15_u8 {
+        assert_eq!(weigh(&ledger, NOW, from(n)).barred, None, "push {n}");
+        happened(&mut ledger, NOW, from(n), What::Sent);
+    }
+    assert!(weigh(&ledger, NOW, from(99)).barred.is_some());
+}
+
+#[test]
 fn a_source_is_known_for_thirty_days_after_its_last_approval() {
     let mut ledger = Ledger::default();
     assert!(!weigh(&ledger, NOW, from(1)).known_source);
@@ -174,6 +200,21 @@ fn a_place_is_new_to_whoever_approved_in_others_alone() {
     assert!(!at(&ledger, Some("Ankara, TR")));
     assert!(at(&ledger, Some("Oslo, NO")));
     assert!(!at(&ledger, None));
+}
+
+#[test]
+fn r81_a_file_that_is_written_anew_under_a_wrong_clock_loses_nothing_that_lies_ahead() {
+    let mut ledger = Ledger::default();
+    for _ in 0..5 {
+        happened(&mut ledger, NOW, from(1), What::Sent);
+    }
+    happened(&mut ledger, NOW, from(2), approved());
+    let mut anew = Ledger::default();
+    for entry in ledger.entries(UnixTime(1000)) {
+        anew.apply(&entry);
+    }
+    assert!(weigh(&anew, NOW, from(1)).barred.is_some());
+    assert!(weigh(&anew, NOW, from(2)).known_source);
 }
 
 #[test]

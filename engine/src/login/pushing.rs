@@ -81,7 +81,8 @@ impl Login {
             .map_or(Level::Tap, |app| app.floor);
         let grounds = Grounds {
             earlier_factor: !self.passed.is_empty(),
-            known_source: standing.known_source,
+            // Of an address alone: this machine itself is nobody's, whoever once approved a sudo here.
+            known_source: standing.known_source && self.facts.ssh.is_some(),
             known_network: self.network().is_some(),
             approved_session: standing.approved_session && self.facts.is_sudo(),
             command_cut: self.facts.is_sudo() && sudo::command(&self.facts).truncated,

@@ -199,6 +199,20 @@ fn sudo_in_an_approved_session_is_a_tap_and_outside_it_a_number_in_a_line() {
     );
 }
 
+/// Somebody who once approved a sudo is not known on the machine itself: a foothold there gets a number, not a tap.
+#[test]
+fn what_was_approved_on_this_machine_makes_no_known_address() {
+    let company = Company::new();
+    let local = Facts {
+        ssh: None,
+        over_ssh: false,
+        rhost: None,
+        ..facts("sshd-adaptive", Phase::Auth)
+    };
+    let bench = with_devices(&company, local, known());
+    assert_eq!(bench.push().level, Level::Number);
+}
+
 #[test]
 fn a_command_that_a_phone_cannot_show_whole_raises_a_tap_to_a_number() {
     let company = Company::new();

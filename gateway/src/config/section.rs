@@ -209,19 +209,23 @@ impl Section {
 
     /// A list of texts.
     pub fn texts(&mut self, key: &'static str) -> Vec<String> {
-        let list = match self.take(key) {
-            None => return Vec::new(),
-            Some(toml::Value::Array(list)) => list,
-            Some(other) => {
+        self.texts_if_given(key).unwrap_or_default()
+    }
+
+    /// The same, where a list that is not there is not an empty one.
+    pub fn texts_if_given(&mut self, key: &'static str) -> Option<Vec<String>> {
+        let list = match self.take(key)? {
+            toml::Value::Array(list) => list,
+            other => {
                 self.problem(key, &format!("must be a list of texts, not {}", other.type_str()));
-                return Vec::new();
+                return None;
             }
         };
         let texts: Vec<String> = list.iter().filter_map(|one| one.as_str().map(str::to_owned)).collect();
         if texts.len() != list.len() {
             self.problem(key, "must be a list of texts in quotes, such as [\"corp\"]");
         }
-        texts
+        Some(texts)
     }
 
     /// All problems, unknown keys included.

@@ -44,9 +44,15 @@ impl RoleSet {
 
     /// Takes `roles` out of the file.
     pub(super) fn read(root: &mut Section) -> Self {
-        let names = root.texts("roles");
-        if names.is_empty() || names == ["all"] {
+        let Some(names) = root.texts_if_given("roles").filter(|names| names != &["all"]) else {
             return Self::all();
+        };
+        if names.is_empty() {
+            // Not "all": a template with a hole in it would put the registrar onto the machine that faces the world.
+            root.problem(
+                "roles",
+                "lists no role; write [\"all\"], or some of \"relay\", \"app\", \"panel\", \"registrar\"",
+            );
         }
         let mut roles = Vec::new();
         for name in names {

@@ -261,21 +261,24 @@ impl Registrar {
         match received {
             Received::Approved(approved) => self.approved(&one, &approved).await,
             Received::Refused { why, device, .. } => {
+                // Frozen before anybody's session ends: whoever signs in anew finds nothing to change.
+                let frozen = match why {
+                    Refusal::Reported => self.freeze_reported(&one.owner, device).await,
+                    _ => Ok(()),
+                };
+                let identities = &one.owner.identities;
+                self.reports.refused(one.purpose, identities, why, clock::boot_now());
                 match why {
                     Refusal::Reported => {
                         tracing::warn!(%device, name = ?one.owner.name, purpose = ?one.purpose, "reported as \"not me\": somebody else acts in this user's name");
+                        // Nobody who listens is no error.
+                        let _ = self
+                            .notices
+                            .send(Notice::of(Change::Reported, &one.owner, Some(device), &one.label));
                     }
                     why => tracing::info!(%device, %why, purpose = ?one.purpose, "refused by a device"),
                 }
-                let identities = &one.owner.identities;
-                self.reports.refused(one.purpose, identities, why, clock::boot_now());
-                if matches!(why, Refusal::Reported) {
-                    self.freeze_reported(&one.owner, device).await?;
-                    // Nobody who listens is no error.
-                    let _ = self
-                        .notices
-                        .send(Notice::of(Change::Reported, &one.owner, Some(device), &one.label));
-                }
+                frozen?;
                 self.over(one.purpose).await
             }
             Received::Ignored { .. } => {
