@@ -12,7 +12,7 @@ use serde_json::Value;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{Connection as _, SqliteConnection};
 use std::fs::{self, Permissions};
-use std::io::{BufRead as _, BufReader, Read as _};
+use std::io::{self, BufRead as _, BufReader, Read as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -211,6 +211,9 @@ impl Gateway {
     }
 
     fn run(&mut self) {
+        // The log goes on over restarts.
+        let linked = |log: io::Result<String>| log.map_or(0, |log| log.matches(LINKED).count());
+        let before = linked(fs::read_to_string(self.dir.join("log")));
         for at in 0..self.parts.len() {
             self.run_part(at);
         }
@@ -218,7 +221,7 @@ impl Gateway {
             self.panel_address = self.address.clone();
         }
         let began = std::time::Instant::now();
-        while self.parts.len() > 1 && !self.log().contains(LINKED) {
+        while self.parts.len() > 1 && linked(Ok(self.log())) <= before {
             assert!(began.elapsed() < SOON, "never linked:\n{}", self.log());
             std::thread::sleep(Duration::from_millis(10));
         }
