@@ -59,8 +59,13 @@ test("a further device is approved on the first, which names it and its digits, 
   assert.match(await old.page.locator("#notices").innerText(), /<b>Tablet<\/b>/);
   await old.page.reload();
   await old.page.getByText("New device added").waitFor();
-  await old.page.getByRole("button", { name: "I know about it" }).click();
-  await old.page.getByText("New device added").waitFor({ state: "detached" });
+  const told = old.page.getByText("New device added");
+  // A list of devices that comes at this very moment draws the notice anew between press and release.
+  for (let tries = 0; tries < 5 && (await told.count()) > 0; tries += 1) {
+    await old.page.getByRole("button", { name: "I know about it" }).click({ timeout: 3000 }).catch(() => {});
+    await told.waitFor({ state: "detached", timeout: 3000 }).catch(() => {});
+  }
+  assert.equal(await told.count(), 0);
   await old.page.reload();
   await old.heading("Ready");
   await old.page.getByText("Connected.").waitFor();
