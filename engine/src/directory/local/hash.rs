@@ -74,6 +74,9 @@ pub struct Hashing {
     running: Arc<Semaphore>,
     waiting: AtomicUsize,
     deadline: Duration,
+    /// Memory in KiB, passes and lanes of each hash that was computed.
+    #[cfg(test)]
+    pub(super) computed: Arc<std::sync::Mutex<Vec<(u32, u32, u32)>>>,
 }
 
 impl Default for Hashing {
@@ -82,6 +85,8 @@ impl Default for Hashing {
             running: Arc::new(Semaphore::new(RUNNING)),
             waiting: AtomicUsize::new(0),
             deadline: DEADLINE,
+            #[cfg(test)]
+            computed: Arc::default(),
         }
     }
 }
@@ -114,8 +119,15 @@ impl Hashing {
             }
         };
         let password = super::password::normalised(password.expose());
+        #[cfg(test)]
+        let computed = self.computed.clone();
         let checked = tokio::task::spawn_blocking(move || {
             let matches = hash.matches(&password);
+            #[cfg(test)]
+            computed
+                .lock()
+                .unwrap()
+                .push((hash.params.m_cost(), hash.params.t_cost(), hash.params.p_cost()));
             // Not before: a caller who leaves does not make room for another hash.
             drop(place);
             matches

@@ -283,41 +283,27 @@ async fn r59_names_that_share_a_uid_are_one_user() {
     assert_eq!(found(local.look_up(&user("toor")).await), root);
 }
 
-/// Costly enough that one hash stands out of everything else.
+/// At a cost that no default has.
 fn costly() -> String {
-    let hash = hash::tests::CHEAP.replace("m=64,t=1", "m=32768,t=3");
+    let hash = hash::tests::CHEAP.replace("m=64,t=1", "m=4096,t=3");
     format!("password_hash = \"{hash}\"\n")
 }
 
-/// Of this process: a busy machine does not show in it.
-fn processor_time() -> std::time::Duration {
-    nix::time::clock_gettime(nix::time::ClockId::CLOCK_PROCESS_CPUTIME_ID)
-        .unwrap()
-        .into()
-}
-
-/// What each one's wrong password costs this process, against the first one's; the best of five.
-async fn costs(rig: &Rig, names: &[&str]) -> Vec<f64> {
-    let mut best = vec![std::time::Duration::MAX; names.len()];
-    for _ in 0..5 {
-        for (best, name) in best.iter_mut().zip(names) {
-            let start = processor_time();
-            rig.check(name, "wrong").await;
-            *best = processor_time().saturating_sub(start).min(*best);
-        }
+/// Asserts that the wrong password of each costs one hash, as dear as everybody's. (What that takes in milliseconds is
+/// a benchmark's matter: other tests run in this process.)
+async fn each_costs_one_hash(rig: &Rig, names: &[&str]) {
+    for name in names {
+        rig.check(name, "wrong").await;
+        let computed = std::mem::take(&mut *rig.local.hashing.computed.lock().unwrap());
+        assert_eq!(computed, [(4096, 3, 1)], "{name}");
     }
-    best.iter()
-        .map(|time| time.as_secs_f64() / best[0].as_secs_f64())
-        .collect()
 }
 
 #[tokio::test]
 async fn r31_unknown_users_wrong_passwords_and_users_without_one_cost_one_hash_each() {
     let rig = Rig::new("time", &alice(&costly()));
     let names = ["alice", "bob", "nobody-here"];
-    for (name, ratio) in names.iter().zip(costs(&rig, &names).await) {
-        assert!((0.6..1.7).contains(&ratio), "{name}: {ratio}");
-    }
+    each_costs_one_hash(&rig, &names).await;
 }
 
 #[tokio::test]
@@ -338,9 +324,7 @@ async fn r31_row_18_blocked_and_expired_users_cost_one_hash_like_a_wrong_passwor
     for name in &names[1..3] {
         assert_ne!(found(rig.look_up(name).await).account, Account::Active);
     }
-    for (name, ratio) in names.iter().zip(costs(&rig, &names).await) {
-        assert!((0.6..1.7).contains(&ratio), "{name}: {ratio}");
-    }
+    each_costs_one_hash(&rig, &names).await;
 }
 
 #[tokio::test]
