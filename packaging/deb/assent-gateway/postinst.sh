@@ -25,6 +25,7 @@ if [ -z "${DPKG_ROOT:-}" ] && [ -d /run/systemd/system ]; then
     if ! systemctl --quiet is-active assent-relay.service assent-app.service assent-panel.service assent-registrar.service; then
         deb-systemd-invoke "$action" assent-gateway.service >/dev/null || true
     fi
-    systemctl --system try-restart assent-relay.service assent-app.service assent-panel.service assent-registrar.service \
-        >/dev/null || true
+    # Those that are enabled or run; on most machines none.
+    deb-systemd-invoke restart assent-relay.service assent-app.service assent-panel.service assent-registrar.service \
+        >/dev/null 2>&1 || true
 fi
