@@ -285,6 +285,25 @@ fn the_manuals_reference_is_what_the_program_knows() {
 }
 
 #[test]
+fn the_manual_page_names_every_key() {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../packaging/man/agentd.toml.5");
+    let page = std::fs::read_to_string(file).unwrap();
+    let named: Vec<&str> = page
+        .lines()
+        .filter_map(|line| line.strip_prefix(".It Cm ").or_else(|| line.strip_prefix(".Cm ")))
+        .flat_map(str::split_whitespace)
+        .collect();
+    let reference = reference();
+    let keys: Vec<&str> = reference
+        .lines()
+        .filter_map(|line| line.strip_prefix("| `")?.split('`').next())
+        .collect();
+    assert!(keys.len() > 40, "{keys:?}");
+    let missing: Vec<&&str> = keys.iter().filter(|key| !named.contains(key)).collect();
+    assert!(missing.is_empty(), "agentd.toml(5) lacks {missing:?}");
+}
+
+#[test]
 fn plain_ldap_is_for_loopback_by_explicit_choice_alone() {
     let plain = |uri: &str, choice: &str| {
         changed(
