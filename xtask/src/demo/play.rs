@@ -1,5 +1,5 @@
 //! The demo without a person: a browser plays her. She registers her phone at the Register Panel, approves and denies
-//! logins on it; then a second device in a terminal, scp, and what happens when the agent is gone. Each step is checked
+//! logins on it, is frozen and thawed; then a second device in a terminal, scp, and what happens when the agent is gone. Each step is checked
 //! and timed; pictures of what she sees are kept.
 
 #![allow(
@@ -7,6 +7,7 @@
     reason = "a step that does not hold ends in a panic, which is counted"
 )]
 
+use assent_tests::patience;
 use assent_tests::person::Person;
 use assent_tests::product::{self, Authenticator, PATIENCE, Site};
 use assent_tests::sshd::{Key, Sshd};
@@ -27,7 +28,7 @@ struct Stage {
 
 type Step = (&'static str, fn(&mut Stage));
 
-const STEPS: [Step; 10] = [
+const STEPS: [Step; 11] = [
     (
         "alice signs in at the panel; her phone scans the code and is registered",
         register,
@@ -36,6 +37,10 @@ const STEPS: [Step; 10] = [
     ("ssh: password, then denied on the phone", denied),
     ("sudo: approved, with its command line on the phone", sudo),
     ("ssh: \"this was not me\" ends it", not_me),
+    (
+        "sudo: frozen since then, until an administrator lifts it",
+        frozen_until_lifted,
+    ),
     (
         "ssh: a wrong password is refused, and no request is sent",
         wrong_password,
@@ -169,6 +174,30 @@ fn not_me(stage: &mut Stage) {
     ssh.expect("Permission denied", PATIENCE);
     assert!(!ssh.transcript().contains("never"));
     assert_eq!(stage.site.agent.decision(before)["cause"], "reported_not_me");
+}
+
+fn frozen_until_lifted(stage: &mut Stage) {
+    let before = stage.site.agent.audit().len();
+    let mut sudo = Sudo::by("alice").run(["/bin/true"]);
+    sudo.expect("Your requests are frozen", PATIENCE);
+    assert!(!sudo.wait(PATIENCE).success());
+    assert_eq!(stage.site.agent.decision(before)["cause"], "frozen");
+    let says = |what: &str, holds: &dyn Fn() -> bool| {
+        patience::until(PATIENCE, || holds().then_some(())).unwrap_or_else(|| panic!("{what}"));
+    };
+    says("the gateway lists her", &|| {
+        product::assentctl(["freeze", "list"])
+            .expect_success()
+            .out
+            .contains("alice")
+    });
+    product::assentctl(["freeze", "lift", "alice"]).expect_success();
+    says("this host hears of it", &|| {
+        let own = product::assentctl(["freeze", "list", "--agent", "/run/assent/admin.sock"]);
+        let status = product::assentctl(["status", "--json"]).expect_success().out;
+        let status: serde_json::Value = serde_json::from_str(&status).expect("JSON");
+        own.expect_success().out.contains("nobody is frozen") && status["gateway"]["revocations"]["freezes"] == 0
+    });
 }
 
 fn second_device(stage: &mut Stage) {
