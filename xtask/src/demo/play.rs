@@ -1,6 +1,6 @@
 //! The demo without a person: a browser plays her. She registers her phone at the Register Panel, approves and denies
-//! logins on it, is frozen and thawed; then a second device in a terminal, scp, and what happens when the agent is gone. Each step is checked
-//! and timed; pictures of what she sees are kept.
+//! logins on it, is frozen and thawed; then a second device in a terminal, scp, and what happens when the agent is
+//! gone. Each step is checked and timed; pictures of what she sees are kept.
 
 #![allow(
     clippy::expect_used,
@@ -183,7 +183,7 @@ fn frozen_until_lifted(stage: &mut Stage) {
     assert!(!sudo.wait(PATIENCE).success());
     assert_eq!(stage.site.agent.decision(before)["cause"], "frozen");
     let says = |what: &str, holds: &dyn Fn() -> bool| {
-        patience::until(PATIENCE, || holds().then_some(())).unwrap_or_else(|| panic!("{what}"));
+        assert!(patience::until(PATIENCE, || holds().then_some(())).is_some(), "{what}");
     };
     says("the gateway lists her", &|| {
         product::assentctl(["freeze", "list"])
