@@ -279,6 +279,10 @@ impl Arena {
             let Some(asked) = &seat.asked else { continue };
             for trick in tricks {
                 events.extend(evil_host::asks(*trick, &self.company, &mut self.ledger, asked, dice));
+                // Of a push that the relay has dropped, its data base knows nothing.
+                if tricks.contains(&Mischief::RelayDropsRequest) {
+                    continue;
+                }
                 match evil_host::at_the_relay(*trick, &self.company, &mut self.post, asked).await {
                     Ok(refused) => *stopped |= refused,
                     Err(why) => self.sees(Err(why)),
