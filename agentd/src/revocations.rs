@@ -10,6 +10,7 @@ use crate::freezes::{Freezes, Local, Proof};
 use crate::push::{PushError, Relay};
 use crate::revoked_dir::{self, Revoked};
 use crate::standing::Standing;
+use assent_proto::Id;
 use assent_proto::cert::{Device, Identity, Trust};
 use assent_proto::registrar::{Ask, HostWant, Refused, Reply};
 use assent_proto::revocation::{Assembly, LIST_LIFE, MAX_PARTS, Origin, Revocations as List, Step};
@@ -234,6 +235,12 @@ impl Revocations {
     /// person's "not me" must be heard.
     pub fn revoked(&self, device: &Device) -> bool {
         self.usable().is_ok_and(|sieve| sieve.revokes(device))
+    }
+
+    /// Whether a certificate of this serial is known to be revoked by now.
+    pub fn revoked_serial(&self, serial: Id) -> bool {
+        self.usable()
+            .is_ok_and(|sieve| sieve.list.lists(serial) || sieve.by_hand.names(serial))
     }
 
     /// Whether an approval counts now: it is known what is revoked, and nobody has said "not me" since the push left.
