@@ -7,10 +7,11 @@ use crate::audit::Record;
 use crate::begin;
 use crate::client_watch;
 use crate::clock::{boot_now, sleep_until};
+use crate::disk::Written;
 use crate::frames::{self, FrameError};
-use crate::freezes::{Local, Proof};
-use crate::memory::Reserved;
-use crate::push::{Delivery, PushService};
+use crate::freezes::{Local, Proof, Tries};
+use crate::memory::{Leaving, Reserved};
+use crate::push::{Delivery, PushError, PushService};
 use crate::sessions::Connection;
 use crate::tickets::Bound;
 use assent_engine::directory::Password;
@@ -117,6 +118,8 @@ struct Task {
     push: Option<InFlight>,
     /// The push's place in the budget, from when the agent said that it may leave.
     reserved: Arc<Mutex<Option<Reserved>>>,
+    /// What must be on the disk before the verdict.
+    unwritten: Vec<Written>,
     caller: Bound,
     /// `SSH_CONNECTION`, to know the login's session by.
     connection: Option<Vec<u8>>,
@@ -179,6 +182,7 @@ impl Task {
             number: None,
             push: None,
             reserved: Arc::default(),
+            unwritten: Vec::new(),
             caller,
             connection,
             place,
@@ -223,7 +227,7 @@ impl Task {
                 biased;
                 Some(event) = inbox.recv() => Some(*event),
                 frame = module.recv() => Some(self.take_frame(frame.map(|frame| *frame))),
-                Some(delivery) = next_delivery(&mut self.push) => self.judge(delivery),
+                Some(delivery) = next_delivery(&mut self.push) => self.judge(delivery).await,
                 _ = &mut cancelled => Some(Event::Gone(Gone::Admin)),
                 () = &mut hang_up => Some(Event::Gone(Gone::Client)),
                 () = sleep_until(wakes) => Some(Event::Tick),
@@ -407,17 +411,17 @@ impl Task {
     }
 
     /// What became of somebody's push, for budgets and known addresses.
-    fn note(&self, what: What) {
+    fn note(&mut self, what: What) {
         let Some(who) = self.login.identity().cloned() else {
             return;
         };
         let from = SourceKey::of(self.login.facts().ssh.map(|ssh| ssh.client));
-        self.setup.memory.note(&Entry {
+        self.unwritten.push(self.setup.memory.note(&Entry {
             at: UnixTime::now(),
             who,
             from,
             what,
-        });
+        }));
     }
 
     /// A module inside a prompt reads its verdict when the prompt ends: the connection stays until then.
@@ -440,25 +444,25 @@ impl Task {
 
     /// Signs the request, seals it to each device and hands it to the push service.
     fn push(&mut self, order: PushOrder) {
+        let number = order.number;
         match self.prepare(order) {
             Ok((push, in_flight)) => {
                 self.push = Some(in_flight);
-                if let Some(reserved) = &mut *self.reserved.lock().unwrap_or_else(PoisonError::into_inner) {
-                    reserved.leaves();
-                }
+                let leaves = {
+                    let mut reserved = self.reserved.lock().unwrap_or_else(PoisonError::into_inner);
+                    reserved.as_mut().and_then(Reserved::leaves)
+                };
                 let setup = self.setup.clone();
                 self.work(async move {
-                    match &setup.gateway {
-                        Ok(gateway) => match gateway.relay.send(&push).await {
-                            Ok(_) => Event::PushSent,
-                            Err(e) => Event::PushFailed(e.to_string()),
-                        },
-                        Err(why) => Event::PushFailed(why.clone()),
+                    match send(&setup, &push, leaves).await {
+                        Ok(()) => Event::PushSent(number),
+                        Err(why) => Event::PushFailed { push: number, why },
                     }
                 });
             }
             Err(why) => {
-                let _ = self.events.send(Event::PushFailed(why).into());
+                let failed = Event::PushFailed { push: number, why };
+                let _ = self.events.send(failed.into());
             }
         }
     }
@@ -491,10 +495,13 @@ impl Task {
     }
 
     /// Verifies an answer; the machine hears what it is worth.
-    fn judge(&mut self, (device, blob): Delivery) -> Option<Event> {
-        let gateway = self.setup.gateway.as_ref().ok()?;
+    async fn judge(&mut self, (device, blob): Delivery) -> Option<Event> {
+        let setup = Arc::clone(&self.setup);
+        let gateway = setup.gateway.as_ref().ok()?;
+        let known = gateway.revocations.usable().await;
         let push = self.push.as_mut()?;
-        push.pending.revoke(|device| gateway.revocations.revoked(device));
+        push.pending
+            .revoke(|device| known.as_ref().is_ok_and(|sieve| sieve.revokes(device)));
         let received = push
             .pending
             .receive(&gateway.host.now().keys.kem, device, &blob, boot_now(), UnixTime::now());
@@ -504,11 +511,11 @@ impl Task {
                 Event::PushIgnored { why, last }
             }
             Received::Refused { why, device, record } => {
-                match (why, self.login.identity()) {
+                match (why, self.login.identity().cloned()) {
                     (Refusal::Number, _) => self.note(What::WrongNumber),
                     (Refusal::Reported, Some(who)) => {
                         // Somebody else may be in the sessions that were approved, too.
-                        self.agent.sessions.forget(who);
+                        self.agent.sessions.forget(&who);
                         self.reported(device, record);
                     }
                     _ => {}
@@ -520,7 +527,7 @@ impl Task {
                 let admitted = self
                     .login
                     .identity()
-                    .is_some_and(|who| gateway.revocations.admits(who, gateway.origin(client)));
+                    .is_some_and(|who| gateway.revocations.admits(&known, who, gateway.origin(client)));
                 match admitted {
                     true => Event::PushApproved(approved),
                     // "Not me" was said to another push meanwhile, or it is not known what is revoked.
@@ -531,14 +538,15 @@ impl Task {
     }
 
     /// Freezes at once, and has everybody hear of it.
-    fn reported(&self, device: Id, answer: String) {
-        let (Ok(gateway), Some(push), Some(identity)) = (&self.setup.gateway, &self.push, self.login.identity()) else {
+    fn reported(&mut self, device: Id, answer: String) {
+        let setup = Arc::clone(&self.setup);
+        let (Ok(gateway), Some(push), Some(identity)) = (&setup.gateway, &self.push, self.login.identity()) else {
             return;
         };
         let facts = self.login.facts();
         let client = facts.ssh.map(|ssh| ssh.client);
         let user = self.login.user_for_log();
-        gateway.revocations.report(Local {
+        let written = gateway.revocations.report(Local {
             identity: identity.clone(),
             user: ShortText::cut(user.clone()),
             origin: gateway.origin(client),
@@ -549,6 +557,7 @@ impl Task {
                 answer,
             }),
             listed: None,
+            tries: Tries::default(),
         });
         alerts::reported(
             &self.agent,
@@ -563,6 +572,7 @@ impl Task {
                 device,
             },
         );
+        self.unwritten.push(written);
     }
 
     fn withdraw(&mut self) {
@@ -581,7 +591,7 @@ impl Task {
 
     async fn finish(&mut self, outcome: Outcome) {
         self.withdraw();
-        let outcome = self.still_stands(outcome);
+        let outcome = self.still_stands(outcome).await;
         self.number = None;
         let record = self.record(&outcome);
         let written = self.setup.audit.write(&record);
@@ -599,6 +609,15 @@ impl Task {
                 &self.login_id,
             )
         };
+        // A number that was wrong, a report, an approval: a kill of the agent right after the verdict forgets none of them.
+        for written in std::mem::take(&mut self.unwritten) {
+            if let Err(e) = written.wait().await {
+                tracing::error!(
+                    "login={}: what came of it may not outlast the agent: {e}",
+                    self.login_id.as_str()
+                );
+            }
+        }
         let _ = frames::write(&mut self.writer, &ToModule::Verdict(verdict)).await;
         let _ = self.agent.notices.send(Notice::Decided {
             login: self.login_id.as_str().to_owned(),
@@ -608,13 +627,14 @@ impl Task {
     }
 
     /// Between an approval and the verdict, which may wait for Enter, somebody may have said "not me" elsewhere.
-    fn still_stands(&self, outcome: Outcome) -> Outcome {
+    async fn still_stands(&self, outcome: Outcome) -> Outcome {
         let approved = outcome == Outcome::Approved && self.login.approved_on_a_device();
         let (true, Ok(gateway), Some(who)) = (approved, &self.setup.gateway, self.login.identity()) else {
             return outcome;
         };
         let client = self.login.facts().ssh.map(|ssh| ssh.client);
-        if gateway.revocations.admits(who, gateway.origin(client)) {
+        let known = gateway.revocations.usable().await;
+        if gateway.revocations.admits(&known, who, gateway.origin(client)) {
             return outcome;
         }
         Outcome::Denied {
@@ -623,7 +643,7 @@ impl Task {
         }
     }
 
-    fn verdict(&self, outcome: Outcome) -> Verdict {
+    fn verdict(&mut self, outcome: Outcome) -> Verdict {
         match outcome {
             Outcome::Approved => {
                 if self.login.approved_on_a_device() {
@@ -650,7 +670,7 @@ impl Task {
         }
     }
 
-    fn remember_approval(&self) {
+    fn remember_approval(&mut self) {
         self.note(What::Approved {
             place: self.place.country.clone(),
         });
@@ -705,6 +725,26 @@ impl Task {
             warning: !matches!(outcome, Outcome::Approved | Outcome::ApprovedBefore),
         }
     }
+}
+
+/// Writes down that a push leaves, then sends it. The error is for people.
+async fn send(setup: &Setup, push: &Push, leaves: Option<(Leaving, Written)>) -> Result<(), String> {
+    let gateway = setup.gateway.as_ref().map_err(Clone::clone)?;
+    let leaving = match leaves {
+        None => None,
+        Some((leaving, written)) => match written.wait().await {
+            Ok(()) => Some(leaving),
+            Err(e) => {
+                drop(leaving.never_left());
+                return Err(format!("the push could not be counted, so it did not leave: {e}"));
+            }
+        },
+    };
+    let sent = gateway.relay.send(push).await;
+    if let (Err(PushError::NotSent(_)), Some(leaving)) = (&sent, leaving) {
+        drop(leaving.never_left());
+    }
+    sent.map(drop).map_err(|e| e.to_string())
 }
 
 fn names(outcome: &Outcome) -> (&'static str, &'static str) {

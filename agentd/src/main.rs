@@ -17,6 +17,7 @@ mod bus;
 mod client_watch;
 mod clock;
 mod devices;
+mod disk;
 mod enrolment;
 mod files;
 mod frames;

@@ -15,8 +15,8 @@ pub(crate) mod trace;
 mod words;
 
 pub use event::{
-    Cause, DeviceSearch, Effect, Event, Gone, NameSearch, Outcome, PasswordReply, Purpose, PushOrder, Show, Standing,
-    Tone,
+    Cause, DeviceSearch, Effect, Event, Gone, NameSearch, Outcome, PasswordReply, Purpose, PushNumber, PushOrder, Show,
+    Standing, Tone,
 };
 pub use trace::TraceLine;
 
@@ -186,6 +186,12 @@ impl Login {
         match (self.stage, event) {
             (_, Event::Gone(_)) => self.deny(Cause::Gone),
             (_, Event::Internal(why)) => self.deny(Cause::Internal(why)),
+            // The relay's word on a push that is over comes when it comes.
+            (stage, Event::PushSent(push) | Event::PushFailed { push, .. })
+                if self.push.is_behind(push, stage == Stage::Pushing) =>
+            {
+                Vec::new()
+            }
             (Stage::New, Event::Begin) => self.begin(),
             (Stage::Resolving, Event::Resolved(found)) => self.resolved(found),
             (Stage::AwaitingPassword, Event::Password(reply)) => self.password_typed(reply),
