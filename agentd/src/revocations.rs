@@ -221,8 +221,8 @@ fn read(file: &Path, trust: &Trust) -> Option<List> {
         Ok(list) => Some(list),
         Err(why) => {
             tracing::error!(
-                "{} is damaged, or no root that is pinned vouches for it ({why}); it is put aside, and a new list is fetched \
-                 before the next push",
+                "{} is damaged or was changed, or no root that is pinned vouches for it ({why}); it is put aside, and a new list is \
+                 fetched before the next push",
                 file.display()
             );
             let _ = std::fs::rename(file, file.with_extension("damaged"));
