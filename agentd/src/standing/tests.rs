@@ -104,6 +104,7 @@ impl Place {
             roots: vec![self.root.public()],
             steps: steps.to_vec(),
             issuers: issuers.iter().map(|one| (*one).to_owned()).collect(),
+            code_services: Vec::new(),
             now: now(),
         }
     }

@@ -221,6 +221,7 @@ impl Registrar {
                 .iter()
                 .map(|one| one.issuer.document().to_owned())
                 .collect(),
+            code_services: Vec::new(),
             now,
         }
     }
