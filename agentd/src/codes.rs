@@ -128,8 +128,9 @@ impl Codes {
     }
 
     /// Whether a code that passed counts now.
-    pub fn admits(&self, identity: &Identity, origin: Origin) -> bool {
-        self.revocations.admits(identity, origin)
+    pub async fn admits(&self, identity: &Identity, origin: Origin) -> bool {
+        let known = self.revocations.usable().await;
+        self.revocations.admits(&known, identity, origin)
     }
 
     /// One signed call, and who replied. A call that came back because the code service has another key now is made once
@@ -177,28 +178,33 @@ impl Codes {
     async fn service(&self) -> Result<CodeService, CodeTrouble> {
         let now = UnixTime::now();
         let known = lock(&self.known).clone();
-        if let Some(known) = known.filter(|known| self.counts(known, now)) {
+        if let Some(known) = known
+            && self.counts(&known, now).await
+        {
             return Ok(known);
         }
         let offered = self.relay.learn_trust().await.map_err(away)?;
-        let issuers = &self.host.now().issuers;
-        let verified = offered.iter().filter_map(|document| {
-            let verified = issuers.verify_code_service(document, now);
-            verified
-                .inspect_err(|e| tracing::warn!("a code service's certificate is refused: {e}"))
-                .ok()
-        });
-        let newest = verified
-            .filter(|service| self.counts(service, now))
-            .max_by_key(|service| service.claims().nbf);
+        let host = self.host.now();
+        let mut newest: Option<CodeService> = None;
+        for document in &offered {
+            match host.issuers.verify_code_service(document, now) {
+                Ok(service) => {
+                    let newer = newest.as_ref().is_none_or(|n| n.claims().nbf < service.claims().nbf);
+                    if newer && self.counts(&service, now).await {
+                        newest = Some(service);
+                    }
+                }
+                Err(e) => tracing::warn!("a code service's certificate is refused: {e}"),
+            }
+        }
         let newest = newest.ok_or_else(|| unreachable(&"the gateway has no code service that is certified"))?;
         *lock(&self.known) = Some(newest.clone());
         Ok(newest)
     }
 
-    fn counts(&self, service: &CodeService, now: UnixTime) -> bool {
+    async fn counts(&self, service: &CodeService, now: UnixTime) -> bool {
         let claims = service.claims();
-        now.within(claims.nbf, claims.exp) && !self.revocations.revoked_serial(claims.serial)
+        now.within(claims.nbf, claims.exp) && !self.revocations.revoked_serial(claims.serial).await
     }
 }
 

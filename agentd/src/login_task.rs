@@ -8,10 +8,11 @@ use crate::begin;
 use crate::client_watch;
 use crate::clock::{boot_now, sleep_until};
 use crate::codes;
+use crate::disk::Written;
 use crate::frames::{self, FrameError};
-use crate::freezes::{Local, Proof};
-use crate::memory::Reserved;
-use crate::push::{Delivery, PushService};
+use crate::freezes::{Local, Proof, Tries};
+use crate::memory::{Leaving, Reserved};
+use crate::push::{Delivery, PushError, PushService};
 use crate::sessions::Connection;
 use crate::tickets::Bound;
 use assent_engine::directory::Password;
@@ -126,6 +127,8 @@ struct Task {
     pending_code: Arc<Mutex<Option<PendingCode>>>,
     /// The push's place in the budget, from when the agent said that it may leave.
     reserved: Arc<Mutex<Option<Reserved>>>,
+    /// What must be on the disk before the verdict.
+    unwritten: Vec<Written>,
     caller: Bound,
     /// `SSH_CONNECTION`, to know the login's session by.
     connection: Option<Vec<u8>>,
@@ -190,6 +193,7 @@ impl Task {
             code: None,
             pending_code: Arc::default(),
             reserved: Arc::default(),
+            unwritten: Vec::new(),
             caller,
             connection,
             place,
@@ -234,7 +238,7 @@ impl Task {
                 biased;
                 Some(event) = inbox.recv() => Some(*event),
                 frame = module.recv() => Some(self.take_frame(frame.map(|frame| *frame))),
-                Some(delivery) = next_delivery(&mut self.push) => self.judge(delivery),
+                Some(delivery) = next_delivery(&mut self.push) => self.judge(delivery).await,
                 _ = &mut cancelled => Some(Event::Gone(Gone::Admin)),
                 () = &mut hang_up => Some(Event::Gone(Gone::Client)),
                 () = sleep_until(wakes) => Some(Event::Tick),
@@ -448,17 +452,17 @@ impl Task {
     }
 
     /// What became of somebody's push, for budgets and known addresses.
-    fn note(&self, what: What) {
+    fn note(&mut self, what: What) {
         let Some(who) = self.login.identity().cloned() else {
             return;
         };
         let from = SourceKey::of(self.login.facts().ssh.map(|ssh| ssh.client));
-        self.setup.memory.note(&Entry {
+        self.unwritten.push(self.setup.memory.note(&Entry {
             at: UnixTime::now(),
             who,
             from,
             what,
-        });
+        }));
     }
 
     /// A module inside a prompt reads its verdict when the prompt ends: the connection stays until then.
@@ -485,25 +489,25 @@ impl Task {
 
     /// Signs the request, seals it to each device and hands it to the push service.
     fn push(&mut self, order: PushOrder) {
+        let number = order.number;
         match self.prepare(order) {
             Ok((push, in_flight)) => {
                 self.push = Some(in_flight);
-                if let Some(reserved) = &mut *self.reserved.lock().unwrap_or_else(PoisonError::into_inner) {
-                    reserved.leaves();
-                }
+                let leaves = {
+                    let mut reserved = self.reserved.lock().unwrap_or_else(PoisonError::into_inner);
+                    reserved.as_mut().and_then(Reserved::leaves)
+                };
                 let setup = self.setup.clone();
                 self.work(async move {
-                    match &setup.gateway {
-                        Ok(gateway) => match gateway.relay.send(&push).await {
-                            Ok(_) => Event::PushSent,
-                            Err(e) => Event::PushFailed(e.to_string()),
-                        },
-                        Err(why) => Event::PushFailed(why.clone()),
+                    match send(&setup, &push, leaves).await {
+                        Ok(()) => Event::PushSent(number),
+                        Err(why) => Event::PushFailed { push: number, why },
                     }
                 });
             }
             Err(why) => {
-                let _ = self.events.send(Event::PushFailed(why).into());
+                let failed = Event::PushFailed { push: number, why };
+                let _ = self.events.send(failed.into());
             }
         }
     }
@@ -536,10 +540,13 @@ impl Task {
     }
 
     /// Verifies an answer; the machine hears what it is worth.
-    fn judge(&mut self, (device, blob): Delivery) -> Option<Event> {
-        let gateway = self.setup.gateway.as_ref().ok()?;
+    async fn judge(&mut self, (device, blob): Delivery) -> Option<Event> {
+        let setup = Arc::clone(&self.setup);
+        let gateway = setup.gateway.as_ref().ok()?;
+        let known = gateway.revocations.usable().await;
         let push = self.push.as_mut()?;
-        push.pending.revoke(|device| gateway.revocations.revoked(device));
+        push.pending
+            .revoke(|device| known.as_ref().is_ok_and(|sieve| sieve.revokes(device)));
         let received = push
             .pending
             .receive(&gateway.host.now().keys.kem, device, &blob, boot_now(), UnixTime::now());
@@ -549,11 +556,11 @@ impl Task {
                 Event::PushIgnored { why, last }
             }
             Received::Refused { why, device, record } => {
-                match (why, self.login.identity()) {
+                match (why, self.login.identity().cloned()) {
                     (Refusal::Number, _) => self.note(What::WrongNumber),
                     (Refusal::Reported, Some(who)) => {
                         // Somebody else may be in the sessions that were approved, too.
-                        self.agent.sessions.forget(who);
+                        self.agent.sessions.forget(&who);
                         self.reported(device, record);
                     }
                     _ => {}
@@ -565,7 +572,7 @@ impl Task {
                 let admitted = self
                     .login
                     .identity()
-                    .is_some_and(|who| gateway.revocations.admits(who, gateway.origin(client)));
+                    .is_some_and(|who| gateway.revocations.admits(&known, who, gateway.origin(client)));
                 match admitted {
                     true => Event::PushApproved(approved),
                     // "Not me" was said to another push meanwhile, or it is not known what is revoked.
@@ -576,14 +583,15 @@ impl Task {
     }
 
     /// Freezes at once, and has everybody hear of it.
-    fn reported(&self, device: Id, answer: String) {
-        let (Ok(gateway), Some(push), Some(identity)) = (&self.setup.gateway, &self.push, self.login.identity()) else {
+    fn reported(&mut self, device: Id, answer: String) {
+        let setup = Arc::clone(&self.setup);
+        let (Ok(gateway), Some(push), Some(identity)) = (&setup.gateway, &self.push, self.login.identity()) else {
             return;
         };
         let facts = self.login.facts();
         let client = facts.ssh.map(|ssh| ssh.client);
         let user = self.login.user_for_log();
-        gateway.revocations.report(Local {
+        let written = gateway.revocations.report(Local {
             identity: identity.clone(),
             user: ShortText::cut(user.clone()),
             origin: gateway.origin(client),
@@ -594,6 +602,7 @@ impl Task {
                 answer,
             }),
             listed: None,
+            tries: Tries::default(),
         });
         alerts::reported(
             &self.agent,
@@ -608,6 +617,7 @@ impl Task {
                 device,
             },
         );
+        self.unwritten.push(written);
     }
 
     /// Asks the code service which methods are ready.
@@ -672,9 +682,10 @@ impl Task {
         self.work(async move {
             let check = match (&setup.gateway, identity) {
                 (Ok(gateway), Some(identity)) => match gateway.codes.check(&pending, code).await {
-                    CodeCheck::Passed(_) if !gateway.codes.admits(&identity, gateway.origin(client)) => {
-                        CodeCheck::Trouble(CodeTrouble::Frozen)
-                    }
+                    CodeCheck::Passed(passed) => match gateway.codes.admits(&identity, gateway.origin(client)).await {
+                        true => CodeCheck::Passed(passed),
+                        false => CodeCheck::Trouble(CodeTrouble::Frozen),
+                    },
                     check => check,
                 },
                 (Err(why), _) => CodeCheck::Trouble(CodeTrouble::Unreachable(why.clone())),
@@ -713,7 +724,7 @@ impl Task {
 
     async fn finish(&mut self, outcome: Outcome) {
         self.withdraw();
-        let outcome = self.still_stands(outcome);
+        let outcome = self.still_stands(outcome).await;
         (self.number, self.code) = (None, None);
         let record = self.record(&outcome);
         let written = self.setup.audit.write(&record);
@@ -731,6 +742,15 @@ impl Task {
                 &self.login_id,
             )
         };
+        // A number that was wrong, a report, an approval: a kill of the agent right after the verdict forgets none of them.
+        for written in std::mem::take(&mut self.unwritten) {
+            if let Err(e) = written.wait().await {
+                tracing::error!(
+                    "login={}: what came of it may not outlast the agent: {e}",
+                    self.login_id.as_str()
+                );
+            }
+        }
         let _ = frames::write(&mut self.writer, &ToModule::Verdict(verdict)).await;
         let _ = self.agent.notices.send(Notice::Decided {
             login: self.login_id.as_str().to_owned(),
@@ -740,14 +760,15 @@ impl Task {
     }
 
     /// Between an approval and the verdict, which may wait for Enter, somebody may have said "not me" elsewhere.
-    fn still_stands(&self, outcome: Outcome) -> Outcome {
+    async fn still_stands(&self, outcome: Outcome) -> Outcome {
         let asked = self.login.approved_on_a_device() || self.login.passed_by_code();
         let approved = outcome == Outcome::Approved && asked;
         let (true, Ok(gateway), Some(who)) = (approved, &self.setup.gateway, self.login.identity()) else {
             return outcome;
         };
         let client = self.login.facts().ssh.map(|ssh| ssh.client);
-        if gateway.revocations.admits(who, gateway.origin(client)) {
+        let known = gateway.revocations.usable().await;
+        if gateway.revocations.admits(&known, who, gateway.origin(client)) {
             return outcome;
         }
         Outcome::Denied {
@@ -756,7 +777,7 @@ impl Task {
         }
     }
 
-    fn verdict(&self, outcome: Outcome) -> Verdict {
+    fn verdict(&mut self, outcome: Outcome) -> Verdict {
         match outcome {
             Outcome::Approved => {
                 if self.login.approved_on_a_device() {
@@ -783,7 +804,7 @@ impl Task {
         }
     }
 
-    fn remember_approval(&self) {
+    fn remember_approval(&mut self) {
         self.note(What::Approved {
             place: self.place.country.clone(),
         });
@@ -838,6 +859,26 @@ impl Task {
             warning: !matches!(outcome, Outcome::Approved | Outcome::ApprovedBefore),
         }
     }
+}
+
+/// Writes down that a push leaves, then sends it. The error is for people.
+async fn send(setup: &Setup, push: &Push, leaves: Option<(Leaving, Written)>) -> Result<(), String> {
+    let gateway = setup.gateway.as_ref().map_err(Clone::clone)?;
+    let leaving = match leaves {
+        None => None,
+        Some((leaving, written)) => match written.wait().await {
+            Ok(()) => Some(leaving),
+            Err(e) => {
+                drop(leaving.never_left());
+                return Err(format!("the push could not be counted, so it did not leave: {e}"));
+            }
+        },
+    };
+    let sent = gateway.relay.send(push).await;
+    if let (Err(PushError::NotSent(_)), Some(leaving)) = (&sent, leaving) {
+        drop(leaving.never_left());
+    }
+    sent.map(drop).map_err(|e| e.to_string())
 }
 
 fn names(outcome: &Outcome) -> (&'static str, &'static str) {

@@ -18,6 +18,7 @@ mod client_watch;
 mod clock;
 mod codes;
 mod devices;
+mod disk;
 mod enrolment;
 mod files;
 mod frames;

@@ -29,8 +29,11 @@ pub struct Relay {
     host: Arc<Standing>,
     waiting: Arc<Waiting>,
     listening: AtomicBool,
-    /// Grows whenever devices may have changed, as far as this host has heard.
+    /// Grows whenever devices may have changed, as far as this host has heard. Counted here: a relay that went back to an
+    /// older generation (its data base was restored) must not bring back what was remembered under that.
     generation: AtomicU64,
+    /// What the relay told last.
+    told: Mutex<Option<u64>>,
     /// Seconds that the relay's clock is ahead of ours.
     clock_offset: AtomicI64,
     claim: Mutex<Option<(String, BootTime)>>,
@@ -48,6 +51,7 @@ impl Relay {
             waiting,
             listening: AtomicBool::new(false),
             generation: AtomicU64::new(0),
+            told: Mutex::default(),
             clock_offset: AtomicI64::new(0),
             claim: Mutex::new(None),
             heard: Notify::new(),
@@ -189,7 +193,10 @@ impl Relay {
             match serde_json::from_str(&event.data) {
                 Ok(HostEvent::Answer { id, device, blob }) => self.waiting.deliver(id, (device, blob)),
                 Ok(HostEvent::Roster { generation }) => {
-                    self.generation.store(generation, Ordering::Release);
+                    let before = self.told.lock().ok().and_then(|mut told| told.replace(generation));
+                    if before != Some(generation) {
+                        self.generation.fetch_add(1, Ordering::AcqRel);
+                    }
                     self.heard.notify_one();
                     if !self.listening.swap(true, Ordering::AcqRel) {
                         tracing::info!("connected to the relay at {}", self.url);
@@ -272,17 +279,24 @@ impl PushService for Relay {
         Box::pin(async move {
             let give_up = boot_now().plus(SEND_DEADLINE);
             let mut pause = Duration::from_millis(50);
+            let mut may_have_left = false;
             loop {
-                match self.send_once(push).await {
+                let why = match self.send_once(push).await {
                     Err(PushError::Unreachable(why)) => {
-                        if boot_now().plus(pause) >= give_up {
-                            return Err(PushError::Unreachable(why));
-                        }
-                        tokio::time::sleep(pause).await;
-                        pause = (pause * 2).min(Duration::from_secs(1));
+                        may_have_left = true;
+                        why
                     }
+                    Err(PushError::NotSent(why)) => why,
                     other => return other,
+                };
+                if boot_now().plus(pause) >= give_up {
+                    return Err(match may_have_left {
+                        true => PushError::Unreachable(why),
+                        false => PushError::NotSent(why),
+                    });
                 }
+                tokio::time::sleep(pause).await;
+                pause = (pause * 2).min(Duration::from_secs(1));
             }
         })
     }
@@ -327,6 +341,9 @@ pub(super) fn unreachable(error: reqwest::Error) -> PushError {
     while let Some(cause) = source {
         text = format!("{text}: {cause}");
         source = cause.source();
+    }
+    if error.is_connect() {
+        return PushError::NotSent(text);
     }
     PushError::Unreachable(text)
 }

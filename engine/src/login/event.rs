@@ -40,9 +40,14 @@ pub enum Event {
     /// The devices of the identity.
     Devices(DeviceSearch),
     /// The relay has the push.
-    PushSent,
+    PushSent(PushNumber),
     /// The relay does not have it and will not.
-    PushFailed(String),
+    PushFailed {
+        /// Which.
+        push: PushNumber,
+        /// Why.
+        why: String,
+    },
     /// An answer that is not believed.
     PushIgnored {
         /// Why.
@@ -83,8 +88,8 @@ impl Event {
             },
             Self::LookedUp(_) => "looked_up",
             Self::Devices(_) => "devices",
-            Self::PushSent => "push_sent",
-            Self::PushFailed(_) => "push_failed",
+            Self::PushSent(_) => "push_sent",
+            Self::PushFailed { .. } => "push_failed",
             Self::PushIgnored { .. } => "push_ignored",
             Self::PushRefused(_) => "push_refused",
             Self::PushFrozen => "push_frozen",
@@ -302,9 +307,26 @@ pub enum Effect {
     Finish(Outcome),
 }
 
+/// Tells the pushes of one login apart: what is heard late of one that is over is not taken for the next one's.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct PushNumber(u32);
+
+impl PushNumber {
+    pub(super) fn next(self) -> Self {
+        Self(self.0.saturating_add(1))
+    }
+
+    /// As traces write it: 1 is the first.
+    pub fn get(self) -> u32 {
+        self.0
+    }
+}
+
 /// A push to be signed, sealed and sent.
 #[derive(Debug)]
 pub struct PushOrder {
+    /// Which push of the login it is.
+    pub number: PushNumber,
     /// What the person will see.
     pub details: Details,
     /// Who is asked.

@@ -19,7 +19,7 @@ mod words;
 
 pub use event::{
     Cause, CodeCheck, CodeEvent, CodeOrder, CodeTrouble, CodeTyped, DeviceSearch, Effect, Event, Gone, NameSearch,
-    Outcome, PasswordReply, Purpose, PushOrder, Show, Standing, Tone,
+    Outcome, PasswordReply, Purpose, PushNumber, PushOrder, Show, Standing, Tone,
 };
 pub use trace::TraceLine;
 
@@ -210,6 +210,12 @@ impl Login {
             (_, Event::Internal(why)) => self.deny(Cause::Internal(why)),
             // Of an asking that is over.
             (_, event) if !self.is_present(&event) => Vec::new(),
+            // The relay's word on a push that is over comes when it comes.
+            (stage, Event::PushSent(push) | Event::PushFailed { push, .. })
+                if self.push.is_behind(push, stage == Stage::Pushing) =>
+            {
+                Vec::new()
+            }
             (Stage::New, Event::Begin) => self.begin(),
             (Stage::Resolving, Event::Resolved(found)) => self.resolved(found),
             (Stage::AwaitingPassword, Event::Password(reply)) => self.password_typed(reply),

@@ -1,7 +1,7 @@
 //! The part of a login that weighs what is remembered, fixes the level, shows a number where one is needed, and runs the
 //! push.
 
-use super::event::{Cause, DeviceSearch, Effect, Event, Purpose, PushOrder, Show, Standing, Tone};
+use super::event::{Cause, DeviceSearch, Effect, Event, Purpose, PushNumber, PushOrder, Show, Standing, Tone};
 use super::facts::Phase;
 use super::level::{self, Grounds};
 use super::{Login, Passed, Stage, sudo};
@@ -28,6 +28,8 @@ pub(super) struct Pushing {
     /// When it leaves.
     leaves: Option<BootTime>,
     ends: Option<BootTime>,
+    /// The push that left last.
+    number: PushNumber,
     /// A prompt was sent and not answered.
     prompt_open: bool,
     /// The push does without its prompt, where none can be shown.
@@ -53,6 +55,7 @@ impl Pushing {
     pub(super) fn abandon(&mut self) {
         *self = Self {
             standing: self.standing.take(),
+            number: self.number,
             ..Self::default()
         };
     }
@@ -72,6 +75,12 @@ impl Pushing {
 
     pub(super) fn take_over(&mut self) -> Option<(Failure, Cause)> {
         self.over.take()
+    }
+
+    /// Whether `push` left and is over. `open`: the one that left last is not.
+    pub(super) fn is_behind(&self, push: PushNumber, open: bool) -> bool {
+        let left = PushNumber::default() < push && push <= self.number;
+        left && !(open && push == self.number)
     }
 
     fn is_over(&self, now: BootTime) -> bool {
@@ -248,7 +257,9 @@ impl Login {
         self.stage = Stage::Pushing;
         self.push.leaves = None;
         self.push.ends = Some(now.plus(Duration::from_secs(u64::from(ttl))));
+        self.push.number = self.push.number.next();
         let order = PushOrder {
+            number: self.push.number,
             details: self.details(identity, level, self.digits(method), ttl),
             devices: std::mem::take(&mut self.push.devices),
         };
@@ -327,8 +338,8 @@ impl Login {
 
     pub(super) fn push_event(&mut self, event: Event, now: BootTime) -> Vec<Effect> {
         match event {
-            Event::PushSent | Event::PushIgnored { last: false, .. } => Vec::new(),
-            Event::PushFailed(why) => self.push_over(Failure::Gateway, Cause::GatewayUnreachable(why)),
+            Event::PushSent(_) | Event::PushIgnored { last: false, .. } => Vec::new(),
+            Event::PushFailed { why, .. } => self.push_over(Failure::Gateway, Cause::GatewayUnreachable(why)),
             Event::PushIgnored { last: true, .. } => self.deny(Cause::TooMuchRubbish),
             Event::PushRefused(refusal) => self.deny(Cause::Refused(refusal)),
             Event::PushFrozen => self.deny(Cause::Frozen),
@@ -389,7 +400,7 @@ impl Login {
             Event::Shown(false) => self.deny(Cause::PromptLeft),
             Event::CodeTyped(typed) => self.typed_beside(typed),
             Event::Code { what, .. } => self.code_beside(what),
-            Event::Tick | Event::PushSent | Event::PushFailed(_) | Event::PushIgnored { .. } => Vec::new(),
+            Event::Tick | Event::PushIgnored { .. } => Vec::new(),
             // It came after its end.
             Event::PushApproved(_) | Event::PushRefused(_) | Event::PushFrozen => Vec::new(),
             other => self.deny(Cause::Internal(format!("{} came after a push", other.kind()))),
@@ -411,8 +422,8 @@ impl Login {
                 self.stage = Stage::New;
                 self.next_factor()
             }
-            // The relay had it, or answers came late: the push is over.
-            Event::Tick | Event::PushSent | Event::PushFailed(_) | Event::PushIgnored { .. } => Vec::new(),
+            // Answers that came late: the push is over.
+            Event::Tick | Event::PushIgnored { .. } => Vec::new(),
             other => self.deny(Cause::Internal(format!("{} came after an approval", other.kind()))),
         }
     }

@@ -71,14 +71,16 @@ impl Login {
             Event::Devices(DeviceSearch::Unreachable(why)) => json!({"unreachable": why}),
             Event::Devices(DeviceSearch::Frozen) => json!("frozen"),
             Event::Devices(DeviceSearch::RevocationsStale(why)) => json!({"revocations_too_old": why}),
-            Event::PushFailed(why) | Event::Internal(why) => json!(why),
+            Event::PushSent(push) => json!({"push": push.get()}),
+            Event::PushFailed { push, why } => json!({"push": push.get(), "why": why}),
+            Event::Internal(why) => json!(why),
             Event::PushIgnored { why, last } => json!({"why": why.to_string(), "last": last}),
             Event::PushRefused(refusal) => json!(refusal.to_string()),
             Event::PushApproved(approved) => {
                 json!({"device": approved.device(), "serial": approved.serial(), "level": approved.level().name(), "answer": approved.record()})
             }
             Event::Gone(who) => json!(who.name()),
-            Event::PushSent | Event::PushFrozen | Event::Tick => Value::Null,
+            Event::PushFrozen | Event::Tick => Value::Null,
         };
         self.record(now, "event", event.kind(), detail);
     }
@@ -227,7 +229,7 @@ fn effect_detail(config: &Config, effect: &Effect) -> (&'static str, Value) {
         Effect::FindDevices(identity) => ("find_devices", json!(identity.to_string())),
         Effect::Push(order) => (
             "push",
-            json!({"devices": order.devices.len(), "ttl": order.details.ttl, "level": order.details.level.name()}),
+            json!({"push": order.number.get(), "devices": order.devices.len(), "ttl": order.details.ttl, "level": order.details.level.name()}),
         ),
         Effect::WithdrawPush => ("withdraw_push", Value::Null),
         Effect::StartCode(order) => (

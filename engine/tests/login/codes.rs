@@ -96,6 +96,12 @@ impl Bench {
         asked.unwrap_or_else(|| panic!("nothing is asked; trace {:?}", self.login.trace()))
     }
 
+    /// The relay does not take the push that left last.
+    pub fn push_failed(&mut self) -> &mut Self {
+        let (push, why) = (self.last_push, "x".to_owned());
+        self.step(Event::PushFailed { push, why })
+    }
+
     pub fn after(&mut self, millis: u64) -> &mut Self {
         self.now = self.now.plus(Duration::from_millis(millis));
         self
@@ -437,7 +443,7 @@ fn a_prompt_that_outlives_its_push_still_takes_a_code() {
     let company = Company::new();
     let mut bench = pushing(&company, facts("sshd-beside", Phase::Auth));
     bench.after(300).step(Event::Tick);
-    bench.step(Event::PushFailed("x".into()));
+    bench.push_failed();
     assert_eq!(bench.outcome(), None);
     bench.step(Event::CodeTyped(CodeTyped::Typed));
     let order = bench.order();
@@ -447,7 +453,7 @@ fn a_prompt_that_outlives_its_push_still_takes_a_code() {
 
     let mut bench = pushing(&company, facts("sshd-beside", Phase::Auth));
     bench.after(300).step(Event::Tick);
-    bench.step(Event::PushFailed("x".into()));
+    bench.push_failed();
     bench.step(Event::Shown(true));
     assert_eq!(bench.cause(), Cause::GatewayUnreachable("x".into()));
 }

@@ -163,6 +163,11 @@ services = ["open"]
 factors = [["stack"], ["open-push"]]
 
 [[application]]
+name = "twice"
+services = ["twice"]
+factors = [["stack"], ["staff-push"], ["open-push"]]
+
+[[application]]
 name = "two"
 services = ["two"]
 factors = [["backup", "corp"], ["staff-push", "open-push"]]

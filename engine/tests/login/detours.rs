@@ -43,7 +43,7 @@ fn a_gateway_that_is_away_leads_to_the_method_named_for_it() {
     let mut bench = found(facts("sshd-routes", Phase::Auth));
     bench.step(Event::Devices(DeviceSearch::Found(vec![company.device.clone()])));
     bench.push();
-    bench.step(Event::PushFailed("x".into()));
+    bench.push_failed();
     assert!(matches!(bench.effects[0], Effect::WithdrawPush));
     ends_with_totp(&mut bench, &company, "No push now. ");
     // Elsewhere the same failure denies.
@@ -145,7 +145,7 @@ fn an_open_prompt_ends_before_another_method_asks() {
     let mut bench = found(facts("sshd-beside", Phase::Auth));
     bench.step(Event::Devices(DeviceSearch::Found(vec![company.device.clone()])));
     bench.after(300).step(Event::Tick);
-    bench.step(Event::PushFailed("x".into()));
+    bench.push_failed();
     assert!(matches!(bench.effects[..], [Effect::WithdrawPush]));
     bench.step(Event::Shown(false));
     assert_eq!(bench.cause(), Cause::PromptLeft);

@@ -16,7 +16,7 @@ use assent_engine::directory::{Account, Lookup, PasswordCheck};
 use assent_engine::login::facts::{Facts, Phase};
 use assent_engine::login::{
     Cause, CodeCheck, CodeEvent, CodeTrouble, CodeTyped, DeviceSearch, Effect, Event, Gone, Login, NameSearch, Outcome,
-    PasswordReply, Standing,
+    PasswordReply, PushNumber, Standing,
 };
 use assent_engine::names::UserName;
 use assent_proto::request::Details;
@@ -36,6 +36,8 @@ struct Bench {
     standing: Standing,
     /// Names the last asking of the code service.
     turn: u32,
+    /// The push that left last.
+    last_push: PushNumber,
 }
 
 impl Bench {
@@ -47,6 +49,7 @@ impl Bench {
             pushes: 0,
             standing: Standing::default(),
             turn: 0,
+            last_push: PushNumber::default(),
         }
     }
 
@@ -55,6 +58,7 @@ impl Bench {
         self.pushes += self.effects.iter().filter(|e| matches!(e, Effect::Push(_))).count();
         for effect in &self.effects {
             match effect {
+                Effect::Push(order) => self.last_push = order.number,
                 Effect::StartCode(order) => self.turn = order.turn,
                 Effect::SendCode { turn, .. } | Effect::CheckCode { turn } => self.turn = *turn,
                 _ => {}
@@ -105,13 +109,21 @@ impl Bench {
         order.unwrap_or_else(|| panic!("no push; trace {:?}", self.login.trace()))
     }
 
+    fn number(&self) -> PushNumber {
+        let number = self.effects.iter().find_map(|effect| match effect {
+            Effect::Push(order) => Some(order.number),
+            _ => None,
+        });
+        number.unwrap_or_else(|| panic!("no push; trace {:?}", self.login.trace()))
+    }
+
     /// To the point where the push has left, for an application with the stack in front of it.
     fn pushed(company: &Company, facts: Facts) -> (Self, Details) {
         let mut bench = Self::resolved(facts);
         bench.step(Event::LookedUp(found("alice-id", "IT")));
         bench.step(Event::Devices(DeviceSearch::Found(vec![company.device.clone()])));
-        let details = bench.push();
-        bench.step(Event::PushSent);
+        let (details, number) = (bench.push(), bench.number());
+        bench.step(Event::PushSent(number));
         (bench, details)
     }
 }
@@ -134,7 +146,7 @@ fn a_password_and_an_approval_let_a_login_pass() {
     assert_eq!(details.first[0].as_str(), "password (corp)");
     assert_eq!(details.src.clone().unwrap().ip.to_string(), "192.0.2.7");
     assert!(details.cmd.is_none());
-    bench.step(Event::PushSent);
+    bench.step(Event::PushSent(bench.number()));
     bench.now = at(5);
     bench.step(Event::PushApproved(company.approve(details, at(5))));
     assert_eq!(bench.outcome(), Some(&Outcome::Approved));
@@ -436,6 +448,45 @@ fn every_refusal_of_the_device_denies_and_withdraws_the_push() {
     }
 }
 
+/// The relay's word on the first push may come when it was approved long ago: during whatever the login does next, or as
+/// the second push waits.
+#[test]
+fn what_is_heard_late_of_one_push_is_not_taken_for_the_next_ones() {
+    let company = Company::new();
+    let failed = |push| Event::PushFailed { push, why: "x".into() };
+    for (early, late) in [(true, true), (true, false), (false, true)] {
+        let mut bench = Bench::resolved(facts("twice", Phase::Account));
+        bench.step(Event::LookedUp(found("alice-id", "IT")));
+        bench.step(Event::Devices(DeviceSearch::Found(vec![company.device.clone()])));
+        let (details, first) = (bench.push(), bench.number());
+        bench.step(Event::PushApproved(company.approve(details, at(0))));
+        if early {
+            // Nothing of it: the machine waits for something else.
+            bench.step(failed(first));
+            assert!(bench.effects.is_empty(), "{:?}", bench.outcome());
+            bench.step(Event::PushSent(first));
+            assert!(bench.effects.is_empty(), "{:?}", bench.outcome());
+        }
+        bench.step(Event::LookedUp(found("alice-id", "IT")));
+        bench.step(Event::Devices(DeviceSearch::Found(vec![company.device.clone()])));
+        let (details, second) = (bench.push(), bench.number());
+        assert_ne!(first, second);
+        if late {
+            bench.step(failed(first));
+            assert!(bench.effects.is_empty(), "{:?}", bench.outcome());
+            bench.step(Event::PushApproved(company.approve(details, at(0))));
+            assert_eq!(bench.outcome(), Some(&Outcome::Approved));
+        } else {
+            bench.step(failed(second));
+            assert_eq!(bench.cause(), Cause::GatewayUnreachable("x".into()));
+        }
+    }
+    // Of a push that never left it is a fault.
+    let mut bench = Bench::resolved(facts("sshd-keys", Phase::Account));
+    bench.step(Event::PushSent(PushNumber::default()));
+    assert!(matches!(bench.cause(), Cause::Internal(_)));
+}
+
 #[test]
 fn rubbish_is_borne_until_it_is_too_much() {
     let company = Company::new();
@@ -588,8 +639,11 @@ fn event(code: u8, turn: u32) -> Event {
         14 => Event::LookedUp(Lookup::Unknown),
         15 => Event::LookedUp(Lookup::Unreachable("x".into())),
         16 => Event::Devices(DeviceSearch::Found(vec![])),
-        17 => Event::PushSent,
-        18 => Event::PushFailed("x".into()),
+        17 => Event::PushSent(PushNumber::default()),
+        18 => Event::PushFailed {
+            push: PushNumber::default(),
+            why: "x".into(),
+        },
         19 => Event::PushIgnored {
             why: Rubbish::Seal,
             last: false,
