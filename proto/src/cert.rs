@@ -3,6 +3,7 @@
 //! What `verify_*` returns is proof by type: an [`Issuer`], a [`Host`] or a [`Device`] exists only if its chain leads
 //! to a pinned root, its name lies in the issuer's name space and the time lies in its life.
 
+use crate::code_service::CodeService;
 use crate::encoding::{Id, ShortText};
 use crate::jws::{self, JwsError, Typ, V1};
 use crate::keys::{KemPublic, KeyId, KeyPair, SigningKey, VerifyingKey};
@@ -323,6 +324,12 @@ impl Issuers {
         self.verify_device(document, within_grace(claims.exp, now, grace))
     }
 
+    /// Checks a code service's certificate under whichever of them has signed it.
+    pub fn verify_code_service(&self, document: &str, now: UnixTime) -> Result<CodeService, CertError> {
+        self.by_signer(document, |issuer| issuer.verify_code_service(document, now))
+            .map(|(service, _)| service)
+    }
+
     fn by_signer<'a, T>(
         &'a self,
         document: &str,
@@ -393,7 +400,7 @@ impl Issuer {
     }
 
     /// No certificate outlives the one that it rests on.
-    fn end_of(&self, issuance: &Issuance) -> UnixTime {
+    pub(crate) fn end_of(&self, issuance: &Issuance) -> UnixTime {
         let wanted = issuance.nbf.plus(u64::from(issuance.days) * DAY);
         wanted.min(self.claims.exp)
     }
@@ -662,7 +669,7 @@ pub fn renew_device(
     certificate(Typ::Device, key, &claims)
 }
 
-fn certificate<T: Serialize>(typ: Typ, key: &SigningKey, claims: &T) -> Result<String, CertError> {
+pub(crate) fn certificate<T: Serialize>(typ: Typ, key: &SigningKey, claims: &T) -> Result<String, CertError> {
     let document = jws::sign(typ, key, claims)?;
     if document.len() > MAX_CERTIFICATE {
         return Err(JwsError::TooLong.into());
@@ -685,7 +692,7 @@ pub fn claimed_device(document: &str) -> Option<Id> {
     jws::claimed::<DeviceClaims>(document).map(|claims| claims.device_id)
 }
 
-fn in_time(what: &'static str, now: UnixTime, nbf: UnixTime, exp: UnixTime) -> Result<(), CertError> {
+pub(crate) fn in_time(what: &'static str, now: UnixTime, nbf: UnixTime, exp: UnixTime) -> Result<(), CertError> {
     if now.within(nbf, exp) {
         return Ok(());
     }

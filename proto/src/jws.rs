@@ -40,6 +40,11 @@ pub(crate) enum Typ {
     Revocations,
     Request,
     Answer,
+    CodeService,
+    CodeServiceRequest,
+    CodeAsk,
+    CodeReply,
+    Code,
 }
 
 impl Typ {
@@ -61,6 +66,11 @@ impl Typ {
             Self::Revocations => "assent-rev+jws",
             Self::Request => "assent-req+jws",
             Self::Answer => "assent-res+jws",
+            Self::CodeService => "assent-cs+jws",
+            Self::CodeServiceRequest => "assent-cs-req+jws",
+            Self::CodeAsk => "assent-code-ask+jws",
+            Self::CodeReply => "assent-code-reply+jws",
+            Self::Code => "assent-code+jws",
         }
     }
 

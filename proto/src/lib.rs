@@ -6,6 +6,9 @@
 //! signature, sealed to the host. The host checks it with [`verdict::PendingPush::receive`], the only function that
 //! builds [`verdict::Approved`].
 //!
+//! Codes by SMS, mail, TOTP and recovery codes are judged by the code service ([`code_service`]): what a host asks it and
+//! what its signed word is worth stands in [`code`].
+//!
 //! Enrolment and host join are sealed calls to the registrar ([`registrar`]), which signs certificates ([`cert`])
 //! under an offline root ([`cert::Trust`]), renews them ([`life`]), and follows from one set of roots to the next
 //! ([`roots`]).
@@ -16,8 +19,11 @@
 
 pub mod answer;
 pub mod cert;
+pub mod code;
+pub mod code_service;
 mod encoding;
 pub mod enrol;
+mod exchange;
 mod jws;
 pub mod keys;
 pub mod life;

@@ -2,12 +2,14 @@
 //! caller: the relay that carries them reads nothing and can forge nothing. The registrar itself needs no HTTP.
 
 use crate::cert::{Device, DeviceOwner, Host, Identity, Issuer};
-use crate::encoding::{Bytes, Digest, Fixed, Id, Nonce, ShortText, sha256};
+use crate::encoding::{Digest, Fixed, Id, Nonce, ShortText};
 use crate::enrol::{Enrolment, OneTimeSecret, Token, host_mac};
+use crate::exchange::Kind;
+pub use crate::exchange::{CallError, Sealed};
 use crate::jws::{self, JwsError, Typ, V1};
 use crate::keys::{KemPublic, KemSecret, KeyId, KeyPair, SigningKey, VerifyingKey};
 use crate::revocation::{ListPart, WantList};
-use crate::seal::{self, Purpose, SealError};
+use crate::seal::Purpose;
 use crate::time::UnixTime;
 use serde::{Deserialize, Serialize};
 
@@ -24,16 +26,6 @@ pub const LINK_TTL: u32 = 86_400;
 pub const DIGIT_TRIES: u8 = 3;
 /// Device requests that one enrolment token bears.
 pub const ENROL_TRIES: u8 = 5;
-
-/// The HTTP body of a call, and of its reply.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Sealed {
-    /// Which issuing key it is sealed to, or that replied.
-    pub issuer: KeyId,
-    /// The sealed [`Call`] or [`ReplyEnvelope`].
-    pub blob: Bytes,
-}
 
 /// What a caller wants.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -329,24 +321,6 @@ impl DeviceCall {
     }
 }
 
-/// The registrar's reply, signed by the issuing key.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct SignedReply {
-    v: V1,
-    /// SHA-256 of the sealed call that it replies to.
-    re: Digest,
-    at: UnixTime,
-    reply: Reply,
-}
-
-/// What is sealed to the caller.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct ReplyEnvelope {
-    reply: String,
-}
-
 /// The replies.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
@@ -472,28 +446,18 @@ pub enum Refused {
     Internal,
 }
 
-/// Why a call or a reply is not believed.
-#[derive(Debug, thiserror::Error, PartialEq, Eq)]
-pub enum CallError {
-    /// Sealing.
-    #[error(transparent)]
-    Seal(#[from] SealError),
-    /// Signing.
-    #[error(transparent)]
-    Document(#[from] JwsError),
-    /// The reply answers another call.
-    #[error("the registrar's reply answers another call")]
-    OtherCall,
-    /// No randomness.
-    #[error("the system's random generator failed")]
-    Random,
-}
-
 /// A call in flight, as its caller remembers it.
 pub struct OpenCall {
     digest: Digest,
     issuer: Issuer,
 }
+
+/// Calls to the registrar and its replies.
+const KIND: Kind = Kind {
+    call: Purpose::RegistrarCall,
+    reply: Purpose::RegistrarReply,
+    typ: Typ::RegistrarReply,
+};
 
 /// Seals a call to `issuer`; the reply will be sealed to `reply_to`.
 pub fn call(issuer: &Issuer, reply_to: &KemPublic, ask: Ask) -> Result<(Sealed, OpenCall), CallError> {
@@ -503,13 +467,10 @@ pub fn call(issuer: &Issuer, reply_to: &KemPublic, ask: Ask) -> Result<(Sealed, 
         n: Fixed::random().map_err(|_| CallError::Random)?,
         ask,
     };
-    let key = issuer.claims().sign.id();
-    let blob = seal::seal(&issuer.claims().kem, Purpose::RegistrarCall, &key.encode(), &call)?;
-    let open = OpenCall {
-        digest: sha256(&[&blob.0]),
-        issuer: issuer.clone(),
-    };
-    Ok((Sealed { issuer: key, blob }, open))
+    let claims = issuer.claims();
+    let (sealed, digest) = KIND.seal(claims.sign.id(), &claims.kem, &call)?;
+    let issuer = issuer.clone();
+    Ok((sealed, OpenCall { digest, issuer }))
 }
 
 /// A call as the registrar opened it.
@@ -522,48 +483,24 @@ pub struct ReceivedCall {
 
 /// Opens a call with the issuing key.
 pub fn receive(keys: &KeyPair, sealed: &Sealed) -> Result<ReceivedCall, CallError> {
-    let context = keys.sign.public().id().encode();
-    let call: Call = seal::open(&keys.kem, Purpose::RegistrarCall, &context, &sealed.blob)?;
+    let (call, digest): (Call, Digest) = KIND.open(keys, sealed)?;
     Ok(ReceivedCall {
         ask: call.ask,
         reply_to: call.reply_to,
-        digest: sha256(&[&sealed.blob.0]),
+        digest,
     })
 }
 
 impl ReceivedCall {
     /// Signs and seals the reply.
     pub fn reply(&self, keys: &KeyPair, reply: Reply, now: UnixTime) -> Result<Sealed, CallError> {
-        let signed = SignedReply {
-            v: V1,
-            re: self.digest,
-            at: now,
-            reply,
-        };
-        let envelope = ReplyEnvelope {
-            reply: jws::sign(Typ::RegistrarReply, &keys.sign, &signed)?,
-        };
-        let blob = seal::seal(
-            &self.reply_to,
-            Purpose::RegistrarReply,
-            &self.digest.encode(),
-            &envelope,
-        )?;
-        Ok(Sealed {
-            issuer: keys.sign.public().id(),
-            blob,
-        })
+        KIND.reply(keys, &self.reply_to, self.digest, reply, now)
     }
 }
 
 impl OpenCall {
     /// The registrar's reply to this call, if it is one.
     pub fn reply(self, key: &KemSecret, sealed: &Sealed) -> Result<Reply, CallError> {
-        let envelope: ReplyEnvelope = seal::open(key, Purpose::RegistrarReply, &self.digest.encode(), &sealed.blob)?;
-        let signed: SignedReply = jws::verify(&envelope.reply, Typ::RegistrarReply, &self.issuer.claims().sign)?;
-        if signed.re != self.digest {
-            return Err(CallError::OtherCall);
-        }
-        Ok(signed.reply)
+        KIND.read(key, &self.issuer.claims().sign, self.digest, sealed)
     }
 }

@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | `GET /v1/trust` | anyone | [`TrustInfo`]: roots and issuers' certificates; believed only against a pin |
 //! | `POST /v1/registrar` | anyone | a sealed [`crate::registrar::Sealed`] call, and its reply |
+//! | `POST /v1/codes` | anyone | a sealed [`crate::code::Sealed`] call to the code service, and its reply |
 //! | `POST /v1/push` | host | a [`Push`]; the same id again is the same push |
 //! | `DELETE /v1/push/{id}` | host | withdraws it; of an ended push it is no error |
 //! | `POST /v1/push/{id}/answer` | device | a [`DeviceAnswer`] |
@@ -40,6 +41,9 @@ pub struct TrustInfo {
     pub steps: Vec<String>,
     /// The certificates of the issuing keys that live, newest first.
     pub issuers: Vec<String>,
+    /// The certificates of the code services that live, newest first; none where no codes are to be had.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub code_services: Vec<String>,
     /// The relay's clock.
     pub now: UnixTime,
 }

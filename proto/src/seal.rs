@@ -25,6 +25,10 @@ pub enum Purpose {
     RegistrarCall,
     /// The registrar's reply.
     RegistrarReply,
+    /// A call to the code service.
+    CodeCall,
+    /// The code service's reply.
+    CodeReply,
 }
 
 impl Purpose {
@@ -34,6 +38,8 @@ impl Purpose {
             Self::Answer => b"assent/1 res",
             Self::RegistrarCall => b"assent/1 reg call",
             Self::RegistrarReply => b"assent/1 reg reply",
+            Self::CodeCall => b"assent/1 code call",
+            Self::CodeReply => b"assent/1 code reply",
         }
     }
 
@@ -43,6 +49,8 @@ impl Purpose {
         match self {
             Self::Answer => 1024,
             Self::Request | Self::RegistrarCall | Self::RegistrarReply => 512,
+            // Every method's call and answer, right or wrong, is as long as any other's.
+            Self::CodeCall | Self::CodeReply => 1024,
         }
     }
 }

@@ -56,7 +56,7 @@ impl Listen {
             registration.device.claims().device_id,
             &gateway,
         );
-        let revocations = Revocations::open(&dir, registration.trust());
+        let revocations = Revocations::open(&dir, registration.trust(), &registration.ever());
         if let Err(why) = revocations.fetch(&registration, &gateway).await {
             eprintln!("The revocation list could not be asked for: {why}. Trying again …");
         }

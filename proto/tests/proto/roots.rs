@@ -296,6 +296,7 @@ fn r23_a_token_names_a_key_or_a_set_and_nothing_else_is_pinned() {
         roots: publics(&["root"]),
         steps: vec![second.clone()],
         issuers: vec![issuer_of(&["a", "b"])],
+        code_services: Vec::new(),
         now: NOW,
     };
     assert_eq!(info.chosen_by(&token()).unwrap(), (first(), None), "of the first key");
