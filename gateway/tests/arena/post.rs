@@ -75,7 +75,7 @@ impl Post {
             relay.add_mailbox(mailbox).await.unwrap();
         }
         let link = SigningKey::generate().unwrap();
-        let door = Door::Apart(Arc::new(Desk::new(link.public())));
+        let door = Door::Apart(Arc::new(Desk::new(link.public(), None)));
         let mut post = Self {
             router: routes::router(relay, door, false),
             streams: HashMap::new(),

@@ -9,7 +9,8 @@ use assent_engine::config::{self, Config};
 use assent_engine::directory::{Account, Attributes, Lookup, PasswordCheck, Person};
 use assent_engine::login::facts::{Facts, Phase, SshConnection};
 use assent_engine::login::{
-    DeviceSearch, Effect, Event, Login, NameSearch, Outcome, PasswordReply, Purpose, PushOrder, Show, Standing,
+    DeviceSearch, Effect, Event, Login, NameSearch, Outcome, PasswordReply, Purpose, PushNumber, PushOrder, Show,
+    Standing,
 };
 use assent_engine::names::UserName;
 use assent_proto::cert::{Identity, Level};
@@ -111,6 +112,8 @@ pub struct Seat {
     pending: Option<PendingPush>,
     number: Option<Zeroizing<String>>,
     prompt: bool,
+    /// Which of the login's pushes waits.
+    push: PushNumber,
     approved: bool,
 }
 
@@ -197,6 +200,7 @@ impl Seat {
             pending: None,
             number: None,
             prompt: false,
+            push: PushNumber::default(),
             approved: false,
         };
         let mut events = VecDeque::from([Event::Begin]);
@@ -216,13 +220,14 @@ impl Seat {
                     Effect::Ask { purpose, .. } => match purpose {
                         Purpose::Go => events.push_back(Event::Go(true)),
                         Purpose::Show => seat.prompt = true,
+                        Purpose::Code | Purpose::ShowOrCode => panic!("no application here takes codes"),
                     },
                     Effect::ShowNumber { how, digits, .. } => {
                         seat.number = Some(number::random(digits).unwrap());
                         seat.prompt |= how == Show::Prompt;
                     }
                     Effect::Weigh(_) => events.push_back(Event::Weighed(Standing::default())),
-                    Effect::Tell { .. } | Effect::WithdrawPush => {}
+                    Effect::Tell { .. } | Effect::WithdrawPush | Effect::EndCode => {}
                     Effect::CheckPassword { .. } => {
                         let passed = PasswordCheck::Passed(Box::new(person(plan.person, Account::Active)));
                         events.push_back(Event::Checked(passed));
@@ -230,6 +235,9 @@ impl Seat {
                     Effect::LookUp { .. } => events.push_back(Event::LookedUp(looked_up(plan))),
                     Effect::FindDevices(who) => events.push_back(Event::Devices(devices(&who))),
                     Effect::Push(order) => return seat.asks(company, ledger, *order),
+                    Effect::StartCode(_) | Effect::SendCode { .. } | Effect::CheckCode { .. } => {
+                        panic!("no application here takes codes")
+                    }
                     Effect::Finish(outcome) => {
                         seat.ends(outcome);
                         return (seat, None);
@@ -242,6 +250,7 @@ impl Seat {
 
     fn asks(mut self, company: &Company, ledger: &mut Ledger, order: PushOrder) -> (Self, Option<Push>) {
         let server = &company.servers[self.host];
+        self.push = order.number;
         let mut details = order.details;
         // A login by ssh has no command; what is searched for shall be in every request.
         details.cmd.get_or_insert_with(|| Command {
@@ -286,7 +295,7 @@ impl Seat {
 
     /// The relay has the push.
     pub fn sent(&mut self) {
-        self.step(Event::PushSent);
+        self.step(Event::PushSent(self.push));
     }
 
     /// The relay delivers an answer to this login's push. Whether a guard stopped it.
