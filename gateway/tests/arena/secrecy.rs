@@ -43,9 +43,8 @@ pub fn found<'a>(bytes: &[u8], words: &'a [String]) -> Option<&'a str> {
 pub fn files(post: &Post) -> Vec<u8> {
     let names = ["relay.db", "relay.db-wal", "relay.db-shm"];
     names
-        .into_iter()
-        .flat_map(|name| std::fs::read(post.dir.join(name)).unwrap_or_default())
-        .collect()
+        .map(|name| std::fs::read(post.dir.join(name)).unwrap_or_default())
+        .concat()
 }
 
 #[test]
