@@ -2,6 +2,7 @@
 
 use crate::audit::Audit;
 use crate::clock::boot_now;
+use crate::codes::Codes;
 use crate::devices::Devices;
 use crate::disk::Disk;
 use crate::files;
@@ -37,6 +38,8 @@ pub struct Gateway {
     pub relay: Arc<Relay>,
     /// Who can approve.
     pub devices: Devices,
+    /// Who judges codes.
+    pub codes: Codes,
     /// This host's keys and certificates.
     pub host: Arc<Standing>,
     /// What is revoked and frozen.
@@ -312,6 +315,7 @@ impl Agent {
         Ok(Gateway {
             url: gateway.url.clone(),
             devices: Devices::new(relay.clone(), host.clone(), revocations.clone()),
+            codes: Codes::new(relay.clone(), host.clone(), revocations.clone()),
             renewal: tokio::spawn(renewal::look_after(host.clone(), relay.clone())).abort_handle(),
             revocations,
             keeper,

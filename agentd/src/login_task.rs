@@ -7,6 +7,7 @@ use crate::audit::Record;
 use crate::begin;
 use crate::client_watch;
 use crate::clock::{boot_now, sleep_until};
+use crate::codes;
 use crate::disk::Written;
 use crate::frames::{self, FrameError};
 use crate::freezes::{Local, Proof, Tries};
@@ -19,12 +20,13 @@ use assent_engine::directory::nss::NssUser;
 use assent_engine::ledger::{Entry, SourceKey, What};
 use assent_engine::login::facts::{Phase, SshConnection};
 use assent_engine::login::{
-    Cause, Effect, Event, Gone, LOGIN_DEADLINE, Login, NameSearch, Outcome, PasswordReply, Purpose, PushOrder, Show,
-    Standing, Tone,
+    Cause, CodeCheck, CodeEvent, CodeOrder, CodeTrouble, CodeTyped, Effect, Event, Gone, LOGIN_DEADLINE, Login,
+    NameSearch, Outcome, PasswordReply, Purpose, PushOrder, Show, Standing, Tone,
 };
 use assent_engine::names::UserName;
 use assent_engine::places::Place;
 use assent_proto::cert::Identity;
+use assent_proto::code::{CodeMethod, PendingCode, TypedCode};
 use assent_proto::relay::{Push, PushItem};
 use assent_proto::request::Statement;
 use assent_proto::text::Outside;
@@ -94,6 +96,9 @@ enum Question {
     Go,
     /// A prompt beside a push.
     Shown,
+    /// The same, where a code would do as well.
+    ShownOrCode,
+    Code,
 }
 
 /// The push in flight.
@@ -116,6 +121,10 @@ struct Task {
     /// The number on the terminal, until the push takes it.
     number: Option<Zeroizing<String>>,
     push: Option<InFlight>,
+    /// The typed code, until it is judged.
+    code: Option<TypedCode>,
+    /// The login as the code service knows it.
+    pending_code: Arc<Mutex<Option<PendingCode>>>,
     /// The push's place in the budget, from when the agent said that it may leave.
     reserved: Arc<Mutex<Option<Reserved>>>,
     /// What must be on the disk before the verdict.
@@ -181,6 +190,8 @@ impl Task {
             password: None,
             number: None,
             push: None,
+            code: None,
+            pending_code: Arc::default(),
             reserved: Arc::default(),
             unwritten: Vec::new(),
             caller,
@@ -243,6 +254,12 @@ impl Task {
                     Event::Go(matches!(&reply, Reply::Text(text) if matches!(text.trim_ascii(), b"p" | b"P")))
                 }
                 Some(Question::Shown) => Event::Shown(matches!(reply, Reply::Text(_))),
+                Some(Question::ShownOrCode) => match self.keep_code(reply) {
+                    CodeTyped::Nothing => Event::Shown(true),
+                    CodeTyped::Failed => Event::Shown(false),
+                    typed => Event::CodeTyped(typed),
+                },
+                Some(Question::Code) => Event::CodeTyped(self.keep_code(reply)),
                 None => Event::Internal("the module answered what it was not asked".into()),
             },
             Some(Ok(ToAgent::Gone)) => Event::Gone(Gone::Terminal),
@@ -265,6 +282,17 @@ impl Task {
         }
     }
 
+    fn keep_code(&mut self, reply: Reply) -> CodeTyped {
+        match reply {
+            Reply::Failed => CodeTyped::Failed,
+            Reply::Text(text) if text.trim_ascii().is_empty() => CodeTyped::Nothing,
+            Reply::Text(text) => {
+                self.code = TypedCode::new(text.trim_ascii());
+                self.code.as_ref().map_or(CodeTyped::NoCode, |_| CodeTyped::Typed)
+            }
+        }
+    }
+
     /// Whether the login is over.
     async fn carry_out(&mut self, effects: Vec<Effect>) -> bool {
         // Kept for the profiles of one factor, wiped as soon as anything else is asked.
@@ -282,6 +310,8 @@ impl Task {
                     let question = match purpose {
                         Purpose::Go => Question::Go,
                         Purpose::Show => Question::Shown,
+                        Purpose::Code => Question::Code,
+                        Purpose::ShowOrCode => Question::ShownOrCode,
                     };
                     self.ask(question, ToModule::Ask { echo, text }).await;
                 }
@@ -290,7 +320,14 @@ impl Task {
                     digits,
                     before,
                     after,
-                } => self.show_number(how, digits, &before, &after).await,
+                    takes_code,
+                } => {
+                    let prompt = match takes_code {
+                        true => Question::ShownOrCode,
+                        false => Question::Shown,
+                    };
+                    self.show_number((how, prompt), digits, &before, &after).await;
+                }
                 Effect::Weigh(identity) => self.weigh(identity),
                 Effect::Tell { tone, text } => {
                     let kind = match tone {
@@ -307,6 +344,10 @@ impl Task {
                 Effect::FindDevices(identity) => self.find_devices(identity),
                 Effect::Push(order) => self.push(*order),
                 Effect::WithdrawPush => self.withdraw(),
+                Effect::StartCode(order) => self.start_code(*order),
+                Effect::SendCode { turn, method } => self.send_code(turn, method),
+                Effect::CheckCode { turn } => self.check_code(turn),
+                Effect::EndCode => self.end_code(),
                 Effect::Finish(outcome) => {
                     self.finish(outcome).await;
                     return true;
@@ -371,7 +412,7 @@ impl Task {
     }
 
     /// Makes the number and shows it on the terminal. It stands nowhere else (R4).
-    async fn show_number(&mut self, how: Show, digits: u8, before: &str, after: &str) {
+    async fn show_number(&mut self, (how, prompt): (Show, Question), digits: u8, before: &str, after: &str) {
         let Ok(number) = assent_proto::number::random(digits) else {
             let _ = self
                 .events
@@ -381,7 +422,7 @@ impl Task {
         let text = format!("{before}{}{after}", number.as_str());
         self.number = Some(number);
         match how {
-            Show::Prompt => self.ask(Question::Shown, ToModule::Ask { echo: true, text }).await,
+            Show::Prompt => self.ask(prompt, ToModule::Ask { echo: true, text }).await,
             Show::Line => {
                 let kind = Tell::Info;
                 self.send(ToModule::Tell { kind, text }).await;
@@ -426,7 +467,11 @@ impl Task {
 
     /// A module inside a prompt reads its verdict when the prompt ends: the connection stays until then.
     async fn linger(&self, module: &mut mpsc::Receiver<Box<Result<ToAgent, FrameError>>>) {
-        if self.question == Some(Question::Shown) {
+        let inside = matches!(
+            self.question,
+            Some(Question::Shown | Question::ShownOrCode | Question::Code)
+        );
+        if inside {
             let _ = tokio::time::timeout(LOGIN_DEADLINE, module.recv()).await;
         }
     }
@@ -575,6 +620,94 @@ impl Task {
         self.unwritten.push(written);
     }
 
+    /// Asks the code service which methods are ready.
+    fn start_code(&self, order: CodeOrder) {
+        let facts = self.login.facts();
+        let client = facts.ssh.map(|ssh| ssh.client);
+        let (login, ctx) = (self.login_id.clone(), facts.ctx);
+        let svc = ShortText::cut(facts.service.to_statement());
+        let (setup, pending) = (self.setup.clone(), self.pending_code.clone());
+        self.work(async move {
+            let turn = order.turn;
+            let started = match &setup.gateway {
+                Err(why) => Err(CodeTrouble::Unreachable(why.clone())),
+                Ok(gateway) => {
+                    let context = codes::Context {
+                        login,
+                        svc,
+                        src: client,
+                        origin: gateway.origin(client),
+                        ctx,
+                    };
+                    gateway.codes.start(&order, context).await
+                }
+            };
+            let found = started.map(|(begun, offers)| {
+                *pending.lock().unwrap_or_else(PoisonError::into_inner) = Some(begun);
+                offers
+            });
+            let what = CodeEvent::Started(found);
+            Event::Code { turn, what }
+        });
+    }
+
+    fn send_code(&self, turn: u32, method: CodeMethod) {
+        let (setup, pending) = (self.setup.clone(), self.pending_code.clone());
+        self.work(async move {
+            let id = pending
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .as_ref()
+                .map(PendingCode::id);
+            let sent = match (&setup.gateway, id) {
+                (Ok(gateway), Some(id)) => gateway.codes.send(id, method).await,
+                (Err(why), _) => Err(CodeTrouble::Unreachable(why.clone())),
+                (_, None) => Err(CodeTrouble::Unreachable("no code was begun".into())),
+            };
+            let what = CodeEvent::Sent(sent);
+            Event::Code { turn, what }
+        });
+    }
+
+    /// Has the typed code judged; one that passes counts only while nobody has said "not me".
+    fn check_code(&mut self, turn: u32) {
+        let Some(code) = self.code.take() else {
+            let why = "there is no code to check".into();
+            let _ = self.events.send(Event::Internal(why).into());
+            return;
+        };
+        let identity = self.login.identity().cloned();
+        let client = self.login.facts().ssh.map(|ssh| ssh.client);
+        let (setup, pending) = (self.setup.clone(), self.pending_code.clone());
+        self.work(async move {
+            let check = match (&setup.gateway, identity) {
+                (Ok(gateway), Some(identity)) => match gateway.codes.check(&pending, code).await {
+                    CodeCheck::Passed(passed) => match gateway.codes.admits(&identity, gateway.origin(client)).await {
+                        true => CodeCheck::Passed(passed),
+                        false => CodeCheck::Trouble(CodeTrouble::Frozen),
+                    },
+                    check => check,
+                },
+                (Err(why), _) => CodeCheck::Trouble(CodeTrouble::Unreachable(why.clone())),
+                (_, None) => CodeCheck::Trouble(CodeTrouble::Unreachable("nobody is known".into())),
+            };
+            let what = CodeEvent::Checked(check);
+            Event::Code { turn, what }
+        });
+    }
+
+    fn end_code(&self) {
+        let pending = self.pending_code.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let (Some(pending), setup) = (pending, self.setup.clone()) else {
+            return;
+        };
+        tokio::spawn(async move {
+            if let Ok(gateway) = &setup.gateway {
+                gateway.codes.end(pending.id()).await;
+            }
+        });
+    }
+
     fn withdraw(&mut self) {
         // The next push of this user and source has its turn.
         self.reserved.lock().unwrap_or_else(PoisonError::into_inner).take();
@@ -592,7 +725,7 @@ impl Task {
     async fn finish(&mut self, outcome: Outcome) {
         self.withdraw();
         let outcome = self.still_stands(outcome).await;
-        self.number = None;
+        (self.number, self.code) = (None, None);
         let record = self.record(&outcome);
         let written = self.setup.audit.write(&record);
         let (verdict_name, cause) = match written {
@@ -628,7 +761,8 @@ impl Task {
 
     /// Between an approval and the verdict, which may wait for Enter, somebody may have said "not me" elsewhere.
     async fn still_stands(&self, outcome: Outcome) -> Outcome {
-        let approved = outcome == Outcome::Approved && self.login.approved_on_a_device();
+        let asked = self.login.approved_on_a_device() || self.login.passed_by_code();
+        let approved = outcome == Outcome::Approved && asked;
         let (true, Ok(gateway), Some(who)) = (approved, &self.setup.gateway, self.login.identity()) else {
             return outcome;
         };

@@ -16,6 +16,7 @@ mod begin;
 mod bus;
 mod client_watch;
 mod clock;
+mod codes;
 mod devices;
 mod disk;
 mod enrolment;

@@ -299,6 +299,13 @@ impl Revocations {
         here || sieve.list.frozen(identity, origin, now)
     }
 
+    /// Whether a certificate of this serial is known to be revoked by now.
+    pub async fn revoked_serial(&self, serial: Id) -> bool {
+        self.usable()
+            .await
+            .is_ok_and(|sieve| sieve.list.lists(serial) || sieve.by_hand.names(serial))
+    }
+
     /// Whether an approval counts now: it is known what is revoked, and nobody has said "not me" since the push left.
     pub fn admits(&self, known: &Result<Sieve, String>, identity: &Identity, origin: Origin) -> bool {
         match known {

@@ -221,7 +221,8 @@ impl Revocations {
         self.claims.hosts.binary_search(&claims.host_id).is_ok() || self.lists(claims.serial)
     }
 
-    fn lists(&self, serial: Id) -> bool {
+    /// Whether a certificate of this serial is revoked.
+    pub fn lists(&self, serial: Id) -> bool {
         self.claims.serials.binary_search(&serial).is_ok()
     }
 

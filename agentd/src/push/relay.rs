@@ -17,6 +17,8 @@ use tokio::sync::Notify;
 
 /// One call to the relay.
 const CALL_DEADLINE: Duration = Duration::from_secs(4);
+/// One call to the code service, which may have to try several gateways and servers.
+const CODE_DEADLINE: Duration = Duration::from_secs(8);
 /// A push is tried again until this much time has passed, so that a restart of the relay costs no login.
 const SEND_DEADLINE: Duration = Duration::from_secs(8);
 
@@ -113,13 +115,30 @@ impl Relay {
         open.reply(&keys.kem, &sealed).map(Some).map_err(refused)
     }
 
-    /// Hears which issuing keys and roots there are, and takes what verifies under the pinned ones.
-    pub async fn learn_trust(&self) -> Result<(), PushError> {
+    /// Hears which issuing keys and roots there are, and takes what verifies under the pinned ones. What it offers as code
+    /// services is not verified yet.
+    pub async fn learn_trust(&self) -> Result<Vec<String>, PushError> {
         let request = self.client.get(format!("{}/v1/trust", self.url)).timeout(CALL_DEADLINE);
-        let info: TrustInfo = bounds::json(ok(request.send().await.map_err(unreachable)?).await?).await?;
+        let mut info: TrustInfo = bounds::json(ok(request.send().await.map_err(unreachable)?).await?).await?;
+        let code_services = std::mem::take(&mut info.code_services);
         let host = Arc::clone(&self.host);
         let learned = tokio::task::spawn_blocking(move || host.learn(&info, UnixTime::now()));
-        learned.await.map_err(refused)?.map_err(refused)
+        learned.await.map_err(refused)?.map_err(refused)?;
+        Ok(code_services)
+    }
+
+    /// Carries a sealed call to the code service and its reply back. `None`: it is not taken as it is; most likely the key
+    /// that it is sealed to is not in use any more.
+    pub async fn code_call(&self, sealed: &Sealed) -> Result<Option<Sealed>, PushError> {
+        let request = self
+            .client
+            .post(format!("{}/v1/codes", self.url))
+            .timeout(CODE_DEADLINE);
+        let response = request.json(sealed).send().await.map_err(unreachable)?;
+        if response.status() == StatusCode::BAD_REQUEST {
+            return Ok(None);
+        }
+        bounds::json(ok(response).await?).await.map(Some)
     }
 
     /// The registrar's clock, as far as it is known: calls to it carry its time.

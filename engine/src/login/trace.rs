@@ -1,10 +1,13 @@
 //! A login's trace: every event and effect as one JSON object, without secrets, in words that do not change.
 
 use super::Login;
-use super::event::{Cause, DeviceSearch, Effect, Event, NameSearch, Outcome, PasswordReply, Show, Standing};
+use super::event::{
+    Cause, CodeCheck, CodeEvent, CodeTrouble, CodeTyped, DeviceSearch, Effect, Event, NameSearch, Outcome,
+    PasswordReply, Show, Standing,
+};
 use super::level::Why;
 use crate::conditions::Unmet;
-use crate::config::{AuthIndex, AuthSource, Config};
+use crate::config::{AuthIndex, AuthSource, Config, Failure};
 use crate::directory::{Attributes, Lookup, PasswordCheck, Person};
 use crate::policy::{Answer, Choice, Considered, No};
 use assent_proto::cert::Level;
@@ -48,6 +51,13 @@ impl Login {
             }),
             Event::Checked(check) => password_check(check),
             Event::Go(yes) | Event::Shown(yes) => json!(yes),
+            Event::CodeTyped(typed) => json!(match typed {
+                CodeTyped::Typed => "typed",
+                CodeTyped::NoCode => "no_code",
+                CodeTyped::Nothing => "empty",
+                CodeTyped::Failed => "conversation_failed",
+            }),
+            Event::Code { what, .. } => code_event(what),
             Event::Weighed(standing) => weighed(standing),
             Event::LookedUp(found) => lookup(found),
             Event::Devices(DeviceSearch::Found(devices)) => {
@@ -95,6 +105,12 @@ impl Login {
         self.trace.push(TraceLine::new(ms, &line));
     }
 
+    pub(super) fn record_detour(&mut self, failure: Failure, cause: &Cause) {
+        let ms = self.trace.last().map_or(0.0, |line| line.ms);
+        let line = json!({"ms": ms, "failure": failure.name(), "cause": cause.name(), "why": cause.detail()});
+        self.trace.push(TraceLine::new(ms, &line));
+    }
+
     fn record(&mut self, now: BootTime, what: &str, kind: &str, detail: Value) {
         let ms = now.0.saturating_sub(self.began.0).as_micros();
         #[allow(clippy::cast_precision_loss)] // a login's microseconds
@@ -120,6 +136,28 @@ impl Login {
             "sudo_command": facts.sudo_command.as_ref().map(|v| v.shown(SHOWN)),
             "ticket": facts.ticket,
         })
+    }
+}
+
+fn code_event(what: &CodeEvent) -> Value {
+    match what {
+        CodeEvent::Started(Ok(offers)) => offers
+            .iter()
+            .map(|offer| json!({"method": offer.method.name(), "refused": offer.refused.map(|why| why.words())}))
+            .collect(),
+        CodeEvent::Checked(CodeCheck::Passed(passed)) => {
+            json!({"method": passed.method().name(), "word": passed.record()})
+        }
+        CodeEvent::Checked(CodeCheck::Wrong { left }) => json!({"wrong": true, "left": left}),
+        CodeEvent::Sent(Ok(())) => Value::Null,
+        CodeEvent::Started(Err(trouble))
+        | CodeEvent::Sent(Err(trouble))
+        | CodeEvent::Checked(CodeCheck::Trouble(trouble)) => match trouble {
+            CodeTrouble::Unreachable(why) => json!({"unreachable": why}),
+            CodeTrouble::Refused(why) => json!({"refused": why.words()}),
+            CodeTrouble::Unbelieved(why) => json!({"unbelieved": why.to_string()}),
+            CodeTrouble::Frozen => json!("frozen"),
+        },
     }
 }
 
@@ -194,6 +232,13 @@ fn effect_detail(config: &Config, effect: &Effect) -> (&'static str, Value) {
             json!({"push": order.number.get(), "devices": order.devices.len(), "ttl": order.details.ttl, "level": order.details.level.name()}),
         ),
         Effect::WithdrawPush => ("withdraw_push", Value::Null),
+        Effect::StartCode(order) => (
+            "start_code",
+            json!({"methods": order.methods.iter().map(|method| method.name()).collect::<Vec<_>>(), "ttl": order.ttl}),
+        ),
+        Effect::SendCode { method, .. } => ("send_code", json!(method.name())),
+        Effect::CheckCode { .. } => ("check_code", Value::Null),
+        Effect::EndCode => ("end_code", Value::Null),
         Effect::Finish(outcome) => ("finish", outcome_detail(outcome)),
     }
 }

@@ -47,6 +47,7 @@ fn shown(bench: &Bench) -> Option<(Show, u8, String)> {
             digits,
             before,
             after,
+            takes_code: false,
         } => Some((*how, *digits, format!("{before}#{after}"))),
         _ => None,
     })
