@@ -193,6 +193,8 @@ mod tests {
         assert!(!file.path().exists(), "its directory is missing");
         std::fs::create_dir_all(&dir).unwrap();
         file.try_again();
+        file.disk.run(|| ()).wait().await.unwrap();
+        assert_eq!(std::fs::read_to_string(file.path()).unwrap(), "old");
         let both = (file.put("newer".into()), file.put("newest".into()));
         both.0.wait().await.unwrap();
         both.1.wait().await.unwrap();

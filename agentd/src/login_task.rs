@@ -15,13 +15,14 @@ use crate::memory::{Leaving, Reserved};
 use crate::push::{Delivery, PushError, PushService};
 use crate::sessions::Connection;
 use crate::tickets::Bound;
+use assent_engine::config::Failure;
 use assent_engine::directory::Password;
 use assent_engine::directory::nss::NssUser;
 use assent_engine::ledger::{Entry, SourceKey, What};
 use assent_engine::login::facts::{Phase, SshConnection};
 use assent_engine::login::{
-    Cause, CodeCheck, CodeEvent, CodeOrder, CodeTrouble, CodeTyped, Effect, Event, Gone, LOGIN_DEADLINE, Login,
-    NameSearch, Outcome, PasswordReply, Purpose, PushOrder, Show, Standing, Tone,
+    Cause, CodeCheck, CodeEvent, CodeOrder, CodeTrouble, CodeTyped, DeviceSearch, Effect, Event, Gone, LOGIN_DEADLINE,
+    Login, NameSearch, Outcome, PasswordReply, Purpose, PushOrder, Show, Standing, Tone,
 };
 use assent_engine::names::UserName;
 use assent_engine::places::Place;
@@ -479,10 +480,21 @@ impl Task {
     fn find_devices(&self, identity: Identity) {
         let setup = self.setup.clone();
         let client = self.login.facts().ssh.map(|ssh| ssh.client);
+        let hurried = self.login.leads_on(Failure::Gateway);
         self.work(async move {
             Event::Devices(match &setup.gateway {
-                Ok(gateway) => gateway.devices.find(&identity, gateway.origin(client)).await,
-                Err(why) => assent_engine::login::DeviceSearch::Unreachable(why.clone()),
+                Ok(gateway) => {
+                    let found = gateway.devices.find(&identity, gateway.origin(client));
+                    match hurried {
+                        true => gateway
+                            .relay
+                            .hurried(found)
+                            .await
+                            .unwrap_or_else(|e| DeviceSearch::Unreachable(e.to_string())),
+                        false => found.await,
+                    }
+                }
+                Err(why) => DeviceSearch::Unreachable(why.clone()),
             })
         });
     }
@@ -498,8 +510,9 @@ impl Task {
                     reserved.as_mut().and_then(Reserved::leaves)
                 };
                 let setup = self.setup.clone();
+                let hurried = self.login.leads_on(Failure::Gateway);
                 self.work(async move {
-                    match send(&setup, &push, leaves).await {
+                    match send(&setup, &push, leaves, hurried).await {
                         Ok(()) => Event::PushSent(number),
                         Err(why) => Event::PushFailed { push: number, why },
                     }
@@ -627,6 +640,7 @@ impl Task {
         let (login, ctx) = (self.login_id.clone(), facts.ctx);
         let svc = ShortText::cut(facts.service.to_statement());
         let (setup, pending) = (self.setup.clone(), self.pending_code.clone());
+        let hurried = self.login.leads_on(Failure::Codes);
         self.work(async move {
             let turn = order.turn;
             let started = match &setup.gateway {
@@ -639,7 +653,15 @@ impl Task {
                         origin: gateway.origin(client),
                         ctx,
                     };
-                    gateway.codes.start(&order, context).await
+                    let started = gateway.codes.start(&order, context);
+                    match hurried {
+                        true => gateway
+                            .relay
+                            .hurried(started)
+                            .await
+                            .unwrap_or_else(|e| Err(CodeTrouble::Unreachable(e.to_string()))),
+                        false => started.await,
+                    }
                 }
             };
             let found = started.map(|(begun, offers)| {
@@ -862,7 +884,7 @@ impl Task {
 }
 
 /// Writes down that a push leaves, then sends it. The error is for people.
-async fn send(setup: &Setup, push: &Push, leaves: Option<(Leaving, Written)>) -> Result<(), String> {
+async fn send(setup: &Setup, push: &Push, leaves: Option<(Leaving, Written)>, hurried: bool) -> Result<(), String> {
     let gateway = setup.gateway.as_ref().map_err(Clone::clone)?;
     let leaving = match leaves {
         None => None,
@@ -874,7 +896,11 @@ async fn send(setup: &Setup, push: &Push, leaves: Option<(Leaving, Written)>) ->
             }
         },
     };
-    let sent = gateway.relay.send(push).await;
+    let sending = gateway.relay.send(push);
+    let sent = match hurried {
+        true => gateway.relay.hurried(sending).await.and_then(|sent| sent),
+        false => sending.await,
+    };
     if let (Err(PushError::NotSent(_)), Some(leaving)) = (&sent, leaving) {
         drop(leaving.never_left());
     }

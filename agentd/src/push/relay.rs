@@ -1,5 +1,6 @@
 //! Our own relay as a push service (`proto::relay`): pushes posted and answers heard on one warm connection.
 
+use super::outage::{Outage, PATIENCE};
 use super::{Pending, PushError, PushService, Waiting, bounds};
 use crate::clock::boot_now;
 use crate::standing::Standing;
@@ -39,6 +40,7 @@ pub struct Relay {
     claim: Mutex<Option<(String, BootTime)>>,
     /// Told with each generation that is heard.
     heard: Notify,
+    outage: Outage,
 }
 
 impl Relay {
@@ -55,6 +57,7 @@ impl Relay {
             clock_offset: AtomicI64::new(0),
             claim: Mutex::new(None),
             heard: Notify::new(),
+            outage: Outage::since(boot_now()),
         }
     }
 
@@ -141,6 +144,19 @@ impl Relay {
         bounds::json(ok(response).await?).await.map(Some)
     }
 
+    /// Does `work` with the relay, for a login that has another way to go: not at all while the relay is known to be away,
+    /// and for no longer than [`PATIENCE`].
+    pub async fn hurried<T>(&self, work: impl Future<Output = T>) -> Result<T, PushError> {
+        if let Some(away) = self.outage.known(boot_now()) {
+            let seconds = away.as_secs();
+            return Err(PushError::Unreachable(format!("it has been away for {seconds} s")));
+        }
+        tokio::time::timeout(PATIENCE, work).await.map_err(|_| {
+            self.outage.proven(boot_now());
+            PushError::Unreachable(format!("no answer within {} s", PATIENCE.as_secs()))
+        })
+    }
+
     /// The registrar's clock, as far as it is known: calls to it carry its time.
     pub fn relay_now(&self) -> UnixTime {
         let offset = self.clock_offset.load(Ordering::Relaxed);
@@ -158,6 +174,7 @@ impl Relay {
                 Err(e) => tracing::warn!("no event stream: {e}; trying again in {} ms", pause.as_millis()),
             }
             self.listening.store(false, Ordering::Release);
+            self.outage.begins(boot_now());
             if boot_now() > began.plus(Duration::from_secs(10)) {
                 pause = Duration::from_millis(100);
             }
@@ -198,6 +215,7 @@ impl Relay {
                         self.generation.fetch_add(1, Ordering::AcqRel);
                     }
                     self.heard.notify_one();
+                    self.outage.ends();
                     if !self.listening.swap(true, Ordering::AcqRel) {
                         tracing::info!("connected to the relay at {}", self.url);
                     }

@@ -33,6 +33,11 @@ impl Login {
         effects
     }
 
+    /// Whether a failure would lead anywhere now: then nobody need wait long for it.
+    pub fn leads_on(&self, failure: Failure) -> bool {
+        !self.leads(failure).is_empty()
+    }
+
     /// What a failure leads to now: nothing that was tried before.
     pub(super) fn leads(&self, failure: Failure) -> Vec<MethodIndex> {
         let application = self.config.applications.get(self.application);
