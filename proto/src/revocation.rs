@@ -5,6 +5,7 @@
 //! and addresses can be guessed from a list of candidates, so the list travels sealed all the same.
 
 use crate::cert::{CertError, DAY, Device, Host, Identity, Trust};
+use crate::code_service::CodeService;
 use crate::encoding::{Digest, Id, sha256};
 use crate::jws::{self, JwsError, Typ, V1};
 use crate::keys::SigningKey;
@@ -219,6 +220,11 @@ impl Revocations {
     pub fn revokes_host(&self, host: &Host) -> bool {
         let claims = host.claims();
         self.claims.hosts.binary_search(&claims.host_id).is_ok() || self.lists(claims.serial)
+    }
+
+    /// Whether this certificate of the code service is revoked.
+    pub fn revokes_code_service(&self, service: &CodeService) -> bool {
+        self.lists(service.claims().serial)
     }
 
     fn lists(&self, serial: Id) -> bool {
