@@ -2,11 +2,15 @@
 
 use crate::audit::Audit;
 use crate::clock::boot_now;
+use crate::codes::Codes;
 use crate::devices::Devices;
+use crate::disk::Disk;
+use crate::files;
 use crate::memory::Memory;
 use crate::push::{PushService, Relay, Waiting, http_client};
 use crate::renewal;
 use crate::revocations::{Kept, Revocations};
+use crate::revoked_dir::ByHand;
 use crate::sessions::Sessions;
 use crate::standing::Standing;
 use crate::tickets::Tickets;
@@ -34,6 +38,8 @@ pub struct Gateway {
     pub relay: Arc<Relay>,
     /// Who can approve.
     pub devices: Devices,
+    /// Who judges codes.
+    pub codes: Codes,
     /// This host's keys and certificates.
     pub host: Arc<Standing>,
     /// What is revoked and frozen.
@@ -50,7 +56,7 @@ impl Gateway {
     }
 
     /// For `assentctl status`.
-    fn status(&self) -> serde_json::Value {
+    async fn status(&self) -> serde_json::Value {
         let (host, now) = (self.host.now(), UnixTime::now());
         let claims = host.host.claims();
         let mut status = serde_json::json!({
@@ -61,7 +67,7 @@ impl Gateway {
             "certificate_ends": claims.exp,
             "issuing_key_ends": host.issuers.newest(now).map(|issuer| issuer.claims().exp),
             "roots_version": host.root.version(),
-            "revocations": self.revocations.status(),
+            "revocations": self.revocations.status().await,
         });
         if let Some(warning) = self.host.warning(now) {
             status["warning"] = warning.into();
@@ -185,12 +191,16 @@ pub struct Agent {
     pub notices: broadcast::Sender<Notice>,
     /// Lists and freezes outlast a reload.
     revocations: Mutex<Option<Arc<Kept>>>,
+    /// Writes the agent's own files.
+    disk: Arc<Disk>,
+    /// Reads what the admin revokes by hand: no file that is written slowly holds that up.
+    admins_disk: Arc<Disk>,
 }
 
 impl Agent {
     /// An agent for the configuration at `config_path`. With a broken one it starts all the same and denies every
     /// login with a clear word, until a reload finds it mended.
-    pub fn new(config_path: PathBuf) -> Arc<Self> {
+    pub fn new(config_path: PathBuf) -> anyhow::Result<Arc<Self>> {
         let agent = Arc::new(Self {
             config_path,
             setup: RwLock::new(Err("the configuration was not read yet".into())),
@@ -202,6 +212,8 @@ impl Agent {
             running: Mutex::default(),
             notices: broadcast::channel(256).0,
             revocations: Mutex::default(),
+            disk: Disk::start("state")?,
+            admins_disk: Disk::start("revoked.d")?,
         });
         if let Err(e) = agent.reload() {
             tracing::error!("the configuration is broken, every login is denied until it is mended:\n{e:#}");
@@ -209,7 +221,14 @@ impl Agent {
                 *setup = Err(format!("{e:#}"));
             }
         }
-        agent
+        Ok(agent)
+    }
+
+    /// Waits until what was handed to the disk is written.
+    pub async fn settle(&self) {
+        if let Err(e) = self.disk.run(|| ()).wait().await {
+            tracing::error!("not everything may have been written: {e}");
+        }
     }
 
     /// What logins that begin now go by.
@@ -240,6 +259,7 @@ impl Agent {
             .as_ref()
             .map_or_else(|_| "unjoined".to_owned(), |h| h.now().host.claims().host_id.to_string());
         let directories = Directories::new(&config, &self.nss, &host_id)?;
+        let memory = self.memory_of(&config.paths.state_dir);
         let gateway = match (&config.gateway, host) {
             (Some(gateway), Ok(host)) => self.connect(&config, gateway, host).map_err(|e| format!("{e:#}")),
             (Some(_), Err(e)) => Err(e.to_string()),
@@ -247,7 +267,7 @@ impl Agent {
         };
         Ok(Setup {
             audit: Audit::open(&config.log),
-            memory: self.memory_of(&config.paths.state_dir),
+            memory,
             places: places(&config),
             directories,
             gateway,
@@ -262,7 +282,9 @@ impl Agent {
         {
             return Arc::clone(memory);
         }
-        let opened = Memory::open(state_dir);
+        // Before anything is written there.
+        files::sweep(state_dir);
+        let opened = Memory::open(state_dir, Arc::clone(&self.disk));
         *memory = Some((state_dir.to_owned(), Arc::clone(&opened)));
         opened
     }
@@ -286,13 +308,14 @@ impl Agent {
             self.kept(&config.paths.state_dir, &host),
             relay.clone(),
             host.clone(),
-            config.paths.revoked_dir.clone(),
+            ByHand::new(config.paths.revoked_dir.clone(), Arc::clone(&self.admins_disk)),
             gateway.revocation_max_age,
         ));
         let keeper = tokio::spawn(revocations.clone().look_after()).abort_handle();
         Ok(Gateway {
             url: gateway.url.clone(),
             devices: Devices::new(relay.clone(), host.clone(), revocations.clone()),
+            codes: Codes::new(relay.clone(), host.clone(), revocations.clone()),
             renewal: tokio::spawn(renewal::look_after(host.clone(), relay.clone())).abort_handle(),
             revocations,
             keeper,
@@ -304,16 +327,18 @@ impl Agent {
 
     fn kept(&self, state_dir: &Path, host: &Standing) -> Arc<Kept> {
         let mut slot = self.revocations.lock().unwrap_or_else(PoisonError::into_inner);
+        let roots = &host.now().roots;
         match slot.as_ref().filter(|kept| kept.is_of(state_dir)) {
-            Some(kept) => kept.clone(),
-            None => slot
-                .insert(Arc::new(Kept::open(state_dir, &host.now().roots.trust())))
-                .clone(),
+            Some(kept) => {
+                kept.go_by(roots);
+                kept.clone()
+            }
+            None => slot.insert(Arc::new(Kept::open(state_dir, roots, &self.disk))).clone(),
         }
     }
 
     /// The agent's state as JSON, for `assentctl status`.
-    pub fn status(&self) -> serde_json::Value {
+    pub async fn status(&self) -> serde_json::Value {
         let now = boot_now();
         let logins: Vec<_> = self.running.lock().map_or_else(
             |_| Vec::new(),
@@ -331,7 +356,7 @@ impl Agent {
             Ok(setup) => {
                 let gateway = match &setup.gateway {
                     Err(e) => serde_json::json!({"ok": false, "problem": e}),
-                    Ok(gateway) => gateway.status(),
+                    Ok(gateway) => gateway.status().await,
                 };
                 (serde_json::json!({"ok": true, "file": self.config_path}), gateway)
             }

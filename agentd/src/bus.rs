@@ -24,9 +24,8 @@ struct Interface {
 #[interface(name = "org.assent.Agent1")]
 impl Interface {
     /// The agent's state as JSON text.
-    #[allow(clippy::unused_async)] // what the interface wants
     async fn status(&self) -> String {
-        self.agent.status().to_string()
+        self.agent.status().await.to_string()
     }
 
     /// Reads the configuration again. A bad one keeps the old one and is the error's text.
@@ -66,7 +65,7 @@ impl Interface {
         self.demand_root(&header, bus).await?;
         let setup = self.agent.setup().map_err(fdo::Error::Failed)?;
         let gateway = setup.gateway.as_ref().map_err(|why| fdo::Error::Failed(why.clone()))?;
-        let lifted = gateway.revocations.lift(&user);
+        let lifted = gateway.revocations.lift(&user).await;
         tracing::warn!("root lifted {lifted} freezes of a user on this host");
         Ok(lifted)
     }
@@ -105,8 +104,11 @@ impl Interface {
         let setup = self.agent.setup().map_err(fdo::Error::Failed)?;
         let identities = enrolment::identities_of(&setup, &user).await.map_err(failed)?;
         for who in &identities {
-            setup.memory.forgive(who);
+            let written = setup.memory.forgive(who).wait().await;
             tracing::warn!("root opened the push budgets of {who} again");
+            if let Err(e) = written {
+                tracing::error!("a restart of the agent may forget that: {e}");
+            }
         }
         Ok(u32::try_from(identities.len()).unwrap_or(u32::MAX))
     }

@@ -7,23 +7,27 @@ use crate::audit::Record;
 use crate::begin;
 use crate::client_watch;
 use crate::clock::{boot_now, sleep_until};
+use crate::codes;
+use crate::disk::Written;
 use crate::frames::{self, FrameError};
-use crate::freezes::{Local, Proof};
-use crate::memory::Reserved;
-use crate::push::{Delivery, PushService};
+use crate::freezes::{Local, Proof, Tries};
+use crate::memory::{Leaving, Reserved};
+use crate::push::{Delivery, PushError, PushService};
 use crate::sessions::Connection;
 use crate::tickets::Bound;
+use assent_engine::config::Failure;
 use assent_engine::directory::Password;
 use assent_engine::directory::nss::NssUser;
 use assent_engine::ledger::{Entry, SourceKey, What};
 use assent_engine::login::facts::{Phase, SshConnection};
 use assent_engine::login::{
-    Cause, Effect, Event, Gone, LOGIN_DEADLINE, Login, NameSearch, Outcome, PasswordReply, Purpose, PushOrder, Show,
-    Standing, Tone,
+    Cause, CodeCheck, CodeEvent, CodeOrder, CodeTrouble, CodeTyped, DeviceSearch, Effect, Event, Gone, LOGIN_DEADLINE,
+    Login, NameSearch, Outcome, PasswordReply, Purpose, PushOrder, Show, Standing, Tone,
 };
 use assent_engine::names::UserName;
 use assent_engine::places::Place;
 use assent_proto::cert::Identity;
+use assent_proto::code::{CodeMethod, PendingCode, TypedCode};
 use assent_proto::relay::{Push, PushItem};
 use assent_proto::request::Statement;
 use assent_proto::text::Outside;
@@ -93,6 +97,9 @@ enum Question {
     Go,
     /// A prompt beside a push.
     Shown,
+    /// The same, where a code would do as well.
+    ShownOrCode,
+    Code,
 }
 
 /// The push in flight.
@@ -115,8 +122,14 @@ struct Task {
     /// The number on the terminal, until the push takes it.
     number: Option<Zeroizing<String>>,
     push: Option<InFlight>,
+    /// The typed code, until it is judged.
+    code: Option<TypedCode>,
+    /// The login as the code service knows it.
+    pending_code: Arc<Mutex<Option<PendingCode>>>,
     /// The push's place in the budget, from when the agent said that it may leave.
     reserved: Arc<Mutex<Option<Reserved>>>,
+    /// What must be on the disk before the verdict.
+    unwritten: Vec<Written>,
     caller: Bound,
     /// `SSH_CONNECTION`, to know the login's session by.
     connection: Option<Vec<u8>>,
@@ -178,7 +191,10 @@ impl Task {
             password: None,
             number: None,
             push: None,
+            code: None,
+            pending_code: Arc::default(),
             reserved: Arc::default(),
+            unwritten: Vec::new(),
             caller,
             connection,
             place,
@@ -223,7 +239,7 @@ impl Task {
                 biased;
                 Some(event) = inbox.recv() => Some(*event),
                 frame = module.recv() => Some(self.take_frame(frame.map(|frame| *frame))),
-                Some(delivery) = next_delivery(&mut self.push) => self.judge(delivery),
+                Some(delivery) = next_delivery(&mut self.push) => self.judge(delivery).await,
                 _ = &mut cancelled => Some(Event::Gone(Gone::Admin)),
                 () = &mut hang_up => Some(Event::Gone(Gone::Client)),
                 () = sleep_until(wakes) => Some(Event::Tick),
@@ -239,6 +255,12 @@ impl Task {
                     Event::Go(matches!(&reply, Reply::Text(text) if matches!(text.trim_ascii(), b"p" | b"P")))
                 }
                 Some(Question::Shown) => Event::Shown(matches!(reply, Reply::Text(_))),
+                Some(Question::ShownOrCode) => match self.keep_code(reply) {
+                    CodeTyped::Nothing => Event::Shown(true),
+                    CodeTyped::Failed => Event::Shown(false),
+                    typed => Event::CodeTyped(typed),
+                },
+                Some(Question::Code) => Event::CodeTyped(self.keep_code(reply)),
                 None => Event::Internal("the module answered what it was not asked".into()),
             },
             Some(Ok(ToAgent::Gone)) => Event::Gone(Gone::Terminal),
@@ -261,6 +283,17 @@ impl Task {
         }
     }
 
+    fn keep_code(&mut self, reply: Reply) -> CodeTyped {
+        match reply {
+            Reply::Failed => CodeTyped::Failed,
+            Reply::Text(text) if text.trim_ascii().is_empty() => CodeTyped::Nothing,
+            Reply::Text(text) => {
+                self.code = TypedCode::new(text.trim_ascii());
+                self.code.as_ref().map_or(CodeTyped::NoCode, |_| CodeTyped::Typed)
+            }
+        }
+    }
+
     /// Whether the login is over.
     async fn carry_out(&mut self, effects: Vec<Effect>) -> bool {
         // Kept for the profiles of one factor, wiped as soon as anything else is asked.
@@ -278,6 +311,8 @@ impl Task {
                     let question = match purpose {
                         Purpose::Go => Question::Go,
                         Purpose::Show => Question::Shown,
+                        Purpose::Code => Question::Code,
+                        Purpose::ShowOrCode => Question::ShownOrCode,
                     };
                     self.ask(question, ToModule::Ask { echo, text }).await;
                 }
@@ -286,7 +321,14 @@ impl Task {
                     digits,
                     before,
                     after,
-                } => self.show_number(how, digits, &before, &after).await,
+                    takes_code,
+                } => {
+                    let prompt = match takes_code {
+                        true => Question::ShownOrCode,
+                        false => Question::Shown,
+                    };
+                    self.show_number((how, prompt), digits, &before, &after).await;
+                }
                 Effect::Weigh(identity) => self.weigh(identity),
                 Effect::Tell { tone, text } => {
                     let kind = match tone {
@@ -303,6 +345,10 @@ impl Task {
                 Effect::FindDevices(identity) => self.find_devices(identity),
                 Effect::Push(order) => self.push(*order),
                 Effect::WithdrawPush => self.withdraw(),
+                Effect::StartCode(order) => self.start_code(*order),
+                Effect::SendCode { turn, method } => self.send_code(turn, method),
+                Effect::CheckCode { turn } => self.check_code(turn),
+                Effect::EndCode => self.end_code(),
                 Effect::Finish(outcome) => {
                     self.finish(outcome).await;
                     return true;
@@ -367,7 +413,7 @@ impl Task {
     }
 
     /// Makes the number and shows it on the terminal. It stands nowhere else (R4).
-    async fn show_number(&mut self, how: Show, digits: u8, before: &str, after: &str) {
+    async fn show_number(&mut self, (how, prompt): (Show, Question), digits: u8, before: &str, after: &str) {
         let Ok(number) = assent_proto::number::random(digits) else {
             let _ = self
                 .events
@@ -377,7 +423,7 @@ impl Task {
         let text = format!("{before}{}{after}", number.as_str());
         self.number = Some(number);
         match how {
-            Show::Prompt => self.ask(Question::Shown, ToModule::Ask { echo: true, text }).await,
+            Show::Prompt => self.ask(prompt, ToModule::Ask { echo: true, text }).await,
             Show::Line => {
                 let kind = Tell::Info;
                 self.send(ToModule::Tell { kind, text }).await;
@@ -407,22 +453,26 @@ impl Task {
     }
 
     /// What became of somebody's push, for budgets and known addresses.
-    fn note(&self, what: What) {
+    fn note(&mut self, what: What) {
         let Some(who) = self.login.identity().cloned() else {
             return;
         };
         let from = SourceKey::of(self.login.facts().ssh.map(|ssh| ssh.client));
-        self.setup.memory.note(&Entry {
+        self.unwritten.push(self.setup.memory.note(&Entry {
             at: UnixTime::now(),
             who,
             from,
             what,
-        });
+        }));
     }
 
     /// A module inside a prompt reads its verdict when the prompt ends: the connection stays until then.
     async fn linger(&self, module: &mut mpsc::Receiver<Box<Result<ToAgent, FrameError>>>) {
-        if self.question == Some(Question::Shown) {
+        let inside = matches!(
+            self.question,
+            Some(Question::Shown | Question::ShownOrCode | Question::Code)
+        );
+        if inside {
             let _ = tokio::time::timeout(LOGIN_DEADLINE, module.recv()).await;
         }
     }
@@ -430,35 +480,47 @@ impl Task {
     fn find_devices(&self, identity: Identity) {
         let setup = self.setup.clone();
         let client = self.login.facts().ssh.map(|ssh| ssh.client);
+        let hurried = self.login.leads_on(Failure::Gateway);
         self.work(async move {
             Event::Devices(match &setup.gateway {
-                Ok(gateway) => gateway.devices.find(&identity, gateway.origin(client)).await,
-                Err(why) => assent_engine::login::DeviceSearch::Unreachable(why.clone()),
+                Ok(gateway) => {
+                    let found = gateway.devices.find(&identity, gateway.origin(client));
+                    match hurried {
+                        true => gateway
+                            .relay
+                            .hurried(found)
+                            .await
+                            .unwrap_or_else(|e| DeviceSearch::Unreachable(e.to_string())),
+                        false => found.await,
+                    }
+                }
+                Err(why) => DeviceSearch::Unreachable(why.clone()),
             })
         });
     }
 
     /// Signs the request, seals it to each device and hands it to the push service.
     fn push(&mut self, order: PushOrder) {
+        let number = order.number;
         match self.prepare(order) {
             Ok((push, in_flight)) => {
                 self.push = Some(in_flight);
-                if let Some(reserved) = &mut *self.reserved.lock().unwrap_or_else(PoisonError::into_inner) {
-                    reserved.leaves();
-                }
+                let leaves = {
+                    let mut reserved = self.reserved.lock().unwrap_or_else(PoisonError::into_inner);
+                    reserved.as_mut().and_then(Reserved::leaves)
+                };
                 let setup = self.setup.clone();
+                let hurried = self.login.leads_on(Failure::Gateway);
                 self.work(async move {
-                    match &setup.gateway {
-                        Ok(gateway) => match gateway.relay.send(&push).await {
-                            Ok(_) => Event::PushSent,
-                            Err(e) => Event::PushFailed(e.to_string()),
-                        },
-                        Err(why) => Event::PushFailed(why.clone()),
+                    match send(&setup, &push, leaves, hurried).await {
+                        Ok(()) => Event::PushSent(number),
+                        Err(why) => Event::PushFailed { push: number, why },
                     }
                 });
             }
             Err(why) => {
-                let _ = self.events.send(Event::PushFailed(why).into());
+                let failed = Event::PushFailed { push: number, why };
+                let _ = self.events.send(failed.into());
             }
         }
     }
@@ -491,10 +553,13 @@ impl Task {
     }
 
     /// Verifies an answer; the machine hears what it is worth.
-    fn judge(&mut self, (device, blob): Delivery) -> Option<Event> {
-        let gateway = self.setup.gateway.as_ref().ok()?;
+    async fn judge(&mut self, (device, blob): Delivery) -> Option<Event> {
+        let setup = Arc::clone(&self.setup);
+        let gateway = setup.gateway.as_ref().ok()?;
+        let known = gateway.revocations.usable().await;
         let push = self.push.as_mut()?;
-        push.pending.revoke(|device| gateway.revocations.revoked(device));
+        push.pending
+            .revoke(|device| known.as_ref().is_ok_and(|sieve| sieve.revokes(device)));
         let received = push
             .pending
             .receive(&gateway.host.now().keys.kem, device, &blob, boot_now(), UnixTime::now());
@@ -504,11 +569,11 @@ impl Task {
                 Event::PushIgnored { why, last }
             }
             Received::Refused { why, device, record } => {
-                match (why, self.login.identity()) {
+                match (why, self.login.identity().cloned()) {
                     (Refusal::Number, _) => self.note(What::WrongNumber),
                     (Refusal::Reported, Some(who)) => {
                         // Somebody else may be in the sessions that were approved, too.
-                        self.agent.sessions.forget(who);
+                        self.agent.sessions.forget(&who);
                         self.reported(device, record);
                     }
                     _ => {}
@@ -520,7 +585,7 @@ impl Task {
                 let admitted = self
                     .login
                     .identity()
-                    .is_some_and(|who| gateway.revocations.admits(who, gateway.origin(client)));
+                    .is_some_and(|who| gateway.revocations.admits(&known, who, gateway.origin(client)));
                 match admitted {
                     true => Event::PushApproved(approved),
                     // "Not me" was said to another push meanwhile, or it is not known what is revoked.
@@ -531,14 +596,15 @@ impl Task {
     }
 
     /// Freezes at once, and has everybody hear of it.
-    fn reported(&self, device: Id, answer: String) {
-        let (Ok(gateway), Some(push), Some(identity)) = (&self.setup.gateway, &self.push, self.login.identity()) else {
+    fn reported(&mut self, device: Id, answer: String) {
+        let setup = Arc::clone(&self.setup);
+        let (Ok(gateway), Some(push), Some(identity)) = (&setup.gateway, &self.push, self.login.identity()) else {
             return;
         };
         let facts = self.login.facts();
         let client = facts.ssh.map(|ssh| ssh.client);
         let user = self.login.user_for_log();
-        gateway.revocations.report(Local {
+        let written = gateway.revocations.report(Local {
             identity: identity.clone(),
             user: ShortText::cut(user.clone()),
             origin: gateway.origin(client),
@@ -549,6 +615,7 @@ impl Task {
                 answer,
             }),
             listed: None,
+            tries: Tries::default(),
         });
         alerts::reported(
             &self.agent,
@@ -563,6 +630,104 @@ impl Task {
                 device,
             },
         );
+        self.unwritten.push(written);
+    }
+
+    /// Asks the code service which methods are ready.
+    fn start_code(&self, order: CodeOrder) {
+        let facts = self.login.facts();
+        let client = facts.ssh.map(|ssh| ssh.client);
+        let (login, ctx) = (self.login_id.clone(), facts.ctx);
+        let svc = ShortText::cut(facts.service.to_statement());
+        let (setup, pending) = (self.setup.clone(), self.pending_code.clone());
+        let hurried = self.login.leads_on(Failure::Codes);
+        self.work(async move {
+            let turn = order.turn;
+            let started = match &setup.gateway {
+                Err(why) => Err(CodeTrouble::Unreachable(why.clone())),
+                Ok(gateway) => {
+                    let context = codes::Context {
+                        login,
+                        svc,
+                        src: client,
+                        origin: gateway.origin(client),
+                        ctx,
+                    };
+                    let started = gateway.codes.start(&order, context);
+                    match hurried {
+                        true => gateway
+                            .relay
+                            .hurried(started)
+                            .await
+                            .unwrap_or_else(|e| Err(CodeTrouble::Unreachable(e.to_string()))),
+                        false => started.await,
+                    }
+                }
+            };
+            let found = started.map(|(begun, offers)| {
+                *pending.lock().unwrap_or_else(PoisonError::into_inner) = Some(begun);
+                offers
+            });
+            let what = CodeEvent::Started(found);
+            Event::Code { turn, what }
+        });
+    }
+
+    fn send_code(&self, turn: u32, method: CodeMethod) {
+        let (setup, pending) = (self.setup.clone(), self.pending_code.clone());
+        self.work(async move {
+            let id = pending
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .as_ref()
+                .map(PendingCode::id);
+            let sent = match (&setup.gateway, id) {
+                (Ok(gateway), Some(id)) => gateway.codes.send(id, method).await,
+                (Err(why), _) => Err(CodeTrouble::Unreachable(why.clone())),
+                (_, None) => Err(CodeTrouble::Unreachable("no code was begun".into())),
+            };
+            let what = CodeEvent::Sent(sent);
+            Event::Code { turn, what }
+        });
+    }
+
+    /// Has the typed code judged; one that passes counts only while nobody has said "not me".
+    fn check_code(&mut self, turn: u32) {
+        let Some(code) = self.code.take() else {
+            let why = "there is no code to check".into();
+            let _ = self.events.send(Event::Internal(why).into());
+            return;
+        };
+        let identity = self.login.identity().cloned();
+        let client = self.login.facts().ssh.map(|ssh| ssh.client);
+        let (setup, pending) = (self.setup.clone(), self.pending_code.clone());
+        self.work(async move {
+            let check = match (&setup.gateway, identity) {
+                (Ok(gateway), Some(identity)) => match gateway.codes.check(&pending, code).await {
+                    CodeCheck::Passed(passed) => match gateway.codes.admits(&identity, gateway.origin(client)).await {
+                        true => CodeCheck::Passed(passed),
+                        false => CodeCheck::Trouble(CodeTrouble::Frozen),
+                    },
+                    check => check,
+                },
+                (Err(why), _) => CodeCheck::Trouble(CodeTrouble::Unreachable(why.clone())),
+                (_, None) => CodeCheck::Trouble(CodeTrouble::Unreachable("nobody is known".into())),
+            };
+            let what = CodeEvent::Checked(check);
+            Event::Code { turn, what }
+        });
+    }
+
+    fn end_code(&self) {
+        let pending = self.pending_code.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let (Some(pending), setup) = (pending, self.setup.clone()) else {
+            return;
+        };
+        tokio::spawn(async move {
+            if let Ok(gateway) = &setup.gateway {
+                gateway.codes.end(pending.id()).await;
+            }
+        });
     }
 
     fn withdraw(&mut self) {
@@ -581,8 +746,8 @@ impl Task {
 
     async fn finish(&mut self, outcome: Outcome) {
         self.withdraw();
-        let outcome = self.still_stands(outcome);
-        self.number = None;
+        let outcome = self.still_stands(outcome).await;
+        (self.number, self.code) = (None, None);
         let record = self.record(&outcome);
         let written = self.setup.audit.write(&record);
         let (verdict_name, cause) = match written {
@@ -599,6 +764,15 @@ impl Task {
                 &self.login_id,
             )
         };
+        // A number that was wrong, a report, an approval: a kill of the agent right after the verdict forgets none of them.
+        for written in std::mem::take(&mut self.unwritten) {
+            if let Err(e) = written.wait().await {
+                tracing::error!(
+                    "login={}: what came of it may not outlast the agent: {e}",
+                    self.login_id.as_str()
+                );
+            }
+        }
         let _ = frames::write(&mut self.writer, &ToModule::Verdict(verdict)).await;
         let _ = self.agent.notices.send(Notice::Decided {
             login: self.login_id.as_str().to_owned(),
@@ -608,13 +782,15 @@ impl Task {
     }
 
     /// Between an approval and the verdict, which may wait for Enter, somebody may have said "not me" elsewhere.
-    fn still_stands(&self, outcome: Outcome) -> Outcome {
-        let approved = outcome == Outcome::Approved && self.login.approved_on_a_device();
+    async fn still_stands(&self, outcome: Outcome) -> Outcome {
+        let asked = self.login.approved_on_a_device() || self.login.passed_by_code();
+        let approved = outcome == Outcome::Approved && asked;
         let (true, Ok(gateway), Some(who)) = (approved, &self.setup.gateway, self.login.identity()) else {
             return outcome;
         };
         let client = self.login.facts().ssh.map(|ssh| ssh.client);
-        if gateway.revocations.admits(who, gateway.origin(client)) {
+        let known = gateway.revocations.usable().await;
+        if gateway.revocations.admits(&known, who, gateway.origin(client)) {
             return outcome;
         }
         Outcome::Denied {
@@ -623,7 +799,7 @@ impl Task {
         }
     }
 
-    fn verdict(&self, outcome: Outcome) -> Verdict {
+    fn verdict(&mut self, outcome: Outcome) -> Verdict {
         match outcome {
             Outcome::Approved => {
                 if self.login.approved_on_a_device() {
@@ -650,7 +826,7 @@ impl Task {
         }
     }
 
-    fn remember_approval(&self) {
+    fn remember_approval(&mut self) {
         self.note(What::Approved {
             place: self.place.country.clone(),
         });
@@ -705,6 +881,30 @@ impl Task {
             warning: !matches!(outcome, Outcome::Approved | Outcome::ApprovedBefore),
         }
     }
+}
+
+/// Writes down that a push leaves, then sends it. The error is for people.
+async fn send(setup: &Setup, push: &Push, leaves: Option<(Leaving, Written)>, hurried: bool) -> Result<(), String> {
+    let gateway = setup.gateway.as_ref().map_err(Clone::clone)?;
+    let leaving = match leaves {
+        None => None,
+        Some((leaving, written)) => match written.wait().await {
+            Ok(()) => Some(leaving),
+            Err(e) => {
+                drop(leaving.never_left());
+                return Err(format!("the push could not be counted, so it did not leave: {e}"));
+            }
+        },
+    };
+    let sending = gateway.relay.send(push);
+    let sent = match hurried {
+        true => gateway.relay.hurried(sending).await.and_then(|sent| sent),
+        false => sending.await,
+    };
+    if let (Err(PushError::NotSent(_)), Some(leaving)) = (&sent, leaving) {
+        drop(leaving.never_left());
+    }
+    sent.map(drop).map_err(|e| e.to_string())
 }
 
 fn names(outcome: &Outcome) -> (&'static str, &'static str) {

@@ -1,11 +1,14 @@
 //! What this host remembers of people's pushes over restarts: the engine's [`Ledger`] and its file of JSON lines. A line is
-//! appended when something happens; a kill of the agent loses nothing that was counted.
+//! appended when something happens, by the thread that waits for the disk ([`crate::disk`]); a push leaves only when its
+//! line was, so a kill of the agent loses nothing that was counted.
 
+use crate::disk::{Disk, Written};
+use crate::files;
 use assent_engine::ledger::{Entry, Ledger, MOST_OPEN, SourceKey, Weight, What};
 use assent_proto::cert::Identity;
 use assent_proto::time::UnixTime;
 use std::collections::HashMap;
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
@@ -28,10 +31,24 @@ pub struct Memory {
 
 struct State {
     ledger: Ledger,
+    /// The file's own thread alone locks it for long.
+    file: Arc<Mutex<Lines>>,
+    disk: Arc<Disk>,
+    /// That the file has, once everything is written that was handed in.
+    lines: usize,
+}
+
+/// The file.
+struct Lines {
     path: PathBuf,
     /// `None` after a failure: it is opened again at the next line.
     file: Option<File>,
-    lines: usize,
+}
+
+/// A push that leaves, once it is written down.
+pub struct Leaving {
+    memory: Arc<Memory>,
+    sent: Entry,
 }
 
 /// A push that is counted, and has not left yet. Dropped, it is counted no more.
@@ -42,8 +59,8 @@ pub struct Reserved {
 }
 
 impl Memory {
-    /// Reads what was remembered. What cannot be read is logged and passed over: a broken line bars nobody.
-    pub fn open(state_dir: &Path) -> Arc<Self> {
+    /// Reads what was remembered. What cannot be read is logged and passed over: a broken line bars nobody. Does I/O.
+    pub fn open(state_dir: &Path, disk: Arc<Disk>) -> Arc<Self> {
         let path = state_dir.join(FILE);
         let mut ledger = Ledger::default();
         let lines = match read(&path, &mut ledger) {
@@ -54,18 +71,18 @@ impl Memory {
                 0
             }
         };
-        let mut state = State {
-            ledger,
-            path,
-            file: None,
-            lines,
-        };
+        let file = Lines { path, file: None };
         if lines > 0 {
             // What a crash cut must not spoil the next line. Nothing is written anew here: the clock may not be right yet.
-            state.end_line();
+            file.end_line();
         }
         Arc::new(Self {
-            state: Mutex::new(state),
+            state: Mutex::new(State {
+                ledger,
+                file: Arc::new(Mutex::new(file)),
+                disk,
+                lines,
+            }),
             open: Mutex::default(),
         })
     }
@@ -120,29 +137,40 @@ impl Memory {
     }
 
     /// An administrator opens somebody's budgets again.
-    pub fn forgive(&self, who: &Identity) {
+    pub fn forgive(&self, who: &Identity) -> Written {
         self.note(&Entry {
             at: UnixTime::now(),
             who: who.clone(),
             from: SourceKey::Local,
             what: What::Forgiven,
-        });
+        })
     }
 
-    /// Takes what happened, and writes it down.
-    pub fn note(&self, entry: &Entry) {
+    /// Takes what happened, and has it written down.
+    pub fn note(&self, entry: &Entry) -> Written {
         let mut state = self.state();
         state.ledger.apply(entry);
-        state.append(entry);
+        state.append(entry)
     }
 }
 
 impl Reserved {
-    /// The push leaves: it counts, also after a restart.
-    pub fn leaves(&mut self) {
-        if let Some(entry) = self.entry.take() {
-            self.memory.state().append(&entry);
-        }
+    /// The push leaves as soon as it is written down: it counts, also after a restart.
+    pub fn leaves(&mut self) -> Option<(Leaving, Written)> {
+        let sent = self.entry.take()?;
+        let written = self.memory.state().append(&sent);
+        let memory = Arc::clone(&self.memory);
+        Some((Leaving { memory, sent }, written))
+    }
+}
+
+impl Leaving {
+    /// It provably never left: it counts no more.
+    pub fn never_left(self) -> Written {
+        self.memory.note(&Entry {
+            what: What::Unsent,
+            ..self.sent
+        })
     }
 }
 
@@ -155,6 +183,29 @@ impl Drop for Reserved {
 }
 
 impl State {
+    fn append(&mut self, entry: &Entry) -> Written {
+        let entry = entry.clone();
+        self.lines += 1;
+        // What still counts now, which is what the file says by then: everything is written in the order of its happening.
+        let anew = (self.lines >= MANY_LINES).then(|| self.ledger.entries(entry.at));
+        if let Some(entries) = &anew {
+            // Tried again after as many lines more, however many count.
+            self.lines = entries.len().min(MANY_LINES / 2);
+        }
+        let file = Arc::clone(&self.file);
+        self.disk.run(move || {
+            // A panic leaves at worst a line cut short, which is passed over.
+            let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);
+            file.append(&entry);
+            if let Some(entries) = anew {
+                file.write_anew(&entries);
+            }
+        })
+    }
+}
+
+/// All of it does I/O.
+impl Lines {
     fn append(&mut self, entry: &Entry) {
         if let Err(e) = self.try_append(entry) {
             self.file = None;
@@ -162,9 +213,6 @@ impl State {
                 "{}: {e}; budgets hold until the agent ends, and are not kept over its restart",
                 self.path.display()
             );
-        }
-        if self.lines >= MANY_LINES {
-            self.write_anew(entry.at);
         }
     }
 
@@ -175,11 +223,10 @@ impl State {
             Some(file) => file,
             none => none.insert(options().append(true).create(true).open(&self.path)?),
         };
-        self.lines += 1;
         file.write_all(&line)
     }
 
-    fn end_line(&mut self) {
+    fn end_line(&self) {
         let ended = options()
             .append(true)
             .open(&self.path)
@@ -190,31 +237,22 @@ impl State {
     }
 
     /// Writes what still counts into a new file, which then takes the old one's place.
-    fn write_anew(&mut self, now: UnixTime) {
-        let entries = self.ledger.entries(now);
-        let beside = self.path.with_extension("new");
-        let written = (|| {
-            let mut text = Vec::new();
-            for entry in &entries {
-                serde_json::to_writer(&mut text, entry)?;
-                text.push(b'\n');
-            }
-            let mut file = options().write(true).create(true).truncate(true).open(&beside)?;
-            file.write_all(&text)?;
-            file.sync_data()?;
-            fs::rename(&beside, &self.path)
-        })();
+    fn write_anew(&mut self, entries: &[Entry]) {
+        let text = entries
+            .iter()
+            .map(|entry| serde_json::to_string(entry).map(|line| line + "\n"))
+            .collect::<Result<String, _>>();
+        let written = text
+            .map_err(io::Error::from)
+            .and_then(|text| files::replace(&self.path, &text, 0o600));
         self.file = None;
-        match written {
-            Ok(()) => self.lines = entries.len(),
-            Err(e) => tracing::error!("{}: {e}; the old file stays", beside.display()),
+        if let Err(e) = written {
+            tracing::error!("{}: {e}; the old file stays", self.path.display());
         }
-        // Tried again after as many lines more, however many count.
-        self.lines = self.lines.min(MANY_LINES / 2);
     }
 }
 
-fn options() -> fs::OpenOptions {
+fn options() -> std::fs::OpenOptions {
     let mut options = File::options();
     options.mode(0o600).custom_flags(nix::libc::O_NOFOLLOW);
     options
@@ -249,6 +287,8 @@ mod tests {
     use super::*;
     use assent_engine::ledger::{Barred, MOST_IN_WINDOW};
     use assent_proto::ShortText;
+    use std::fs;
+    use std::sync::Barrier;
     use std::time::Duration;
 
     fn who() -> Identity {
@@ -269,10 +309,14 @@ mod tests {
         dir
     }
 
+    fn open(dir: &Path) -> Arc<Memory> {
+        Memory::open(dir, Disk::start("test").unwrap())
+    }
+
     async fn push(memory: &Arc<Memory>) -> Option<Reserved> {
         let (_, mut reserved) = memory.weigh(&who(), from(), None).await;
-        if let Some(reserved) = &mut reserved {
-            reserved.leaves();
+        if let Some((_, written)) = reserved.as_mut().and_then(Reserved::leaves) {
+            written.wait().await.unwrap();
         }
         reserved
     }
@@ -280,7 +324,7 @@ mod tests {
     #[tokio::test]
     async fn r7_the_budget_holds_over_a_restart_and_a_broken_line_bars_nobody() {
         let dir = dir("restart");
-        let memory = Memory::open(&dir);
+        let memory = open(&dir);
         for n in 0..MOST_IN_WINDOW {
             assert!(push(&memory).await.is_some(), "push {n}");
         }
@@ -289,18 +333,19 @@ mod tests {
         let mut file = File::options().append(true).open(dir.join(FILE)).unwrap();
         file.write_all(b"{\"at\":17").unwrap();
         for _ in 0..3 {
-            let memory = Memory::open(&dir);
+            let memory = open(&dir);
             let (weight, reserved) = memory.weigh(&who(), from(), None).await;
             assert!(matches!(weight.barred, Some(Barred::Source { .. })) && reserved.is_none());
         }
-        let memory = Memory::open(&dir);
-        memory.note(&Entry {
+        let memory = open(&dir);
+        let approved = memory.note(&Entry {
             at: UnixTime::now(),
             who: who(),
             from: from(),
             what: What::Approved { place: None },
         });
-        let (weight, _) = Memory::open(&dir).weigh(&who(), from(), None).await;
+        approved.wait().await.unwrap();
+        let (weight, _) = open(&dir).weigh(&who(), from(), None).await;
         assert_eq!((weight.barred, weight.known_source), (None, true));
         fs::remove_dir_all(dir).unwrap();
     }
@@ -308,7 +353,7 @@ mod tests {
     #[tokio::test]
     async fn r7_four_may_be_open_and_the_next_waits_its_turn() {
         let dir = dir("turn");
-        let memory = Memory::open(&dir);
+        let memory = open(&dir);
         let mut open = Vec::new();
         for _ in 0..MOST_OPEN {
             open.push(push(&memory).await.unwrap());
@@ -330,7 +375,7 @@ mod tests {
     #[tokio::test]
     async fn what_did_not_leave_is_not_counted_and_what_may_leave_is_counted_at_once() {
         let dir = dir("back");
-        let memory = Memory::open(&dir);
+        let memory = open(&dir);
         for _ in 0..MOST_IN_WINDOW - 1 {
             push(&memory).await.unwrap();
         }
@@ -349,18 +394,73 @@ mod tests {
     #[tokio::test]
     async fn the_file_is_written_anew_before_it_grows_without_end() {
         let dir = dir("anew");
-        let memory = Memory::open(&dir);
+        let memory = open(&dir);
         for _ in 0..MANY_LINES * 2 {
-            memory.note(&Entry {
+            let written = memory.note(&Entry {
                 at: UnixTime::now(),
                 who: who(),
                 from: from(),
                 what: What::Approved { place: None },
             });
+            written.wait().await.unwrap();
         }
         let lines = fs::read_to_string(dir.join(FILE)).unwrap().lines().count();
         assert!(lines <= MANY_LINES, "{lines}");
         assert!(memory.weigh(&who(), from(), None).await.0.known_source);
+        fs::remove_dir_all(dir).unwrap();
+    }
+
+    #[tokio::test]
+    async fn r7_a_push_that_never_left_is_counted_no_more_also_after_a_restart() {
+        let dir = dir("unsent");
+        let memory = open(&dir);
+        for _ in 0..MOST_IN_WINDOW - 1 {
+            push(&memory).await.unwrap();
+        }
+        let (_, mut last) = memory.weigh(&who(), from(), None).await;
+        let (leaving, written) = last.as_mut().and_then(Reserved::leaves).unwrap();
+        written.wait().await.unwrap();
+        assert!(
+            open(&dir).weigh(&who(), from(), None).await.1.is_none(),
+            "it may have left"
+        );
+        // The login is over before its sending has failed.
+        drop(last);
+        assert!(memory.weigh(&who(), from(), None).await.1.is_none());
+        leaving.never_left().wait().await.unwrap();
+        for memory in [memory, open(&dir)] {
+            assert!(memory.weigh(&who(), from(), None).await.1.is_some());
+        }
+        fs::remove_dir_all(dir).unwrap();
+    }
+
+    /// What happens while the disk hangs is counted at once, and written in its order when the disk is back.
+    #[tokio::test]
+    async fn a_disk_that_hangs_holds_up_nobody_but_the_push_that_must_be_written_down() {
+        let dir = dir("hangs");
+        let disk = Disk::start("test").unwrap();
+        let memory = Memory::open(&dir, Arc::clone(&disk));
+        let gate = Arc::new(Barrier::new(2));
+        let hangs = Arc::clone(&gate);
+        drop(disk.run(move || hangs.wait()));
+        let mut waits = Vec::new();
+        let mut open_pushes = Vec::new();
+        for _ in 0..MOST_OPEN {
+            let (_, mut reserved) = memory.weigh(&who(), from(), None).await;
+            waits.push(reserved.as_mut().and_then(Reserved::leaves).unwrap());
+            open_pushes.push(reserved);
+        }
+        let ben = Identity {
+            id: ShortText::cut("ben".into()),
+            ..who()
+        };
+        assert!(memory.weigh(&ben, from(), None).await.1.is_some(), "others go on");
+        assert!(!dir.join(FILE).exists());
+        gate.wait();
+        for (_, written) in waits {
+            written.wait().await.unwrap();
+        }
+        assert_eq!(fs::read_to_string(dir.join(FILE)).unwrap().lines().count(), MOST_OPEN);
         fs::remove_dir_all(dir).unwrap();
     }
 }

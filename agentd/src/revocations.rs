@@ -4,19 +4,22 @@
 //! [`Kept`] is what lasts over reloads of the configuration, in memory and in the state directory. [`Revocations`] goes by one
 //! configuration: it answers [`crate::devices`] and the logins, and its task fetches lists and hands reports over.
 
+use crate::clock::boot_now;
 use crate::devices::host_ask;
-use crate::files;
+use crate::disk::{Disk, WholeFile, Written};
 use crate::freezes::{Freezes, Local, Proof};
 use crate::push::{PushError, Relay};
-use crate::revoked_dir::{self, Revoked};
+use crate::revoked_dir::{ByHand, Revoked};
+use crate::roots::Roots;
 use crate::standing::Standing;
+use assent_proto::Id;
 use assent_proto::cert::{Device, Identity, Trust};
 use assent_proto::registrar::{Ask, HostWant, Refused, Reply};
 use assent_proto::revocation::{Assembly, LIST_LIFE, MAX_PARTS, Origin, Revocations as List, Step};
 use assent_proto::text::visible;
 use assent_proto::time::UnixTime;
 use serde::{Deserialize, Serialize};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -27,6 +30,10 @@ const EVERY: Duration = Duration::from_secs(3600);
 const RETRY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
 /// Rounds are no closer together than this.
 const ROUND: Duration = Duration::from_millis(250);
+/// Most reports that are tried in one round.
+const REPORTS: usize = 32;
+/// Said to whoever still goes by roots that are pinned no more.
+const OTHER_ROOTS: &str = "the administrator has pinned other roots meanwhile";
 /// Most calls for one list: the registrar may make newer ones in between.
 const MOST_CALLS: usize = 3 * MAX_PARTS;
 
@@ -40,6 +47,11 @@ struct File {
 }
 
 struct State {
+    /// What the admin pins: a list holds for the lineages that it was verified under.
+    pinned: Vec<Id>,
+    /// Grows when the admin pins other roots and the list of the former ones is dropped: whoever still goes by those is told
+    /// nothing, and adds nothing.
+    era: u64,
     list: Option<Arc<List>>,
     freezes: Freezes,
     /// Why the last try to fetch a list came to nothing.
@@ -48,7 +60,7 @@ struct State {
 
 /// What lasts over reloads.
 pub struct Kept {
-    file: PathBuf,
+    file: WholeFile,
     state: Mutex<State>,
     /// One fetch at a time.
     fetching: tokio::sync::Mutex<()>,
@@ -58,15 +70,19 @@ pub struct Kept {
 
 impl Kept {
     /// Reads what a former run has kept. Does I/O.
-    pub fn open(state_dir: &Path, trust: &Trust) -> Self {
+    pub fn open(state_dir: &Path, roots: &Roots, disk: &Arc<Disk>) -> Self {
         let file = state_dir.join(FILE);
+        // It counts all the same: what is revoked is revoked. A restart would go back to the older list and fetch anew.
+        let otherwise = "a restart of the agent goes back to the list before";
         Self {
             state: Mutex::new(State {
-                list: read(&file, trust).map(Arc::new),
-                freezes: Freezes::open(state_dir),
+                pinned: roots.pinned(),
+                era: 0,
+                list: read(&file, &roots.ever()).map(Arc::new),
+                freezes: Freezes::open(state_dir, Arc::clone(disk)),
                 trouble: None,
             }),
-            file,
+            file: WholeFile::new(file, otherwise, Arc::clone(disk)),
             fetching: tokio::sync::Mutex::default(),
             reported: tokio::sync::Notify::new(),
         }
@@ -74,7 +90,36 @@ impl Kept {
 
     /// Whether it is that of `state_dir`.
     pub fn is_of(&self, state_dir: &Path) -> bool {
-        self.file.parent() == Some(state_dir)
+        self.file.path().parent() == Some(state_dir)
+    }
+
+    /// The admin may have pinned other roots. A list that none of them, and none of those that followed on them, vouches for
+    /// is no floor for the lists of another registrar: it is dropped. Steps of the roots change nothing.
+    pub fn go_by(&self, roots: &Roots) {
+        let mut state = self.lock();
+        let pinned = roots.pinned();
+        if state.pinned == pinned {
+            return;
+        }
+        let trust = roots.ever();
+        let vouched = |list: &List| List::verify(&trust, list.issuer(), list.document()).is_ok();
+        state.pinned = pinned;
+        match state.list.as_deref() {
+            Some(list) if vouched(list) => return,
+            Some(list) => tracing::warn!(
+                "other roots are pinned now, and none of them vouches for revocation list {}: it is dropped, and the registrar is \
+                 asked for its own before the next push",
+                list.seq()
+            ),
+            None => {}
+        }
+        state.list = None;
+        state.era += 1;
+        state.freezes.unlist();
+    }
+
+    fn era(&self) -> u64 {
+        self.lock().era
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -86,40 +131,41 @@ impl Kept {
         self.lock().list.clone()
     }
 
-    /// Forgets freezes that are over, or that the list holds. Does I/O.
+    /// The list, for whoever goes by the roots of `era`.
+    fn list_of(&self, era: u64) -> Result<Arc<List>, String> {
+        let state = self.lock();
+        if state.era != era {
+            return Err(OTHER_ROOTS.into());
+        }
+        Ok(state.list.clone().ok_or("there is no revocation list yet")?)
+    }
+
+    /// Forgets freezes that are over, or that the list holds.
     fn tidy(&self, now: UnixTime) {
         let mut state = self.lock();
         let list = state.list.as_ref().map(|list| (list.seq(), list.claims().iat));
         state.freezes.tidy(list, now);
+        self.file.try_again();
     }
 
-    /// Takes a newer list, for good: it is on the disk before it counts. Does I/O.
-    fn take(&self, list: List) -> Result<(), String> {
-        let mut state = self.lock();
-        if let Some(held) = &state.list {
-            let older = list.seq() < held.seq();
-            if older || (list.seq() == held.seq() && list.digest() != held.digest()) {
-                return Err(format!(
-                    "the registrar offers revocation list {}, and this host holds {} already: it is refused. The registrar's \
-                     data base was restored from a backup, or somebody has its keys; on the gateway, \
-                     `assentctl registrar revocations` says more",
-                    list.seq(),
-                    held.seq()
-                ));
-            }
-        }
-        let kept = File {
-            v: 1,
-            issuer: list.issuer().to_owned(),
-            list: list.document().to_owned(),
+    /// Takes a newer list, for good: it is on the disk before it counts.
+    async fn take(&self, era: u64, list: List) -> Result<(), String> {
+        let written = {
+            let state = self.lock();
+            admissible(&state, era, &list)?;
+            let kept = File {
+                v: 1,
+                issuer: list.issuer().to_owned(),
+                list: list.document().to_owned(),
+            };
+            self.file.put(serde_json::to_string(&kept).map_err(|e| e.to_string())?)
         };
-        let written = serde_json::to_string(&kept)
-            .map_err(std::io::Error::other)
-            .and_then(|text| files::replace(&self.file, &text, 0o600));
-        if let Err(e) = written {
-            // It counts all the same: what is revoked is revoked. A restart would go back to the older list and fetch anew.
-            tracing::error!("{} cannot be written: {e}", self.file.display());
+        if let Err(e) = written.wait().await {
+            // It counts all the same, as above.
+            tracing::error!("{} is not written yet: {e}", self.file.path().display());
         }
+        let mut state = self.lock();
+        admissible(&state, era, &list)?;
         tracing::info!(
             "revocation list {}: {} certificates, {} hosts, {} freezes",
             list.seq(),
@@ -130,6 +176,25 @@ impl Kept {
         state.list = Some(Arc::new(list));
         Ok(())
     }
+}
+
+/// Lists never go back (R24), among those of one registrar.
+fn admissible(state: &State, era: u64, list: &List) -> Result<(), String> {
+    if state.era != era {
+        return Err(OTHER_ROOTS.into());
+    }
+    let Some(held) = &state.list else { return Ok(()) };
+    let older = list.seq() < held.seq();
+    if older || (list.seq() == held.seq() && list.digest() != held.digest()) {
+        return Err(format!(
+            "the registrar offers revocation list {}, and this host holds {} already: it is refused. The registrar's \
+             data base was restored from a backup, or somebody has its keys; on the gateway, \
+             `assentctl registrar revocations` says more",
+            list.seq(),
+            held.seq()
+        ));
+    }
+    Ok(())
 }
 
 /// A list that is damaged, or that no pinned root vouches for, is put aside: the registrar must be asked before the next
@@ -156,7 +221,8 @@ fn read(file: &Path, trust: &Trust) -> Option<List> {
         Ok(list) => Some(list),
         Err(why) => {
             tracing::error!(
-                "{} is damaged or was changed ({why}); it is put aside, and a new list is fetched before the next push",
+                "{} is damaged or was changed, or no root that is pinned vouches for it ({why}); it is put aside, and a new list is \
+                 fetched before the next push",
                 file.display()
             );
             let _ = std::fs::rename(file, file.with_extension("damaged"));
@@ -178,7 +244,7 @@ pub enum Clearance {
 /// What is revoked, at one moment.
 pub struct Sieve {
     list: Arc<List>,
-    by_hand: Revoked,
+    by_hand: Arc<Revoked>,
 }
 
 impl Sieve {
@@ -193,14 +259,17 @@ pub struct Revocations {
     kept: Arc<Kept>,
     relay: Arc<Relay>,
     host: Arc<Standing>,
-    by_hand: PathBuf,
+    by_hand: ByHand,
     max_age: u64,
+    /// Of [`State::era`].
+    era: u64,
 }
 
 impl Revocations {
     /// [`Self::look_after`] must run beside it.
-    pub fn new(kept: Arc<Kept>, relay: Arc<Relay>, host: Arc<Standing>, by_hand: PathBuf, max_age: u64) -> Self {
+    pub fn new(kept: Arc<Kept>, relay: Arc<Relay>, host: Arc<Standing>, by_hand: ByHand, max_age: u64) -> Self {
         Self {
+            era: kept.era(),
             kept,
             relay,
             host,
@@ -212,38 +281,35 @@ impl Revocations {
     /// Whether a push to `identity` may leave for a login from `origin`. Without a list, or with one that is too old, the
     /// registrar is asked first.
     pub async fn clearance(&self, identity: &Identity, origin: Origin) -> Clearance {
-        if self.usable().is_err()
+        if self.usable().await.is_err()
             && let Err(why) = self.fetch().await
         {
             return Clearance::Unknown(why);
         }
-        let now = UnixTime::now();
-        match self.usable() {
+        match self.usable().await {
             Err(why) => Clearance::Unknown(why),
-            Ok(sieve) => {
-                let here = self.kept.lock().freezes.frozen(identity, origin, now);
-                if here || sieve.list.frozen(identity, origin, now) {
-                    return Clearance::Frozen;
-                }
-                Clearance::Clear(sieve)
-            }
+            Ok(sieve) if self.frozen(&sieve, identity, origin) => Clearance::Frozen,
+            Ok(sieve) => Clearance::Clear(sieve),
         }
     }
 
-    /// Whether a device is known to be revoked by now. What is not known stops approvals alone ([`Self::admits`]): a
-    /// person's "not me" must be heard.
-    pub fn revoked(&self, device: &Device) -> bool {
-        self.usable().is_ok_and(|sieve| sieve.revokes(device))
+    fn frozen(&self, sieve: &Sieve, identity: &Identity, origin: Origin) -> bool {
+        let now = UnixTime::now();
+        let here = self.kept.lock().freezes.frozen(identity, origin, now);
+        here || sieve.list.frozen(identity, origin, now)
+    }
+
+    /// Whether a certificate of this serial is known to be revoked by now.
+    pub async fn revoked_serial(&self, serial: Id) -> bool {
+        self.usable()
+            .await
+            .is_ok_and(|sieve| sieve.list.lists(serial) || sieve.by_hand.names(serial))
     }
 
     /// Whether an approval counts now: it is known what is revoked, and nobody has said "not me" since the push left.
-    pub fn admits(&self, identity: &Identity, origin: Origin) -> bool {
-        let now = UnixTime::now();
-        match self.usable() {
-            Ok(sieve) => {
-                let here = self.kept.lock().freezes.frozen(identity, origin, now);
-                !here && !sieve.list.frozen(identity, origin, now)
-            }
+    pub fn admits(&self, known: &Result<Sieve, String>, identity: &Identity, origin: Origin) -> bool {
+        match known {
+            Ok(sieve) => !self.frozen(sieve, identity, origin),
             Err(why) => {
                 tracing::error!("an approval does not count: {why}");
                 false
@@ -251,15 +317,19 @@ impl Revocations {
         }
     }
 
-    /// What is revoked now, if that is known and not too old.
-    fn usable(&self) -> Result<Sieve, String> {
-        let by_hand = revoked_dir::read(&self.by_hand).map_err(|e| e.to_string())?;
+    /// What is revoked now, if that is known and not too old. What is not known stops approvals alone ([`Self::admits`]): a
+    /// person's "not me" must be heard.
+    pub async fn usable(&self) -> Result<Sieve, String> {
+        let by_hand = self.by_hand.now().await?;
         let host = self.host.now();
         let own = host.host.claims();
         if by_hand.names(own.host_id) || by_hand.names(own.serial) {
-            return Err(format!("this host itself is revoked in {}", self.by_hand.display()));
+            return Err(format!(
+                "this host itself is revoked in {}",
+                self.by_hand.dir().display()
+            ));
         }
-        let list = self.kept.list().ok_or("there is no revocation list yet")?;
+        let list = self.kept.list_of(self.era)?;
         let age = list.age(UnixTime::now());
         if age > self.max_age {
             return Err(format!(
@@ -272,17 +342,24 @@ impl Revocations {
         Ok(Sieve { list, by_hand })
     }
 
-    /// A device said "not me": freezes at once; the registrar hears of it by [`Self::look_after`]. Does I/O.
-    pub fn report(&self, local: Local) {
-        self.kept.lock().freezes.add(local);
+    /// A device said "not me": freezes at once, and has it written down; the registrar hears of it by [`Self::look_after`].
+    pub fn report(&self, local: Local) -> Written {
+        let written = self.kept.lock().freezes.add(local);
         // Around a reload two tasks wait, and the one that is woken may be the one that ends; whoever comes next hears, too.
         self.kept.reported.notify_waiters();
         self.kept.reported.notify_one();
+        written
     }
 
-    /// Root lifts a user's freezes of this host's own; how many. Does I/O.
-    pub fn lift(&self, user: &str) -> u32 {
-        self.kept.lock().freezes.lift(user)
+    /// Root lifts a user's freezes of this host's own; how many.
+    pub async fn lift(&self, user: &str) -> u32 {
+        let (lifted, written) = self.kept.lock().freezes.lift(user);
+        if let Some(written) = written
+            && let Err(e) = written.wait().await
+        {
+            tracing::error!("a restart of the agent may bring the lifted freezes back: {e}");
+        }
+        lifted
     }
 
     /// Freezes of this host's own, for the admin.
@@ -303,8 +380,8 @@ impl Revocations {
     }
 
     /// For `assentctl status`.
-    pub fn status(&self) -> serde_json::Value {
-        let problem = self.usable().err();
+    pub async fn status(&self) -> serde_json::Value {
+        let problem = self.usable().await.err();
         let (list, trouble) = {
             let state = self.kept.lock();
             (state.list.clone(), state.trouble.clone())
@@ -331,24 +408,27 @@ impl Revocations {
             // Whatever a relay tells, and however often.
             tokio::time::sleep_until(next).await;
             next = tokio::time::Instant::now() + ROUND;
-            let reported = self.hand_over().await;
+            self.hand_over().await;
             let fetched = self.fetch().await;
             self.kept.tidy(UnixTime::now());
             self.say_if_old();
-            if reported.is_ok() && fetched.is_ok() {
-                pause = RETRY.0;
-                tokio::select! {
-                    () = self.relay.next_generation() => {}
-                    () = self.kept.reported.notified() => {}
-                    () = tokio::time::sleep(EVERY) => {}
+            let wait = match fetched {
+                Ok(()) => {
+                    pause = RETRY.0;
+                    EVERY
                 }
-            } else {
-                tokio::select! {
-                    () = self.relay.next_generation() => {}
-                    () = self.kept.reported.notified() => {}
-                    () = tokio::time::sleep(pause) => {}
+                Err(_) => {
+                    let wait = pause;
+                    pause = (pause * 2).min(RETRY.1);
+                    wait
                 }
-                pause = (pause * 2).min(RETRY.1);
+            };
+            let report = self.kept.lock().freezes.next_due();
+            let wait = report.map_or(wait, |due| wait.min(due.0.saturating_sub(boot_now().0)));
+            tokio::select! {
+                () = self.relay.next_generation() => self.kept.lock().freezes.hurry(),
+                () = self.kept.reported.notified() => {}
+                () = tokio::time::sleep(wait) => {}
             }
         }
     }
@@ -400,48 +480,71 @@ impl Revocations {
                 Step::Whole { issuer, document } => {
                     let list = List::verify(&self.host.now().roots.trust(), &issuer, &document)
                         .map_err(|e| format!("the registrar's revocation list is refused: {e}"))?;
-                    return self.kept.take(list).inspect_err(|why| tracing::error!("{why}"));
+                    return (self.kept.take(self.era, list).await).inspect_err(|why| tracing::error!("{why}"));
                 }
             }
         }
         Err("the registrar makes lists faster than they can be read".into())
     }
 
-    /// Hands every report to the registrar that it has not taken. An error: it must be tried again.
-    async fn hand_over(&self) -> Result<(), PushError> {
-        loop {
-            let Some(proof) = self.kept.lock().freezes.untaken() else {
-                return Ok(());
-            };
-            let taken = self.hand_over_one(&proof).await.inspect_err(|e| {
-                tracing::warn!("a report was not handed to the registrar and is tried again: {e}");
-            })?;
-            self.kept.lock().freezes.taken(&proof, taken);
+    /// Hands reports to the registrar that it has not taken. One that fails is tried again later, behind the others.
+    async fn hand_over(&self) {
+        for _ in 0..REPORTS {
+            let due = self.kept.lock().freezes.due(boot_now());
+            let Some(proof) = due else { return };
+            match self.hand_over_one(&proof).await {
+                Handed::Over(listed) => self.kept.lock().freezes.taken(&proof, listed),
+                Handed::Failed(why) => {
+                    tracing::warn!("a report was not handed to the registrar and is tried again: {why}");
+                    self.kept.lock().freezes.failed(&proof, boot_now());
+                }
+                Handed::Away(why) => {
+                    tracing::warn!("a report was not handed to the registrar and is tried again: {why}");
+                    self.kept.lock().freezes.failed(&proof, boot_now());
+                    // Each try takes seconds; another report comes first in the next round.
+                    return;
+                }
+            }
         }
     }
 
-    async fn hand_over_one(&self, proof: &Proof) -> Result<Option<u64>, PushError> {
+    async fn hand_over_one(&self, proof: &Proof) -> Handed {
         let ask = Ask::Report {
             request: proof.request.clone(),
             answer: proof.answer.clone(),
         };
-        match self.relay.ask(ask).await? {
-            Reply::Reported { seq } => {
+        match self.relay.ask(ask).await {
+            Ok(Reply::Reported { seq }) => {
                 tracing::info!("the registrar took the report: it stands in revocation list {seq}");
-                Ok(Some(seq))
+                Handed::Over(Some(seq))
             }
-            Reply::Refused {
+            Ok(Reply::Refused {
                 code: Refused::Internal,
                 text,
-            } => Err(PushError::Unreachable(visible(text.as_str()))),
-            Reply::Refused { text, .. } => {
+            }) => Handed::Failed(visible(text.as_str())),
+            Ok(Reply::Refused { text, .. }) => {
                 tracing::error!(
                     "the registrar does not take a report: {}; the freeze holds on this host alone",
                     visible(text.as_str())
                 );
-                Ok(None)
+                Handed::Over(None)
             }
-            _ => Err(PushError::Refused("the registrar answered something else".into())),
+            Ok(_) => Handed::Failed("the registrar answered something else".into()),
+            Err(why) => Handed::Away(why),
         }
     }
 }
+
+/// What came of handing a report over.
+enum Handed {
+    /// Nothing is left to do; the number of the list in which it stands, if in one.
+    Over(Option<u64>),
+    /// This one failed.
+    Failed(String),
+    /// The registrar may not be there at all.
+    Away(PushError),
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests;

@@ -103,12 +103,20 @@ impl Roots {
         files::replace(&kept_file(state_dir), &serde_json::to_string(&kept)?, 0o600)
     }
 
+    /// What the admin pins, by fingerprint, in order. Steps do not change it.
+    pub fn pinned(&self) -> Vec<Id> {
+        let mut pinned: Vec<Id> = self.0.iter().map(Lineage::anchor).collect();
+        pinned.sort_unstable();
+        pinned
+    }
+
     /// What counts now.
     pub fn trust(&self) -> Trust {
         Trust::of(self.0.iter().map(|line| line.current().clone()).collect())
     }
 
-    /// What counted at any time: for this host's own certificate, which others judge.
+    /// What counted at any time: for this host's own certificate, which others judge, and for the revocation list that is
+    /// kept.
     pub fn ever(&self) -> Trust {
         Trust::of(
             self.0

@@ -16,7 +16,7 @@ const MAX_LOGINS: usize = 4096;
 /// Runs until SIGTERM.
 pub async fn run(config: PathBuf) -> anyhow::Result<()> {
     let sockets = sockets()?;
-    let agent = Agent::new(config);
+    let agent = Agent::new(config)?;
     bus::serve_system_bus(agent.clone());
     if let Some(admin) = sockets.admin {
         tokio::spawn(bus::serve_socket(agent.clone(), admin));
@@ -39,6 +39,7 @@ pub async fn run(config: PathBuf) -> anyhow::Result<()> {
     }
     // Logins in progress end with their connections: the module reports an agent that is gone, a clear denial (R53).
     logins.abort();
+    agent.settle().await;
     tracing::info!("stopped");
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! Which login sessions of this machine were approved on a device: sudo inside one asks for a tap, where another would ask
 //! for a number. `open_session` runs in another process than the login (sshd's), so the two are joined by user and
-//! connection. In memory alone: after a restart sudo asks for a number until the next login.
+//! connection. In memory alone, by choice (docs/decisions/0014-numbers.md): after a restart sudo asks for a number until the
+//! next login.
 
 use assent_proto::cert::Identity;
 use assent_proto::time::BootTime;

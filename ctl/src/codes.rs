@@ -88,7 +88,7 @@ pub struct Reset {
 /// `codes import-google-authenticator`.
 #[derive(Debug, Args)]
 pub struct Import {
-    /// The user's .google_authenticator file
+    /// The user's file, as google-authenticator wrote it
     file: PathBuf,
     /// The user's name if the gateway knows it, otherwise "realm#id"
     user: String,

@@ -47,7 +47,7 @@ impl Explain {
         report(self.json, &explanation.json, || explanation.lines.join("\n"));
         match explanation.verdict {
             Verdict::Asked | Verdict::Unguarded => Ok(()),
-            Verdict::Denied | Verdict::NotYet(_) => Err(Failure::Refused("the login would be denied".into())),
+            Verdict::Denied => Err(Failure::Refused("the login would be denied".into())),
         }
     }
 }

@@ -2,7 +2,7 @@
 //! as a login, asked in the same order.
 
 use crate::conditions::{Circumstances, network_of};
-use crate::config::{Assurance, AuthIndex, Config, Factor, Method, MethodIndex, OnUnreachable, Unlisted};
+use crate::config::{Assurance, AuthIndex, Config, Factor, MethodIndex, OnUnreachable, Unlisted};
 use crate::directory::{Account, Lookup};
 use crate::login::level::{self, Grounds, Why};
 use crate::login::trace;
@@ -44,8 +44,6 @@ pub enum Verdict {
     Asked,
     /// It would be denied.
     Denied,
-    /// It would be denied, as this version has no such method yet.
-    NotYet(&'static str),
     /// The module stands aside: the service belongs to no application, and `unlisted = "ignore"`.
     Unguarded,
 }
@@ -55,7 +53,7 @@ impl Verdict {
     pub fn words(self) -> &'static str {
         match self {
             Self::Asked => "would be asked",
-            Self::Denied | Self::NotYet(_) => "would be denied",
+            Self::Denied => "would be denied",
             Self::Unguarded => "not guarded: the module would stand aside",
         }
     }
@@ -70,20 +68,11 @@ pub async fn explain<S: Sources>(config: &Config, sources: &S, question: &Questi
         json: serde_json::Map::new(),
         lines: Vec::new(),
         methods: Vec::new(),
-        missing: None,
         known: BTreeMap::new(),
         identity: None,
     };
     let verdict = report.run(question.user).await;
-    let why = match verdict {
-        Verdict::NotYet(method) => format!(": this version has no {method} yet"),
-        Verdict::Asked | Verdict::Denied | Verdict::Unguarded => String::new(),
-    };
-    report.say(
-        "verdict",
-        json!(verdict.words()),
-        format!("=> {}{why}", verdict.words()),
-    );
+    report.say("verdict", json!(verdict.words()), format!("=> {}", verdict.words()));
     Explanation {
         json: Value::Object(report.json),
         lines: report.lines,
@@ -99,8 +88,6 @@ struct Report<'a, S> {
     json: serde_json::Map<String, Value>,
     lines: Vec<String>,
     methods: Vec<String>,
-    /// The method that was chosen and is not there yet.
-    missing: Option<&'static str>,
     known: BTreeMap<AuthIndex, Lookup>,
     identity: Option<Identity>,
 }
@@ -140,7 +127,7 @@ impl<S: Sources> Report<'_, S> {
             let (value, fits) = self.factor(&user, at, factor).await;
             factors.push(value);
             if !fits {
-                verdict = self.missing.map_or(Verdict::Denied, Verdict::NotYet);
+                verdict = Verdict::Denied;
                 break;
             }
         }
@@ -235,11 +222,7 @@ impl<S: Sources> Report<'_, S> {
                     return (json!({"policies": policies, "method": profile.name}), false);
                 }
                 self.methods.push(profile.name.clone());
-                let (by, mut fits) = self.first_that_knows(user, &profile.fallback).await;
-                if fits && !matches!(profile.method, Method::Push { .. }) {
-                    self.missing = Some(profile.method.word());
-                    fits = false;
-                }
+                let (by, fits) = self.first_that_knows(user, &profile.fallback).await;
                 let mut value = json!({
                     "policies": policies,
                     "method": profile.name,
@@ -273,7 +256,7 @@ impl<S: Sources> Report<'_, S> {
         let assurance = level::assurance(config, method, policy)?;
         let floor = config
             .application(self.login.service)
-            .map_or(Level::Tap, |application| application.floor);
+            .map_or(Level::Tap, |application| application.floor.level());
         let network = self
             .login
             .source

@@ -53,6 +53,110 @@ fn changed(from: &str, to: &str) -> String {
     GOOD.replacen(from, to, 1)
 }
 
+/// With every method, and `more` in the application.
+fn with_codes(factors: &str, more: &str) -> String {
+    let profile = |kind| format!("[[{kind}_profile]]\nname = \"{kind}\"\nfallback_auth_profiles = [\"corp\"]\n");
+    let profiles = ["sms", "mail", "totp", "recovery"].map(profile).concat();
+    let application = format!("factors = [[\"stack\"], [{factors}]]\n{more}\n");
+    let good = GOOD.replace("factors = [[\"stack\"], [\"staff-push\"]]\n", &application);
+    format!("{good}{profiles}")
+}
+
+#[test]
+fn the_floor_is_the_weakest_method_listed_and_nothing_weaker_is_led_to() {
+    use assent_engine::config::{Failure, Strength};
+    let floor = |factors: &str, more: &str| {
+        let config = load_str("agentd.toml", &with_codes(factors, more)).unwrap();
+        config.application("sshd").unwrap().floor
+    };
+    assert_eq!(floor("\"staff-push\"", ""), Strength::Tap);
+    assert_eq!(floor("\"staff-push\", \"totp\"", ""), Strength::Code);
+    assert_eq!(floor("\"staff-push\", \"sms\"", ""), Strength::Sms);
+    assert_eq!(floor("\"mail\", \"totp\"", ""), Strength::Mail);
+    assert_eq!(floor("\"staff-push\"", "floor = \"number\""), Strength::Number);
+    assert_eq!(floor("\"staff-push\"", "floor = \"recovery\""), Strength::Code);
+    for (factors, more, expected) in [
+        (
+            "\"staff-push\", \"sms\"",
+            "floor = \"totp\"",
+            "lists \"sms\", which is weaker than its floor = \"totp\"",
+        ),
+        ("\"totp\"", "floor = \"tap\"", "weaker than its floor = \"tap\""),
+        (
+            "\"staff-push\"",
+            "on_failure = { gateway = [\"totp\"] }",
+            "weaker than the application's floor (tap)",
+        ),
+        (
+            "\"staff-push\"",
+            "floor = \"totp\"\non_failure = { not_enrolled = [\"sms\"] }",
+            "weaker than the application's floor (totp)",
+        ),
+        (
+            "\"staff-push\"",
+            "floor = \"sms\"\non_failure = { rain = [\"sms\"] }",
+            "on_failure names \"rain\", which is no failure",
+        ),
+        (
+            "\"staff-push\"",
+            "floor = \"sms\"\non_failure = { gateway = [\"corp\"] }",
+            "which is no method profile",
+        ),
+    ] {
+        let said = problems(&with_codes(factors, more));
+        assert!(said.contains(expected), "{more}: {said}");
+    }
+    let led = "floor = \"sms\"\non_failure = { gateway = [\"totp\", \"recovery\"], not_enrolled = [] }";
+    let config = load_str("agentd.toml", &with_codes("\"staff-push\"", led)).unwrap();
+    let routes = &config.application("sshd").unwrap().routes;
+    let names = |failure| -> Vec<&str> {
+        let led = routes.of(failure).iter();
+        led.map(|method| config.method(*method).name.as_str()).collect()
+    };
+    assert_eq!(names(Failure::Gateway), ["totp", "recovery"]);
+    assert_eq!(names(Failure::NotEnrolled), [""; 0]);
+    assert_eq!(names(Failure::NoAnswer), [""; 0]);
+}
+
+#[test]
+fn r12_sms_is_said_to_be_restricted_and_mail_is_no_factor_where_nist_is_asked_for() {
+    let warned = |factors: &str, more: &str| {
+        let config = load_str("agentd.toml", &with_codes(factors, more)).unwrap();
+        let warnings = config.warnings.iter().map(ToString::to_string);
+        warnings.collect::<Vec<_>>().join("\n")
+    };
+    assert!(warned("\"staff-push\", \"sms\"", "").contains("restricted authenticator (NIST SP 800-63B-4)"));
+    assert!(!warned("\"staff-push\", \"totp\"", "").contains("restricted"));
+    let blocks = "floor = \"sms\"\non_failure = { gateway = [\"sms\"] }";
+    assert!(warned("\"staff-push\"", blocks).contains("whoever blocks the network (gateway) chooses \"sms\""));
+    let chosen = "floor = \"sms\"\non_failure = { not_enrolled = [\"sms\"] }";
+    assert!(!warned("\"staff-push\"", chosen).contains("whoever blocks"));
+    let nist = with_codes("\"staff-push\", \"mail\"", "").replace("assurance = \"tap\"", "nist = true");
+    assert!(problems(&nist).contains("mail is no factor there"));
+}
+
+#[test]
+fn a_code_profile_has_its_own_bounds_and_needs_a_gateway() {
+    for (from, to, expected) in [
+        ("name = \"sms\"", "name = \"sms\"\nttl_seconds = 29", "out of bounds"),
+        ("name = \"sms\"", "name = \"sms\"\nttl_seconds = 601", "out of bounds"),
+        (
+            "name = \"totp\"",
+            "name = \"totp\"\naddress_attribute = \"mobile\"",
+            "nothing is sent to \"totp\"'s users",
+        ),
+        (
+            "[gateway]\nurl = \"https://push.example.org/\"",
+            "",
+            "there are method profiles but no [gateway]",
+        ),
+    ] {
+        let text = with_codes("\"staff-push\"", "").replacen(from, to, 1);
+        let said = problems(&text);
+        assert!(said.contains(expected), "{to}: {said}");
+    }
+}
+
 #[test]
 fn the_documented_example_is_accepted() {
     let config = load_str("agentd.toml", GOOD).unwrap();
@@ -91,8 +195,8 @@ fn every_breach_of_a_rule_is_named_with_its_line_and_mend() {
         ),
         (
             "name = \"ssh\"",
-            "name = \"ssh\"\nfloor = \"sms\"",
-            "floor = \"sms\" is not known",
+            "name = \"ssh\"\nfloor = \"anything\"",
+            "floor = \"anything\" is not known",
         ),
         (
             "name = \"ssh\"",

@@ -211,7 +211,13 @@ async fn open(config: &Config, keys: Option<IssuingKeys>) -> anyhow::Result<Part
         false => None,
     };
     let desk = match &config.link.registrar_key {
-        Some(file) => Some(Arc::new(Desk::new(relay_key(file)?))),
+        Some(file) => {
+            let kept = match &relay {
+                Some(relay) => relay.kept_trust().await,
+                None => None,
+            };
+            Some(Arc::new(Desk::new(relay_key(file)?, kept)))
+        }
         None => None,
     };
     let notifier = Notifier::start(config.notify.as_ref())?;

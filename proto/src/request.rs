@@ -1,10 +1,11 @@
 //! The request: what a host asks a person to approve, signed by the host key and verified by the device before it
 //! draws anything.
 
-use crate::cert::{CertError, Host, Identity, Level, REGISTRAR_NAME, Trust};
-use crate::encoding::{Digest, Id, Nonce, ShortText};
+use crate::cert::{CertError, DeviceClaims, Host, Identity, Level, REGISTRAR_NAME, Trust};
+use crate::encoding::{Bytes, Digest, Id, Nonce, ShortText};
 use crate::jws::{self, JwsError, Typ, V1};
-use crate::keys::SigningKey;
+use crate::keys::{KemSecret, SigningKey};
+use crate::seal::{self, Purpose, SealError};
 use crate::time::UnixTime;
 use serde::{Deserialize, Serialize};
 
@@ -228,6 +229,12 @@ pub fn seal_context(id: &Id, device: &Id, expiry: UnixTime) -> String {
 /// Why a device draws nothing (R29).
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum RequestError {
+    /// The box.
+    #[error(transparent)]
+    Sealed(#[from] SealError),
+    /// For somebody whom the device does not approve for.
+    #[error("it asks for {0}, who is not approved for here")]
+    Identity(Identity),
     /// The host's chain.
     #[error(transparent)]
     Chain(#[from] CertError),
@@ -257,6 +264,26 @@ pub struct VerifiedRequest {
     pub host: Host,
     /// What an answer must name.
     pub digest: Digest,
+}
+
+/// Opens what was delivered to a device, and checks all that the device can check by itself before it draws anything
+/// (R29). Whether the host is revoked is for whoever keeps the list.
+pub fn open(
+    device: &DeviceClaims,
+    key: &KemSecret,
+    delivered: Id,
+    expiry: UnixTime,
+    blob: &Bytes,
+    trust: &Trust,
+    now: UnixTime,
+) -> Result<VerifiedRequest, RequestError> {
+    let context = seal_context(&delivered, &device.device_id, expiry);
+    let envelope: Envelope = seal::open(key, Purpose::Request, &context, blob)?;
+    let request = verify(&envelope, delivered, expiry, trust, now)?;
+    if !device.identities.contains(&request.statement.identity) {
+        return Err(RequestError::Identity(request.statement.identity));
+    }
+    Ok(request)
 }
 
 /// Checks an opened request: chain to a pinned root, signature, host, and that it is the push it came as.

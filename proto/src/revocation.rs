@@ -5,7 +5,6 @@
 //! and addresses can be guessed from a list of candidates, so the list travels sealed all the same.
 
 use crate::cert::{CertError, DAY, Device, Host, Identity, Trust};
-use crate::code_service::CodeService;
 use crate::encoding::{Digest, Id, sha256};
 use crate::jws::{self, JwsError, Typ, V1};
 use crate::keys::SigningKey;
@@ -222,12 +221,8 @@ impl Revocations {
         self.claims.hosts.binary_search(&claims.host_id).is_ok() || self.lists(claims.serial)
     }
 
-    /// Whether this certificate of the code service is revoked.
-    pub fn revokes_code_service(&self, service: &CodeService) -> bool {
-        self.lists(service.claims().serial)
-    }
-
-    fn lists(&self, serial: Id) -> bool {
+    /// Whether a certificate of this serial is revoked.
+    pub fn lists(&self, serial: Id) -> bool {
         self.claims.serials.binary_search(&serial).is_ok()
     }
 

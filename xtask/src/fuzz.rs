@@ -115,7 +115,7 @@ fn fuzz(target: &str, seconds: u32) -> Result<()> {
     run::cargo(arguments)
 }
 
-/// The golden documents as inputs of `documents` and `answers`, so that they are not kept twice.
+/// The golden documents as inputs of `documents`, `answers`, `roots` and `link`, so that they are not kept twice.
 fn seed() -> Result<()> {
     let path = run::root().join("proto/tests/golden/documents.json");
     let text = fs::read_to_string(&path).with_context(|| format!("{} cannot be read", path.display()))?;
@@ -124,6 +124,17 @@ fn seed() -> Result<()> {
         let part = |key: &str| document[key].as_str().unwrap_or_default();
         if name.starts_with("answer") {
             seed_with("answers", name, 0, part("payload"))?;
+        }
+        if name.starts_with("roots") {
+            // Signed by the first root, by the first two, and as it travels.
+            for signers in [1, 3] {
+                seed_with("roots", &format!("{name}, {signers}"), signers, part("payload"))?;
+            }
+            seed_with("roots", &format!("{name}, signed"), 0, part("compact"))?;
+        }
+        if name == "link claim" {
+            seed_with("link", name, 0, part("payload"))?;
+            seed_with("link", &format!("{name}, signed"), 0x80, part("compact"))?;
         }
         let typ: Value = serde_json::from_str(part("header")).context("a golden document's header")?;
         if let Some(kind) = DOCUMENTS.iter().position(|known| typ["typ"] == *known) {

@@ -3,6 +3,7 @@
 
 mod bounds;
 mod http;
+mod outage;
 
 mod relay;
 
@@ -20,6 +21,9 @@ use tokio::sync::mpsc;
 /// Why a push was not taken.
 #[derive(Debug, thiserror::Error)]
 pub enum PushError {
+    /// No connection could be made: nothing has left this host.
+    #[error("the push service cannot be reached: {0}")]
+    NotSent(String),
     /// The service cannot be reached, or fails.
     #[error("the push service cannot be reached: {0}")]
     Unreachable(String),
@@ -34,6 +38,7 @@ pub type Pending<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 /// A push service.
 pub trait PushService: Send + Sync {
     /// Hands a push over; returns once the service has it for good. The same id again is the same push.
+    /// [`PushError::NotSent`] only if nothing of it has left this host in any try.
     fn send<'a>(&'a self, push: &'a Push) -> Pending<'a, Result<PushTaken, PushError>>;
     /// Withdraws a push. Best effort: a push also ends by itself.
     fn withdraw(&self, id: Id) -> Pending<'_, ()>;

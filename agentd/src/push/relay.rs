@@ -1,5 +1,6 @@
 //! Our own relay as a push service (`proto::relay`): pushes posted and answers heard on one warm connection.
 
+use super::outage::{Outage, PATIENCE};
 use super::{Pending, PushError, PushService, Waiting, bounds};
 use crate::clock::boot_now;
 use crate::standing::Standing;
@@ -17,6 +18,8 @@ use tokio::sync::Notify;
 
 /// One call to the relay.
 const CALL_DEADLINE: Duration = Duration::from_secs(4);
+/// One call to the code service, which may have to try several gateways and servers.
+const CODE_DEADLINE: Duration = Duration::from_secs(8);
 /// A push is tried again until this much time has passed, so that a restart of the relay costs no login.
 const SEND_DEADLINE: Duration = Duration::from_secs(8);
 
@@ -27,13 +30,17 @@ pub struct Relay {
     host: Arc<Standing>,
     waiting: Arc<Waiting>,
     listening: AtomicBool,
-    /// Grows whenever devices may have changed, as far as this host has heard.
+    /// Grows whenever devices may have changed, as far as this host has heard. Counted here: a relay that went back to an
+    /// older generation (its data base was restored) must not bring back what was remembered under that.
     generation: AtomicU64,
+    /// What the relay told last.
+    told: Mutex<Option<u64>>,
     /// Seconds that the relay's clock is ahead of ours.
     clock_offset: AtomicI64,
     claim: Mutex<Option<(String, BootTime)>>,
     /// Told with each generation that is heard.
     heard: Notify,
+    outage: Outage,
 }
 
 impl Relay {
@@ -46,9 +53,11 @@ impl Relay {
             waiting,
             listening: AtomicBool::new(false),
             generation: AtomicU64::new(0),
+            told: Mutex::default(),
             clock_offset: AtomicI64::new(0),
             claim: Mutex::new(None),
             heard: Notify::new(),
+            outage: Outage::since(boot_now()),
         }
     }
 
@@ -109,13 +118,43 @@ impl Relay {
         open.reply(&keys.kem, &sealed).map(Some).map_err(refused)
     }
 
-    /// Hears which issuing keys and roots there are, and takes what verifies under the pinned ones.
-    pub async fn learn_trust(&self) -> Result<(), PushError> {
+    /// Hears which issuing keys and roots there are, and takes what verifies under the pinned ones. What it offers as code
+    /// services is not verified yet.
+    pub async fn learn_trust(&self) -> Result<Vec<String>, PushError> {
         let request = self.client.get(format!("{}/v1/trust", self.url)).timeout(CALL_DEADLINE);
-        let info: TrustInfo = bounds::json(ok(request.send().await.map_err(unreachable)?).await?).await?;
+        let mut info: TrustInfo = bounds::json(ok(request.send().await.map_err(unreachable)?).await?).await?;
+        let code_services = std::mem::take(&mut info.code_services);
         let host = Arc::clone(&self.host);
         let learned = tokio::task::spawn_blocking(move || host.learn(&info, UnixTime::now()));
-        learned.await.map_err(refused)?.map_err(refused)
+        learned.await.map_err(refused)?.map_err(refused)?;
+        Ok(code_services)
+    }
+
+    /// Carries a sealed call to the code service and its reply back. `None`: it is not taken as it is; most likely the key
+    /// that it is sealed to is not in use any more.
+    pub async fn code_call(&self, sealed: &Sealed) -> Result<Option<Sealed>, PushError> {
+        let request = self
+            .client
+            .post(format!("{}/v1/codes", self.url))
+            .timeout(CODE_DEADLINE);
+        let response = request.json(sealed).send().await.map_err(unreachable)?;
+        if response.status() == StatusCode::BAD_REQUEST {
+            return Ok(None);
+        }
+        bounds::json(ok(response).await?).await.map(Some)
+    }
+
+    /// Does `work` with the relay, for a login that has another way to go: not at all while the relay is known to be away,
+    /// and for no longer than [`PATIENCE`].
+    pub async fn hurried<T>(&self, work: impl Future<Output = T>) -> Result<T, PushError> {
+        if let Some(away) = self.outage.known(boot_now()) {
+            let seconds = away.as_secs();
+            return Err(PushError::Unreachable(format!("it has been away for {seconds} s")));
+        }
+        tokio::time::timeout(PATIENCE, work).await.map_err(|_| {
+            self.outage.proven(boot_now());
+            PushError::Unreachable(format!("no answer within {} s", PATIENCE.as_secs()))
+        })
     }
 
     /// The registrar's clock, as far as it is known: calls to it carry its time.
@@ -135,6 +174,7 @@ impl Relay {
                 Err(e) => tracing::warn!("no event stream: {e}; trying again in {} ms", pause.as_millis()),
             }
             self.listening.store(false, Ordering::Release);
+            self.outage.begins(boot_now());
             if boot_now() > began.plus(Duration::from_secs(10)) {
                 pause = Duration::from_millis(100);
             }
@@ -170,8 +210,12 @@ impl Relay {
             match serde_json::from_str(&event.data) {
                 Ok(HostEvent::Answer { id, device, blob }) => self.waiting.deliver(id, (device, blob)),
                 Ok(HostEvent::Roster { generation }) => {
-                    self.generation.store(generation, Ordering::Release);
+                    let before = self.told.lock().ok().and_then(|mut told| told.replace(generation));
+                    if before != Some(generation) {
+                        self.generation.fetch_add(1, Ordering::AcqRel);
+                    }
                     self.heard.notify_one();
+                    self.outage.ends();
                     if !self.listening.swap(true, Ordering::AcqRel) {
                         tracing::info!("connected to the relay at {}", self.url);
                     }
@@ -253,17 +297,24 @@ impl PushService for Relay {
         Box::pin(async move {
             let give_up = boot_now().plus(SEND_DEADLINE);
             let mut pause = Duration::from_millis(50);
+            let mut may_have_left = false;
             loop {
-                match self.send_once(push).await {
+                let why = match self.send_once(push).await {
                     Err(PushError::Unreachable(why)) => {
-                        if boot_now().plus(pause) >= give_up {
-                            return Err(PushError::Unreachable(why));
-                        }
-                        tokio::time::sleep(pause).await;
-                        pause = (pause * 2).min(Duration::from_secs(1));
+                        may_have_left = true;
+                        why
                     }
+                    Err(PushError::NotSent(why)) => why,
                     other => return other,
+                };
+                if boot_now().plus(pause) >= give_up {
+                    return Err(match may_have_left {
+                        true => PushError::Unreachable(why),
+                        false => PushError::NotSent(why),
+                    });
                 }
+                tokio::time::sleep(pause).await;
+                pause = (pause * 2).min(Duration::from_secs(1));
             }
         })
     }
@@ -308,6 +359,9 @@ pub(super) fn unreachable(error: reqwest::Error) -> PushError {
     while let Some(cause) = source {
         text = format!("{text}: {cause}");
         source = cause.source();
+    }
+    if error.is_connect() {
+        return PushError::NotSent(text);
     }
     PushError::Unreachable(text)
 }

@@ -105,7 +105,7 @@ async fn r54_a_panic_in_one_login_ends_neither_another_nor_the_agent() {
         CONFIG.replace("AUDIT", &dir.join("audit.jsonl").to_string_lossy()),
     )
     .unwrap();
-    let agent = Agent::new(config);
+    let agent = Agent::new(config).unwrap();
     assert!(agent.setup().is_ok(), "{:?}", agent.setup().err());
     let socket = dir.join("agent.sock");
     let accepting = tokio::spawn(accept(Arc::clone(&agent), UnixListener::bind(&socket).unwrap()));

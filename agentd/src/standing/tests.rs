@@ -184,13 +184,16 @@ fn r24_whatever_a_crash_leaves_loads() {
     assert_eq!(place.read("issuer.jws").lines().count(), 2);
     assert_eq!(place.load().unwrap().now().host.document(), place.host.document());
     // The new certificate's file cannot be written (as a disk that is full): the old one stays, and stays whole.
-    fs::create_dir(place.dir.join(".host.jws.new")).unwrap();
+    let (file, aside) = (place.dir.join("host.jws"), place.dir.join("aside"));
+    fs::rename(&file, &aside).unwrap();
+    fs::create_dir(&file).unwrap();
     let next = place.next(&verified, &second);
     assert!(standing.renewed(&next, now()).is_err());
+    fs::remove_dir(&file).unwrap();
+    fs::rename(&aside, &file).unwrap();
     assert_eq!(standing.now().host.document(), place.host.document());
     assert_eq!(place.load().unwrap().now().host.document(), place.host.document());
-    fs::remove_dir(place.dir.join(".host.jws.new")).unwrap();
-    // What a crash left half written beside it is nobody's, and is written over.
+    // What a crash left half written beside it is nobody's.
     place.write(".host.jws.new", &next[..40]);
     assert!(standing.renewed(&next, now()).unwrap());
     let loaded = place.load().unwrap().now();
@@ -266,11 +269,11 @@ fn r24_roots_that_cannot_be_kept_are_not_followed() {
     let second = SigningKey::generate().unwrap();
     let steps = [step(1, &second, &[&place.root, &second])];
     let both = issuer_of(&[&place.root, &second], &place.issuing, 0);
-    fs::create_dir(place.dir.join(".roots.json.new")).unwrap();
+    fs::create_dir(place.dir.join("roots.json")).unwrap();
     assert!(standing.learn(&place.info(&steps, &[&both]), now()).is_err());
     assert_eq!(standing.now().root.version(), 1, "as it will be after a restart");
+    fs::remove_dir(place.dir.join("roots.json")).unwrap();
     assert_eq!(place.load().unwrap().now().root.version(), 1);
-    fs::remove_dir(place.dir.join(".roots.json.new")).unwrap();
     standing.learn(&place.info(&steps, &[&both]), now()).unwrap();
     assert_eq!(standing.now().root.version(), 2);
 }

@@ -56,7 +56,7 @@ impl Listen {
             registration.device.claims().device_id,
             &gateway,
         );
-        let revocations = Revocations::open(&dir, registration.trust());
+        let revocations = Revocations::open(&dir, registration.trust(), &registration.ever());
         if let Err(why) = revocations.fetch(&registration, &gateway).await {
             eprintln!("The revocation list could not be asked for: {why}. Trying again …");
         }
@@ -197,22 +197,13 @@ impl Session<'_> {
     }
 
     fn verified(&self, id: Id, expiry: UnixTime, blob: &Bytes) -> Result<VerifiedRequest, String> {
-        let device = self.registration.device.claims();
-        let context = request::seal_context(&id, &device.device_id, expiry);
-        let envelope: request::Envelope =
-            seal::open(&self.registration.keys.kem, Purpose::Request, &context, blob).map_err(|e| e.to_string())?;
-        let request =
-            request::verify(&envelope, id, expiry, &self.trust, UnixTime::now()).map_err(|e| e.to_string())?;
-        if let Some(why) = self.revocations.refuses(&request.host, UnixTime::now()) {
-            return Err(why);
+        let (device, now) = (self.registration.device.claims(), UnixTime::now());
+        let kem = &self.registration.keys.kem;
+        let request = request::open(device, kem, id, expiry, blob, &self.trust, now).map_err(|e| e.to_string())?;
+        match self.revocations.refuses(&request.host, now) {
+            Some(why) => Err(why),
+            None => Ok(request),
         }
-        if !device.identities.contains(&request.statement.identity) {
-            return Err(format!(
-                "it asks for {}, who is not approved for here",
-                request.statement.identity
-            ));
-        }
-        Ok(request)
     }
 
     async fn carry_out(&mut self, outputs: Vec<Output>) -> Done<Finished> {

@@ -30,6 +30,14 @@ struct File {
     list: String,
 }
 
+fn read(text: &str, ever: &Trust) -> Result<List, String> {
+    let kept: File = serde_json::from_str(text).map_err(|e| e.to_string())?;
+    match kept.v {
+        1 => List::verify(ever, &kept.issuer, &kept.list).map_err(|e| e.to_string()),
+        _ => Err("its version is not known here".into()),
+    }
+}
+
 /// The list, and when to ask for the next.
 pub struct Revocations {
     file: PathBuf,
@@ -39,14 +47,18 @@ pub struct Revocations {
 }
 
 impl Revocations {
-    /// Reads what a former run has kept. What does not verify under the pinned root is as good as none.
-    pub fn open(dir: &Path, trust: Trust) -> Self {
+    /// Reads what a former run has kept. What neither the pinned root vouches for nor any that followed on it (`ever`) is as
+    /// good as none; what those vouched for that have stepped since is still the floor. Lists that come are judged by
+    /// `trust` alone.
+    pub fn open(dir: &Path, trust: Trust, ever: &Trust) -> Self {
         let file = dir.join(FILE);
-        let kept = std::fs::read_to_string(&file).ok();
-        let list = kept
-            .and_then(|text| serde_json::from_str::<File>(&text).ok())
-            .filter(|kept| kept.v == 1)
-            .and_then(|kept| List::verify(&trust, &kept.issuer, &kept.list).ok());
+        let list = std::fs::read_to_string(&file).ok().and_then(|text| {
+            read(&text, ever)
+                .inspect_err(|why| {
+                    eprintln!("{} counts no more ({why}). A new list is asked for.", file.display());
+                })
+                .ok()
+        });
         Self {
             file,
             trust: Mutex::new(trust),
@@ -152,5 +164,60 @@ impl Revocations {
         files::replace(&self.file, &text, SECRET, None).map_err(|e| e.to_string())?;
         *held = Some(Arc::new(list));
         Ok(())
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use assent_proto::cert::{IssuerGrant, IssuerRequest, sign_issuer};
+    use assent_proto::keys::{KeyPair, SigningKey};
+    use assent_proto::revocation::RevocationClaims;
+    use assent_proto::roots::{Lineage, RootClaims, RootSet};
+    use assent_proto::{Id, ShortText};
+
+    fn trust(sets: &[RootSet]) -> Trust {
+        Trust::of(sets.to_vec())
+    }
+
+    #[test]
+    fn r24_the_floor_outlasts_a_step_of_the_roots_and_not_roots_of_others() {
+        let dir = std::env::temp_dir().join(format!("assent-list-{}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&dir);
+        std::fs::create_dir_all(&dir).unwrap();
+        let now = UnixTime::now();
+        let (root, next, issuing) = (
+            SigningKey::generate().unwrap(),
+            SigningKey::generate().unwrap(),
+            KeyPair::generate().unwrap(),
+        );
+        let request = IssuerRequest::verify(&IssuerRequest::sign(&issuing, now).unwrap()).unwrap();
+        let grant = IssuerGrant {
+            realms: vec![ShortText::cut("*".into())],
+            hosts: vec![ShortText::cut("*".into())],
+            nbf: UnixTime(now.0 - 60),
+            days: 90,
+            serial: Id::random().unwrap(),
+        };
+        let issuer = sign_issuer(&root, &request, grant).unwrap();
+        let mut roots = Lineage::new(RootSet::of_key(root.public()));
+        let before = trust(roots.sets());
+        let list = |seq| {
+            let claims = RevocationClaims::new(seq, now, vec![], vec![], vec![]);
+            List::verify(&before, &issuer, &claims.sign(&issuing.sign).unwrap()).unwrap()
+        };
+        let kept = Revocations::open(&dir, before.clone(), &before);
+        assert!(kept.held().is_none());
+        kept.take(list(7)).unwrap();
+        let step = RootClaims::after(1, vec![next.public()], 1, now).unwrap();
+        roots.take(&step.sign(&[&root, &next]).unwrap()).unwrap();
+        let (current, ever) = (Trust::of(vec![roots.current().clone()]), trust(roots.sets()));
+        let kept = Revocations::open(&dir, current.clone(), &ever);
+        assert_eq!(kept.held().unwrap().seq(), 7);
+        kept.take(list(6)).unwrap_err();
+        // Roots that nothing leads to from the pinned one.
+        assert!(Revocations::open(&dir, current.clone(), &current).held().is_none());
+        std::fs::remove_dir_all(dir).unwrap();
     }
 }

@@ -187,6 +187,11 @@ impl Registration {
         trust_of(&self.roots).knowing(&known)
     }
 
+    /// The pinned roots and all that followed on them: for what was believed once and is kept.
+    pub fn ever(&self) -> Trust {
+        Trust::of(self.roots.sets().iter().rev().cloned().collect())
+    }
+
     /// The newest issuing key that lives: calls are sealed to it.
     pub fn issuer(&self) -> Done<&Issuer> {
         self.issuers.newest(UnixTime::now()).ok_or_else(|| {

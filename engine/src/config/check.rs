@@ -1,19 +1,20 @@
 //! Raw → checked: every rule of the configuration, all of its breaches at once.
 
+use super::application::{self, application};
 use super::auth::{auth_profile, loopback};
 use super::checker::{Checker, Named, Place};
 use super::conditions::network;
 use super::files::line_of;
 use super::method::{code_profile, push_profile};
 use super::policy::{Around, policy};
-use super::raw::{LeftOut, RawApplication, RawCodeProfile, RawFile};
+use super::raw::{LeftOut, RawCodeProfile, RawFile};
 use super::shadow::shadowed;
 use super::{
-    Application, AuthIndex, AuthProfile, AuthSource, Config, Factor, Gateway, Log, Method, MethodIndex, MethodProfile,
-    Paths, Policy, Problem, Problems, SshPrompt, Subject, Unlisted,
+    Application, AuthIndex, AuthProfile, AuthSource, Config, Gateway, Log, MethodIndex, MethodProfile, Paths, Policy,
+    Problem, Problems, Unlisted,
 };
 use crate::conditions::KnownNetwork;
-use assent_proto::cert::Level;
+use assent_proto::code::CodeMethod;
 use ipnet::IpNet;
 use std::path::PathBuf;
 use toml::Spanned;
@@ -90,25 +91,26 @@ pub(super) fn check(mut sources: Vec<Source>, problems: Vec<Problem>) -> Result<
         }
         for raw in std::mem::take(&mut source.raw.application) {
             let place = source.place(&raw);
-            applications.extend(application(&mut checker, &place, &applications, raw.into_inner()));
+            let around = application::Around {
+                before: &applications,
+                methods: &methods,
+            };
+            let found = application(&mut checker, &place, &around, raw.into_inner());
+            applications.extend(found);
         }
     }
     let main = sources.first().map_or_else(PathBuf::new, |s| s.file.clone());
-    let pushes = |method: &Option<MethodProfile>| {
-        let method = method.as_ref();
-        method.is_some_and(|method| matches!(method.method, Method::Push { .. }))
-    };
     let gateway = settings.gateway.is_some() || sources.iter().any(|source| source.raw.left_out.gateway);
-    if !gateway && methods.iter().any(pushes) {
+    if !gateway && !methods.is_empty() {
         checker.problem(
             &Place { file: main, line: 1 },
-            "there are push profiles but no [gateway]",
-            "add [gateway] with its url",
+            "there are method profiles but no [gateway]",
+            "add [gateway] with its url: pushes and codes go there",
         );
     }
     warn_of_hidden(&mut checker, &policies, &policy_places, &applications);
     warn_of_unlisted(&mut checker, &policies, &policy_places, &applications);
-    want_attributes(&mut auth_profiles, &policies);
+    want_attributes(&mut auth_profiles, &policies, &methods);
     let auth_profiles: Option<Vec<AuthProfile>> = auth_profiles.into_iter().collect();
     let methods: Option<Vec<MethodProfile>> = methods.into_iter().collect();
     match (auth_profiles, methods) {
@@ -176,12 +178,12 @@ fn name_everything(checker: &mut Checker, sources: &[Source]) {
 }
 
 /// The profiles beside push, in the order in which they are counted.
-fn code_profiles(raw: &mut RawFile) -> [(Method, &mut Vec<Spanned<RawCodeProfile>>); 4] {
+fn code_profiles(raw: &mut RawFile) -> [(CodeMethod, &mut Vec<Spanned<RawCodeProfile>>); 4] {
     [
-        (Method::Sms, &mut raw.sms_profile),
-        (Method::Mail, &mut raw.mail_profile),
-        (Method::Totp, &mut raw.totp_profile),
-        (Method::Recovery, &mut raw.recovery_profile),
+        (CodeMethod::Sms, &mut raw.sms_profile),
+        (CodeMethod::Mail, &mut raw.mail_profile),
+        (CodeMethod::Totp, &mut raw.totp_profile),
+        (CodeMethod::Recovery, &mut raw.recovery_profile),
     ]
 }
 
@@ -381,136 +383,24 @@ fn url_is_safe(url: &str) -> bool {
     host(rest).is_some_and(|authority| loopback(&authority))
 }
 
-fn application(
-    checker: &mut Checker,
-    place: &Place,
-    before: &[Application],
-    raw: RawApplication,
-) -> Option<Application> {
-    if raw.services.is_empty() {
-        checker.problem(
-            place,
-            format!("application {:?} lists no services", raw.name),
-            "add services = [\"sshd\"] or another one",
-        );
-    }
-    for service in &raw.services {
-        if let Some(other) = before.iter().find(|app| app.services.contains(service)) {
-            checker.problem(
-                place,
-                format!(
-                    "the service {service:?} belongs to application {:?} already",
-                    other.name
-                ),
-                "list a service once",
-            );
-        }
-    }
-    if raw.factors.is_empty() {
-        checker.problem(
-            place,
-            format!("application {:?} has no factors", raw.name),
-            "add factors = [[\"stack\"], [\"…\"]]",
-        );
-        return None;
-    }
-    let factors: Option<Vec<Factor>> = raw.factors.iter().map(|names| factor(checker, place, names)).collect();
-    let factors = factors?;
-    let subject = checker.choice(
-        place,
-        "subject",
-        raw.subject.as_deref(),
-        Subject::User,
-        &[("user", Subject::User), ("caller", Subject::Caller)],
-    );
-    let floor = floor(checker, place, raw.floor.as_deref());
-    let ssh_prompt = checker.choice(
-        place,
-        "ssh_prompt",
-        raw.ssh_prompt.as_deref(),
-        SshPrompt::None,
-        &[("none", SshPrompt::None), ("enter", SshPrompt::Enter)],
-    );
-    if factors.iter().all(|factor| *factor == Factor::Stack) {
-        checker.problem(
-            place,
-            format!("application {:?} would admit everyone whom the stack admits", raw.name),
-            "add a factor of its own, or leave the application out",
-        );
-        return None;
-    }
-    Some(Application {
-        name: raw.name,
-        services: raw.services,
-        factors,
-        subject,
-        floor,
-        ssh_prompt,
-    })
-}
-
-/// The weakest approval that counts. The methods beside push take part once they are there.
-fn floor(checker: &mut Checker, place: &Place, written: Option<&str>) -> Level {
-    if written == Some("passkey") {
-        checker.problem(
-            place,
-            "floor = \"passkey\" is not there yet",
-            "this version knows \"tap\" and \"number\"",
-        );
-        return Level::Tap;
-    }
-    let levels = [("tap", Level::Tap), ("number", Level::Number)];
-    checker.choice(place, "floor", written, Level::Tap, &levels)
-}
-
-fn factor(checker: &mut Checker, place: &Place, names: &[String]) -> Option<Factor> {
-    if let [only] = names
-        && only == "stack"
-    {
-        return Some(Factor::Stack);
-    }
-    let (mut auth, mut methods) = (vec![], vec![]);
-    for name in names {
-        match checker.names.get(name) {
-            Some((Named::Auth(index), _)) => auth.push(*index),
-            Some((Named::Method(index), _)) => methods.push(*index),
-            _ => {
-                let known = checker.known(|n| *n != Named::Application);
-                checker.problem(place, format!("a factor lists {name:?}, which is no profile"), known);
-                return None;
-            }
-        }
-    }
-    match (auth.is_empty(), methods.is_empty()) {
-        (false, true) => Some(Factor::Password(auth)),
-        (true, false) => Some(Factor::Method(methods)),
-        (true, true) => {
-            checker.problem(place, "a factor is empty", "list profiles, or \"stack\" alone");
-            None
-        }
-        (false, false) => {
-            checker.problem(
-                place,
-                "a factor mixes authentication and method profiles",
-                "make two factors of it",
-            );
-            None
-        }
-    }
-}
-
-/// Each LDAP profile reads the attributes that its policies look at.
-fn want_attributes(profiles: &mut [Option<AuthProfile>], policies: &[Policy]) {
-    for policy in policies {
-        if let Some(Some(profile)) = profiles.get_mut(policy.auth_profile.0)
-            && let AuthSource::Ldap(ldap) = &mut profile.source
-            && let Some(test) = &policy.attribute
-            && !ldap
-                .attributes
-                .iter()
-                .any(|known| known.eq_ignore_ascii_case(&test.name))
+/// Each LDAP profile reads the attributes that its policies look at, and the address that a code goes to.
+fn want_attributes(profiles: &mut [Option<AuthProfile>], policies: &[Policy], methods: &[Option<MethodProfile>]) {
+    let tested = policies.iter().filter_map(|policy| {
+        let test = policy.attribute.as_ref()?;
+        Some((policy.auth_profile, test.name.as_str()))
+    });
+    let addresses = methods.iter().flatten().flat_map(|method| {
+        let names = method.address.iter().map(String::as_str);
+        names.flat_map(|name| method.fallback.iter().map(move |profile| (*profile, name)))
+    });
+    for (profile, name) in tested.chain(addresses) {
+        let Some(Some(profile)) = profiles.get_mut(profile.0) else {
+            continue;
+        };
+        if let AuthSource::Ldap(ldap) = &mut profile.source
+            && !ldap.attributes.iter().any(|known| known.eq_ignore_ascii_case(name))
         {
-            ldap.attributes.push(test.name.clone());
+            ldap.attributes.push(name.to_owned());
         }
     }
 }

@@ -46,6 +46,18 @@ const CODE_KEYS: &[Key] = &[
         "",
         "who validates the user and yields the attributes, in order",
     ),
+    key(
+        "address_attribute",
+        "an attribute",
+        "`mobile` for SMS; `mail`, then `email` for mail",
+        "where a code goes; without a value, the number or address that the user confirmed at the panel. Only for what is sent",
+    ),
+    key(
+        "ttl_seconds",
+        "seconds, 30 to 600",
+        "90",
+        "how long a code may be typed; never longer than what is left of the login's 100 seconds",
+    ),
 ];
 
 /// All of them, in the order of the manual.
@@ -488,9 +500,9 @@ pub static SECTIONS: &[Section] = &[
             ),
             key(
                 "floor",
-                "`\"tap\"`, `\"number\"`",
-                "`\"tap\"`",
-                "the weakest approval on a device that counts, whatever profiles and policies say",
+                "`\"bypass\"`, `\"mail\"`, `\"sms\"`, `\"totp\"`, `\"recovery\"`, `\"tap\"`, `\"number\"`",
+                "the weakest method that `factors` list",
+                "the weakest method that counts, whatever profiles and policies say; `\"number\"` makes every tap a number",
             ),
             key(
                 "ssh_prompt",
@@ -498,6 +510,18 @@ pub static SECTIONS: &[Section] = &[
                 "`\"none\"`",
                 "`\"enter\"`: an SSH client sees a prompt while a tap is awaited; sshd before OpenSSH 10.3 shows no other text. A \
                  client that cannot be asked is then denied",
+            ),
+            key(
+                "on_failure",
+                "table of lists of method profiles: `gateway`, `codes`, `directory`, `not_enrolled`, `no_answer`, `exhausted`",
+                "denied",
+                "where each failure leads, in order; see [What leads where](../failures.md)",
+            ),
+            key(
+                "offer_codes",
+                "`true`, `false`",
+                "`true`",
+                "whether a TOTP or recovery profile that the same factor lists is offered in the prompt of a push",
             ),
         ],
     },

@@ -4,6 +4,7 @@ use super::checker::{Checker, Place};
 use super::raw::{RawCodeProfile, RawPushProfile};
 use super::{Assurance, AuthIndex, Method, MethodProfile};
 use assent_proto::cert::Level;
+use assent_proto::code::{CodeMethod, MAX_CODE_TTL};
 
 pub(super) fn push_profile(checker: &mut Checker, place: &Place, raw: RawPushProfile) -> Option<MethodProfile> {
     let before = checker.problems.len();
@@ -28,6 +29,7 @@ pub(super) fn push_profile(checker: &mut Checker, place: &Place, raw: RawPushPro
     (checker.problems.len() == before).then_some(MethodProfile {
         name: raw.name,
         fallback,
+        address: Vec::new(),
         method: Method::Push {
             assurance: assurance.unwrap_or(Assurance::Adaptive),
             digits: if nist { 6 } else { 3 },
@@ -56,26 +58,50 @@ pub(super) fn assurance(checker: &mut Checker, place: &Place, written: Option<&s
     None
 }
 
+/// Seconds in which a code must be typed, where nothing is said.
+const CODE_TTL: u32 = 90;
+
 pub(super) fn code_profile(
     checker: &mut Checker,
     place: &Place,
-    method: Method,
+    method: CodeMethod,
     raw: RawCodeProfile,
 ) -> Option<MethodProfile> {
     let before = checker.problems.len();
     let fallback = fallback(checker, place, "profile", &raw.name, &raw.fallback_auth_profiles);
-    checker.warning(
-        place,
-        format!(
-            "{:?} is chosen and explained, but a login that comes to it is denied",
-            raw.name
-        ),
-        format!("this version has no {} yet", method.word()),
+    let ttl = raw.ttl_seconds.unwrap_or(CODE_TTL);
+    if !(30..=MAX_CODE_TTL).contains(&ttl) {
+        checker.problem(
+            place,
+            format!("ttl_seconds = {ttl} is out of bounds"),
+            format!("use 30 to {MAX_CODE_TTL}"),
+        );
+    }
+    if raw.address_attribute.is_some() && !method.is_sent() {
+        checker.problem(
+            place,
+            format!(
+                "address_attribute says where a code goes, and nothing is sent to {:?}'s users",
+                raw.name
+            ),
+            "remove it",
+        );
+    }
+    let usual: &[&str] = match method {
+        CodeMethod::Sms => &["mobile"],
+        // Directories call it mail, local users email.
+        CodeMethod::Mail => &["mail", "email"],
+        CodeMethod::Totp | CodeMethod::Recovery => &[],
+    };
+    let address = raw.address_attribute.map_or_else(
+        || usual.iter().map(|name| (*name).to_owned()).collect(),
+        |name| vec![name],
     );
     (checker.problems.len() == before).then_some(MethodProfile {
         name: raw.name,
         fallback,
-        method,
+        address,
+        method: Method::Code { method, ttl },
     })
 }
 

@@ -2,6 +2,7 @@
 //! holds ([`Config`], which only [`check`] builds). All problems are found at once, each with file, line, cause and
 //! mend.
 
+mod application;
 mod auth;
 mod check;
 mod checker;
@@ -16,17 +17,22 @@ mod preset;
 mod problem;
 pub mod profile;
 mod raw;
+mod routes;
 mod service_account;
 mod shadow;
+mod strength;
 
 pub use auth::load_auth_profiles;
 pub(crate) use files::line_of;
 pub use files::{load, load_str};
 pub use problem::{Problem, Problems};
+pub use routes::{Failure, Routes};
+pub use strength::Strength;
 
 use crate::conditions::{Conditions, KnownNetwork};
 use crate::matcher::Matcher;
 use assent_proto::cert::Level;
+use assent_proto::code::CodeMethod;
 use profile::{LdapProfile, LocalProfile};
 use std::path::PathBuf;
 
@@ -152,12 +158,13 @@ pub struct MethodProfile {
     pub name: String,
     /// Who validates the user and yields the attributes, in order.
     pub fallback: Vec<AuthIndex>,
+    /// The attributes any of which may hold the address that a code is sent to, in order; none where nothing is sent.
+    pub address: Vec<String>,
     /// Which method.
     pub method: Method,
 }
 
-/// What a method profile does. The ones beside push can be configured, chosen and explained; a login that comes to one of
-/// them is denied with a cause of its own until they are there.
+/// What a method profile does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Method {
     /// A push to the user's devices.
@@ -169,14 +176,13 @@ pub enum Method {
         /// Seconds that a push lives.
         ttl: u32,
     },
-    /// A one-time code by SMS.
-    Sms,
-    /// A one-time code by mail.
-    Mail,
-    /// A time-based code (RFC 6238).
-    Totp,
-    /// A recovery code.
-    Recovery,
+    /// A one-time code, which the code service judges.
+    Code {
+        /// How it comes to the user.
+        method: CodeMethod,
+        /// Seconds in which it must be typed.
+        ttl: u32,
+    },
 }
 
 impl Method {
@@ -184,10 +190,12 @@ impl Method {
     pub fn word(self) -> &'static str {
         match self {
             Self::Push { .. } => "push",
-            Self::Sms => "SMS code",
-            Self::Mail => "mail code",
-            Self::Totp => "TOTP",
-            Self::Recovery => "recovery code",
+            Self::Code { method, .. } => match method {
+                CodeMethod::Sms => "SMS code",
+                CodeMethod::Mail => "mail code",
+                CodeMethod::Totp => "TOTP",
+                CodeMethod::Recovery => "recovery code",
+            },
         }
     }
 }
@@ -258,10 +266,14 @@ pub struct Application {
     pub factors: Vec<Factor>,
     /// Who must prove themselves.
     pub subject: Subject,
-    /// No approval on a device counts below it.
-    pub floor: Level,
+    /// No method counts below it.
+    pub floor: Strength,
     /// What an SSH client is asked while a push waits.
     pub ssh_prompt: SshPrompt,
+    /// Which failure leads to which methods.
+    pub routes: Routes,
+    /// Whether a code is taken while a push waits, where the factor lists one and the terminal can ask.
+    pub offer_codes: bool,
 }
 
 /// Who must prove themselves to an application.

@@ -165,6 +165,8 @@ pub(super) struct RawPushProfile {
 pub(super) struct RawCodeProfile {
     pub name: String,
     pub fallback_auth_profiles: Vec<String>,
+    pub address_attribute: Option<String>,
+    pub ttl_seconds: Option<u32>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -206,4 +208,7 @@ pub(super) struct RawApplication {
     pub subject: Option<String>,
     pub floor: Option<String>,
     pub ssh_prompt: Option<String>,
+    #[serde(default)]
+    pub on_failure: BTreeMap<String, Vec<String>>,
+    pub offer_codes: Option<bool>,
 }

@@ -84,6 +84,8 @@ impl TryFrom<String> for SourceKey {
 pub enum What {
     /// A push left.
     Sent,
+    /// The push that was counted at this time never left after all.
+    Unsent,
     /// A login was approved on a device; the place of its source, where that is known.
     Approved {
         /// As the location data base names it.
@@ -188,6 +190,12 @@ impl Source {
             .is_some_and(|(at, _)| within(*at, now, KNOWN_FOR))
     }
 
+    fn take_back(&mut self, at: u64) {
+        if let Some(place) = self.sent.iter().rposition(|sent| *sent == at) {
+            self.sent.remove(place);
+        }
+    }
+
     fn within(&self, now: u64, seconds: u64) -> impl Iterator<Item = u64> + '_ {
         self.sent.iter().copied().filter(move |at| within(*at, now, seconds))
     }
@@ -218,6 +226,7 @@ impl Ledger {
                 let too_many = source.sent.len().saturating_sub(2 * MOST_IN_DAY);
                 source.sent.drain(..too_many);
             }
+            What::Unsent => source.take_back(at),
             What::Approved { place } => {
                 source.sent.clear();
                 source.approved = Some((at, place.clone()));
@@ -242,10 +251,8 @@ impl Ledger {
             .people
             .get_mut(&entry.who)
             .and_then(|person| person.sources.get_mut(&entry.from));
-        if let Some(source) = source
-            && let Some(place) = source.sent.iter().rposition(|at| *at == entry.at.0)
-        {
-            source.sent.remove(place);
+        if let Some(source) = source {
+            source.take_back(entry.at.0);
         }
     }
 

@@ -52,6 +52,25 @@ fn r7_five_pushes_leave_in_ten_minutes_and_the_sixth_waits_for_the_first_to_grow
 }
 
 #[test]
+fn r7_a_push_that_never_left_is_counted_no_more_and_only_that_one() {
+    let mut ledger = Ledger::default();
+    for n in 0..5 {
+        happened(&mut ledger, NOW + n / 2, from(1), What::Sent);
+    }
+    assert!(weigh(&ledger, NOW + 5, from(1)).barred.is_some());
+    happened(&mut ledger, NOW + 1, from(2), What::Unsent);
+    assert!(weigh(&ledger, NOW + 5, from(1)).barred.is_some(), "of another source");
+    happened(&mut ledger, NOW + 1, from(1), What::Unsent);
+    assert_eq!(weigh(&ledger, NOW + 5, from(1)).barred, None);
+    let sent = ledger.entries(UnixTime(NOW + 5));
+    assert_eq!(sent.iter().filter(|entry| entry.what == What::Sent).count(), 4);
+    assert!(
+        sent.iter().all(|entry| entry.what != What::Unsent),
+        "written anew, it is gone"
+    );
+}
+
+#[test]
 fn r7_twenty_leave_in_a_day_however_slowly() {
     let mut ledger = Ledger::default();
     for n in 0..20 {

@@ -4,7 +4,9 @@ use crate::config::AuthIndex;
 use crate::directory::{Account, Lookup, PasswordCheck};
 use crate::ledger::Barred;
 use crate::names::UserName;
+use assent_proto::ShortText;
 use assent_proto::cert::{Device, Identity};
+use assent_proto::code::{CodeMethod, CodePassed, CodeRefused, Offer, Unbelieved};
 use assent_proto::request::Details;
 use assent_proto::verdict::{Approved, Refusal, Rubbish};
 
@@ -24,14 +26,28 @@ pub enum Event {
     Weighed(Standing),
     /// The prompt beside a push ended: whether by Enter, and not by a conversation that failed.
     Shown(bool),
+    /// A prompt that takes a code ended otherwise than by Enter alone; the code itself stays at the edge.
+    CodeTyped(CodeTyped),
+    /// What came of asking the code service.
+    Code {
+        /// Which asking: [`CodeOrder::turn`], or that of the effect.
+        turn: u32,
+        /// What.
+        what: CodeEvent,
+    },
     /// A directory answered.
     LookedUp(Lookup),
     /// The devices of the identity.
     Devices(DeviceSearch),
     /// The relay has the push.
-    PushSent,
+    PushSent(PushNumber),
     /// The relay does not have it and will not.
-    PushFailed(String),
+    PushFailed {
+        /// Which.
+        push: PushNumber,
+        /// Why.
+        why: String,
+    },
     /// An answer that is not believed.
     PushIgnored {
         /// Why.
@@ -64,10 +80,16 @@ impl Event {
             Self::Go(_) => "go",
             Self::Weighed(_) => "weighed",
             Self::Shown(_) => "shown",
+            Self::CodeTyped(_) => "code_typed",
+            Self::Code { what, .. } => match what {
+                CodeEvent::Started(_) => "code_started",
+                CodeEvent::Sent(_) => "code_sent",
+                CodeEvent::Checked(_) => "code_checked",
+            },
             Self::LookedUp(_) => "looked_up",
             Self::Devices(_) => "devices",
-            Self::PushSent => "push_sent",
-            Self::PushFailed(_) => "push_failed",
+            Self::PushSent(_) => "push_sent",
+            Self::PushFailed { .. } => "push_failed",
             Self::PushIgnored { .. } => "push_ignored",
             Self::PushRefused(_) => "push_refused",
             Self::PushFrozen => "push_frozen",
@@ -99,6 +121,55 @@ pub enum PasswordReply {
     Empty,
     /// The conversation failed.
     Failed,
+}
+
+/// How a prompt that takes a code ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CodeTyped {
+    /// By something that can be a code.
+    Typed,
+    /// By something that cannot.
+    NoCode,
+    /// By Enter alone.
+    Nothing,
+    /// The conversation failed.
+    Failed,
+}
+
+/// What came of asking the code service.
+pub enum CodeEvent {
+    /// Which methods are ready.
+    Started(Result<Vec<Offer>, CodeTrouble>),
+    /// Whether a code is on its way.
+    Sent(Result<(), CodeTrouble>),
+    /// What the typed code is worth.
+    Checked(CodeCheck),
+}
+
+/// What a typed code is worth.
+pub enum CodeCheck {
+    /// The code service took it, verified.
+    Passed(CodePassed),
+    /// It is wrong.
+    Wrong {
+        /// Tries left.
+        left: u8,
+    },
+    /// Nobody could say.
+    Trouble(CodeTrouble),
+}
+
+/// Why the code service is of no help.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CodeTrouble {
+    /// It could not be asked.
+    Unreachable(String),
+    /// It refuses.
+    Refused(CodeRefused),
+    /// Its word is not believed.
+    Unbelieved(Unbelieved),
+    /// Nothing may pass for this user now: "not me" was said.
+    Frozen,
 }
 
 /// What is known of an identity's devices.
@@ -183,6 +254,8 @@ pub enum Effect {
         before: String,
         /// What stands behind it.
         after: String,
+        /// Whether the prompt takes a code as well.
+        takes_code: bool,
     },
     /// Show a line.
     Tell {
@@ -214,17 +287,71 @@ pub enum Effect {
     Push(Box<PushOrder>),
     /// The push needs no answer any more.
     WithdrawPush,
+    /// Ask the code service which methods are ready; answered by [`CodeEvent::Started`].
+    StartCode(Box<CodeOrder>),
+    /// Have a code sent; answered by [`CodeEvent::Sent`].
+    SendCode {
+        /// Names the asking.
+        turn: u32,
+        /// How.
+        method: CodeMethod,
+    },
+    /// Have the typed code judged; answered by [`CodeEvent::Checked`].
+    CheckCode {
+        /// Names the asking.
+        turn: u32,
+    },
+    /// No code of this login counts any more.
+    EndCode,
     /// The end.
     Finish(Outcome),
+}
+
+/// Tells the pushes of one login apart: what is heard late of one that is over is not taken for the next one's.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct PushNumber(u32);
+
+impl PushNumber {
+    pub(super) fn next(self) -> Self {
+        Self(self.0.saturating_add(1))
+    }
+
+    /// As traces write it: 1 is the first.
+    pub fn get(self) -> u32 {
+        self.0
+    }
 }
 
 /// A push to be signed, sealed and sent.
 #[derive(Debug)]
 pub struct PushOrder {
+    /// Which push of the login it is.
+    pub number: PushNumber,
     /// What the person will see.
     pub details: Details,
     /// Who is asked.
     pub devices: Vec<Device>,
+}
+
+/// A login for the code service.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CodeOrder {
+    /// Names the asking.
+    pub turn: u32,
+    /// Whose code.
+    pub identity: Identity,
+    /// The user's name, for messages.
+    pub user: ShortText,
+    /// The application's name.
+    pub app: ShortText,
+    /// Which methods would do.
+    pub methods: Vec<CodeMethod>,
+    /// The mobile number that the directory has.
+    pub mobile: Option<ShortText>,
+    /// The mail address that the directory has.
+    pub mail: Option<ShortText>,
+    /// Seconds of life.
+    pub ttl: u32,
 }
 
 /// What a question is for.
@@ -234,6 +361,11 @@ pub enum Purpose {
     Go,
     /// To show that a push waits; answered by [`Event::Shown`].
     Show,
+    /// A code; answered by [`Event::CodeTyped`].
+    Code,
+    /// To show that a push waits, or a code: Enter and a failure are answered by [`Event::Shown`], anything else by
+    /// [`Event::CodeTyped`].
+    ShowOrCode,
 }
 
 /// How a number is shown.
@@ -301,8 +433,6 @@ pub enum Cause {
     CannotTell(String),
     /// The letter that a push alone needs was not typed.
     NotAsked,
-    /// The method that was chosen is not there yet.
-    MethodMissing(&'static str),
     /// The caller, who must prove themselves, is not who logged in.
     NotTheCaller,
     /// The user has no device.
@@ -313,6 +443,20 @@ pub enum Cause {
     CannotShow,
     /// The prompt beside the push failed or was left.
     PromptLeft,
+    /// A code cannot be asked for on this channel; none was sent.
+    CannotAskCode,
+    /// No code was typed.
+    NoCodeTyped,
+    /// The code was wrong, for the last time.
+    WrongCode,
+    /// The code came when its time was over.
+    CodeTooLate,
+    /// The user has no code to give, or no address that one could go to.
+    NoCode(CodeRefused),
+    /// Too many codes were sent, or typed wrong.
+    CodesBarred(CodeRefused),
+    /// The code service could not be asked, or could not help.
+    CodesUnreachable(String),
     /// sudo without a terminal.
     NoTerminal,
     /// `sudo -n`.

@@ -2,22 +2,17 @@
 
 use super::event::{Cause, Effect};
 use super::{Login, Stage, blocked, sudo};
-use crate::config::{Factor, Method, MethodIndex, OnUnreachable};
+use crate::config::{Factor, Failure, Method, MethodIndex, OnUnreachable};
 use crate::directory::Lookup;
 use crate::policy::{self, Choice};
 
 impl Login {
     /// Runs the policies of the present factor, as far as the directories have answered.
     pub(super) fn choose(&mut self) -> Vec<Effect> {
-        let methods = match self
-            .config
-            .applications
-            .get(self.application)
-            .and_then(|a| a.factors.get(self.passed.len()))
-        {
-            Some(Factor::Method(methods)) => methods.clone(),
-            _ => return self.deny(Cause::Internal("a choice without methods".into())),
-        };
+        let methods = self.candidates();
+        if methods.is_empty() {
+            return self.deny(Cause::Internal("a choice without methods".into()));
+        }
         let (choice, considered) = policy::choose(&self.config, &methods, &self.facts.circumstances(), &self.lookups);
         self.record_policies(&considered, &choice);
         match choice {
@@ -34,10 +29,15 @@ impl Login {
                 }
                 self.method = Some(method);
                 self.policy = policy;
+                self.detour.tried.push(method);
                 self.validate(method, 0)
             }
-            Choice::NoneAdmits => self.deny(Cause::NoPolicy),
-            Choice::CannotTell { why, .. } => self.deny(Cause::CannotTell(why)),
+            Choice::NoneAdmits => {
+                // On a way that a failure led to, the failure is why.
+                let cause = self.detour.cause.take().unwrap_or(Cause::NoPolicy);
+                self.deny(cause)
+            }
+            Choice::CannotTell { why, .. } => self.fail(Failure::Directory, Cause::CannotTell(why)),
         }
     }
 
@@ -73,12 +73,12 @@ impl Login {
                 if !self.is_one_identity(&person.identity) {
                     return self.deny(Cause::IdentityConflict);
                 }
+                if let Some(cause) = self.unfit_to_ask() {
+                    return self.deny(cause);
+                }
                 match self.config.method(method).method {
-                    Method::Push { .. } => match self.unfit_for_push() {
-                        Some(cause) => self.deny(cause),
-                        None => self.weigh(method, person.identity),
-                    },
-                    other => self.deny(Cause::MethodMissing(other.word())),
+                    Method::Push { .. } => self.weigh(method, person.identity),
+                    Method::Code { .. } => self.start_code(method, &person),
                 }
             }
             Lookup::Unknown => self.validate(method, at + 1),
@@ -87,13 +87,27 @@ impl Login {
                 if self.config.auth_profile(profile).on_unreachable == OnUnreachable::Next {
                     return self.validate(method, at + 1);
                 }
-                self.deny(Cause::DirectoryUnreachable(why))
+                self.fail(Failure::Directory, Cause::DirectoryUnreachable(why))
             }
         }
     }
 
-    /// Why no push may leave for what sudo was asked.
-    fn unfit_for_push(&self) -> Option<Cause> {
+    /// The methods that the present factor lists.
+    pub(super) fn listed(&self) -> &[MethodIndex] {
+        let application = self.config.applications.get(self.application);
+        match application.and_then(|app| app.factors.get(self.passed.len())) {
+            Some(Factor::Method(methods)) => methods,
+            Some(Factor::Stack | Factor::Password(_)) | None => &[],
+        }
+    }
+
+    /// The methods that may be chosen now: where a failure led, or what the factor lists.
+    fn candidates(&self) -> Vec<MethodIndex> {
+        self.detour.to.clone().unwrap_or_else(|| self.listed().to_vec())
+    }
+
+    /// Why nobody may be asked for what sudo is to do.
+    fn unfit_to_ask(&self) -> Option<Cause> {
         if !self.facts.is_sudo() {
             return None;
         }

@@ -3,8 +3,11 @@
 //! said of it.
 //!
 //! Only [`Login::approve`] makes [`Outcome::Approved`], and it demands one [`Passed`] for each factor of the
-//! application; a push passes only by [`Approved`], which only the verification of a device's signature can build.
+//! application; a push passes only by [`Approved`], which only the verification of a device's signature can build, and a
+//! code only by [`CodePassed`], which only the verification of the code service's word can.
 
+mod coding;
+mod detour;
 mod event;
 pub mod facts;
 pub mod level;
@@ -15,16 +18,17 @@ pub(crate) mod trace;
 mod words;
 
 pub use event::{
-    Cause, DeviceSearch, Effect, Event, Gone, NameSearch, Outcome, PasswordReply, Purpose, PushOrder, Show, Standing,
-    Tone,
+    Cause, CodeCheck, CodeEvent, CodeOrder, CodeTrouble, CodeTyped, DeviceSearch, Effect, Event, Gone, NameSearch,
+    Outcome, PasswordReply, Purpose, PushNumber, PushOrder, Show, Standing, Tone,
 };
 pub use trace::TraceLine;
 
-use crate::config::{AuthIndex, Config, Factor, MethodIndex, Subject, Unlisted};
+use crate::config::{AuthIndex, Config, Factor, Method, MethodIndex, Strength, Subject, Unlisted};
 use crate::directory::{Account, Lookup, PasswordCheck, Person};
 use crate::fallback::{After, after};
 use crate::names::UserName;
 use assent_proto::cert::Identity;
+use assent_proto::code::CodePassed;
 use assent_proto::time::BootTime;
 use assent_proto::verdict::Approved;
 use facts::{Facts, Phase};
@@ -43,6 +47,8 @@ enum Passed {
     Password(AuthIndex),
     /// A device approved.
     Push(Approved),
+    /// The code service took a code.
+    Code(CodePassed),
 }
 
 /// What the machine waits for.
@@ -67,6 +73,14 @@ enum Stage {
     Pushing,
     /// Approved; the prompt beside the push is still open.
     AwaitingEnter,
+    /// The push came to nothing; its prompt is still open, or a code typed there is being judged.
+    PromptOpen,
+    /// The code service is asked which methods are ready.
+    StartingCode(MethodIndex),
+    /// A code is asked for.
+    AskingCode(MethodIndex),
+    /// A typed code is being judged.
+    CheckingCode(MethodIndex),
     Done,
 }
 
@@ -90,6 +104,8 @@ pub struct Login {
     /// The policy that chose it.
     policy: Option<usize>,
     push: pushing::Pushing,
+    code: coding::Coding,
+    detour: detour::Detour,
     trace: Vec<TraceLine>,
 }
 
@@ -111,6 +127,8 @@ impl Login {
             method: None,
             policy: None,
             push: pushing::Pushing::default(),
+            code: coding::Coding::default(),
+            detour: detour::Detour::default(),
             trace: Vec::new(),
         }
     }
@@ -131,9 +149,8 @@ impl Login {
 
     /// When [`Event::Tick`] must come, if nothing else does before.
     pub fn wakes(&self) -> BootTime {
-        self.push
-            .wakes()
-            .map_or(self.deadline(), |ends| ends.min(self.deadline()))
+        let wakes = [self.push.wakes(), self.code.wakes()];
+        wakes.into_iter().flatten().fold(self.deadline(), BootTime::min)
     }
 
     /// Everything that happened so far, without secrets.
@@ -166,6 +183,11 @@ impl Login {
         self.passed.iter().any(|passed| matches!(passed, Passed::Push(_)))
     }
 
+    /// Whether a code let a factor of this login pass.
+    pub fn passed_by_code(&self) -> bool {
+        self.passed.iter().any(|passed| matches!(passed, Passed::Code(_)))
+    }
+
     /// What was remembered of the user and the source when the push left.
     pub fn standing(&self) -> Option<&Standing> {
         self.push.standing()
@@ -186,6 +208,14 @@ impl Login {
         match (self.stage, event) {
             (_, Event::Gone(_)) => self.deny(Cause::Gone),
             (_, Event::Internal(why)) => self.deny(Cause::Internal(why)),
+            // Of an asking that is over.
+            (_, event) if !self.is_present(&event) => Vec::new(),
+            // The relay's word on a push that is over comes when it comes.
+            (stage, Event::PushSent(push) | Event::PushFailed { push, .. })
+                if self.push.is_behind(push, stage == Stage::Pushing) =>
+            {
+                Vec::new()
+            }
             (Stage::New, Event::Begin) => self.begin(),
             (Stage::Resolving, Event::Resolved(found)) => self.resolved(found),
             (Stage::AwaitingPassword, Event::Password(reply)) => self.password_typed(reply),
@@ -201,6 +231,10 @@ impl Login {
             (Stage::Showing(method), event) => self.show_event(method, event, now),
             (Stage::Pushing, event) => self.push_event(event, now),
             (Stage::AwaitingEnter, event) => self.enter_event(&event),
+            (Stage::PromptOpen, event) => self.open_prompt_event(event),
+            (Stage::StartingCode(method), event) => self.code_started(method, event, now),
+            (Stage::AskingCode(method), event) => self.code_prompt_event(method, event, now),
+            (Stage::CheckingCode(method), event) => self.code_checked(method, event, now),
             (_, Event::Tick) => Vec::new(),
             // Whatever comes out of turn is a fault of the edge, and no login passes over a fault.
             (stage, event) => self.deny(Cause::Internal(format!("{} came at stage {stage:?}", event.kind()))),
@@ -255,6 +289,7 @@ impl Login {
 
     /// The next factor that has not passed, or the end.
     fn next_factor(&mut self) -> Vec<Effect> {
+        self.detour = detour::Detour::default();
         let Some(application) = self.config.applications.get(self.application) else {
             return self.deny(Cause::Internal("the application is gone".into()));
         };
@@ -284,10 +319,13 @@ impl Login {
             }
             Factor::Method(_) if self.needs_a_go() => {
                 self.stage = Stage::AwaitingGo;
-                let text = format!(
-                    "Type p to send a request to your phone [{}]: ",
-                    self.facts.login.as_str()
-                );
+                let id = self.facts.login.as_str();
+                let pushes = |index: &MethodIndex| matches!(self.config.method(*index).method, Method::Push { .. });
+                let text = if self.listed().iter().any(pushes) {
+                    format!("Type p to send a request to your phone [{id}]: ")
+                } else {
+                    format!("Type p to be asked for a code [{id}]: ")
+                };
                 vec![Effect::Ask {
                     purpose: Purpose::Go,
                     echo: true,
@@ -388,17 +426,15 @@ impl Login {
 
     /// Ends an approved login: every factor of the application has passed, each by its own proof.
     fn approve(&mut self) -> Vec<Effect> {
-        let wanted = self
-            .config
-            .applications
-            .get(self.application)
-            .map_or(usize::MAX, |app| app.factors.len());
+        let application = self.config.applications.get(self.application);
+        let wanted = application.map_or(usize::MAX, |app| app.factors.len());
         let ctx = self.facts.ctx;
         let pushes_are_ours = self.passed.iter().all(|passed| match passed {
             Passed::Push(approved) => approved.is_for(&ctx),
-            Passed::Stack | Passed::Password(_) => true,
+            Passed::Stack | Passed::Password(_) | Passed::Code(_) => true,
         });
-        if self.hopeless.is_some() || self.passed.len() != wanted || !pushes_are_ours {
+        let floor = application.map_or(Strength::Number, |app| app.floor);
+        if self.hopeless.is_some() || self.passed.len() != wanted || !pushes_are_ours || !self.codes_reach(floor) {
             let cause = self
                 .hopeless
                 .take()
@@ -426,6 +462,7 @@ impl Login {
         if self.stage == Stage::Pushing {
             effects.push(Effect::WithdrawPush);
         }
+        effects.extend(self.code.abandon());
         self.stage = Stage::Done;
         self.push.end();
         effects.push(Effect::Finish(outcome));

@@ -1,12 +1,12 @@
 //! The part of a login that weighs what is remembered, fixes the level, shows a number where one is needed, and runs the
 //! push.
 
-use super::event::{Cause, DeviceSearch, Effect, Event, Purpose, PushOrder, Show, Standing, Tone};
+use super::event::{Cause, DeviceSearch, Effect, Event, Purpose, PushNumber, PushOrder, Show, Standing, Tone};
 use super::facts::Phase;
 use super::level::{self, Grounds};
 use super::{Login, Passed, Stage, sudo};
 use crate::conditions::network_of;
-use crate::config::{Assurance, Method, MethodIndex, SshPrompt, Subject};
+use crate::config::{Assurance, Failure, Method, MethodIndex, SshPrompt, Subject};
 use assent_proto::ShortText;
 use assent_proto::cert::{Device, Identity, Level};
 use assent_proto::request::{Details, Novelty, Source};
@@ -28,8 +28,14 @@ pub(super) struct Pushing {
     /// When it leaves.
     leaves: Option<BootTime>,
     ends: Option<BootTime>,
+    /// The push that left last.
+    number: PushNumber,
     /// A prompt was sent and not answered.
     prompt_open: bool,
+    /// The push does without its prompt, where none can be shown.
+    prompt_optional: bool,
+    /// Why the push ended, while a prompt or a typed code is still waited for.
+    over: Option<(Failure, Cause)>,
 }
 
 impl Pushing {
@@ -45,6 +51,38 @@ impl Pushing {
         (self.leaves, self.ends) = (None, None);
     }
 
+    /// Forgets the push; what is known of user and source stays.
+    pub(super) fn abandon(&mut self) {
+        *self = Self {
+            standing: self.standing.take(),
+            number: self.number,
+            ..Self::default()
+        };
+    }
+
+    pub(super) fn prompt_began(&mut self) {
+        self.prompt_open = true;
+    }
+
+    pub(super) fn prompt_ended(&mut self) {
+        self.prompt_open = false;
+    }
+
+    pub(super) fn end_with(&mut self, failure: Failure, cause: Cause) {
+        self.end();
+        self.over = Some((failure, cause));
+    }
+
+    pub(super) fn take_over(&mut self) -> Option<(Failure, Cause)> {
+        self.over.take()
+    }
+
+    /// Whether `push` left and is over. `open`: the one that left last is not.
+    pub(super) fn is_behind(&self, push: PushNumber, open: bool) -> bool {
+        let left = PushNumber::default() < push && push <= self.number;
+        left && !(open && push == self.number)
+    }
+
     fn is_over(&self, now: BootTime) -> bool {
         self.ends.is_none_or(|ends| now >= ends)
     }
@@ -58,7 +96,7 @@ impl Login {
 
     pub(super) fn weighed(&mut self, method: MethodIndex, standing: Standing) -> Vec<Effect> {
         if let Some(barred) = standing.barred {
-            return self.deny(Cause::Barred(barred));
+            return self.fail(Failure::Exhausted, Cause::Barred(barred));
         }
         let Some(identity) = self.identity.clone() else {
             return self.deny(Cause::Internal("a push without an identity".into()));
@@ -74,11 +112,8 @@ impl Login {
     /// The level, fixed before any push, and the reason for it.
     fn level(&self, method: MethodIndex, standing: &Standing) -> (Level, level::Why) {
         let assurance = level::assurance(&self.config, method, self.policy).unwrap_or(Assurance::Adaptive);
-        let floor = self
-            .config
-            .applications
-            .get(self.application)
-            .map_or(Level::Tap, |app| app.floor);
+        let application = self.config.applications.get(self.application);
+        let floor = application.map_or(Level::Tap, |app| app.floor.level());
         let grounds = Grounds {
             earlier_factor: !self.passed.is_empty(),
             // Of an address alone: this machine itself is nobody's, whoever once approved a sudo here.
@@ -97,53 +132,87 @@ impl Login {
 
     pub(super) fn devices_found(&mut self, method: MethodIndex, found: DeviceSearch, now: BootTime) -> Vec<Effect> {
         self.push.devices = match found {
-            DeviceSearch::Found(devices) if devices.is_empty() => return self.deny(Cause::NoDevice),
+            DeviceSearch::Found(devices) if devices.is_empty() => {
+                return self.fail(Failure::NotEnrolled, Cause::NoDevice);
+            }
             DeviceSearch::Found(devices) => devices,
-            DeviceSearch::Unreachable(why) => return self.deny(Cause::GatewayUnreachable(why)),
+            DeviceSearch::Unreachable(why) => return self.fail(Failure::Gateway, Cause::GatewayUnreachable(why)),
             DeviceSearch::Frozen => return self.deny(Cause::Frozen),
-            DeviceSearch::RevocationsStale(why) => return self.deny(Cause::RevocationsStale(why)),
+            DeviceSearch::RevocationsStale(why) => return self.fail(Failure::Gateway, Cause::RevocationsStale(why)),
         };
-        let id = self.facts.login.as_str();
         let digits = self.digits(method);
-        let asks = self.config.applications.get(self.application).map(|app| app.ssh_prompt) == Some(SshPrompt::Enter);
-        let prompt = match (digits, self.facts.over_ssh) {
-            (1.., true) => Effect::ShowNumber {
+        match self.prompt(digits) {
+            // Whether sshd can show it is known when the push would leave.
+            Some(prompt) if self.facts.over_ssh => {
+                self.push.prompt_open = true;
+                self.push.leaves = Some(now.plus(SHOW_GRACE));
+                self.stage = Stage::Showing(method);
+                vec![prompt]
+            }
+            Some(prompt) => {
+                self.push.prompt_open = true;
+                self.send(method, vec![prompt], now)
+            }
+            None => self.send_with_a_line(method, digits, now),
+        }
+    }
+
+    /// The prompt beside the push, where there is one: over SSH a number rides in it, and where a code would do as well it
+    /// says so.
+    fn prompt(&mut self, digits: u8) -> Option<Effect> {
+        let takes_code = !self.beside().is_empty();
+        let application = self.config.applications.get(self.application);
+        let asked_for = application.map(|app| app.ssh_prompt) == Some(SshPrompt::Enter);
+        let (over_ssh, number) = (self.facts.over_ssh, digits > 0);
+        if !(takes_code || over_ssh && (number || asked_for)) {
+            return None;
+        }
+        self.push.prompt_optional = !number && !asked_for;
+        let notice = self.notice();
+        let or_code = if takes_code { ", or type a code" } else { "" };
+        let id = self.facts.login.as_str();
+        let after = format!(" on your phone, then Enter{or_code} [{id}]: ");
+        let before = format!("{notice}Approve");
+        Some(if number {
+            Effect::ShowNumber {
                 how: Show::Prompt,
                 digits,
-                before: "Approve ".into(),
-                after: format!(" on your phone, then Enter [{id}]: "),
-            },
-            (1.., false) => {
-                let shown = Effect::ShowNumber {
-                    how: Show::Line,
-                    digits,
-                    before: "Approve ".into(),
-                    after: format!(" on your phone [{id}]"),
-                };
-                return self.send(method, vec![shown], now);
+                before: format!("{before} "),
+                after,
+                takes_code,
             }
-            (0, true) if asks => Effect::Ask {
-                purpose: Purpose::Show,
+        } else {
+            Effect::Ask {
+                purpose: if takes_code { Purpose::ShowOrCode } else { Purpose::Show },
                 echo: true,
-                text: format!("Approve on your phone, then Enter [{id}]: "),
-            },
-            (0, _) => {
-                // In sshd's account phase the line would come after the verdict, into a script's error output.
-                let told = (!(self.facts.over_ssh && self.facts.phase == Phase::Account)).then(|| Effect::Tell {
-                    tone: Tone::Info,
-                    text: format!("Waiting for your approval on the phone [{id}]"),
-                });
-                let mut effects = self.send(method, Vec::new(), now);
-                if self.stage == Stage::Pushing {
-                    effects.extend(told);
-                }
-                return effects;
+                text: before + &after,
             }
-        };
-        self.push.prompt_open = true;
-        self.push.leaves = Some(now.plus(SHOW_GRACE));
-        self.stage = Stage::Showing(method);
-        vec![prompt]
+        })
+    }
+
+    fn send_with_a_line(&mut self, method: MethodIndex, digits: u8, now: BootTime) -> Vec<Effect> {
+        let notice = self.notice();
+        let id = self.facts.login.as_str().to_owned();
+        if digits > 0 {
+            let shown = Effect::ShowNumber {
+                how: Show::Line,
+                digits,
+                before: format!("{notice}Approve "),
+                after: format!(" on your phone [{id}]"),
+                takes_code: false,
+            };
+            return self.send(method, vec![shown], now);
+        }
+        // In sshd's account phase the line would come after the verdict, into a script's error output.
+        let told = (!(self.facts.over_ssh && self.facts.phase == Phase::Account)).then(|| Effect::Tell {
+            tone: Tone::Info,
+            text: format!("{notice}Waiting for your approval on the phone [{id}]"),
+        });
+        let mut effects = self.send(method, Vec::new(), now);
+        if self.stage == Stage::Pushing {
+            effects.extend(told);
+        }
+        effects
     }
 
     fn digits(&self, method: MethodIndex) -> u8 {
@@ -160,7 +229,12 @@ impl Login {
                 self.push.prompt_open = false;
                 self.send(method, Vec::new(), now)
             }
+            Event::Shown(false) if self.push.prompt_optional => {
+                self.push.prompt_open = false;
+                self.send(method, Vec::new(), now)
+            }
             Event::Shown(false) => self.deny(Cause::CannotShow),
+            Event::CodeTyped(typed) => self.typed_instead(typed),
             Event::Tick if self.push.leaves.is_some_and(|leaves| now < leaves) => Vec::new(),
             Event::Tick => self.send(method, Vec::new(), now),
             other => self.deny(Cause::Internal(format!("{} came before a push", other.kind()))),
@@ -183,7 +257,9 @@ impl Login {
         self.stage = Stage::Pushing;
         self.push.leaves = None;
         self.push.ends = Some(now.plus(Duration::from_secs(u64::from(ttl))));
+        self.push.number = self.push.number.next();
         let order = PushOrder {
+            number: self.push.number,
             details: self.details(identity, level, self.digits(method), ttl),
             devices: std::mem::take(&mut self.push.devices),
         };
@@ -256,23 +332,26 @@ impl Login {
             Passed::Stack => "earlier PAM module".to_owned(),
             Passed::Password(profile) => format!("password ({})", self.config.auth_profile(*profile).name()),
             Passed::Push(_) => "approval on a device".to_owned(),
+            Passed::Code(code) => format!("code ({})", code.method().name()),
         })
     }
 
     pub(super) fn push_event(&mut self, event: Event, now: BootTime) -> Vec<Effect> {
         match event {
-            Event::PushSent | Event::PushIgnored { last: false, .. } => Vec::new(),
-            Event::PushFailed(why) => self.deny(Cause::GatewayUnreachable(why)),
+            Event::PushSent(_) | Event::PushIgnored { last: false, .. } => Vec::new(),
+            Event::PushFailed { why, .. } => self.push_over(Failure::Gateway, Cause::GatewayUnreachable(why)),
             Event::PushIgnored { last: true, .. } => self.deny(Cause::TooMuchRubbish),
             Event::PushRefused(refusal) => self.deny(Cause::Refused(refusal)),
             Event::PushFrozen => self.deny(Cause::Frozen),
             Event::PushApproved(approved) => {
                 if self.push.is_over(now) {
-                    return self.deny(Cause::NoAnswer);
+                    return self.push_over(Failure::NoAnswer, Cause::NoAnswer);
                 }
                 self.push.end();
                 self.passed.push(Passed::Push(approved));
                 let mut effects = vec![Effect::WithdrawPush];
+                // A code that was typed meanwhile is not needed.
+                effects.extend(self.code.abandon());
                 if self.push.prompt_open {
                     self.stage = Stage::AwaitingEnter;
                 } else {
@@ -288,9 +367,43 @@ impl Login {
                 Vec::new()
             }
             Event::Shown(false) => self.deny(Cause::PromptLeft),
-            Event::Tick if self.push.is_over(now) => self.deny(Cause::NoAnswer),
+            Event::CodeTyped(typed) => self.typed_beside(typed),
+            Event::Code { what, .. } => self.code_beside(what),
+            Event::Tick if self.push.is_over(now) => self.push_over(Failure::NoAnswer, Cause::NoAnswer),
             Event::Tick => Vec::new(),
             other => self.deny(Cause::Internal(format!("{} came during a push", other.kind()))),
+        }
+    }
+
+    /// The push came to nothing. A prompt that is open must end before anything else can be asked, and a code that was
+    /// typed may still pass.
+    fn push_over(&mut self, failure: Failure, cause: Cause) -> Vec<Effect> {
+        let may_go_on = !self.leads(failure).is_empty() || !self.beside().is_empty();
+        if self.code.in_flight || self.push.prompt_open && may_go_on {
+            self.push.end_with(failure, cause);
+            self.stage = Stage::PromptOpen;
+            return vec![Effect::WithdrawPush];
+        }
+        self.fail(failure, cause)
+    }
+
+    /// The push is over; its prompt is still open, or a code typed there is being judged.
+    pub(super) fn open_prompt_event(&mut self, event: Event) -> Vec<Effect> {
+        match event {
+            Event::Shown(true) => {
+                self.push.prompt_open = false;
+                match self.push.take_over() {
+                    Some((failure, cause)) => self.fail(failure, cause),
+                    None => self.deny(Cause::Internal("a push is over without a cause".into())),
+                }
+            }
+            Event::Shown(false) => self.deny(Cause::PromptLeft),
+            Event::CodeTyped(typed) => self.typed_beside(typed),
+            Event::Code { what, .. } => self.code_beside(what),
+            Event::Tick | Event::PushIgnored { .. } => Vec::new(),
+            // It came after its end.
+            Event::PushApproved(_) | Event::PushRefused(_) | Event::PushFrozen => Vec::new(),
+            other => self.deny(Cause::Internal(format!("{} came after a push", other.kind()))),
         }
     }
 
@@ -303,8 +416,14 @@ impl Login {
                 self.next_factor()
             }
             Event::Shown(false) => self.deny(Cause::PromptLeft),
-            // The relay had it, or answers came late: the push is over.
-            Event::Tick | Event::PushSent | Event::PushFailed(_) | Event::PushIgnored { .. } => Vec::new(),
+            // Typed, and not needed any more.
+            Event::CodeTyped(_) => {
+                self.push.prompt_open = false;
+                self.stage = Stage::New;
+                self.next_factor()
+            }
+            // Answers that came late: the push is over.
+            Event::Tick | Event::PushIgnored { .. } => Vec::new(),
             other => self.deny(Cause::Internal(format!("{} came after an approval", other.kind()))),
         }
     }

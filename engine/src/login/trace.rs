@@ -1,10 +1,13 @@
 //! A login's trace: every event and effect as one JSON object, without secrets, in words that do not change.
 
 use super::Login;
-use super::event::{Cause, DeviceSearch, Effect, Event, NameSearch, Outcome, PasswordReply, Show, Standing};
+use super::event::{
+    Cause, CodeCheck, CodeEvent, CodeTrouble, CodeTyped, DeviceSearch, Effect, Event, NameSearch, Outcome,
+    PasswordReply, Show, Standing,
+};
 use super::level::Why;
 use crate::conditions::Unmet;
-use crate::config::{AuthIndex, AuthSource, Config};
+use crate::config::{AuthIndex, AuthSource, Config, Failure};
 use crate::directory::{Attributes, Lookup, PasswordCheck, Person};
 use crate::policy::{Answer, Choice, Considered, No};
 use assent_proto::cert::Level;
@@ -48,6 +51,13 @@ impl Login {
             }),
             Event::Checked(check) => password_check(check),
             Event::Go(yes) | Event::Shown(yes) => json!(yes),
+            Event::CodeTyped(typed) => json!(match typed {
+                CodeTyped::Typed => "typed",
+                CodeTyped::NoCode => "no_code",
+                CodeTyped::Nothing => "empty",
+                CodeTyped::Failed => "conversation_failed",
+            }),
+            Event::Code { what, .. } => code_event(what),
             Event::Weighed(standing) => weighed(standing),
             Event::LookedUp(found) => lookup(found),
             Event::Devices(DeviceSearch::Found(devices)) => {
@@ -61,14 +71,16 @@ impl Login {
             Event::Devices(DeviceSearch::Unreachable(why)) => json!({"unreachable": why}),
             Event::Devices(DeviceSearch::Frozen) => json!("frozen"),
             Event::Devices(DeviceSearch::RevocationsStale(why)) => json!({"revocations_too_old": why}),
-            Event::PushFailed(why) | Event::Internal(why) => json!(why),
+            Event::PushSent(push) => json!({"push": push.get()}),
+            Event::PushFailed { push, why } => json!({"push": push.get(), "why": why}),
+            Event::Internal(why) => json!(why),
             Event::PushIgnored { why, last } => json!({"why": why.to_string(), "last": last}),
             Event::PushRefused(refusal) => json!(refusal.to_string()),
             Event::PushApproved(approved) => {
                 json!({"device": approved.device(), "serial": approved.serial(), "level": approved.level().name(), "answer": approved.record()})
             }
             Event::Gone(who) => json!(who.name()),
-            Event::PushSent | Event::PushFrozen | Event::Tick => Value::Null,
+            Event::PushFrozen | Event::Tick => Value::Null,
         };
         self.record(now, "event", event.kind(), detail);
     }
@@ -90,6 +102,12 @@ impl Login {
     pub(super) fn record_level(&mut self, level: Level, why: Why) {
         let ms = self.trace.last().map_or(0.0, |line| line.ms);
         let line = json!({"ms": ms, "level": level.name(), "why": why.words()});
+        self.trace.push(TraceLine::new(ms, &line));
+    }
+
+    pub(super) fn record_detour(&mut self, failure: Failure, cause: &Cause) {
+        let ms = self.trace.last().map_or(0.0, |line| line.ms);
+        let line = json!({"ms": ms, "failure": failure.name(), "cause": cause.name(), "why": cause.detail()});
         self.trace.push(TraceLine::new(ms, &line));
     }
 
@@ -118,6 +136,28 @@ impl Login {
             "sudo_command": facts.sudo_command.as_ref().map(|v| v.shown(SHOWN)),
             "ticket": facts.ticket,
         })
+    }
+}
+
+fn code_event(what: &CodeEvent) -> Value {
+    match what {
+        CodeEvent::Started(Ok(offers)) => offers
+            .iter()
+            .map(|offer| json!({"method": offer.method.name(), "refused": offer.refused.map(|why| why.words())}))
+            .collect(),
+        CodeEvent::Checked(CodeCheck::Passed(passed)) => {
+            json!({"method": passed.method().name(), "word": passed.record()})
+        }
+        CodeEvent::Checked(CodeCheck::Wrong { left }) => json!({"wrong": true, "left": left}),
+        CodeEvent::Sent(Ok(())) => Value::Null,
+        CodeEvent::Started(Err(trouble))
+        | CodeEvent::Sent(Err(trouble))
+        | CodeEvent::Checked(CodeCheck::Trouble(trouble)) => match trouble {
+            CodeTrouble::Unreachable(why) => json!({"unreachable": why}),
+            CodeTrouble::Refused(why) => json!({"refused": why.words()}),
+            CodeTrouble::Unbelieved(why) => json!({"unbelieved": why.to_string()}),
+            CodeTrouble::Frozen => json!("frozen"),
+        },
     }
 }
 
@@ -189,9 +229,16 @@ fn effect_detail(config: &Config, effect: &Effect) -> (&'static str, Value) {
         Effect::FindDevices(identity) => ("find_devices", json!(identity.to_string())),
         Effect::Push(order) => (
             "push",
-            json!({"devices": order.devices.len(), "ttl": order.details.ttl, "level": order.details.level.name()}),
+            json!({"push": order.number.get(), "devices": order.devices.len(), "ttl": order.details.ttl, "level": order.details.level.name()}),
         ),
         Effect::WithdrawPush => ("withdraw_push", Value::Null),
+        Effect::StartCode(order) => (
+            "start_code",
+            json!({"methods": order.methods.iter().map(|method| method.name()).collect::<Vec<_>>(), "ttl": order.ttl}),
+        ),
+        Effect::SendCode { method, .. } => ("send_code", json!(method.name())),
+        Effect::CheckCode { .. } => ("check_code", Value::Null),
+        Effect::EndCode => ("end_code", Value::Null),
         Effect::Finish(outcome) => ("finish", outcome_detail(outcome)),
     }
 }

@@ -26,7 +26,6 @@ impl Cause {
             Self::NoPolicy => "no_policy_admits",
             Self::CannotTell(_) => "policy_cannot_tell",
             Self::NotAsked => "push_not_asked_for",
-            Self::MethodMissing(_) => "method_not_there_yet",
             Self::NotTheCaller => "caller_is_not_who_logged_in",
             Self::NoDevice => "no_device",
             Self::NoTerminal => "no_terminal",
@@ -39,6 +38,14 @@ impl Cause {
             },
             Self::CannotShow => "number_cannot_be_shown",
             Self::PromptLeft => "prompt_left",
+            Self::CannotAskCode => "code_cannot_be_asked",
+            Self::NoCodeTyped => "no_code_typed",
+            Self::WrongCode => "wrong_code",
+            Self::CodeTooLate => "code_too_late",
+            Self::NoCode(_) => "no_code_set_up",
+            Self::CodesBarred(assent_proto::code::CodeRefused::Locked) => "too_many_wrong_codes",
+            Self::CodesBarred(_) => "too_many_codes_sent",
+            Self::CodesUnreachable(_) => "code_service_unreachable",
             Self::GatewayUnreachable(_) => "gateway_unreachable",
             Self::Frozen => "frozen",
             Self::RevocationsStale(_) => "revocations_too_old",
@@ -92,7 +99,18 @@ impl Cause {
             Self::RevocationsStale(_) if open => {
                 "No request was sent: this server does not know which devices are revoked. Ask your administrator."
             }
-            Self::MethodMissing(_) if open => "The method that you need is not there yet. Ask your administrator.",
+            Self::CannotAskCode => {
+                "A code is needed, and this way of logging in cannot ask for one. Nothing was sent. Use keyboard-interactive."
+            }
+            Self::NoCodeTyped => "No code was typed.",
+            Self::WrongCode => "The code was wrong.",
+            Self::CodeTooLate => "The code came too late.",
+            Self::CodesUnreachable(_) => "Codes cannot be sent or checked now.",
+            Self::NoCode(_) if open => "No code is set up for you. Ask your administrator.",
+            Self::CodesBarred(assent_proto::code::CodeRefused::Locked) if open => {
+                "Codes were wrong too often. Try again in an hour, or ask your administrator."
+            }
+            Self::CodesBarred(_) if open => "Too many codes were sent. Try again later.",
             Self::NotTheCaller if open => "You are not who logged in here. Log in by yourself.",
             Self::NoDevice if open => "No device is registered for you. Ask your administrator to enrol you.",
             Self::NoPolicy if open => "No policy lets you in here. Ask your administrator.",
@@ -112,7 +130,8 @@ impl Cause {
             | Self::Blocked(_)
             | Self::IdentityConflict
             | Self::NoPolicy
-            | Self::MethodMissing(_)
+            | Self::NoCode(_)
+            | Self::CodesBarred(_)
             | Self::NotTheCaller
             | Self::NoDevice
             | Self::Barred(_)
@@ -129,8 +148,9 @@ impl Cause {
             | Self::CannotTell(why)
             | Self::GatewayUnreachable(why)
             | Self::RevocationsStale(why)
+            | Self::CodesUnreachable(why)
             | Self::Internal(why) => Some(why),
-            Self::MethodMissing(method) => Some(method),
+            Self::NoCode(refused) | Self::CodesBarred(refused) => Some(refused.words()),
             _ => None,
         }
     }

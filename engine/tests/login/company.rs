@@ -2,11 +2,14 @@
 
 use assent_engine::config::{self, Config};
 use assent_engine::directory::{Account, Attributes, Lookup, PasswordCheck, Person, Syntax, Values};
+use assent_engine::login::CodeOrder;
 use assent_engine::login::facts::{Facts, Phase, SshConnection};
 use assent_proto::answer::{self, Answer, Decision};
 use assent_proto::cert::{
     self, Device, DeviceOwner, Host, Identity, Issuance, Issuer, IssuerGrant, IssuerRequest, Trust,
 };
+use assent_proto::code::{self, CodeAsk, CodeMethod, CodePassed, CodeStart, CodeWant, CodeWord, Judged, PendingCode};
+use assent_proto::code_service::{CodeService, CodeServiceRequest, sign_code_service};
 use assent_proto::enrol::{Enrolment, Token};
 use assent_proto::keys::{KeyPair, SigningKey};
 use assent_proto::registrar::HostJoin;
@@ -16,7 +19,7 @@ use assent_proto::seal::{self, Purpose};
 use assent_proto::text::Outside;
 use assent_proto::time::{BootTime, UnixTime};
 use assent_proto::verdict::{Approved, PendingPush, Received, seal_to_devices};
-use assent_proto::{Id, Nonce, ShortText, sha256};
+use assent_proto::{Digest, Id, Nonce, ShortText, sha256};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -90,10 +93,79 @@ name = "codes"
 services = ["codes"]
 factors = [["stack"], ["sms"]]
 
+[[sms_profile]]
+name = "other-sms"
+fallback_auth_profiles = ["corp"]
+address_attribute = "telephoneNumber"
+
+[[mail_profile]]
+name = "mail"
+fallback_auth_profiles = ["corp"]
+
+[[totp_profile]]
+name = "totp"
+fallback_auth_profiles = ["corp"]
+
+[[recovery_profile]]
+name = "recovery"
+fallback_auth_profiles = ["corp"]
+
+[[totp_profile]]
+name = "it-totp"
+fallback_auth_profiles = ["corp"]
+
+[[application]]
+name = "by-totp"
+services = ["totp", "sudo-totp"]
+factors = [["stack"], ["totp"]]
+
+[[application]]
+name = "by-mail"
+services = ["mail"]
+factors = [["stack"], ["mail"]]
+
+[[application]]
+name = "totp-alone"
+services = ["totp-alone"]
+factors = [["totp"]]
+
+[[push_profile]]
+name = "corp-push"
+fallback_auth_profiles = ["corp"]
+assurance = "tap"
+
+[[application]]
+name = "beside"
+services = ["sshd-beside", "sudo-beside"]
+factors = [["stack"], ["corp-push", "sms", "totp", "recovery"]]
+
+[[application]]
+name = "number-beside"
+services = ["sshd-number-beside", "sudo-number-beside"]
+factors = [["stack"], ["nist-push", "it-totp"]]
+
+[[application]]
+name = "not-beside"
+services = ["sshd-not-beside"]
+factors = [["stack"], ["corp-push", "totp"]]
+offer_codes = false
+
+[[application]]
+name = "routes"
+services = ["sshd-routes", "sudo-routes"]
+factors = [["stack"], ["corp-push"]]
+floor = "sms"
+on_failure = { gateway = ["totp"], not_enrolled = ["it-totp", "sms"], no_answer = ["totp"], exhausted = ["recovery"], codes = ["recovery"], directory = ["totp"] }
+
 [[application]]
 name = "open"
 services = ["open"]
 factors = [["stack"], ["open-push"]]
+
+[[application]]
+name = "twice"
+services = ["twice"]
+factors = [["stack"], ["staff-push"], ["open-push"]]
 
 [[application]]
 name = "two"
@@ -152,6 +224,12 @@ name = "enter"
 services = ["sshd-enter"]
 factors = [["stack"], ["open-push"]]
 ssh_prompt = "enter"
+
+[[policy]]
+profile = "it-totp"
+auth_profile = "corp"
+attribute = "department"
+values = ["IT"]
 "#;
 
 pub fn config() -> Arc<Config> {
@@ -234,8 +312,10 @@ pub fn passed(id: &str, department: &str) -> PasswordCheck {
     PasswordCheck::Passed(Box::new(person(id, department)))
 }
 
-/// A host, an issuer, and a device of the identity `alice-id`.
+/// A host, an issuer, a code service, and a device of the identity `alice-id`.
 pub struct Company {
+    code_keys: KeyPair,
+    code_service: CodeService,
     issuer: Issuer,
     host: Host,
     host_keys: KeyPair,
@@ -287,12 +367,49 @@ impl Company {
         )
         .unwrap();
         let device = issuer.verify_device(&device, now).unwrap();
+        let code_keys = KeyPair::generate().unwrap();
+        let wish = CodeServiceRequest::verify(&CodeServiceRequest::sign(&code_keys, now).unwrap()).unwrap();
+        let code_service = sign_code_service(&issuer, &issuer_keys.sign, &wish, issuance).unwrap();
+        let code_service = issuer.verify_code_service(&code_service, now).unwrap();
         Self {
+            code_keys,
+            code_service,
             issuer,
             host,
             host_keys,
             device,
             device_keys,
+        }
+    }
+
+    /// The code service's word that a code was right, through signing and verifying, for the transaction `ctx`.
+    pub fn take_code(&self, order: &CodeOrder, ctx: Digest, method: CodeMethod, now: BootTime) -> CodePassed {
+        let wall = UnixTime::now();
+        let start = CodeStart {
+            id: Id::random().unwrap(),
+            n: Nonce::random().unwrap(),
+            login: text("k7f3q2"),
+            identity: order.identity.clone(),
+            user: order.user.clone(),
+            svc: text("sshd"),
+            app: order.app.clone(),
+            src: None,
+            methods: order.methods.clone(),
+            mobile: order.mobile.clone(),
+            mail: order.mail.clone(),
+            ttl: order.ttl,
+            ctx,
+            lang: text("en"),
+        };
+        let want = CodeWant::Start(Box::new(start.clone()));
+        let ask = CodeAsk::sign(&self.host_keys.sign, &self.host, Id::random().unwrap(), wall, want).unwrap();
+        let mut pending = PendingCode::new(&start, &ask, &self.host, self.code_service.clone(), now);
+        let asked = (code::digest(&ask), self.host.claims().host_id, &start);
+        let word = CodeWord::sign(&self.code_keys.sign, asked, method, true, wall).unwrap();
+        match pending.judge(&word, now, wall) {
+            Judged::Passed(passed) => passed,
+            Judged::Wrong => panic!("wrong"),
+            Judged::Unbelieved(why) => panic!("{why}"),
         }
     }
 

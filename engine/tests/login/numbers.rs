@@ -47,6 +47,7 @@ fn shown(bench: &Bench) -> Option<(Show, u8, String)> {
             digits,
             before,
             after,
+            takes_code: false,
         } => Some((*how, *digits, format!("{before}#{after}"))),
         _ => None,
     })
@@ -74,7 +75,7 @@ fn an_ssh_login_from_a_new_address_shows_three_digits_in_a_prompt_before_any_pus
     let details = bench.push();
     assert_eq!((details.level, details.digits), (Level::Number, 3));
     assert_eq!(details.src.clone().unwrap().new, Some(Novelty::Address));
-    bench.step(Event::PushSent);
+    bench.step(Event::PushSent(bench.number()));
     bench.step(Event::PushApproved(company.approve_with(
         details,
         Some("482"),

@@ -67,9 +67,9 @@ impl Carrier {
     }
 
     /// Devices were added or removed.
-    pub(super) fn set_generation(&self, generation: u64) {
+    pub(super) async fn set_generation(&self, generation: u64) {
         match self {
-            Self::Here(relay) => relay.set_generation(generation),
+            Self::Here(relay) => relay.set_generation(generation).await,
             Self::Apart(link) => link.order(Order::Generation { generation }),
         }
     }

@@ -44,7 +44,7 @@ impl Registrar {
         owner: DeviceOwner,
         now: UnixTime,
     ) -> Result<Reply, StoreError> {
-        if let Some(refusal) = self.no_room(conn, &owner, now).await? {
+        if let Some(refusal) = self.not_now(conn, &owner, now).await? {
             return Ok(refusal);
         }
         if let Ask::None = self.ask_whom(conn, &owner, now).await? {
@@ -178,7 +178,7 @@ impl Registrar {
             return Err(StoreError::Row("enrolment"));
         };
         // Another device may have been added, or removed, since this enrolment was opened.
-        if let Some(refusal) = self.no_room(conn, &row.owner, now).await? {
+        if let Some(refusal) = self.not_now(conn, &row.owner, now).await? {
             row.end(Stage::Over);
             enrolments::save(conn, &row).await?;
             return Ok(refusal);
@@ -232,7 +232,8 @@ impl Registrar {
         let Some(request) = bound.enrolment.verify(token_id, secret) else {
             return Err(StoreError::Row("enrolment"));
         };
-        if self.no_room(conn, &row.owner, now).await?.is_some() {
+        // Or "not me" was said to something else while this was asked.
+        if self.not_now(conn, &row.owner, now).await?.is_some() {
             row.end(Stage::Over);
             return enrolments::save(conn, &row).await;
         }
@@ -280,14 +281,24 @@ impl Registrar {
         Ok(())
     }
 
-    /// The refusal for a user who has as many devices as one may have.
-    async fn no_room(
+    /// The refusal for a user who has as many devices as one may have, or whose requests are frozen and who has one: whoever
+    /// acts in their name may hold a device of theirs, too. An admin who knows better lifts the freeze first.
+    async fn not_now(
         &self,
         conn: &mut SqliteConnection,
         owner: &DeviceOwner,
         now: UnixTime,
     ) -> Result<Option<Reply>, StoreError> {
         let devices = rows::active_of(conn, &owner.identities, now).await?.len();
+        if devices > 0
+            && let Some(until) = Self::frozen_until(conn, &owner.identities, now).await?
+        {
+            tracing::warn!(name = ?owner.name, until = until.0, "an enrolment was refused: the user is frozen");
+            return Ok(Some(refuse(
+                Refused::HasDevice,
+                "a device of this user said \"not me\": until that is over, in ten minutes, none of them can approve a further one; an admin who knows what happened lifts it on the gateway (assentctl freeze lift), or revokes the devices",
+            )));
+        }
         if devices < usize::from(self.rules.max_devices) {
             return Ok(None);
         }

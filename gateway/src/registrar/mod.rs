@@ -170,7 +170,7 @@ impl Registrar {
         let own = self.own_host().map(|own| own.claims().host_id);
         self.relay.introduce(self.trust_info(now), own);
         self.relay.sync_mailboxes(mailboxes).await?;
-        self.relay.set_generation(rows::generation(&mut conn).await?);
+        self.relay.set_generation(rows::generation(&mut conn).await?).await;
         Ok(())
     }
 
@@ -319,7 +319,7 @@ impl Registrar {
             self.relay.remove_mailbox(id).await?;
         }
         if let Some(generation) = news.generation {
-            self.relay.set_generation(generation);
+            self.relay.set_generation(generation).await;
         }
         if news.tell_devices {
             self.relay.tell_all_devices();

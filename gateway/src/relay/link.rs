@@ -43,7 +43,6 @@ pub struct Desk {
     turn: tokio::sync::Mutex<()>,
 }
 
-#[derive(Default)]
 struct Told {
     /// The last that the registrar said; whoever asks verifies it anyway.
     trust: Option<TrustInfo>,
@@ -62,11 +61,11 @@ struct Live {
 }
 
 impl Desk {
-    /// For the registrar whose link key is `key`.
-    pub fn new(key: VerifyingKey) -> Self {
+    /// For the registrar whose link key is `key`, and which said `trust` in a former run.
+    pub fn new(key: VerifyingKey, trust: Option<TrustInfo>) -> Self {
         Self {
             key,
-            state: Mutex::default(),
+            state: Mutex::new(Told { trust, live: None }),
             turn: tokio::sync::Mutex::default(),
         }
     }
@@ -161,12 +160,15 @@ impl Desk {
             // A batch may have waited behind another, and its session ended.
             let own = self.with(session, |live| live.own)?;
             match order {
-                Order::Trust(trust) => self.lock().trust = Some(trust),
+                Order::Trust(trust) => {
+                    relay.keep_trust(trust.clone()).await;
+                    self.lock().trust = Some(trust);
+                }
                 Order::Own { host } => self.with(session, |live| live.own = Some(host))?,
                 Order::Mailboxes { all } => relay.sync_mailboxes(all).await?,
                 Order::Open(mailbox) => relay.add_mailbox(mailbox).await?,
                 Order::Close { id } => relay.remove_mailbox(id).await?,
-                Order::Generation { generation } => relay.set_generation(generation),
+                Order::Generation { generation } => relay.set_generation(generation).await,
                 Order::Revocations => relay.tell_all_devices(),
                 Order::TellDevices { devices } => relay.tell_devices(devices),
                 Order::Push(push) => {

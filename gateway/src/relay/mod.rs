@@ -22,6 +22,7 @@ use crate::store::writer::{Notice, Writer};
 use crate::store::{self, Durability, SqlitePool, StoreError};
 use assent_proto::Id;
 use assent_proto::keys::KeyId;
+use assent_proto::relay::TrustInfo;
 use bus::Bus;
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
@@ -65,6 +66,7 @@ impl Relay {
         let mut conn = conn.acquire().await?.detach();
         let epoch = store::relay::epoch(&mut conn).await?;
         let mailboxes = store::relay::mailboxes(&mut conn).await?;
+        let generation = store::relay::generation(&mut conn).await?;
         let bus = Arc::new(Bus::default());
         let epoch = epoch
             .iter()
@@ -77,7 +79,7 @@ impl Relay {
             bus,
             in_process,
             mailboxes: RwLock::default(),
-            generation: AtomicU64::new(0),
+            generation: AtomicU64::new(generation),
             epoch,
             auth: auth::Memo::new(public_url),
             limits: limits::Limiter::new(limits),
@@ -213,8 +215,12 @@ impl Relay {
         Ok(())
     }
 
-    /// Devices were added or removed: tells every host.
-    pub fn set_generation(&self, generation: u64) {
+    /// Devices were added or removed: keeps that, so that a restart tells no older state, and tells every host.
+    pub async fn set_generation(&self, generation: u64) {
+        if let Err(error) = self.writer.keep_generation(generation).await {
+            // Telling matters more: hosts forget what they remember, whatever this tells after a restart.
+            tracing::error!(%error, "the generation of devices was not kept");
+        }
         self.generation.store(generation, Ordering::Release);
         let Some(event) = event::roster(generation) else {
             return;
@@ -226,6 +232,22 @@ impl Relay {
                 .get(id)
                 .is_some_and(|mailbox| mailbox.kind == Kind::Host)
         });
+    }
+
+    /// What the registrar said last of its keys, in this run or a former one.
+    pub async fn kept_trust(&self) -> Option<TrustInfo> {
+        let kept = async { store::relay::trust(&mut *self.readers.acquire().await?).await };
+        kept.await.unwrap_or_else(|error: StoreError| {
+            tracing::error!(%error, "what the registrar said of its keys cannot be read; it says so anew once it is linked");
+            None
+        })
+    }
+
+    /// Keeps what the registrar says of its keys.
+    pub async fn keep_trust(&self, trust: TrustInfo) {
+        if let Err(error) = self.writer.keep_trust(trust).await {
+            tracing::error!(%error, "what the registrar says of its keys was not kept");
+        }
     }
 
     fn generation(&self) -> u64 {

@@ -4,7 +4,7 @@
 
 use super::{StoreError, id_of};
 use crate::clock::Millis;
-use assent_proto::relay::{Push, Withdrawn};
+use assent_proto::relay::{Push, TrustInfo, Withdrawn};
 use assent_proto::time::UnixTime;
 use assent_proto::{Bytes, Digest, Id, sha256};
 use sqlx::{Row as _, SqliteConnection};
@@ -150,6 +150,40 @@ pub async fn epoch(conn: &mut SqliteConnection) -> Result<Vec<u8>, StoreError> {
         .fetch_one(conn)
         .await?
         .try_get(0)?)
+}
+
+/// The generation that the registrar told last; 0 before the first.
+pub async fn generation(conn: &mut SqliteConnection) -> Result<u64, StoreError> {
+    let told: i64 = sqlx::query_scalar("SELECT generation FROM meta")
+        .fetch_one(conn)
+        .await?;
+    u64::try_from(told).map_err(|_| StoreError::Row("meta"))
+}
+
+/// Keeps what the registrar tells of its devices.
+pub async fn keep_generation(conn: &mut SqliteConnection, generation: u64) -> Result<(), StoreError> {
+    sqlx::query("UPDATE meta SET generation = ?")
+        .bind(i64::try_from(generation).unwrap_or(i64::MAX))
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
+/// What the registrar said last of its keys; who asks for it verifies it.
+pub async fn trust(conn: &mut SqliteConnection) -> Result<Option<TrustInfo>, StoreError> {
+    let kept: Option<String> = sqlx::query_scalar("SELECT trust FROM meta").fetch_one(conn).await?;
+    kept.map(|text| serde_json::from_str(&text).map_err(|_| StoreError::Row("meta")))
+        .transpose()
+}
+
+/// Keeps what the registrar says of its keys.
+pub async fn keep_trust(conn: &mut SqliteConnection, trust: &TrustInfo) -> Result<(), StoreError> {
+    let text = serde_json::to_string(trust).map_err(|_| StoreError::Row("meta"))?;
+    sqlx::query("UPDATE meta SET trust = ?")
+        .bind(text)
+        .execute(conn)
+        .await?;
+    Ok(())
 }
 
 /// Every mailbox.

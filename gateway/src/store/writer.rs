@@ -5,7 +5,7 @@
 use super::StoreError;
 use super::relay::{self, Answered, Ended, Mailbox, NewPush, Pushed};
 use crate::clock::Millis;
-use assent_proto::relay::{Push, Withdrawn};
+use assent_proto::relay::{Push, TrustInfo, Withdrawn};
 use assent_proto::{Bytes, Id};
 use sqlx::{Connection as _, SqliteConnection};
 use std::sync::Arc;
@@ -55,6 +55,8 @@ enum Op {
     Sweep(oneshot::Sender<bool>),
     AddMailbox(Mailbox, oneshot::Sender<()>),
     RemoveMailbox(Id, oneshot::Sender<()>),
+    Generation(u64, oneshot::Sender<()>),
+    Trust(Box<TrustInfo>, oneshot::Sender<()>),
     Close(oneshot::Sender<()>),
 }
 
@@ -104,6 +106,16 @@ impl Writer {
     /// Removes a mailbox.
     pub async fn remove_mailbox(&self, id: Id) -> Result<(), StoreError> {
         self.ask(|reply| Op::RemoveMailbox(id, reply)).await
+    }
+
+    /// Keeps a generation.
+    pub async fn keep_generation(&self, generation: u64) -> Result<(), StoreError> {
+        self.ask(|reply| Op::Generation(generation, reply)).await
+    }
+
+    /// Keeps what the registrar says of its keys.
+    pub async fn keep_trust(&self, trust: TrustInfo) -> Result<(), StoreError> {
+        self.ask(|reply| Op::Trust(Box::new(trust), reply)).await
     }
 
     /// Commits what is queued and closes the data base.
@@ -161,7 +173,9 @@ fn take_close(group: &mut Vec<Op>) -> Option<oneshot::Sender<()>> {
         | Op::Answer(..)
         | Op::Sweep(_)
         | Op::AddMailbox(..)
-        | Op::RemoveMailbox(..) => None,
+        | Op::RemoveMailbox(..)
+        | Op::Generation(..)
+        | Op::Trust(..) => None,
     }
 }
 
@@ -229,6 +243,14 @@ async fn apply(conn: &mut SqliteConnection, op: Op) -> Result<Option<Applied>, S
         }
         Op::RemoveMailbox(id, reply) => {
             relay::remove_mailbox(conn, id).await?;
+            Applied::new(reply, (), Vec::new())
+        }
+        Op::Generation(generation, reply) => {
+            relay::keep_generation(conn, generation).await?;
+            Applied::new(reply, (), Vec::new())
+        }
+        Op::Trust(trust, reply) => {
+            relay::keep_trust(conn, &trust).await?;
             Applied::new(reply, (), Vec::new())
         }
         // Taken out of the group before.

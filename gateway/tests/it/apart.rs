@@ -263,14 +263,21 @@ async fn without_its_registrar_the_relay_refuses_calls_at_once_and_carries_pushe
         let push = push_to(&[&device]);
         host.push(&gateway, &push).await;
         answered(&gateway, &host, &device, &push).await;
-        // So does it across its own restart, from its own tables; only what it never wrote down is gone.
+        // So does it across its own restart, from its own tables: nothing of it is lost. A host that remembers devices goes on
+        // remembering them, as the generation is the one that it heard.
+        let before = host.listen(&gateway, None).await.roster().await;
+        assert_ne!(before, 0);
         gateway.kill_part("relay");
         gateway.start_relay_alone();
+        assert_eq!(host.listen(&gateway, None).await.roster().await, before);
         let again = push_to(&[&device]);
         host.push(&gateway, &again).await;
         answered(&gateway, &host, &device, &again).await;
-        let none = gateway.client.get(gateway.url("/v1/trust")).send().await.unwrap();
-        assert_eq!(problem(none).await.1.code, ProblemCode::Away);
+        let trust = gateway.client.get(gateway.url("/v1/trust")).send().await.unwrap();
+        let trust: relay::TrustInfo = trust.json().await.unwrap();
+        assert_eq!(trust.issuers, [gateway.issuer.document().to_owned()]);
+        let (status, said) = problem(calls(&gateway).await).await;
+        assert_eq!((status, said.code), (503, ProblemCode::Away));
         gateway.start_part("registrar").await;
         let reply = host
             .wants(

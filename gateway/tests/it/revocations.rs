@@ -1,10 +1,11 @@
 //! The revocation list, and what "not me" at a host comes to (R10, R24, R92).
 
-use crate::people::{Events, TestDevice, TestHost, identity};
+use crate::further::{Newcomer, answers, asked, certified as devices};
+use crate::people::{Events, TestDevice, TestHost, identity, open_for, owner};
 use crate::rig::{Gateway, id, now, text};
 use assent_proto::answer::{Answer, Decision};
 use assent_proto::cert::{Device, Level, Trust};
-use assent_proto::registrar::{Ask, DeviceWant, HostWant, Refused, Reply};
+use assent_proto::registrar::{Ask, DeviceWant, EnrolmentState, HostWant, Refused, Reply};
 use assent_proto::relay::{DeviceEvent, HostEvent};
 use assent_proto::request::{Details, Source, Statement, VerifiedRequest};
 use assent_proto::revocation::{Assembly, Held, Origin, Revocations, Step, WantList};
@@ -261,6 +262,39 @@ async fn r92_a_report_freezes_its_person_there_for_a_day_and_everywhere_for_ten_
     assert_eq!((status, &lifted["lifted"]), (StatusCode::OK, &json!(2)));
     let list = newest(&gateway, &second).await;
     assert!(list.seq() > seq && !frozen(&list, here(), 0));
+}
+
+/// Whoever acts in somebody's name may hold one of their devices as well.
+#[tokio::test]
+async fn r92_while_a_person_is_frozen_their_devices_approve_no_further_one_whoever_enrols_it() {
+    let gateway = Gateway::start();
+    let host = gateway.join("web01").await;
+    let phone = gateway.enrol(&host, "alice").await;
+    let mut hears = phone.listen(&gateway, None).await;
+    // Asked already when "not me" is said to a login.
+    let asked_before = Newcomer::comes(&gateway, &host, owner("alice")).await;
+    let request = asked(&gateway, &phone, &mut hears).await;
+    let ask = report_of(&gateway, &host, "alice", (&phone, Decision::Report), |_| {});
+    report(&gateway, &host, ask).await.unwrap();
+    answers(&gateway, &phone, &request, Decision::Approve).await;
+    assert_eq!(asked_before.ends(&gateway).await, EnrolmentState::Over);
+    let opened = host
+        .wants(&gateway, open_for(&gateway.enrolment_token(), owner("alice")))
+        .await;
+    let Reply::Refused { code, text } = opened else {
+        panic!("{opened:?}");
+    };
+    assert_eq!(code, Refused::HasDevice);
+    assert!(text.as_str().contains("assentctl freeze lift"), "{text:?}");
+    // Others, and she once an admin has lifted it.
+    gateway.enrol(&host, "bob").await;
+    let lift = json!({"user": "alice"});
+    assert_eq!(gateway.admin(Method::POST, "/freezes/lift", lift).await.0, 200);
+    let after = Newcomer::comes(&gateway, &host, owner("alice")).await;
+    let request = asked(&gateway, &phone, &mut hears).await;
+    answers(&gateway, &phone, &request, Decision::Approve).await;
+    assert!(matches!(after.ends(&gateway).await, EnrolmentState::Certified { .. }));
+    assert_eq!(devices(&gateway).await, 3);
 }
 
 #[tokio::test]

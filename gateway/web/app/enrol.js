@@ -5,7 +5,7 @@ import { concat, decode, encode, sha256, utf8 } from "/assets/bytes.js";
 import { TimeError, issuersUnder, newest, now, verifyDevice } from "/assets/cert.js";
 import { sign } from "/assets/jws.js";
 import { pointOf } from "/assets/keys.js";
-import { anchored, chosen } from "/assets/roots.js";
+import { chosen, current, follow, replay } from "/assets/roots.js";
 
 /** @import { Bytes } from "/assets/bytes.js" */
 /** @import { Device, Issuer } from "/assets/cert.js" */
@@ -81,16 +81,20 @@ function split(link) {
 }
 
 /**
- * What the token makes believable of what the relay says: its roots, as they are kept, and the issuers under them, the
- * newest that lives first (R23).
- * @param {TrustInfo} info @param {Token} token @returns {Promise<{ root: string, issuer: Issuer, issuers: string[] }>}
+ * What the token makes believable of what the relay says: its roots, as they are kept, the steps that lead from them to the
+ * present ones, and the issuers under those, the newest that lives first (R23). Roots that have stepped since the token was
+ * made vouch for the next ones, and for nothing else any more.
+ * @param {TrustInfo} info @param {Token} token
+ * @returns {Promise<{ root: string, steps: string[], issuer: Issuer, issuers: string[] }>}
  */
 export async function pin(info, token) {
   const root = await chosen(info, token.root);
   if (root === null) throw new RootError("the gateway does not have the root that the link names");
-  const issuers = await issuersUnder(info.issuers, [await anchored(root)]);
+  const lineage = await replay(root, []);
+  await follow(lineage, info.steps);
+  const issuers = await issuersUnder(info.issuers, [current(lineage)]);
   const issuer = await inTime(async (at) => newest(issuers, at), info.now);
-  return { root, issuer, issuers: issuers.map(({ document }) => document) };
+  return { root, steps: lineage.steps, issuer, issuers: issuers.map(({ document }) => document) };
 }
 
 /** Judges by the relay's clock, unless the two are too far apart. @template T @param {(at: number) => Promise<T>} check

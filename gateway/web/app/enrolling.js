@@ -5,7 +5,7 @@ import { ClockError, LIFE, RootError, digits, enrolment, own, pin } from "/asset
 import { generate } from "/assets/keys.js";
 import { NotBelieved, Refused, enrol, enrolmentStands } from "/assets/registrar.js";
 import { Problem, Unreachable, trustInfo } from "/assets/relay.js";
-import { anchored } from "/assets/roots.js";
+import { current, replay } from "/assets/roots.js";
 import { visible } from "/assets/text.js";
 import { complete, forgetEnrolling, keepEnrolling } from "/assets/vault.js";
 import { drift } from "/assets/words.js";
@@ -27,7 +27,7 @@ export class Over extends Error {}
  */
 export async function come(relay, token, label, ua) {
   const info = await trustInfo(relay);
-  const { root, issuer, issuers } = await pin(info, token);
+  const { root, steps, issuer, issuers } = await pin(info, token);
   const ahead = info.now - now();
   const keys = await generate();
   const wish = await enrolment(token, keys, label, ua, now() + ahead);
@@ -38,6 +38,7 @@ export async function come(relay, token, label, ua) {
     tokenId: token.id,
     relay,
     root,
+    steps,
     issuers,
     keys,
     label,
@@ -55,7 +56,7 @@ export async function come(relay, token, label, ua) {
  * @returns {Promise<Registration | null>} null when it was stopped
  */
 export async function wait(one, stop, tell) {
-  const issuer = newest(await issuersUnder(one.issuers, [await anchored(one.root)]), now() + one.ahead);
+  const issuer = newest(await issuersUnder(one.issuers, [current(await replay(one.root, one.steps))]), now() + one.ahead);
   for (;;) {
     await new Promise((resolve) => setTimeout(resolve, POLL_MS));
     if (stop.aborted) return null;
@@ -80,12 +81,12 @@ async function stands(one, issuer) {
 /** @param {Enrolling} one @param {Issuer} issuer @param {string} document @returns {Promise<Registration>} */
 async function register(one, issuer, document) {
   const { claims } = await own(issuer, one.keys, document, now() + one.ahead);
-  const { relay, root, keys } = one;
+  const { relay, root, steps, keys } = one;
   const registration = {
     deviceId: claims.device_id,
     relay,
     root,
-    steps: [],
+    steps,
     issuers: one.issuers,
     certificate: document,
     label: claims.label,

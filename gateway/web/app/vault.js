@@ -15,7 +15,7 @@
 
 /** An enrolment that waits for its six digits. `until` by this device's clock.
  * @typedef {{
- *   tokenId: string, relay: string, root: string, issuers: string[], keys: OwnKeys, label: string, digits: string,
+ *   tokenId: string, relay: string, root: string, steps: string[], issuers: string[], keys: OwnKeys, label: string, digits: string,
  *   ahead: number, until: number,
  * }} Enrolling */
 

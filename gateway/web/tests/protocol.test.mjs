@@ -155,6 +155,53 @@ test("r23 r24: roots change by steps that the old ones sign, in order and never 
   });
 });
 
+test("r23: a token of roots that have stepped leads to the present ones, and a token of others to nothing", async () => {
+  const paths = await Promise.all(["enrol", "roots"].map((name) => phone.module(name)));
+  const steps = ["roots, one to another", "roots, one to two of three"].map((name) => documents[name].compact);
+  const joint = documents["issuer, signed by the old root and two new ones"].compact;
+  const seen = await phone.page.evaluate(
+    async ([[enrolPath, rootsPath], root, other, steps, joint, alone, now]) => {
+      const { RootError, pin } = await import(enrolPath);
+      const { anchored } = await import(rootsPath);
+      const clock = Date.now;
+      Date.now = () => now * 1000;
+      const pinned = async (/** @type {string} */ named, /** @type {string[]} */ offered, /** @type {string[]} */ issuers) => {
+        const token = { id: "", secret: new Uint8Array(16), root: (await anchored(named)).fingerprint };
+        try {
+          const got = await pin({ roots: [root], steps: offered, issuers, now }, token);
+          return { root: got.root === named, steps: got.steps.length, joint: got.issuer.document === joint };
+        } catch (error) {
+          return error instanceof RootError ? /** @type {Error} */ (error).message : "refused";
+        }
+      };
+      try {
+        return {
+          first: await pinned(root, steps, [alone, joint]),
+          second: await pinned(steps[0], steps, [joint]),
+          present: await pinned(steps[1], steps, [joint]),
+          unstepped: await pinned(root, [], [alone]),
+          // What the old root alone has signed counts no more, and steps that do not follow lead nowhere.
+          stale: await pinned(root, steps, [alone]),
+          gap: await pinned(root, [steps[1]], [alone]),
+          other: await pinned(other, steps, [joint]),
+        };
+      } finally {
+        Date.now = clock;
+      }
+    },
+    /** @type {any[]} */ ([paths, keys.root.sign, keys.web01.sign, steps, joint, documents.issuer.compact, NOW]),
+  );
+  assert.deepEqual(seen, {
+    first: { root: true, steps: 2, joint: true },
+    second: { root: true, steps: 1, joint: true },
+    present: { root: true, steps: 0, joint: true },
+    unstepped: { root: true, steps: 0, joint: false },
+    stale: "refused",
+    gap: { root: true, steps: 0, joint: false },
+    other: "the gateway does not have the root that the link names",
+  });
+});
+
 test("golden documents verify, and say what they hold", async () => {
   const [certPath, keysPath] = await Promise.all(["cert", "keys"].map((name) => phone.module(name)));
   const seen = await phone.page.evaluate(

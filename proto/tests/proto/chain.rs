@@ -1,7 +1,7 @@
 //! Who may sign what (R20 to R22), and what a device demands before it draws anything (R29).
 
 use crate::stage::{
-    Ask, Keys, NOW, Stage, TTL, alice, base64, details, device_document, grant, host_document, id, identity,
+    Ask, Keys, NOW, Phone, Stage, TTL, alice, base64, details, device_document, grant, host_document, id, identity,
     issuer_document, nonce, payload, text, token,
 };
 use assent_proto::answer::Decision;
@@ -18,7 +18,7 @@ use assent_proto::relay::Claim;
 use assent_proto::request::{self, Command, Envelope, MAX_ARGS, RequestError, VerifiedRequest};
 use assent_proto::revocation::{RevocationClaims, Revocations};
 use assent_proto::roots::{RootClaims, RootSet};
-use assent_proto::seal::{self, Purpose};
+use assent_proto::seal::{self, Purpose, SealError};
 use assent_proto::time::UnixTime;
 use assent_proto::verdict::{Received, seal_to_devices};
 use assent_proto::{Id, JwsError, ShortText, sha256};
@@ -641,6 +641,30 @@ fn r29_a_request_that_came_as_another_one_is_not_drawn() {
 }
 
 #[test]
+fn r29_a_device_opens_only_what_is_for_itself_and_for_its_owner() {
+    let stage = Stage::new();
+    let ask = Ask::tap(&stage, "push");
+    let bob = stage.phone_for("bob's phone", vec![identity("example.org", "2c4d-bob")]);
+    let (push, expiry) = (ask.statement.id, ask.statement.expiry());
+    let devices = [stage.phone.device.clone(), bob.device.clone()];
+    let (host, issuer) = (&stage.server.host, &stage.issuer);
+    let sealed = seal_to_devices(&ask.statement, &ask.request, host, issuer, &devices).unwrap();
+    let open = |phone: &Phone, blob| {
+        let (device, kem) = (phone.device.claims(), &phone.keys.pair.kem);
+        request::open(device, kem, push, expiry, blob, &stage.trust, NOW)
+    };
+    assert_eq!(open(&stage.phone, &sealed[0].1).unwrap().statement, ask.statement);
+    // A host may seal alice's login to bob's device; it is not drawn there.
+    assert_eq!(
+        open(&bob, &sealed[1].1).unwrap_err(),
+        RequestError::Identity(ask.statement.identity.clone())
+    );
+    for (phone, blob) in [(&stage.phone, &sealed[1].1), (&bob, &sealed[0].1)] {
+        assert_eq!(open(phone, blob).unwrap_err(), RequestError::Sealed(SealError::Open));
+    }
+}
+
+#[test]
 fn t17_a_host_asks_only_in_its_own_name() {
     let stage = Stage::new();
     let ask = Ask::tap(&stage, "push");
@@ -783,7 +807,7 @@ fn r30_a_sealed_request_opens_only_as_its_push_on_its_device_until_its_end() {
     ] {
         assert_eq!(
             open(keys, push, device, expiry, blob).err(),
-            Some(seal::SealError::Open),
+            Some(SealError::Open),
             "{what}"
         );
     }

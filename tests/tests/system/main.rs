@@ -50,6 +50,7 @@ fn main() -> ExitCode {
         evil::SCENARIOS[1],
         evil::SCENARIOS[2],
         evil::SCENARIOS[3],
+        evil::SCENARIOS[4],
         revocation::SCENARIOS,
     ])
 }

@@ -294,6 +294,16 @@ fn r24_an_admin_revokes_by_a_file_without_any_gateway() {
     mode(0o666);
     assert_eq!(denied(&site), "revocations_too_old");
     fs::remove_file(file).expect("the file");
+    // A pipe that nobody writes into: reading it would hold up this login and all others.
+    Program::new("mkfifo")
+        .arg("-m")
+        .arg("644")
+        .arg(file)
+        .finish(SOON)
+        .expect_success();
+    assert_eq!(denied(&site), "revocations_too_old");
+    site.agent.service().wait_for_log("lost is no regular file", SOON);
+    fs::remove_file(file).expect("the pipe");
     approved(&mut phone);
     site.agent.stop();
 }

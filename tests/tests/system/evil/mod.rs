@@ -1,14 +1,16 @@
-//! Adversaries over the real wire: a relay that is a man in the middle, and phones that answer what they like. What
-//! must hold: a login passes only if the right device signed "approve" for that very login; everything else ends in a
-//! denial with a cause, or waits for the right answer.
+//! Adversaries over the real wire: a relay that is a man in the middle, an enrolled host that has turned evil, and phones
+//! that answer what they like. What must hold: a login passes only if the right device signed "approve" for that very
+//! login; everything else ends in a denial with a cause, or waits for the right answer.
 
 mod between;
+mod host;
 mod mischief;
 pub mod phone;
 mod relay;
 mod revocations;
 mod rounds;
 mod sudo_answers;
+mod sudo_host;
 mod sudo_requests;
 
 use assent_proto::relay::{HostEvent, Push};
@@ -19,11 +21,12 @@ use assent_tests::{patience, sudoers};
 use relay::{Act, EvilRelay, Message};
 
 /// Every scenario of the evil kind.
-pub const SCENARIOS: [&[Scenario]; 4] = [
+pub const SCENARIOS: [&[Scenario]; 5] = [
     sudo_requests::SCENARIOS,
     sudo_answers::SCENARIOS,
     rounds::SCENARIOS,
     revocations::SCENARIOS,
+    sudo_host::SCENARIOS,
 ];
 
 /// A site whose gateway is reached through an evil relay, honest until told otherwise; sudo asks for a tap.

@@ -6,7 +6,7 @@ use assent_proto::answer::{self, Answer, Decision};
 use assent_proto::cert::{Device, Trust};
 use assent_proto::keys::{KeyPair, SigningKey, VerifyingKey};
 use assent_proto::relay::{Claim, DeviceAnswer, DeviceEvent};
-use assent_proto::request::{self, Envelope, VerifiedRequest};
+use assent_proto::request::{self, VerifiedRequest};
 use assent_proto::seal::{self, Purpose};
 use assent_proto::time::UnixTime;
 use assent_proto::{Bytes, Id};
@@ -76,11 +76,8 @@ impl Hand {
         let DeviceEvent::Push { id, expiry, blob, .. } = event else {
             return None;
         };
-        let context = request::seal_context(id, &self.id(), *expiry);
-        let envelope: Envelope = seal::open(&self.keys.kem, Purpose::Request, &context, blob).ok()?;
-        let request = request::verify(&envelope, *id, *expiry, &self.trust, UnixTime::now()).ok()?;
-        let identities = &self.device.claims().identities;
-        identities.contains(&request.statement.identity).then_some(request)
+        let (device, kem) = (self.device.claims(), &self.keys.kem);
+        request::open(device, kem, *id, *expiry, blob, &self.trust, UnixTime::now()).ok()
     }
 
     /// Its own, right answer.

@@ -132,6 +132,11 @@ impl EvilRelay {
         self.shared.deliver(self.host(), None, &Message::ToHost(event));
     }
 
+    /// Says something to one of several hosts, unasked.
+    pub fn says_to(&self, host: Id, event: HostEvent) {
+        self.shared.deliver(host, None, &Message::ToHost(event));
+    }
+
     /// Sends raw bytes on the host's event stream. Whether anyone still reads them.
     pub fn says_bytes(&self, bytes: &[u8]) -> bool {
         let host = self.host();

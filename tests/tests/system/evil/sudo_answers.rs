@@ -31,12 +31,12 @@ pub const SCENARIOS: &[Scenario] = scenarios![
 ];
 
 /// The login's short id on sudo's terminal.
-fn id_of(sudo: &mut Terminal) -> String {
+pub fn id_of(sudo: &mut Terminal) -> String {
     let shown = sudo.expect(fits(r"approval on the phone \[\w{6}\]"), PATIENCE);
     shown[shown.len() - 7..shown.len() - 1].to_owned()
 }
 
-fn leaves(stage: &Stage, mut sudo: Terminal, login: &str) {
+pub fn leaves(stage: &Stage, mut sudo: Terminal, login: &str) {
     sudo.send_control('c');
     ends_refused(sudo);
     assert_eq!(stage.decision(login)["cause"], "client_gone");

@@ -1,0 +1,230 @@
+//! The code service, as this host asks it: found and verified under the pinned roots, called through the relay, which
+//! reads nothing and can forge nothing.
+
+use crate::clock::boot_now;
+use crate::push::{PushError, Relay};
+use crate::revocations::{Clearance, Revocations};
+use crate::standing::Standing;
+use assent_engine::login::{CodeCheck, CodeOrder, CodeTrouble};
+use assent_proto::cert::Identity;
+use assent_proto::code::{
+    self, CodeAsk, CodeMethod, CodeReply, CodeStart, CodeWant, Judged, Offer, PendingCode, TypedCode,
+};
+use assent_proto::code_service::CodeService;
+use assent_proto::revocation::Origin;
+use assent_proto::time::UnixTime;
+use assent_proto::{Digest, Id, Nonce, ShortText};
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// What a login says of itself beside the order.
+pub struct Context {
+    /// Its short id.
+    pub login: ShortText,
+    /// The PAM service.
+    pub svc: ShortText,
+    /// The client's address.
+    pub src: Option<IpAddr>,
+    /// Where it comes from, for freezes.
+    pub origin: Origin,
+    /// SHA-256 of the PAM transaction.
+    pub ctx: Digest,
+}
+
+/// The code service of one gateway.
+pub struct Codes {
+    relay: Arc<Relay>,
+    host: Arc<Standing>,
+    revocations: Arc<Revocations>,
+    known: Mutex<Option<CodeService>>,
+}
+
+impl Codes {
+    /// Asks through `relay`.
+    pub fn new(relay: Arc<Relay>, host: Arc<Standing>, revocations: Arc<Revocations>) -> Self {
+        Self {
+            relay,
+            host,
+            revocations,
+            known: Mutex::default(),
+        }
+    }
+
+    /// Begins a login. Nothing is sent to anybody yet.
+    pub async fn start(&self, order: &CodeOrder, context: Context) -> Result<(PendingCode, Vec<Offer>), CodeTrouble> {
+        match self.revocations.clearance(&order.identity, context.origin).await {
+            Clearance::Clear(_) => {}
+            Clearance::Frozen => return Err(CodeTrouble::Frozen),
+            Clearance::Unknown(why) => return Err(CodeTrouble::Unreachable(why)),
+        }
+        let random = |_| CodeTrouble::Unreachable("the system's random generator failed".into());
+        let start = CodeStart {
+            id: Id::random().map_err(random)?,
+            n: Nonce::random().map_err(random)?,
+            login: context.login,
+            identity: order.identity.clone(),
+            user: order.user.clone(),
+            svc: context.svc,
+            app: order.app.clone(),
+            src: context.src,
+            methods: order.methods.clone(),
+            mobile: order.mobile.clone(),
+            mail: order.mail.clone(),
+            ttl: order.ttl,
+            ctx: context.ctx,
+            lang: ShortText::cut("en".into()),
+        };
+        let began = boot_now();
+        let (ask, service, reply) = self.ask(CodeWant::Start(Box::new(start.clone()))).await?;
+        match reply {
+            CodeReply::Started { methods } => {
+                let pending = PendingCode::new(&start, &ask, &self.host.now().host, service, began);
+                Ok((pending, methods))
+            }
+            other => Err(unexpected(other)),
+        }
+    }
+
+    /// Has a code sent.
+    pub async fn send(&self, id: Id, method: CodeMethod) -> Result<(), CodeTrouble> {
+        match self.ask(CodeWant::Send { id, method }).await?.2 {
+            CodeReply::Sent {} => Ok(()),
+            other => Err(unexpected(other)),
+        }
+    }
+
+    /// Has a typed code judged. The word counts for `pending` alone.
+    pub async fn check(&self, pending: &Mutex<Option<PendingCode>>, code: TypedCode) -> CodeCheck {
+        let id = lock(pending).as_ref().map(PendingCode::id);
+        let Some(id) = id else {
+            return CodeCheck::Trouble(CodeTrouble::Unreachable("no code is waited for".into()));
+        };
+        let reply = match self.ask(CodeWant::Check { id, code }).await {
+            Ok((_, _, reply)) => reply,
+            Err(trouble) => return CodeCheck::Trouble(trouble),
+        };
+        let CodeReply::Checked { word, left } = reply else {
+            return CodeCheck::Trouble(unexpected(reply));
+        };
+        let mut pending = lock(pending);
+        let Some(pending) = pending.as_mut() else {
+            return CodeCheck::Trouble(CodeTrouble::Unreachable("no code is waited for".into()));
+        };
+        match pending.judge(&word, boot_now(), UnixTime::now()) {
+            Judged::Passed(passed) => CodeCheck::Passed(passed),
+            Judged::Wrong => CodeCheck::Wrong { left },
+            Judged::Unbelieved(why) => {
+                tracing::warn!("the code service's word is refused: {why}");
+                CodeCheck::Trouble(CodeTrouble::Unbelieved(why))
+            }
+        }
+    }
+
+    /// The login is over. Best effort: it also ends by itself.
+    pub async fn end(&self, id: Id) {
+        if let Err(trouble) = self.ask(CodeWant::End { id }).await {
+            tracing::debug!("the code service does not know that a login is over: {trouble:?}");
+        }
+    }
+
+    /// Whether a code that passed counts now.
+    pub async fn admits(&self, identity: &Identity, origin: Origin) -> bool {
+        let known = self.revocations.usable().await;
+        self.revocations.admits(&known, identity, origin)
+    }
+
+    /// One signed call, and who replied. A call that came back because the code service has another key now is made once
+    /// more.
+    async fn ask(&self, want: CodeWant) -> Result<(String, CodeService, CodeReply), CodeTrouble> {
+        let host = self.host.now();
+        host.alive(UnixTime::now()).map_err(CodeTrouble::Unreachable)?;
+        let service = self.service().await?;
+        let sign = || {
+            let n = Id::random().map_err(|e| unreachable(&e))?;
+            CodeAsk::sign(&host.keys.sign, &host.host, n, self.relay.relay_now(), want.clone())
+                .map_err(|e| unreachable(&e))
+        };
+        let ask = sign()?;
+        if let Some(reply) = self.call(&service, ask.clone()).await? {
+            return Ok((ask, service, reply));
+        }
+        *lock(&self.known) = None;
+        let (service, ask) = (self.service().await?, sign()?);
+        match self.call(&service, ask.clone()).await? {
+            Some(reply) => Ok((ask, service, reply)),
+            None => Err(unreachable(&"it cannot open what is sealed to its newest key")),
+        }
+    }
+
+    /// `None`: the relay does not take the call as it is; most likely the key is not in use any more.
+    async fn call(&self, service: &CodeService, ask: String) -> Result<Option<CodeReply>, CodeTrouble> {
+        let host = self.host.now();
+        let (sealed, open) = code::call(service, &host.host, ask).map_err(|e| unreachable(&e))?;
+        let Some(sealed) = self.relay.code_call(&sealed).await.map_err(away)? else {
+            return Ok(None);
+        };
+        let reply = open.reply(&host.keys.kem, &sealed).map_err(|e| unreachable(&e))?;
+        match reply {
+            CodeReply::Refused { code, text } => {
+                let text = assent_proto::text::visible(text.as_str());
+                tracing::info!("the code service refuses: {}: {text}", code.words());
+                Err(CodeTrouble::Refused(code))
+            }
+            reply => Ok(Some(reply)),
+        }
+    }
+
+    /// The code service: the newest that an issuer which is believed here has certified.
+    async fn service(&self) -> Result<CodeService, CodeTrouble> {
+        let now = UnixTime::now();
+        let known = lock(&self.known).clone();
+        if let Some(known) = known
+            && self.counts(&known, now).await
+        {
+            return Ok(known);
+        }
+        let offered = self.relay.learn_trust().await.map_err(away)?;
+        let host = self.host.now();
+        let mut newest: Option<CodeService> = None;
+        for document in &offered {
+            match host.issuers.verify_code_service(document, now) {
+                Ok(service) => {
+                    let newer = newest.as_ref().is_none_or(|n| n.claims().nbf < service.claims().nbf);
+                    if newer && self.counts(&service, now).await {
+                        newest = Some(service);
+                    }
+                }
+                Err(e) => tracing::warn!("a code service's certificate is refused: {e}"),
+            }
+        }
+        let newest = newest.ok_or_else(|| unreachable(&"the gateway has no code service that is certified"))?;
+        *lock(&self.known) = Some(newest.clone());
+        Ok(newest)
+    }
+
+    async fn counts(&self, service: &CodeService, now: UnixTime) -> bool {
+        let claims = service.claims();
+        now.within(claims.nbf, claims.exp) && !self.revocations.revoked_serial(claims.serial).await
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    // Each change is one assignment.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn unreachable(why: &dyn std::fmt::Display) -> CodeTrouble {
+    CodeTrouble::Unreachable(why.to_string())
+}
+
+#[allow(clippy::needless_pass_by_value)] // what map_err wants
+fn away(why: PushError) -> CodeTrouble {
+    CodeTrouble::Unreachable(why.to_string())
+}
+
+fn unexpected(reply: CodeReply) -> CodeTrouble {
+    match reply {
+        CodeReply::Refused { code, .. } => CodeTrouble::Refused(code),
+        _ => CodeTrouble::Unreachable("the code service answered something else".into()),
+    }
+}

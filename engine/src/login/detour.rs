@@ -1,0 +1,81 @@
+//! Where a failure leads: to the methods that the application names for it, each of them once, or to a denial.
+
+use super::event::{Cause, Effect};
+use super::{Login, Stage};
+use crate::config::{Failure, MethodIndex};
+
+/// The way that a login has taken through failures, in one factor.
+#[derive(Default)]
+pub(super) struct Detour {
+    /// What the last failure leads to.
+    pub to: Option<Vec<MethodIndex>>,
+    /// Every method that was chosen.
+    pub tried: Vec<MethodIndex>,
+    /// The last failure.
+    pub cause: Option<Cause>,
+    /// It in a few words, for the next prompt.
+    notice: &'static str,
+}
+
+impl Login {
+    /// Goes where `failure` leads. Whatever was under way ends.
+    pub(super) fn fail(&mut self, failure: Failure, cause: Cause) -> Vec<Effect> {
+        let leads = self.leads(failure);
+        if leads.is_empty() {
+            return self.deny(cause);
+        }
+        self.record_detour(failure, &cause);
+        let mut effects = self.abandon();
+        self.detour.to = Some(leads);
+        self.detour.cause = Some(cause);
+        self.detour.notice = words(failure);
+        effects.extend(self.choose());
+        effects
+    }
+
+    /// Whether a failure would lead anywhere now: then nobody need wait long for it.
+    pub fn leads_on(&self, failure: Failure) -> bool {
+        !self.leads(failure).is_empty()
+    }
+
+    /// What a failure leads to now: nothing that was tried before.
+    pub(super) fn leads(&self, failure: Failure) -> Vec<MethodIndex> {
+        let application = self.config.applications.get(self.application);
+        let routes = application.map_or(&[][..], |app| app.routes.of(failure));
+        let untried = |method: &&MethodIndex| !self.detour.tried.contains(method);
+        routes.iter().filter(untried).copied().collect()
+    }
+
+    /// Ends the push and the code that are under way.
+    fn abandon(&mut self) -> Vec<Effect> {
+        let mut effects = Vec::new();
+        // Also before it left: its place in the budget is another's now.
+        if matches!(
+            self.stage,
+            Stage::Weighing(_) | Stage::FindingDevices(_) | Stage::Showing(_) | Stage::Pushing
+        ) {
+            effects.push(Effect::WithdrawPush);
+        }
+        effects.extend(self.code.abandon());
+        self.push.abandon();
+        self.stage = Stage::New;
+        effects
+    }
+
+    /// What went before, once, for the beginning of a prompt; a blank at its end.
+    pub(super) fn notice(&mut self) -> &'static str {
+        std::mem::take(&mut self.detour.notice)
+    }
+}
+
+/// At most 17 characters: the prompt behind them must fit into 80.
+fn words(failure: Failure) -> &'static str {
+    match failure {
+        Failure::Gateway => "No push now. ",
+        Failure::Codes => "No such code now. ",
+        Failure::Directory => "",
+        Failure::NotEnrolled => "Not enrolled. ",
+        Failure::NoAnswer => "No answer. ",
+        Failure::Exhausted => "Too many tries. ",
+    }
+}

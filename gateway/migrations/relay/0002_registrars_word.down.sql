@@ -1,0 +1,2 @@
+ALTER TABLE meta DROP COLUMN trust;
+ALTER TABLE meta DROP COLUMN generation;
