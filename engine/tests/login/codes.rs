@@ -129,7 +129,10 @@ fn an_sms_code_is_asked_for_before_it_is_sent_and_lets_the_login_pass() {
     assert_eq!((order.methods.as_slice(), order.ttl), (&[CodeMethod::Sms][..], 90));
     assert_eq!(order.mobile, Some(text("+49 170 1234542")));
     assert_eq!(order.mail, None, "nothing travels that is not needed");
-    bench.code(CodeEvent::Started(Ok(vec![ready(CodeMethod::Sms, Some("...42"))])));
+    bench.code(CodeEvent::Started(Ok(vec![ready(
+        CodeMethod::Sms,
+        Some("\u{2026}42\u{1b}"),
+    )])));
     assert_eq!(bench.asked(), (Purpose::Code, "Code sent by SMS to ...42 [k7f3q2]: "));
     assert_eq!(sends(&bench), None, "whether it can be asked is not known yet");
     bench.after(299).step(Event::Tick);

@@ -15,6 +15,7 @@ mod apart;
 mod audit;
 mod caller;
 mod certificates;
+mod codes;
 mod devices;
 mod evil;
 mod helpers;
@@ -22,6 +23,7 @@ mod login;
 mod numbers;
 mod revocation;
 mod rigs;
+mod sms;
 mod ssh;
 mod sudo;
 mod users;
@@ -39,6 +41,7 @@ fn main() -> ExitCode {
         sudo::SCENARIOS,
         caller::SCENARIOS,
         numbers::SCENARIOS,
+        codes::SCENARIOS,
         users::SCENARIOS,
         weather::SCENARIOS,
         admin::SCENARIOS,
