@@ -394,6 +394,14 @@ async fn only_a_living_hosts_fresh_call_is_heard_and_once() {
     let waiting = asker.starts(&gateway, by_sms("alice")).await;
     let reply = mallory.sends(&gateway, &waiting, CodeMethod::Sms).await;
     assert_eq!(refused(&reply), CodeRefused::Over);
+    // A relay that carries a call twice makes no second message of it.
+    let what = CodeWant::Send {
+        id: waiting.id,
+        method: CodeMethod::Sms,
+    };
+    let send = asker.sign(what);
+    assert_eq!(asker.call_sized(&gateway, send.clone()).await.0, CodeReply::Sent {});
+    assert_eq!(refused(&asker.call_sized(&gateway, send).await.0), CodeRefused::Replay);
     let (status, _) = gateway
         .admin(Method::POST, "/hosts/revoke", json!({"host_id": asker.test.id}))
         .await;
@@ -403,7 +411,7 @@ async fn only_a_living_hosts_fresh_call_is_heard_and_once() {
         method: CodeMethod::Sms,
     };
     assert_eq!(refused(&asker.wants(&gateway, what).await), CodeRefused::Caller);
-    assert!(sms.came().is_empty());
+    assert_eq!(sms.came().len(), 1);
 }
 
 #[tokio::test]
