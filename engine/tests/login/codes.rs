@@ -459,6 +459,20 @@ fn a_prompt_that_outlives_its_push_still_takes_a_code() {
 }
 
 #[test]
+fn an_approval_that_comes_after_the_push_counts_for_nothing_whatever_prompt_is_open() {
+    let company = Company::new();
+    let mut bench = pushing(&company, facts("sshd-beside", Phase::Auth));
+    bench.after(300).step(Event::Tick);
+    let details = bench.push();
+    let approved = company.approve(details, bench.now);
+    bench.after(60_000).step(Event::Tick);
+    bench.step(Event::PushApproved(approved));
+    assert!(bench.effects.is_empty());
+    bench.step(Event::Shown(true));
+    assert_eq!(bench.cause(), Cause::NoAnswer);
+}
+
+#[test]
 fn r9_whatever_code_is_typed_a_no_on_a_device_ends_the_login() {
     let company = Company::new();
     for refusal in [Refusal::Denied, Refusal::Reported] {
