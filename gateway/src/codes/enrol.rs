@@ -374,11 +374,15 @@ impl Codes {
         self.open_totp(PANEL, owner.clone(), now).await
     }
 
-    /// The first code of an app that was opened at the panel. The text says why not.
-    pub async fn confirm_own_totp(&self, owner: &DeviceOwner, id: Id, typed: &TypedCode) -> Result<(), ShortText> {
+    /// The first code of an app that was opened at the panel; `false`: there is no such set-up of this person (any more).
+    /// The text says why not.
+    pub async fn confirm_own_totp(&self, owner: &DeviceOwner, id: Id, typed: &TypedCode) -> Result<bool, ShortText> {
         let whose = (PANEL, Some(owner.identities.as_slice()));
-        let confirmed = self.confirm_totp(whose, id, typed, clock::now()).await;
-        confirmed.map_err(|refusal| ShortText::cut(refusal.1))
+        match self.confirm_totp(whose, id, typed, clock::now()).await {
+            Ok(()) => Ok(true),
+            Err(Refusal(CodeRefused::Over, _)) => Ok(false),
+            Err(refusal) => Err(ShortText::cut(refusal.1)),
+        }
     }
 }
 

@@ -123,7 +123,7 @@ pub(super) enum Done {
     Removed,
 }
 
-/// `POST codes/changes/{id}`: carries out what was granted, once.
+/// `POST codes/changes/{id}/carry-out`: carries out what was granted, once.
 pub(super) async fn carry_out(
     State(panel): State<Arc<Panel>>,
     actor: Actor,
@@ -169,10 +169,9 @@ pub(super) async fn confirm(
     let code = code.ok_or(PanelError::Digits)?;
     let id = read_id(&id, "code")?;
     let (codes, _) = panel.codes()?;
-    let owner = &actor.session.owner;
-    codes
-        .confirm_own_totp(owner, id, &code)
-        .await
-        .map_err(PanelError::Refused)?;
-    Ok(Json(Ready {}))
+    let confirmed = codes.confirm_own_totp(&actor.session.owner, id, &code).await;
+    match confirmed.map_err(PanelError::Refused)? {
+        true => Ok(Json(Ready {})),
+        false => Err(PanelError::NotYours("code")),
+    }
 }

@@ -106,10 +106,8 @@ pub fn router(panel: Arc<Panel>, bundle: &Bundle, headers: Headers) -> Router {
         .route("/panel/api/enrolment/{id}/digits", post(enrolment::digits))
         .route("/panel/api/codes", get(codes::standing))
         .route("/panel/api/codes/changes", post(codes::ask))
-        .route(
-            "/panel/api/codes/changes/{id}",
-            get(codes::change).post(codes::carry_out),
-        )
+        .route("/panel/api/codes/changes/{id}", get(codes::change))
+        .route("/panel/api/codes/changes/{id}/carry-out", post(codes::carry_out))
         .route("/panel/api/codes/totp/{id}", post(codes::confirm))
         .route("/panel/api/{*rest}", get(nothing).post(nothing))
         .method_not_allowed_fallback(|| async { PanelError::Http(Error::NoMethod) })

@@ -192,6 +192,11 @@ impl Gateway {
         gateway
     }
 
+    /// Whether it has the code service, whose certificate stands in the log.
+    pub fn has_codes(&self) -> bool {
+        self.parts.len() == 1
+    }
+
     /// Ends one of the programs by `kill -9`.
     pub fn kill_part(&mut self, name: &str) {
         let part = self.parts.iter_mut().find(|part| part.name == name).unwrap();
