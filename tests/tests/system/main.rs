@@ -27,6 +27,7 @@ mod sms;
 mod ssh;
 mod sudo;
 mod users;
+mod walkthrough;
 mod weather;
 mod worlds;
 
@@ -42,6 +43,7 @@ fn main() -> ExitCode {
         caller::SCENARIOS,
         numbers::SCENARIOS,
         codes::SCENARIOS,
+        walkthrough::SCENARIOS,
         users::SCENARIOS,
         weather::SCENARIOS,
         admin::SCENARIOS,
