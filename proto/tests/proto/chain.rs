@@ -8,6 +8,7 @@ use assent_proto::answer::Decision;
 use assent_proto::cert::{
     CertError, IssuerRequest, Level, MAX_CERTIFICATE, MAX_IDENTITIES, MAX_LABEL, Trust, claimed_device, claimed_host_id,
 };
+use assent_proto::checkpoint::Checkpoint;
 use assent_proto::enrol::Enrolment;
 use assent_proto::keys::{KemPublic, VerifyingKey};
 use assent_proto::link;
@@ -56,6 +57,8 @@ fn kinds(stage: &Stage) -> Vec<Kind<'_>> {
         signer,
         accepts,
     };
+    let checkpoint = Checkpoint::new(id("web01"), 7, sha256(&[b"a record"]), NOW);
+    let checkpoint = checkpoint.sign(&host.sign).unwrap();
     let next = RootClaims::after(1, vec![stage.root.public()], 1, NOW).unwrap();
     let step = next.sign(&[&stage.root.pair.sign]).unwrap();
     vec![
@@ -168,6 +171,12 @@ fn kinds(stage: &Stage) -> Vec<Kind<'_>> {
             "web01",
             Box::new(|d| link::Claim::verify(d, &stage.server.keys.public(), "https://relay.example.org").is_ok()),
         ),
+        kind(
+            "assent-cp+jws",
+            &checkpoint,
+            "web01",
+            Box::new(|d| Checkpoint::verify(d, &stage.server.host).is_ok()),
+        ),
     ]
 }
 
@@ -205,7 +214,7 @@ fn r21_no_document_passes_for_another_whoever_signed_it() {
             }
         }
     }
-    assert_eq!((tried, passed), (17 * 15 * 6 * 15, 15));
+    assert_eq!((tried, passed), (18 * 16 * 6 * 16, 16));
 }
 
 /// The same documents as their own makers would sign them, in each other's places inside an envelope.

@@ -1,9 +1,9 @@
 //! R19: malformed documents, made from valid ones, shown to the public verifier of each type.
 
 use crate::stage::{Ask, Keys, NOW, Stage, base64, id, payload, text, unbase64};
-use assent_proto::JwsError;
 use assent_proto::answer::Decision;
 use assent_proto::cert::{CertError, IssuerRequest};
+use assent_proto::checkpoint::Checkpoint;
 use assent_proto::enrol::Enrolment;
 use assent_proto::link;
 use assent_proto::registrar::{DeviceAsk, DeviceCall, DeviceWant, HostAsk, HostJoin, HostWant};
@@ -11,6 +11,7 @@ use assent_proto::relay::Claim;
 use assent_proto::request::{self, Envelope, RequestError};
 use assent_proto::revocation::{RevocationClaims, Revocations};
 use assent_proto::verdict::{Received, Rubbish};
+use assent_proto::{JwsError, sha256};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use p256::ecdsa::Signature;
 use sha2::Sha256;
@@ -185,6 +186,20 @@ fn slots(stage: &Stage) -> Vec<Slot<'_>> {
                 Revocations::verify(&stage.trust, stage.issuer.document(), doc)
                     .map(drop)
                     .map_err(|e| cert_kind(&e))
+            }),
+        },
+        Slot {
+            typ: "assent-cp+jws",
+            keys: host,
+            valid: Checkpoint::new(id("web01"), 7, sha256(&[b"a record"]), NOW)
+                .sign(&host.pair.sign)
+                .unwrap(),
+            words: "",
+            optional: &[],
+            verify: Box::new(|doc| {
+                Checkpoint::verify(doc, &stage.server.host)
+                    .map(drop)
+                    .map_err(|e| kind(&e))
             }),
         },
     ]
