@@ -382,7 +382,7 @@ mod tests {
                 (vec![], 1, 4),
                 "{torn:?}"
             );
-            let other = text.replacen(torn, &format!("{torn}!"), 1);
+            let other = text.replacen(&format!("\n{torn}\n"), &format!("\n{torn}!\n"), 1);
             assert_eq!(read(&other).1[0], (3, Broken::Torn), "{torn:?}");
         }
     }
