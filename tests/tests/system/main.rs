@@ -22,6 +22,7 @@ mod login;
 mod numbers;
 mod revocation;
 mod rigs;
+mod risk;
 mod ssh;
 mod sudo;
 mod users;
@@ -39,6 +40,7 @@ fn main() -> ExitCode {
         sudo::SCENARIOS,
         caller::SCENARIOS,
         numbers::SCENARIOS,
+        risk::SCENARIOS,
         users::SCENARIOS,
         weather::SCENARIOS,
         admin::SCENARIOS,
