@@ -7,7 +7,7 @@ use assent_tests::product::{PATIENCE, Site, assentctl, password, stack};
 use assent_tests::scenarios;
 use assent_tests::sshd::Sshd;
 use assent_tests::suite::Scenario;
-use assent_tests::terminal::Terminal;
+use assent_tests::terminal::{Terminal, fits};
 use serde_json::Value;
 
 pub const SCENARIOS: &[Scenario] = scenarios![
@@ -100,7 +100,7 @@ impl World {
     /// A login that shows a number, which is typed.
     fn numbered(&self, address: &str, phone: &mut Terminal) {
         let mut login = self.from(address);
-        let shown = login.expect("on your phone", PATIENCE);
+        let shown = login.expect(fits(r"Approve \d{3} on your phone"), PATIENCE);
         let number = shown.split("Approve ").nth(1).and_then(|rest| rest.split(' ').next());
         let number = number.expect("a number").to_owned();
         phone.expect("[a]pprove", PATIENCE);
@@ -220,7 +220,7 @@ fn mission_row_19_a_known_address_waives_the_factor_and_a_report_ends_that() {
     assert!(checked.out.contains("waives a factor"), "{checked:?}");
     // From elsewhere somebody asks, and she says that it was not her.
     let mut other = world.from(SYDNEY);
-    phone.expect("[n]ot me", PATIENCE);
+    phone.expect("[a]pprove", PATIENCE);
     phone.send_line("n");
     assert!(!other.wait(PATIENCE).success());
     assert_eq!(world.denied(OSLO)["cause"], "frozen");
