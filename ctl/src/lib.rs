@@ -9,6 +9,7 @@ mod admin_client;
 mod agent_bus;
 mod authenticator;
 mod check;
+mod codes;
 mod device;
 mod doctor;
 mod enroll;
@@ -63,6 +64,9 @@ enum Command {
     /// Freezes after "not me": list, lift
     #[command(subcommand)]
     Freeze(freeze::Freeze),
+    /// Codes by SMS, mail, app and recovery list: status, unlock, reset, import, test
+    #[command(subcommand)]
+    Codes(codes::Codes),
     /// This machine as an authenticator: enroll, listen, show
     #[command(subcommand)]
     Authenticator(authenticator::Authenticator),
@@ -135,6 +139,7 @@ fn run(command: Command) -> Done {
         Command::Host(host) => wait_for(host.run()),
         Command::Device(device) => wait_for(device.run()),
         Command::Freeze(freeze) => wait_for(freeze.run()),
+        Command::Codes(codes) => wait_for(codes.run()),
         Command::Authenticator(authenticator) => wait_for(authenticator.run()),
         Command::Enroll(enroll) => wait_for(enroll.run()),
         Command::Unlock(unlock) => wait_for(unlock.run()),

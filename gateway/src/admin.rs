@@ -2,6 +2,9 @@
 //! gateway's own user by the kernel's word; the socket's mode alone is not believed.
 
 use crate::clock;
+use crate::codes::Codes;
+use crate::codes::admin::{NotImported, What};
+use crate::codes::enrol::Standing;
 use crate::error::Error;
 use crate::registrar::Registrar;
 use crate::registrar::admin::{Listed, TOKEN_TTL, TokenError};
@@ -25,6 +28,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::watch;
+use zeroize::Zeroizing;
 
 /// Most bytes of an admin's body.
 const MAX_BODY: usize = 16 * 1024;
@@ -69,11 +73,13 @@ pub struct Reporting {
     pub desk: Option<Arc<link::Desk>>,
     /// What the registrar knows of a relay that runs apart.
     pub link: Option<Arc<Link>>,
+    /// The code service, if it is here.
+    pub codes: Option<Arc<Codes>>,
 }
 
 /// Serves admins until `stop` changes.
 pub async fn serve(listener: UnixListener, here: Reporting, mut stop: watch::Receiver<bool>) {
-    let registrar = here.registrar.clone();
+    let (registrar, codes) = (here.registrar.clone(), here.codes.clone());
     let mut router = Router::new().route("/status", get(status)).with_state(here);
     if let Some(registrar) = registrar {
         let desk = Router::new()
@@ -86,6 +92,18 @@ pub async fn serve(listener: UnixListener, here: Reporting, mut stop: watch::Rec
             .route("/freezes", get(freezes))
             .route("/freezes/lift", post(lift))
             .with_state(Desk { registrar });
+        router = router.merge(desk);
+    }
+    if let Some(codes) = codes {
+        let desk = Router::new()
+            .route("/codes", get(codes_status))
+            .route("/codes/unlock", post(unlock_codes))
+            .route("/codes/reset", post(reset_codes))
+            .route("/codes/import", post(import_app))
+            .route("/codes/try-sms", post(try_sms))
+            .route("/codes/try-mail", post(try_mail))
+            .route("/codes/revoke", post(revoke_codes))
+            .with_state(codes);
         router = router.merge(desk);
     }
     let router = router
@@ -254,6 +272,90 @@ async fn lift(State(desk): State<Desk>, body: Body) -> Result<Json<Lifted>, Erro
     match desk.registrar.lift_by_admin(&user).await? {
         0 => Err(Error::Unknown("freeze")),
         lifted => Ok(Json(Lifted { lifted })),
+    }
+}
+
+type CodesDesk = State<Arc<Codes>>;
+
+async fn codes_status(State(codes): CodesDesk) -> Result<Json<crate::codes::admin::Status>, Error> {
+    Ok(Json(codes.status().await?))
+}
+
+#[derive(Serialize)]
+struct Changed {
+    changed: usize,
+}
+
+async fn unlock_codes(State(codes): CodesDesk, body: Body) -> Result<Json<Changed>, Error> {
+    let Who { user } = body::json(body, MAX_BODY).await?;
+    match codes.unlock(&user).await? {
+        0 => Err(Error::Unknown("wrong codes of this user")),
+        changed => Ok(Json(Changed { changed })),
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Reset {
+    user: String,
+    what: What,
+}
+
+async fn reset_codes(State(codes): CodesDesk, body: Body) -> Result<Json<Changed>, Error> {
+    let Reset { user, what } = body::json(body, MAX_BODY).await?;
+    match codes.reset(&user, what).await? {
+        0 => Err(Error::Unknown("set-up of this user")),
+        changed => Ok(Json(Changed { changed })),
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Import {
+    user: String,
+    secret: Zeroizing<String>,
+}
+
+async fn import_app(State(codes): CodesDesk, body: Body) -> Result<Json<Standing>, Error> {
+    let Import { user, secret } = body::json(body, MAX_BODY).await?;
+    let imported = codes.import(&user, &secret).await;
+    imported.map(Json).map_err(|error| match error {
+        NotImported::Failed => Error::Internal("an import failed"),
+        NotImported::Unknown | NotImported::Ambiguous | NotImported::Secret | NotImported::Enrolled => {
+            Error::Malformed(error.to_string())
+        }
+    })
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct To {
+    to: String,
+}
+
+#[derive(Serialize)]
+struct Taken {
+    by: String,
+}
+
+async fn try_sms(State(codes): CodesDesk, body: Body) -> Result<Json<Taken>, Error> {
+    let To { to } = body::json(body, MAX_BODY).await?;
+    let by = codes.try_sms(&to).await;
+    by.map(|by| Json(Taken { by }))
+        .map_err(|why| Error::Malformed(why.to_owned()))
+}
+
+async fn try_mail(State(codes): CodesDesk, body: Body) -> Result<Json<Taken>, Error> {
+    let To { to } = body::json(body, MAX_BODY).await?;
+    let by = codes.try_mail(&to).await;
+    by.map(|by| Json(Taken { by }))
+        .map_err(|why| Error::Malformed(why.to_owned()))
+}
+
+async fn revoke_codes(State(codes): CodesDesk) -> Result<Json<Changed>, Error> {
+    match codes.revoke().await? {
+        0 => Err(Error::Unknown("key of the code service")),
+        changed => Ok(Json(Changed { changed })),
     }
 }
 

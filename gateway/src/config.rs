@@ -1,11 +1,13 @@
 //! The configuration: what the file says ([`toml::Table`]) → what the gateway runs on ([`Config`]), checked whole,
 //! every problem at once, each with its key and what to do.
 
+mod codes;
 mod link;
 mod roles;
 mod section;
 mod set;
 
+pub use codes::{Codes, SendLimits};
 pub use link::Link;
 pub use roles::{App, Hook, Panel};
 pub use set::{Role, RoleSet};
@@ -46,6 +48,8 @@ pub struct Config {
     pub limits: Limits,
     /// How it finds roles that run apart.
     pub link: Link,
+    /// The code service.
+    pub codes: Codes,
 }
 
 /// PEM files.
@@ -180,6 +184,8 @@ impl Config {
             root.check_url("public_url", url, loopback && tls.is_none(), false);
         }
         let (link, link_lines) = link::read(&mut root, &roles);
+        let unit = format!("{place}.service");
+        let (codes, codes_lines) = codes::read(&mut root, roles.has(Role::Codes), &unit);
         let plain = loopback && tls.is_none();
         let met = roles::read(&mut root, &roles, file, text, public_url.as_deref(), plain);
         let (met, mut lines) = match met {
@@ -187,6 +193,7 @@ impl Config {
             Err(lines) => (None, lines),
         };
         lines.extend(link_lines);
+        lines.extend(codes_lines);
         lines.extend(root.finish());
         lines.extend(registrar.finish());
         lines.extend(limits.finish());
@@ -203,6 +210,7 @@ impl Config {
                 registrar: lives,
                 limits: limits_read,
                 link,
+                codes,
                 roles,
             }),
             _ => Err(lines),

@@ -1,9 +1,10 @@
 //! Key files: read only if nobody but the gateway's own user and root can change them, nor read the secret ones (R56).
 
 use anyhow::{Context as _, bail};
+use assent_proto::keys::KeyPair;
 use nix::unistd::geteuid;
 use std::fs::File;
-use std::io::Read as _;
+use std::io::{Read as _, Write as _};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::Path;
 use zeroize::Zeroizing;
@@ -18,6 +19,37 @@ pub fn read_secret(file: &Path) -> anyhow::Result<Zeroizing<String>> {
         0o077,
         "others could read or change it; chmod 600 it and consider its key stolen",
     )
+}
+
+/// The text of a systemd credential. It may be readable for its group: that is how systemd hands it out.
+pub fn read_credential(file: &Path) -> anyhow::Result<Zeroizing<String>> {
+    read(
+        file,
+        0o027,
+        "others could read or change it; see LoadCredential= in systemd.exec(5)",
+    )
+}
+
+/// A key pair of the gateway's own; at the first start, it is made.
+pub fn own_keys(state_dir: &Path, name: &str) -> anyhow::Result<KeyPair> {
+    let file = state_dir.join(name);
+    if !file.try_exists().unwrap_or(true) {
+        let keys = KeyPair::generate().context("the system's random generator failed")?;
+        let text: Zeroizing<String> = keys.to_file().context("the new key cannot be written down")?;
+        // Whole or not at all: written beside, then renamed.
+        let beside = state_dir.join(format!("{name}.new"));
+        let written = File::options()
+            .create(true)
+            .truncate(true)
+            .write(true)
+            .mode(0o600)
+            .open(&beside)
+            .and_then(|mut out| out.write_all(text.as_bytes()).and_then(|()| out.sync_all()))
+            .and_then(|()| std::fs::rename(&beside, &file));
+        written.with_context(|| format!("{} cannot be written", file.display()))?;
+        return Ok(keys);
+    }
+    KeyPair::from_file(&read_secret(&file)?).with_context(|| file.display().to_string())
 }
 
 /// The text of a file that everyone may read and nobody else may change.

@@ -1,4 +1,4 @@
-//! The gateway: relay, registrar, authenticator pages and Register Panel in one process, apart in everything else.
+//! The gateway: relay, registrar, code service, authenticator pages and Register Panel in one process, apart in everything else.
 //!
 //! `main` → [`run`] → [`config`] → [`registrar::Registrar::open`], [`relay::Relay::open`], [`panel::Panel::open`] →
 //! [`server::serve`] with [`web::router`] (which finds the role by the request's `Host`), and [`admin::serve`] on its
@@ -9,6 +9,7 @@
 
 pub mod admin;
 pub mod clock;
+pub mod codes;
 pub mod config;
 pub mod error;
 mod keyfile;

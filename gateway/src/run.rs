@@ -1,5 +1,6 @@
 //! Start and stop. The order of the stop loses nothing: streams end, requests in flight finish, the store closes.
 
+use crate::codes::{self, Codes};
 use crate::config::{Config, Role};
 use crate::keyfile;
 use crate::notify::{self, Notifier};
@@ -10,7 +11,7 @@ use crate::registrar::counter::{self, Counter};
 use crate::registrar::keys::IssuingKeys;
 use crate::registrar::link::{self, Link, Way};
 use crate::registrar::self_service::Rules;
-use crate::relay::door::Door;
+use crate::relay::door::{CodesDoor, Door};
 use crate::relay::link::Desk;
 use crate::relay::{self, Relay};
 use crate::tls::Certificates;
@@ -54,6 +55,12 @@ pub fn check(file: &Path) -> anyhow::Result<()> {
     if let Some(hook) = &config.notify {
         notify::check(&hook.program)?;
     }
+    codes::check_config(&config.codes)?;
+    if !config.codes.sms.is_empty() {
+        println!(
+            "note: SMS can be read by others on its way; NIST SP 800-63B calls it restricted. Give people an authenticator app or a device"
+        );
+    }
     println!("{}: good", file.display());
     Ok(())
 }
@@ -63,7 +70,14 @@ fn keys(config: &Config) -> anyhow::Result<Option<IssuingKeys>> {
     if config.roles.has(Role::Registrar) {
         return IssuingKeys::load(&config.state_dir).map(Some);
     }
-    for name in ["issuer.key", "registrar-host.key", "registrar.db", link::KEY_FILE] {
+    for name in [
+        "issuer.key",
+        "registrar-host.key",
+        "registrar.db",
+        link::KEY_FILE,
+        codes::KEY_FILE,
+        codes::DATABASE,
+    ] {
         let file = config.state_dir.join(name);
         // Where only another user can look, it is out of this one's reach.
         if config.roles.has(Role::Relay) && file.try_exists().unwrap_or(false) {
@@ -110,6 +124,7 @@ struct Parts {
     /// The registrar's way to a relay that runs apart.
     link: Option<Arc<Link>>,
     panel: Option<Arc<Panel>>,
+    codes: Option<Arc<Codes>>,
 }
 
 async fn serve(config: Config) -> anyhow::Result<()> {
@@ -126,6 +141,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         relay: parts.relay.clone(),
         desk: parts.desk.clone(),
         link: parts.link.clone(),
+        codes: parts.codes.clone(),
     };
     let admin = keeps.then(|| admin::bind(&config.admin_socket)).transpose()?;
     let mut serving = Vec::new();
@@ -155,7 +171,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         tokio::spawn(async move { relay.sweep_for_ever().await });
     }
     if let Some(registrar) = parts.registrar.clone() {
-        tokio::spawn(housekeeping(registrar));
+        tokio::spawn(housekeeping(registrar, parts.codes.clone()));
     }
     if let Some(admin) = admin {
         tokio::spawn(admin::serve(admin, here, stopped));
@@ -175,6 +191,9 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     }
     if let Some(relay) = &parts.relay {
         relay.close().await;
+    }
+    if let Some(codes) = &parts.codes {
+        codes.close().await;
     }
     if let Some(registrar) = &parts.registrar {
         registrar.close().await;
@@ -210,13 +229,20 @@ async fn open(config: &Config, keys: Option<IssuingKeys>) -> anyhow::Result<Part
         }
         None => (None, None),
     };
+    let codes = match &registrar {
+        Some(registrar) if config.roles.has(Role::Codes) => {
+            let codes = Codes::open(&config.state_dir, config.codes.clone(), Arc::clone(registrar)).await?;
+            Some(Arc::new(codes))
+        }
+        Some(_) | None => None,
+    };
     let panel = match config.roles.has(Role::Panel) {
         true => {
             let counter = match &registrar {
                 Some(registrar) => Counter::Here(Arc::clone(registrar)),
                 None => Counter::apart(&config.link.panel_socket)?,
             };
-            Some(Panel::open(config, counter, notifier)?)
+            Some(Panel::open(config, counter, codes.clone(), notifier)?)
         }
         false => None,
     };
@@ -226,6 +252,7 @@ async fn open(config: &Config, keys: Option<IssuingKeys>) -> anyhow::Result<Part
         registrar,
         link,
         panel,
+        codes,
     })
 }
 
@@ -348,7 +375,11 @@ fn routes(config: &Config, parts: &Parts) -> anyhow::Result<axum::Router> {
     };
     let relay = match (&parts.relay, door) {
         (Some(relay), Some(door)) => {
-            let mut router = relay::routes::router(Arc::clone(relay), door, tls);
+            let codes = match &parts.codes {
+                Some(codes) => CodesDoor::Here(Arc::clone(codes)),
+                None => CodesDoor::Nowhere,
+            };
+            let mut router = relay::routes::router(Arc::clone(relay), door, codes, tls);
             if let (Some(desk), None) = (&parts.desk, &config.link.socket) {
                 router = router.merge(relay::link::router(Arc::clone(relay), Arc::clone(desk)));
             }
@@ -407,12 +438,17 @@ async fn reload(mut hangup: Signal, tls: Option<Arc<Certificates>>, registrar: O
     }
 }
 
-async fn housekeeping(registrar: Arc<Registrar>) {
+async fn housekeeping(registrar: Arc<Registrar>, codes: Option<Arc<Codes>>) {
     let mut tick = tokio::time::interval(HOUSEKEEPING);
     loop {
         tick.tick().await;
         if let Err(error) = registrar.housekeeping().await {
             tracing::error!(%error, "the registrar's housekeeping failed");
+        }
+        if let Some(codes) = &codes
+            && let Err(error) = codes.housekeeping().await
+        {
+            tracing::error!(%error, "the code service's housekeeping failed");
         }
     }
 }

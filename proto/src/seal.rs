@@ -29,6 +29,8 @@ pub enum Purpose {
     CodeCall,
     /// The code service's reply.
     CodeReply,
+    /// What the code service keeps of a person ([`keep`]).
+    CodeKept,
 }
 
 impl Purpose {
@@ -40,6 +42,7 @@ impl Purpose {
             Self::RegistrarReply => b"assent/1 reg reply",
             Self::CodeCall => b"assent/1 code call",
             Self::CodeReply => b"assent/1 code reply",
+            Self::CodeKept => b"assent/1 code kept",
         }
     }
 
@@ -51,6 +54,7 @@ impl Purpose {
             Self::Request | Self::RegistrarCall | Self::RegistrarReply => 512,
             // Every method's call and answer, right or wrong, is as long as any other's.
             Self::CodeCall | Self::CodeReply => 1024,
+            Self::CodeKept => 512,
         }
     }
 }
@@ -71,20 +75,44 @@ pub enum SealError {
 
 /// Seals `message` to `to`. `context` must be the same at opening.
 pub fn seal<T: Serialize>(to: &KemPublic, purpose: Purpose, context: &str, message: &T) -> Result<Bytes, SealError> {
+    seal_in(&OpModeS::Base, to, purpose, context, message)
+}
+
+/// Seals what a program writes down for itself (HPKE auth mode with one key at both ends): only the owner of `key` can
+/// make such a box. Whoever writes to the disk, and knows the public key, cannot put another one in its place.
+pub fn keep<T: Serialize>(key: &KemSecret, purpose: Purpose, context: &str, message: &T) -> Result<Bytes, SealError> {
+    let own = key.public();
+    let mode = OpModeS::Auth((key.0.clone(), own.0.clone()));
+    seal_in(&mode, &own, purpose, context, message)
+}
+
+/// Opens what [`keep`] sealed with the same key.
+pub fn open_kept<T: DeserializeOwned>(
+    key: &KemSecret,
+    purpose: Purpose,
+    context: &str,
+    kept: &Bytes,
+) -> Result<T, SealError> {
+    let plain = open_bytes(&OpModeR::Auth(key.public().0), key, purpose, context, kept)?;
+    serde_json::from_slice(&plain).map_err(|e| SealError::Content(e.to_string()))
+}
+
+fn seal_in<T: Serialize>(
+    mode: &OpModeS<'_, Kem>,
+    to: &KemPublic,
+    purpose: Purpose,
+    context: &str,
+    message: &T,
+) -> Result<Bytes, SealError> {
     let mut plain = Zeroizing::new(serde_json::to_vec(message).map_err(|e| SealError::Content(e.to_string()))?);
     let padded = plain.len().next_multiple_of(purpose.step());
     plain.resize(padded, b' ');
     if ENC_LEN + padded + TAG_LEN > MAX_SEALED {
         return Err(SealError::Seal);
     }
-    let (enc, ciphertext) = hpke::single_shot_seal::<AesGcm128, HkdfSha256, Kem>(
-        &OpModeS::Base,
-        &to.0,
-        purpose.info(),
-        &plain,
-        context.as_bytes(),
-    )
-    .map_err(|_| SealError::Seal)?;
+    let (enc, ciphertext) =
+        hpke::single_shot_seal::<AesGcm128, HkdfSha256, Kem>(mode, &to.0, purpose.info(), &plain, context.as_bytes())
+            .map_err(|_| SealError::Seal)?;
     let mut sealed = enc.to_bytes().to_vec();
     sealed.extend_from_slice(&ciphertext);
     Ok(Bytes(sealed))
@@ -97,11 +125,12 @@ pub fn open<T: DeserializeOwned>(
     context: &str,
     sealed: &Bytes,
 ) -> Result<T, SealError> {
-    let plain = open_bytes(key, purpose, context, sealed)?;
+    let plain = open_bytes(&OpModeR::Base, key, purpose, context, sealed)?;
     serde_json::from_slice(&plain).map_err(|e| SealError::Content(e.to_string()))
 }
 
 fn open_bytes(
+    mode: &OpModeR<'_, Kem>,
     key: &KemSecret,
     purpose: Purpose,
     context: &str,
@@ -113,7 +142,7 @@ fn open_bytes(
     let (enc, ciphertext) = sealed.0.split_at_checked(ENC_LEN).ok_or(SealError::Open)?;
     let enc = <Kem as hpke::Kem>::EncappedKey::from_bytes(enc).map_err(|_| SealError::Open)?;
     hpke::single_shot_open::<AesGcm128, HkdfSha256, Kem>(
-        &OpModeR::Base,
+        mode,
         &key.0,
         &enc,
         purpose.info(),
@@ -199,5 +228,19 @@ mod tests {
         assert_eq!(one.0.len(), ENC_LEN + 512 + TAG_LEN);
         let again = seal(&key.public(), Purpose::Request, "", &"a").unwrap();
         assert_ne!(one.0[..ENC_LEN], again.0[..ENC_LEN]);
+    }
+
+    #[test]
+    fn r78_what_is_kept_is_made_by_its_own_key_alone() {
+        let (key, other) = (KemSecret::generate().unwrap(), KemSecret::generate().unwrap());
+        let kept = keep(&key, Purpose::CodeKept, "totp", &"hello").unwrap();
+        let read =
+            |key: &KemSecret, context: &str, kept: &Bytes| open_kept::<String>(key, Purpose::CodeKept, context, kept);
+        assert_eq!(read(&key, "totp", &kept).unwrap(), "hello");
+        // Whoever writes to the disk knows the public key alone.
+        let planted = seal(&key.public(), Purpose::CodeKept, "totp", &"hello").unwrap();
+        assert_eq!(read(&key, "totp", &planted), Err(SealError::Open));
+        assert_eq!(read(&key, "mobile", &kept), Err(SealError::Open));
+        assert_eq!(read(&other, "totp", &kept), Err(SealError::Open));
     }
 }

@@ -47,10 +47,15 @@ fn map_of(entries: &[(&str, Vec<u8>)]) -> Vec<u8> {
 
 /// An IPv4 network and where it lies.
 pub struct Network<'a> {
+    /// Its first address.
     pub address: Ipv4Addr,
+    /// Bits that all of its addresses share.
     pub prefix: u8,
+    /// The city's name.
     pub city: &'a str,
+    /// The country's name.
     pub country: &'a str,
+    /// The country's code.
     pub code: &'a str,
     /// North and east, in degrees.
     pub at: Option<(f64, f64)>,

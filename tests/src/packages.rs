@@ -10,7 +10,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 /// What the tests and the demo need on a fresh Debian 12.
-pub const FOR_TESTS: [&str; 18] = [
+pub const FOR_TESTS: [&str; 20] = [
     "openssh-server",
     "openssh-client",
     "sudo",
@@ -22,6 +22,9 @@ pub const FOR_TESTS: [&str; 18] = [
     "ca-certificates",
     "strace",
     "dbus",
+    // The code service's tests: a mail server, an authenticator app.
+    "python3-aiosmtpd",
+    "oathtool",
     // The engine's tests of real directories.
     "samba",
     "samba-ad-dc",

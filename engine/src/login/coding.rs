@@ -449,8 +449,8 @@ fn first_value(person: &Person, name: &str) -> Option<ShortText> {
         .and_then(|text| ShortText::new(text.trim()))
 }
 
-/// A hint as a terminal may show it.
+/// A hint as any terminal may show it, whatever its locale: what is left out stands there as three dots.
 fn plain(hint: &ShortText) -> String {
-    let printable = hint.as_str().chars().filter(|c| c.is_ascii_graphic());
-    printable.take(HINT).collect()
+    let ascii = hint.as_str().replace('\u{2026}', "...");
+    ascii.chars().filter(char::is_ascii_graphic).take(HINT).collect()
 }

@@ -23,7 +23,7 @@ pub use event::{
 };
 pub use trace::TraceLine;
 
-use crate::config::{AuthIndex, Config, Factor, Method, MethodIndex, Strength, Subject, Unlisted};
+use crate::config::{Application, AuthIndex, Config, Factor, Method, MethodIndex, Strength, Subject, Unlisted};
 use crate::directory::{Account, Lookup, PasswordCheck, Person};
 use crate::fallback::{After, after};
 use crate::names::UserName;
@@ -339,18 +339,10 @@ impl Login {
             }
             Factor::Password(_) => {
                 self.stage = Stage::AwaitingPassword;
-                let then_push = application
-                    .factors
-                    .iter()
-                    .skip(self.passed.len() + 1)
-                    .any(|f| matches!(f, Factor::Method(_)));
                 let id = self.facts.login.as_str();
-                let text = if then_push {
-                    // Rides in the prompt: sshd before OpenSSH 10.3 holds other text back while the push waits.
-                    format!("Password, then approve on your phone [{id}]: ")
-                } else {
-                    format!("Password [{id}]: ")
-                };
+                // Rides in the prompt: sshd before OpenSSH 10.3 holds other text back while a push waits.
+                let then = self.then_words(application);
+                let text = format!("Password{then} [{id}]: ");
                 vec![Effect::AskPassword { text }]
             }
             Factor::Method(_) if self.needs_a_go() => {
@@ -369,6 +361,23 @@ impl Login {
                 }]
             }
             Factor::Method(_) => self.choose_or_stop(),
+        }
+    }
+
+    /// What comes after the password, for its prompt. It says nothing of the user.
+    fn then_words(&self, application: &Application) -> &'static str {
+        let later = application.factors.iter().skip(self.passed.len() + 1);
+        let methods = later.flat_map(|factor| match factor {
+            Factor::Method(methods) => methods.as_slice(),
+            Factor::Stack | Factor::Password(_) => &[],
+        });
+        let is_push = |index: &MethodIndex| matches!(self.config.method(*index).method, Method::Push { .. });
+        let (pushes, codes): (Vec<&MethodIndex>, Vec<&MethodIndex>) = methods.partition(|index| is_push(index));
+        match (pushes.is_empty(), codes.is_empty()) {
+            (true, true) => "",
+            (false, true) => ", then approve on your phone",
+            (true, false) => ", then a code",
+            (false, false) => ", then approve on your phone or type a code",
         }
     }
 

@@ -129,7 +129,10 @@ fn an_sms_code_is_asked_for_before_it_is_sent_and_lets_the_login_pass() {
     assert_eq!((order.methods.as_slice(), order.ttl), (&[CodeMethod::Sms][..], 90));
     assert_eq!(order.mobile, Some(text("+49 170 1234542")));
     assert_eq!(order.mail, None, "nothing travels that is not needed");
-    bench.code(CodeEvent::Started(Ok(vec![ready(CodeMethod::Sms, Some("...42"))])));
+    bench.code(CodeEvent::Started(Ok(vec![ready(
+        CodeMethod::Sms,
+        Some("\u{2026}42\u{1b}"),
+    )])));
     assert_eq!(bench.asked(), (Purpose::Code, "Code sent by SMS to ...42 [k7f3q2]: "));
     assert_eq!(sends(&bench), None, "whether it can be asked is not known yet");
     bench.after(299).step(Event::Tick);
@@ -456,6 +459,20 @@ fn a_prompt_that_outlives_its_push_still_takes_a_code() {
     bench.push_failed();
     bench.step(Event::Shown(true));
     assert_eq!(bench.cause(), Cause::GatewayUnreachable("x".into()));
+}
+
+#[test]
+fn an_approval_that_comes_after_the_push_counts_for_nothing_whatever_prompt_is_open() {
+    let company = Company::new();
+    let mut bench = pushing(&company, facts("sshd-beside", Phase::Auth));
+    bench.after(300).step(Event::Tick);
+    let details = bench.push();
+    let approved = company.approve(details, bench.now);
+    bench.after(60_000).step(Event::Tick);
+    bench.step(Event::PushApproved(approved));
+    assert!(bench.effects.is_empty());
+    bench.step(Event::Shown(true));
+    assert_eq!(bench.cause(), Cause::NoAnswer);
 }
 
 #[test]

@@ -2,6 +2,7 @@ DROP TABLE log;
 DROP TABLE revocation_list;
 DROP TABLE report;
 DROP TABLE freeze;
+DROP TABLE code_service;
 DROP TABLE certificate;
 DROP TABLE nonce;
 DROP TABLE link;

@@ -110,6 +110,16 @@ CREATE TABLE certificate (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX certificate_subject ON certificate (subject);
 
+-- Keys of the code service. One that is revoked is never certified again.
+CREATE TABLE code_service (
+    key_id   BLOB PRIMARY KEY,
+    -- Names it among the subjects of certificates.
+    subject  BLOB NOT NULL UNIQUE,
+    document TEXT NOT NULL,
+    exp      INTEGER NOT NULL,
+    revoked  INTEGER
+) STRICT, WITHOUT ROWID;
+
 -- Whose pushes are frozen.
 CREATE TABLE freeze (
     salt   BLOB PRIMARY KEY,

@@ -15,10 +15,12 @@ pub enum Role {
     Panel,
     /// The registrar.
     Registrar,
+    /// The code service.
+    Codes,
 }
 
 /// All of them.
-pub const ALL: [Role; 4] = [Role::Relay, Role::App, Role::Panel, Role::Registrar];
+pub const ALL: [Role; 5] = [Role::Relay, Role::App, Role::Panel, Role::Registrar, Role::Codes];
 
 impl Role {
     /// As it stands in the file.
@@ -28,6 +30,7 @@ impl Role {
             Self::App => "app",
             Self::Panel => "panel",
             Self::Registrar => "registrar",
+            Self::Codes => "codes",
         }
     }
 }
@@ -51,7 +54,7 @@ impl RoleSet {
             // Not "all": a template with a hole in it would put the registrar onto the machine that faces the world.
             root.problem(
                 "roles",
-                "lists no role; write [\"all\"], or some of \"relay\", \"app\", \"panel\", \"registrar\"",
+                "lists no role; write [\"all\"], or some of \"relay\", \"app\", \"panel\", \"registrar\", \"codes\"",
             );
         }
         let mut roles = Vec::new();
@@ -61,9 +64,16 @@ impl RoleSet {
                 Some(role) => roles.push(role),
                 None => root.problem(
                     "roles",
-                    &format!("there is no role {name:?}; write [\"all\"], or some of \"relay\", \"app\", \"panel\", \"registrar\""),
+                    &format!("there is no role {name:?}; write [\"all\"], or some of \"relay\", \"app\", \"panel\", \"registrar\", \"codes\""),
                 ),
             }
+        }
+        let lacks = |role| !roles.contains(&role);
+        if roles.contains(&Role::Codes) && (lacks(Role::Relay) || lacks(Role::Registrar)) {
+            root.problem(
+                "roles",
+                "\"codes\" runs in one process with \"relay\" and \"registrar\"; list them too, or leave it out",
+            );
         }
         if roles.is_empty() { Self::all() } else { Self(roles) }
     }

@@ -23,7 +23,7 @@ use zeroize::Zeroizing;
 
 /// A QR code as the page draws it: one text a row, `1` for a dark module, without the quiet zone.
 #[derive(Serialize)]
-struct Matrix {
+pub(super) struct Matrix {
     size: usize,
     rows: Vec<String>,
 }
@@ -62,10 +62,10 @@ pub(super) async fn open(
     ))
 }
 
-fn matrix(link: &str) -> Result<Matrix, PanelError> {
+pub(super) fn matrix(link: &str) -> Result<Matrix, PanelError> {
     // Medium correction: a screen has reflections, and there is room.
     let code = QrCode::with_error_correction_level(link, EcLevel::M)
-        .map_err(|_| Error::Internal("the app's URL is too long for a QR code"))?;
+        .map_err(|_| Error::Internal("an address is too long for a QR code"))?;
     let size = code.width();
     let row = |y: usize| {
         (0..size)

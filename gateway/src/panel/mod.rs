@@ -7,6 +7,7 @@
 //! [`router`] → [`guard`] (who asks, from where) → [`sign_in`], [`devices`], [`enrolment`]. Sessions are [`session`]'s,
 //! limits of sign-ins [`throttle`]'s.
 
+mod codes;
 mod devices;
 mod enrolment;
 pub mod error;
@@ -16,6 +17,7 @@ mod sign_in;
 pub mod throttle;
 
 use crate::clock;
+use crate::codes::Codes;
 use crate::config::{Config, Limits};
 use crate::error::Error;
 use crate::notify::Notifier;
@@ -44,6 +46,8 @@ const MAX_BODY: usize = 4096;
 /// The panel's state.
 pub struct Panel {
     registrar: Counter,
+    /// Where it shares this process.
+    codes: Option<Arc<Codes>>,
     directories: SignIn,
     sessions: Sessions,
     throttle: Throttle,
@@ -57,10 +61,16 @@ pub struct Panel {
 
 impl Panel {
     /// A panel in which nobody is signed in.
-    pub fn open(config: &Config, registrar: Counter, notifier: Notifier) -> anyhow::Result<Arc<Self>> {
+    pub fn open(
+        config: &Config,
+        registrar: Counter,
+        codes: Option<Arc<Codes>>,
+        notifier: Notifier,
+    ) -> anyhow::Result<Arc<Self>> {
         let limits: &Limits = &config.limits;
         Ok(Arc::new(Self {
             registrar,
+            codes,
             directories: SignIn::new(config.panel.auth_profiles.clone())?,
             sessions: Sessions::default(),
             throttle: Throttle::new(clock::boot_now()),
@@ -94,6 +104,11 @@ pub fn router(panel: Arc<Panel>, bundle: &Bundle, headers: Headers) -> Router {
         .route("/panel/api/enrolment", post(enrolment::open))
         .route("/panel/api/enrolment/{id}", get(enrolment::state))
         .route("/panel/api/enrolment/{id}/digits", post(enrolment::digits))
+        .route("/panel/api/codes", get(codes::standing))
+        .route("/panel/api/codes/changes", post(codes::ask))
+        .route("/panel/api/codes/changes/{id}", get(codes::change))
+        .route("/panel/api/codes/changes/{id}/carry-out", post(codes::carry_out))
+        .route("/panel/api/codes/totp/{id}", post(codes::confirm))
         .route("/panel/api/{*rest}", get(nothing).post(nothing))
         .method_not_allowed_fallback(|| async { PanelError::Http(Error::NoMethod) })
         .with_state(panel);

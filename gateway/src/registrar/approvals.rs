@@ -4,6 +4,7 @@
 //! A wish is put into [`super::News`] inside the transaction that decided to ask, and sent after its commit. What waits
 //! is in memory alone: a restart ends it, and the person starts again.
 
+use super::code_changes::CodesChange;
 use super::notice::{Change, Notice};
 use super::{News, Registrar};
 use crate::clock;
@@ -40,6 +41,13 @@ pub(super) enum Purpose {
         /// Which.
         device: Id,
     },
+    /// To change a person's codes at the panel.
+    Codes {
+        /// The change.
+        id: Id,
+        /// What it is.
+        change: CodesChange,
+    },
 }
 
 impl Purpose {
@@ -48,6 +56,7 @@ impl Purpose {
         match self {
             Self::Add { token_id, request } => sha256(&[b"assent/1 add device", &token_id.0, &request.0]),
             Self::Remove { device } => sha256(&[b"assent/1 remove device", &device.0]),
+            Self::Codes { id, change } => sha256(&[b"assent/1 change codes", &id.0, change.tag()]),
         }
     }
 }
@@ -311,8 +320,12 @@ impl Registrar {
                     .await?;
             }
             Purpose::Remove { device } => self.remove_device(&mut tx, &mut news, &one.owner, device, now).await?,
+            Purpose::Codes { .. } => {}
         }
         self.finish(tx, news, turn).await?;
+        if let Purpose::Codes { id, .. } = one.purpose {
+            self.code_changes.grant(id, clock::boot_now());
+        }
         tracing::info!(by = %approved.device(), purpose = ?one.purpose, "approved by a device");
         Ok(())
     }
@@ -327,6 +340,10 @@ impl Registrar {
             }
             // Whoever asks again learns that the device is still there.
             Purpose::Remove { .. } => Ok(()),
+            Purpose::Codes { id, .. } => {
+                self.code_changes.end(id);
+                Ok(())
+            }
         }
     }
 }
@@ -340,6 +357,7 @@ fn details(wish: &Wish) -> Option<Details> {
             (format!("add a device whose screen shows {head} {tail}"), *request)
         }
         (Purpose::Remove { device }, _) => ("remove a device".to_owned(), sha256(&[&device.0])),
+        (Purpose::Codes { id, change }, _) => (change.words().to_owned(), sha256(&[&id.0])),
     };
     Some(Details {
         login,

@@ -6,17 +6,21 @@ use crate::store::log::{self, Entry};
 use crate::store::registrar as rows;
 use crate::store::relay::{Kind, Mailbox};
 use crate::store::revocations as lists;
-use crate::store::{SqliteConnection, StoreError};
+use crate::store::{SqliteConnection, StoreError, code_services};
 use assent_proto::Id;
 use assent_proto::cert::{
     CertError, DAY, Device, DeviceOwner, Host, Issuance, claimed_issuer, renew_device, renew_host, sign_device,
     sign_host,
 };
+use assent_proto::code_service::{CodeService, CodeServiceRequest, sign_code_service};
 use assent_proto::enrol::DeviceRequest;
 use assent_proto::life::{Age, Life};
 use assent_proto::registrar::{HostRequest, Refused, Reply};
 use assent_proto::time::UnixTime;
 use std::sync::atomic::Ordering;
+
+/// Days that the code service's certificate lives.
+const CODE_SERVICE_DAYS: u32 = 90;
 
 /// A certificate, or the refusal to sign one.
 pub(super) enum Issued {
@@ -174,6 +178,57 @@ impl Registrar {
         news.generation = Some(rows::next_generation(conn).await?);
         tracing::info!(device = %claims.device_id, until = claims.exp.0, "a device's certificate was renewed");
         Ok(Issued::Yes(renewed.document().to_owned()))
+    }
+
+    /// Certifies a code service. Its newest certificate is the answer while it is young, or where no later one can be had.
+    pub(super) async fn issue_code_service(
+        &self,
+        conn: &mut SqliteConnection,
+        request: &CodeServiceRequest,
+        now: UnixTime,
+    ) -> Result<Option<CodeService>, StoreError> {
+        let keys = self.keys();
+        let (issuer, key) = (&keys.current().issuer, &keys.current().pair.sign);
+        let key_id = request.sign.id();
+        let known = code_services::find(conn, &key_id).await?;
+        if known.as_ref().is_some_and(|known| known.revoked.is_some()) {
+            tracing::error!(key = %key_id, "the code service's key is revoked and not certified again; it needs a new one");
+            return Ok(None);
+        }
+        let held = known
+            .as_ref()
+            .and_then(|known| issuer.verify_code_service(&known.document, now).ok());
+        if let Some(held) = &held
+            && held.life().age(now) == Age::Young
+        {
+            return Ok(Some(held.clone()));
+        }
+        let issuance = match self.issuance(conn, CODE_SERVICE_DAYS, now).await? {
+            Ok(issuance) => issuance,
+            Err(_) => return Ok(held),
+        };
+        let signed = sign_code_service(issuer, key, request, issuance)
+            .and_then(|document| issuer.verify_code_service(&document, now));
+        let service = match signed {
+            Ok(service) => service,
+            Err(error) => {
+                tracing::error!(%error, "the code service was not certified");
+                return Ok(held);
+            }
+        };
+        if held.as_ref().is_some_and(|held| !is_later(service.life(), held.life())) {
+            return Ok(held);
+        }
+        let subject = match known {
+            Some(known) => known.subject,
+            None => random_id()?,
+        };
+        let exp = service.claims().exp;
+        log::append(conn, issuance.log_index, now, Entry::CodeService, service.document()).await?;
+        code_services::put(conn, &key_id, subject, service.document(), exp).await?;
+        lists::put_certificate(conn, subject, issuance.serial, exp).await?;
+        tracing::info!(key = %key_id, until = exp.0, "the code service was certified");
+        Ok(Some(service))
     }
 
     async fn issuance(

@@ -9,6 +9,8 @@
 pub mod admin;
 mod approvals;
 pub mod carrier;
+pub mod code_changes;
+mod code_service;
 pub mod counter;
 mod device_calls;
 mod enrolments;
@@ -42,6 +44,7 @@ use assent_proto::revocation::Revocations;
 use assent_proto::time::{BootTime, SKEW, UnixTime};
 use assent_proto::{Id, ShortText};
 use carrier::Carrier;
+use code_changes::CodeChanges;
 use keys::IssuingKeys;
 use notice::Notice;
 use reports::Reports;
@@ -72,6 +75,9 @@ pub struct Registrar {
     approvals: Approvals,
     reports: Reports,
     list: List,
+    /// The certificates of the code service.
+    code_services: RwLock<Vec<String>>,
+    code_changes: CodeChanges,
     notices: broadcast::Sender<Notice>,
     /// What it remembers of reports began then.
     began: BootTime,
@@ -120,6 +126,8 @@ impl Registrar {
             approvals: Approvals::default(),
             reports: Reports::default(),
             list: List::default(),
+            code_services: RwLock::default(),
+            code_changes: CodeChanges::default(),
             notices: broadcast::channel(notice::BACKLOG).0,
             began: clock::boot_now(),
         };
@@ -221,7 +229,11 @@ impl Registrar {
                 .iter()
                 .map(|one| one.issuer.document().to_owned())
                 .collect(),
-            code_services: Vec::new(),
+            code_services: self
+                .code_services
+                .read()
+                .unwrap_or_else(PoisonError::into_inner)
+                .clone(),
             now,
         }
     }

@@ -6,7 +6,6 @@ use super::{News, Registrar, random_id};
 use crate::keyfile;
 use crate::store::registrar as rows;
 use crate::store::{SqliteConnection, StoreError};
-use anyhow::Context as _;
 use assent_proto::ShortText;
 use assent_proto::cert::{DAY, claimed_issuer};
 use assent_proto::cert::{Host, REGISTRAR_NAME};
@@ -15,34 +14,14 @@ use assent_proto::keys::KeyPair;
 use assent_proto::life::Age;
 use assent_proto::registrar::HostJoin;
 use assent_proto::time::UnixTime;
-use std::io::Write as _;
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
-use zeroize::Zeroizing;
 
 /// The key file in the state directory.
 const KEY_FILE: &str = "registrar-host.key";
 
 /// Reads the registrar's own host keys; at the first start, makes them.
 pub(super) fn keys(state_dir: &Path) -> anyhow::Result<KeyPair> {
-    let file = state_dir.join(KEY_FILE);
-    if !file.try_exists().unwrap_or(true) {
-        let keys = KeyPair::generate().context("the system's random generator failed")?;
-        let text: Zeroizing<String> = keys.to_file().context("the new key cannot be written down")?;
-        // Whole or not at all: written beside, then renamed.
-        let beside = state_dir.join("registrar-host.key.new");
-        let written = std::fs::File::options()
-            .create(true)
-            .truncate(true)
-            .write(true)
-            .mode(0o600)
-            .open(&beside)
-            .and_then(|mut out| out.write_all(text.as_bytes()).and_then(|()| out.sync_all()))
-            .and_then(|()| std::fs::rename(&beside, &file));
-        written.with_context(|| format!("{} cannot be written", file.display()))?;
-        return Ok(keys);
-    }
-    KeyPair::from_file(&keyfile::read_secret(&file)?).with_context(|| file.display().to_string())
+    keyfile::own_keys(state_dir, KEY_FILE)
 }
 
 impl Registrar {

@@ -230,7 +230,7 @@ impl Registrar {
         self.may(&mut conn, owner, proof, clock::now()).await
     }
 
-    async fn may(
+    pub(super) async fn may(
         &self,
         conn: &mut SqliteConnection,
         owner: &DeviceOwner,

@@ -1,7 +1,9 @@
-//! Where calls to the registrar go: to the one in this process, or to one that runs apart and has dialled in.
+//! Where calls to the registrar go: to the one in this process, or to one that runs apart and has dialled in. Where calls to
+//! the code service go.
 
 use super::link::Desk;
 use crate::clock;
+use crate::codes::Codes;
 use crate::error::Error;
 use crate::registrar::Registrar;
 use assent_proto::registrar::Sealed;
@@ -37,6 +39,30 @@ impl Door {
                 handled.await.unwrap_or(Err(Error::Internal("the registrar failed")))
             }
             Self::Apart(desk) => desk.call(sealed).await,
+        }
+    }
+}
+
+/// The way to the code service.
+#[derive(Clone)]
+pub enum CodesDoor {
+    /// In this process.
+    Here(Arc<Codes>),
+    /// This gateway has none.
+    Nowhere,
+}
+
+impl CodesDoor {
+    /// One sealed call.
+    pub(super) async fn call(&self, sealed: Sealed) -> Result<Sealed, Error> {
+        match self {
+            Self::Here(codes) => {
+                // In a task of its own: a caller who hangs up must not leave a message half sent and uncounted.
+                let codes = Arc::clone(codes);
+                let handled = tokio::spawn(async move { codes.handle(&sealed, clock::now()).await });
+                handled.await.unwrap_or(Err(Error::Internal("the code service failed")))
+            }
+            Self::Nowhere => Err(Error::NoRoute),
         }
     }
 }

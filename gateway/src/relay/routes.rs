@@ -1,7 +1,7 @@
 //! Every route of the relay's HTTP side, in one list; a registrar that runs apart has its own ([`super::link`]).
 
 use super::auth::Stranger;
-use super::door::Door;
+use super::door::{CodesDoor, Door};
 use super::{Relay, body, push, stream};
 use crate::error::Error;
 use assent_proto::registrar::Sealed;
@@ -20,11 +20,12 @@ use std::sync::Arc;
 const MAX_CALL: usize = MAX_SEALED * 4 / 3 + 512;
 
 /// The HTTP side.
-pub fn router(relay: Arc<Relay>, door: Door, tls: bool) -> Router {
+pub fn router(relay: Arc<Relay>, door: Door, codes: CodesDoor, tls: bool) -> Router {
     Router::new()
         .route("/healthz", get(health))
         .route("/v1/trust", get(trust))
         .route("/v1/registrar", post(call))
+        .route("/v1/codes", post(codes_call))
         .route("/v1/push", post(push::post))
         .route("/v1/push/{id}", delete(push::delete))
         .route("/v1/push/{id}/answer", post(push::answer))
@@ -32,6 +33,7 @@ pub fn router(relay: Arc<Relay>, door: Door, tls: bool) -> Router {
         .fallback(|| async { Error::NoRoute })
         .method_not_allowed_fallback(|| async { Error::NoMethod })
         .layer(Extension(door))
+        .layer(Extension(codes))
         .layer(map_response(move |response| async move { with_headers(response, tls) }))
         .with_state(relay)
 }
@@ -49,6 +51,11 @@ async fn trust(Extension(door): Extension<Door>, _: Stranger) -> Result<Json<Tru
 }
 
 async fn call(Extension(door): Extension<Door>, _: Stranger, body: Body) -> Result<Json<Sealed>, Error> {
+    let sealed: Sealed = body::json(body, MAX_CALL).await?;
+    Ok(Json(door.call(sealed).await?))
+}
+
+async fn codes_call(Extension(door): Extension<CodesDoor>, _: Stranger, body: Body) -> Result<Json<Sealed>, Error> {
     let sealed: Sealed = body::json(body, MAX_CALL).await?;
     Ok(Json(door.call(sealed).await?))
 }

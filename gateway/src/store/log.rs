@@ -14,6 +14,8 @@ pub enum Entry {
     Host,
     /// A device's certificate.
     Device,
+    /// A code service's certificate.
+    CodeService,
     /// A revocation, as JSON.
     Revocation,
     /// A freeze or its end, as JSON.
@@ -27,6 +29,7 @@ impl Entry {
         match self {
             Self::Host => "host",
             Self::Device => "device",
+            Self::CodeService => "code service",
             Self::Revocation => "revocation",
             Self::Freeze => "freeze",
             Self::List => "list",

@@ -1,12 +1,15 @@
-//! All SQL of the gateway, and nothing but SQL: two files, so that relay and registrar can later run apart.
+//! All SQL of the gateway, and nothing but SQL: a file a role that keeps something.
 //!
 //! * `relay.db` ([`relay`], [`writer`]): mailboxes, pushes, answers. Ids and sealed blobs, no names.
 //! * `registrar.db` ([`registrar`], [`enrolments`], [`links`], [`revocations`]): hosts, devices, enrolments, the log ([`log`]).
+//! * `codes.db` ([`codes`]): what the code service keeps: sealed secrets, hashes, counts.
 //!
 //! Durability: WAL with `synchronous=NORMAL` in `relay.db`: what was acknowledged survives a crash or `kill -9` of the
 //! process; a power cut may take the last moments, which costs a retry. `registrar.db` uses `synchronous=FULL`: a
 //! certificate that was given out is on the disk.
 
+pub mod code_services;
+pub mod codes;
 pub mod enrolments;
 pub mod links;
 pub mod log;
@@ -27,6 +30,9 @@ pub use sqlx::{SqliteConnection, SqlitePool};
 pub static RELAY_MIGRATIONS: Migrator = sqlx::migrate!("./migrations/relay");
 /// The registrar's tables.
 pub static REGISTRAR_MIGRATIONS: Migrator = sqlx::migrate!("./migrations/registrar");
+
+/// The code service's tables.
+pub static CODES_MIGRATIONS: Migrator = sqlx::migrate!("./migrations/codes");
 
 /// The store failed. The cause is for the log, never for a caller.
 #[derive(Debug, thiserror::Error)]

@@ -64,11 +64,13 @@ pub async fn put_certificate(
     Ok(())
 }
 
-/// Serials of revoked devices' certificates that end after `now`.
+/// Serials of certificates of revoked devices and code services that end after `now`.
 pub async fn serials(conn: &mut SqliteConnection, now: UnixTime) -> Result<Vec<Id>, StoreError> {
     let rows = sqlx::query(
         "SELECT c.serial FROM certificate c JOIN device d ON d.id = c.subject \
-         WHERE d.revoked IS NOT NULL AND c.exp >= ?",
+         WHERE d.revoked IS NOT NULL AND c.exp >= ?1 \
+         UNION SELECT c.serial FROM certificate c JOIN code_service s ON s.subject = c.subject \
+         WHERE s.revoked IS NOT NULL AND c.exp >= ?1",
     )
     .bind(seconds(now))
     .fetch_all(conn)

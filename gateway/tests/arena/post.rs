@@ -4,7 +4,7 @@
 use crate::company::{Company, EVIL, HONEST, counts};
 use assent_gateway::config::Limits;
 use assent_gateway::relay::auth::Peer;
-use assent_gateway::relay::door::Door;
+use assent_gateway::relay::door::{CodesDoor, Door};
 use assent_gateway::relay::link::Desk;
 use assent_gateway::relay::{Relay, routes};
 use assent_gateway::store::relay::{Kind, Mailbox};
@@ -77,7 +77,7 @@ impl Post {
         let link = SigningKey::generate().unwrap();
         let door = Door::Apart(Arc::new(Desk::new(link.public(), None)));
         let mut post = Self {
-            router: routes::router(relay, door, false),
+            router: routes::router(relay, door, CodesDoor::Nowhere, false),
             streams: HashMap::new(),
             claims: HashMap::new(),
             dir,

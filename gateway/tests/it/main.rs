@@ -3,6 +3,8 @@
 
 mod apart;
 mod claims;
+mod codes;
+mod codes_rig;
 mod enrolment;
 mod events;
 mod further;

@@ -3,7 +3,7 @@
 
 use self::Foreign::{NotFound, Nothing, Over};
 use self::Takes::{AnyRead, AnyWrite, Owner, Session};
-use crate::panel_rig::{Browser, owner_of, start};
+use crate::panel_rig::{Browser, owner_of, start_whole};
 use crate::rig::Gateway;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -43,6 +43,8 @@ struct Things {
     device: String,
     enrolment: String,
     digits: String,
+    /// A change of her codes that waits for her device.
+    change: String,
 }
 
 fn nothing(_: &Things) -> Value {
@@ -61,6 +63,8 @@ fn routes() -> Vec<Route> {
     let sign_in: fn(&Things) -> Value = |_| json!({"user": "nobody", "password": "wrong"});
     let link: fn(&Things) -> Value = |_| json!({"token": "1.2.3.4"});
     let label: fn(&Things) -> Value = |_| json!({"label": "stolen"});
+    let change: fn(&Things) -> Value = |_| json!({"change": "new_recovery"});
+    let code: fn(&Things) -> Value = |_| json!({"code": "123456"});
     let digits: fn(&Things) -> Value = |things| json!({"digits": things.digits});
     vec![
         route(get.clone(), "session", AnyRead, Nothing, nothing),
@@ -72,6 +76,11 @@ fn routes() -> Vec<Route> {
         route(post.clone(), "enrolment", Session, Nothing, nothing),
         route(get.clone(), "enrolment/{id}", Owner, Over, nothing),
         route(post.clone(), "enrolment/{id}/digits", Owner, Over, digits),
+        route(get.clone(), "codes", Session, Nothing, nothing),
+        route(post.clone(), "codes/changes", Session, Nothing, change),
+        route(get.clone(), "codes/changes/{id}", Owner, Over, nothing),
+        route(post.clone(), "codes/changes/{id}/carry-out", Session, NotFound, nothing),
+        route(post.clone(), "codes/totp/{id}", Session, NotFound, code),
         route(post, "sign-out", Session, Nothing, nothing),
         route(get, "{*rest}", AnyRead, Nothing, nothing),
     ]
@@ -81,6 +90,8 @@ impl Route {
     fn path(&self, things: &Things) -> String {
         let id = if self.path.starts_with("devices") {
             &things.device
+        } else if self.path.starts_with("codes") {
+            &things.change
         } else {
             &things.enrolment
         };
@@ -213,11 +224,13 @@ fn expected(route: &Route, who: Who) -> Option<(u16, &'static str)> {
 }
 
 async fn world() -> (Gateway, Cast, Things) {
-    let gateway = start("directory", "");
+    let gateway = start_whole("directory", "");
     let host = gateway.join("web01").await;
     let alice = Browser::of(&gateway, "alice").await;
     let device = alice.register(&gateway, "phone").await;
     let (enrolment, _, digits) = alice.bring(&gateway, "tablet").await;
+    let asked = alice.post("codes/changes", json!({"change": "new_recovery"})).await;
+    assert_eq!(asked.body["state"], "approval", "{asked:?}");
     let bob = Browser::of(&gateway, "bob").await;
     bob.register(&gateway, "bob's").await;
     let mut carol = Browser::new(&gateway);
@@ -227,6 +240,7 @@ async fn world() -> (Gateway, Cast, Things) {
         device: device.id.to_string(),
         enrolment,
         digits,
+        change: asked.body["id"].as_str().unwrap().to_owned(),
     };
     (gateway, Cast { alice, bob, carol }, things)
 }

@@ -60,12 +60,21 @@ pub fn profile(name: &str, users: &Path, more: &str) -> String {
 
 /// A panel with alice, bob and carol, at an origin of its own.
 pub fn start(mode: &str, more: &str) -> Gateway {
+    Gateway::start_with(&people(mode, more))
+}
+
+/// The same with the code service.
+pub fn start_whole(mode: &str, more: &str) -> Gateway {
+    Gateway::start_whole(&people(mode, more))
+}
+
+fn people(mode: &str, more: &str) -> String {
     let password = with_password();
     let users = users_file(&[("alice", &password), ("bob", &password), ("carol", &password)]);
-    Gateway::start_with(&format!(
+    format!(
         "[panel]\nurl = \"{ORIGIN}\"\nauth_profiles = [\"staff\"]\nfirst_device = \"{mode}\"\n{more}\n{}",
         profile("staff", &users, "")
-    ))
+    )
 }
 
 /// A reply, read whole.

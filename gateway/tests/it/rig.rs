@@ -132,10 +132,19 @@ impl Gateway {
         Self::start_from("", days_ago, days)
     }
 
+    /// With the code service, which runs in one process with relay and registrar.
+    pub fn start_whole(more: &str) -> Self {
+        Self::start_in_one(more, 0, 90)
+    }
+
     fn start_from(more: &str, days_ago: u64, days: u32) -> Self {
         if let Some(link) = apart().filter(|_| days_ago == 0) {
             return Self::start_apart(&link, more);
         }
+        Self::start_in_one(more, days_ago, days)
+    }
+
+    fn start_in_one(more: &str, days_ago: u64, days: u32) -> Self {
         let dir = scratch();
         let (root, issuer) = write_keys_from(&dir, now().0 - days_ago * 86_400, days);
         let issuer = Trust::new(vec![root.clone()]).verify_issuer(&issuer, now()).unwrap();
@@ -181,6 +190,11 @@ impl Gateway {
         }
         gateway.run();
         gateway
+    }
+
+    /// Whether it has the code service, whose certificate stands in the log.
+    pub fn has_codes(&self) -> bool {
+        self.parts.len() == 1
     }
 
     /// Ends one of the programs by `kill -9`.

@@ -13,6 +13,8 @@
 use crate::stage::{Ask, ISSUED, Keys, NOW, Stage, TTL, after, base64, details, id, payload, text, token, unbase64};
 use assent_proto::answer::{self, Answer, Decision};
 use assent_proto::cert::{IssuerRequest, Issuers, Level, Trust};
+use assent_proto::code::{CodeAsk, CodeMethod, CodeWant, Judged, PendingCode, TypedCode};
+use assent_proto::code_service::CodeServiceRequest;
 use assent_proto::enrol::{Enrolment, Token, short_fingerprint};
 use assent_proto::keys::SigningKey;
 use assent_proto::link;
@@ -61,7 +63,7 @@ fn golden(name: &str, now: &Value) {
     assert_eq!(std::fs::read_to_string(path(name)).unwrap(), text, "{name}.json");
 }
 
-const NAMES: [&str; 5] = ["root", "issuer", "web01", "phone", "tablet"];
+const NAMES: [&str; 6] = ["root", "issuer", "web01", "phone", "tablet", "codes"];
 
 #[test]
 fn golden_keys_and_their_fingerprints() {
@@ -215,6 +217,39 @@ fn golden_documents_of_every_type() {
             device_call(DeviceWant::Revocations(WantList { held: None, part: 0 })),
         ),
         ("revocations", list().sign(&stage.issuer_keys.pair.sign).unwrap()),
+        ("code service request", crate::code::request()),
+        ("code service", crate::code::certificate(&stage)),
+        (
+            "code ask, start",
+            crate::code::ask(&stage.server, CodeWant::Start(Box::new(crate::code::start()))),
+        ),
+        (
+            "code ask, send",
+            crate::code::ask(
+                &stage.server,
+                CodeWant::Send {
+                    id: id("code login"),
+                    method: CodeMethod::Sms,
+                },
+            ),
+        ),
+        (
+            "code ask, check",
+            crate::code::ask(
+                &stage.server,
+                CodeWant::Check {
+                    id: id("code login"),
+                    code: TypedCode::new(b"123 456").unwrap(),
+                },
+            ),
+        ),
+        (
+            "code word, right",
+            crate::code::word(
+                &crate::code::ask(&stage.server, CodeWant::Start(Box::new(crate::code::start()))),
+                true,
+            ),
+        ),
         ("relay claim", Claim::sign(&host.sign, RELAY, id("web01"), NOW).unwrap()),
         ("link claim", link::Claim::sign(&host.sign, RELAY, NOW).unwrap()),
     ];
@@ -330,6 +365,17 @@ fn golden_documents_are_read_by_the_public_verifiers() {
     for name in ["devices", "rename", "leave", "renew", "revocations"] {
         assert!(DeviceCall::verify(&compact(&format!("device call, {name}")), &device).is_ok());
     }
+    assert!(CodeServiceRequest::verify(&compact("code service request")).is_ok());
+    let service = issuer.verify_code_service(&compact("code service"), NOW).unwrap();
+    for name in ["start", "send", "check"] {
+        assert!(CodeAsk::verify(&compact(&format!("code ask, {name}")), &host).is_ok());
+    }
+    let ask = compact("code ask, start");
+    let mut pending = PendingCode::new(&crate::code::start(), &ask, &host, service, ISSUED);
+    assert!(matches!(
+        pending.judge(&compact("code word, right"), after(1), NOW),
+        Judged::Passed(_)
+    ));
     assert!(Claim::verify(&compact("relay claim"), &host.claims().sign, RELAY).is_ok());
     assert!(link::Claim::verify(&compact("link claim"), &host.claims().sign, RELAY).is_ok());
 

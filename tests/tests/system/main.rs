@@ -15,6 +15,7 @@ mod apart;
 mod audit;
 mod caller;
 mod certificates;
+mod codes;
 mod devices;
 mod evil;
 mod helpers;
@@ -23,6 +24,7 @@ mod numbers;
 mod revocation;
 mod rigs;
 mod risk;
+mod sms;
 mod ssh;
 mod sudo;
 mod users;
@@ -41,6 +43,7 @@ fn main() -> ExitCode {
         caller::SCENARIOS,
         numbers::SCENARIOS,
         risk::SCENARIOS,
+        codes::SCENARIOS,
         users::SCENARIOS,
         weather::SCENARIOS,
         admin::SCENARIOS,

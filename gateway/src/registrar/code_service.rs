@@ -1,0 +1,98 @@
+//! What the code service asks the registrar: its own certificate, whether a host is one, whether somebody has a device.
+
+use super::enrolments::may_vouch;
+use super::self_service::FirstDevice;
+use super::{News, Registrar};
+use crate::clock;
+use crate::store::registrar as rows;
+use crate::store::{StoreError, code_services};
+use assent_proto::ShortText;
+use assent_proto::cert::{Host, Identity};
+use assent_proto::code_service::{CodeService, CodeServiceRequest};
+use assent_proto::time::UnixTime;
+use std::sync::PoisonError;
+
+impl Registrar {
+    /// The code service's certificate, made anew once half of its life is over. `None`: its key is revoked, or nothing can
+    /// be certified now; the cause has been logged.
+    pub async fn certify_code_service(&self, request: &CodeServiceRequest) -> Result<Option<CodeService>, StoreError> {
+        let turn = self.turn.lock().await;
+        let now = clock::now();
+        let mut tx = self.begin().await?;
+        let service = self.issue_code_service(&mut tx, request, now).await?;
+        let living = code_services::living(&mut tx, now).await?;
+        self.finish(tx, News::default(), turn).await?;
+        *self.code_services.write().unwrap_or_else(PoisonError::into_inner) = living;
+        Ok(service)
+    }
+
+    /// Revokes every key of the code service; how many there were.
+    pub async fn revoke_code_services(&self) -> Result<usize, StoreError> {
+        let turn = self.turn.lock().await;
+        let now = clock::now();
+        let mut tx = self.begin().await?;
+        let mut news = News::default();
+        let revoked = code_services::revoke_all(&mut tx, now).await?;
+        for subject in &revoked {
+            super::admin::record(&mut tx, "code service", *subject, now.0).await?;
+        }
+        if !revoked.is_empty() {
+            self.next_list(&mut tx, &mut news, now).await?;
+        }
+        self.finish(tx, news, turn).await?;
+        self.code_services
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clear();
+        Ok(revoked.len())
+    }
+
+    /// The host of this certificate, if it lives and is not revoked.
+    pub async fn living_host(&self, document: &str, now: UnixTime) -> Result<Option<Host>, StoreError> {
+        let Ok(host) = self.keys().verify_host(document, now) else {
+            return Ok(None);
+        };
+        let mut conn = self.pool.acquire().await?;
+        let known = rows::host(&mut conn, host.claims().host_id).await?;
+        // Its key, too: a host that joined anew has only the new one.
+        let same = known.is_some_and(|known| known.revoked.is_none() && known.key == host.claims().sign);
+        Ok(same.then_some(host))
+    }
+
+    /// Whether a host may ask about these people.
+    pub fn host_may_name(&self, host: &Host, identities: &[Identity]) -> bool {
+        let id = host.claims().host_id;
+        self.keys().current().issuer.allows_identities(identities).is_ok()
+            && identities.iter().all(|identity| may_vouch(id, identity))
+    }
+
+    /// Whether one of these people has a device.
+    pub async fn have_device(&self, identities: &[Identity], now: UnixTime) -> Result<bool, StoreError> {
+        let mut conn = self.pool.acquire().await?;
+        Ok(!rows::active_of(&mut conn, identities, now).await?.is_empty())
+    }
+
+    /// The people whose devices have this user name.
+    pub async fn people(&self, name: &str) -> Result<Vec<(Identity, String)>, StoreError> {
+        let mut conn = self.pool.acquire().await?;
+        let mut people = Vec::new();
+        for device in rows::devices(&mut conn).await? {
+            if device.name != name {
+                continue;
+            }
+            for (realm, id) in rows::identities(&mut conn, device.id).await? {
+                let identity = Identity {
+                    realm: ShortText::cut(realm),
+                    id: ShortText::cut(id),
+                };
+                people.push((identity, device.name.clone()));
+            }
+        }
+        Ok(people)
+    }
+
+    /// Who may set up a first factor without an admin.
+    pub fn first_device(&self) -> FirstDevice {
+        self.rules.first_device
+    }
+}
