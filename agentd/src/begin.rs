@@ -54,6 +54,7 @@ pub fn facts(mut begin: Begin, login: ShortText, ctx: Digest, ticket: bool) -> F
         audit_session: begin.audit_session,
         rhost,
         tty,
+        country: None,
         ssh: connection.as_ref().and_then(SshConnection::parse),
         over_ssh: connection.is_some(),
         ssh_auth_info: auth_info,

@@ -4,8 +4,11 @@
 
 use crate::agent::{Agent, Notice};
 use crate::{enrolment, server};
-use assent_proto::Id;
+use assent_engine::ledger::SourceKey;
+use assent_proto::cert::Identity;
 use assent_proto::registrar::EnrolmentState;
+use assent_proto::{Id, ShortText};
+use std::net::IpAddr;
 use std::sync::Arc;
 use tokio::net::UnixListener;
 use zbus::message::Header;
@@ -68,6 +71,36 @@ impl Interface {
         let lifted = gateway.revocations.lift(&user).await;
         tracing::warn!("root lifted {lifted} freezes of a user on this host");
         Ok(lifted)
+    }
+
+    /// What is remembered of an identity that bears on a login from an address (empty: this machine), as JSON text.
+    async fn signals(
+        &self,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] bus: &Connection,
+        realm: String,
+        id: String,
+        from: String,
+    ) -> fdo::Result<String> {
+        self.demand_root(&header, bus).await?;
+        let who = ShortText::new(realm).zip(ShortText::new(id));
+        let who = who.map(|(realm, id)| Identity { realm, id });
+        let from = match from.as_str() {
+            "" => Some(None),
+            text => text.parse::<IpAddr>().ok().map(Some),
+        };
+        let (Some(who), Some(from)) = (who, from) else {
+            return Err(fdo::Error::InvalidArgs(
+                "an identity and an address, or none, are needed".into(),
+            ));
+        };
+        let setup = self.agent.setup().map_err(fdo::Error::Failed)?;
+        let place = from.map(|from| setup.places.of(from)).unwrap_or_default();
+        let signals = setup
+            .memory
+            .recall(&who, SourceKey::of(from), &place)
+            .map_err(fdo::Error::Failed)?;
+        serde_json::to_string(&signals).map_err(|e| fdo::Error::Failed(e.to_string()))
     }
 
     /// Ends a login that is in progress, as denied.

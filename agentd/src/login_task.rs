@@ -22,8 +22,8 @@ use assent_engine::directory::nss::NssUser;
 use assent_engine::ledger::{Entry, SourceKey, What};
 use assent_engine::login::facts::{Phase, SshConnection};
 use assent_engine::login::{
-    Cause, CodeCheck, CodeEvent, CodeOrder, CodeTrouble, CodeTyped, DeviceSearch, Effect, Event, Gone, LOGIN_DEADLINE,
-    Login, NameSearch, Outcome, PasswordReply, Purpose, PushOrder, Show, Standing, Tone,
+    Admission, Cause, CodeCheck, CodeEvent, CodeOrder, CodeTrouble, CodeTyped, DeviceSearch, Effect, Event, Gone,
+    LOGIN_DEADLINE, Login, NameSearch, Outcome, PasswordReply, Purpose, PushOrder, Show, Standing, Tone,
 };
 use assent_engine::names::UserName;
 use assent_engine::places::Place;
@@ -165,10 +165,11 @@ impl Task {
         let Ok(ctx) = begin::context(&begin, pid) else {
             return tracing::error!("the system's random generator failed");
         };
-        let facts = begin::facts(begin, login_id.clone(), ctx, ticket);
+        let mut facts = begin::facts(begin, login_id.clone(), ctx, ticket);
         let service = facts.service.shown(64);
         let ssh = facts.ssh;
         let place = ssh.map(|ssh| setup.places.of(ssh.client)).unwrap_or_default();
+        facts.country = place.country_code();
         let (cancel, cancelled) = oneshot::channel();
         let id = login_id.as_str().to_owned();
         let running = Running {
@@ -350,6 +351,9 @@ impl Task {
                     let setup = self.setup.clone();
                     self.work(async move { Event::LookedUp(setup.directory(profile).look_up(&user).await) });
                 }
+                Effect::Recall(identity) => self.recall(identity),
+                Effect::Admit(identity) => self.admit(identity),
+                Effect::NoteDenial => self.note(What::Denied),
                 Effect::FindDevices(identity) => self.find_devices(identity),
                 Effect::Push(order) => self.push(*order),
                 Effect::WithdrawPush => self.withdraw(),
@@ -456,6 +460,31 @@ impl Task {
                 asn: place.asn,
                 new_place: weight.new_place,
                 barred: weight.barred,
+            })
+        });
+    }
+
+    /// Says what is remembered of somebody, for policies.
+    fn recall(&self, identity: Identity) {
+        let from = SourceKey::of(self.login.facts().ssh.map(|ssh| ssh.client));
+        let recall = self.setup.memory.recall(&identity, from, &self.place);
+        let _ = self.events.send(Event::Recalled(identity, recall).into());
+    }
+
+    /// Says whether anything may pass for somebody now: what this host itself knows of freezes and revocations.
+    fn admit(&self, identity: Identity) {
+        let setup = self.setup.clone();
+        let client = self.login.facts().ssh.map(|ssh| ssh.client);
+        self.work(async move {
+            Event::Admitted(match &setup.gateway {
+                Err(why) => Admission::Unknown(why.clone()),
+                Ok(gateway) => match gateway.revocations.usable().await {
+                    Err(why) => Admission::Unknown(why),
+                    known @ Ok(_) => match gateway.revocations.admits(&known, &identity, gateway.origin(client)) {
+                        true => Admission::Free,
+                        false => Admission::Frozen,
+                    },
+                },
             })
         });
     }
@@ -830,7 +859,8 @@ impl Task {
 
     /// Between an approval and the verdict, which may wait for Enter, somebody may have said "not me" elsewhere.
     async fn still_stands(&self, outcome: Outcome) -> Outcome {
-        let asked = self.login.approved_on_a_device() || self.login.passed_by_code();
+        let asked =
+            self.login.approved_on_a_device() || self.login.passed_by_code() || self.login.waived_by().is_some();
         let approved = outcome == Outcome::Approved && asked;
         let (true, Ok(gateway), Some(who)) = (approved, &self.setup.gateway, self.login.identity()) else {
             return outcome;
@@ -876,6 +906,7 @@ impl Task {
     fn remember_approval(&mut self) {
         self.note(What::Approved {
             place: self.place.country.clone(),
+            spot: self.place.spot,
         });
         if let (Some(ssh), Some(who)) = (&self.connection, self.login.identity()) {
             let connection = Connection {
@@ -888,9 +919,15 @@ impl Task {
 
     fn record(&self, outcome: &Outcome) -> Record {
         let facts = self.login.facts();
-        let (verdict, cause) = names(outcome);
+        let (verdict, mut cause) = names(outcome);
+        // A waiver stands in every record of it, with the policy that allowed it (R72).
+        let waived = self.login.waived_by().filter(|_| *outcome == Outcome::Approved);
+        if waived.is_some() {
+            cause = "factor_waived";
+        }
         let detail = match outcome {
             Outcome::Denied { cause, .. } => cause.detail().unwrap_or_default(),
+            Outcome::Approved if waived.is_some() => waived.unwrap_or_default(),
             Outcome::Approved | Outcome::ApprovedBefore | Outcome::Ignore => "",
         };
         let user = self.login.user_for_log();
@@ -935,7 +972,7 @@ impl Task {
         Record {
             json,
             line,
-            warning: !matches!(outcome, Outcome::Approved | Outcome::ApprovedBefore),
+            warning: waived.is_some() || !matches!(outcome, Outcome::Approved | Outcome::ApprovedBefore),
         }
     }
 }

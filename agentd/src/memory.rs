@@ -5,6 +5,8 @@
 use crate::disk::{Disk, Written};
 use crate::files;
 use assent_engine::ledger::{Entry, Ledger, MOST_OPEN, SourceKey, Weight, What};
+use assent_engine::places::Place;
+use assent_engine::policy::Recall;
 use assent_proto::cert::Identity;
 use assent_proto::time::UnixTime;
 use std::collections::HashMap;
@@ -31,6 +33,8 @@ pub struct Memory {
 
 struct State {
     ledger: Ledger,
+    /// Why what was remembered could not be read: nothing is known then, which is not the same as nothing having happened.
+    unread: Option<String>,
     /// The file's own thread alone locks it for long.
     file: Arc<Mutex<Lines>>,
     disk: Arc<Disk>,
@@ -63,11 +67,13 @@ impl Memory {
     pub fn open(state_dir: &Path, disk: Arc<Disk>) -> Arc<Self> {
         let path = state_dir.join(FILE);
         let mut ledger = Ledger::default();
+        let mut unread = None;
         let lines = match read(&path, &mut ledger) {
             Ok(lines) => lines,
             Err(e) if e.kind() == io::ErrorKind::NotFound => 0,
             Err(e) => {
                 tracing::error!("{}: {e}; budgets and known addresses begin anew", path.display());
+                unread = Some(format!("{}: {e}", path.display()));
                 0
             }
         };
@@ -79,6 +85,7 @@ impl Memory {
         Arc::new(Self {
             state: Mutex::new(State {
                 ledger,
+                unread,
                 file: Arc::new(Mutex::new(file)),
                 disk,
                 lines,
@@ -134,6 +141,17 @@ impl Memory {
         };
         // Never closed.
         semaphore.acquire_owned().await.ok()
+    }
+
+    /// What bears on a login of `who` at `from`, for policies; an error where what was remembered could not be read.
+    pub fn recall(&self, who: &Identity, from: SourceKey, place: &Place) -> Recall {
+        let state = self.state();
+        match &state.unread {
+            Some(why) => Err(why.clone()),
+            None => Ok(state
+                .ledger
+                .signals(who, from, (place.country.as_deref(), place.spot), UnixTime::now())),
+        }
     }
 
     /// An administrator opens somebody's budgets again.
@@ -342,7 +360,10 @@ mod tests {
             at: UnixTime::now(),
             who: who(),
             from: from(),
-            what: What::Approved { place: None },
+            what: What::Approved {
+                place: None,
+                spot: None,
+            },
         });
         approved.wait().await.unwrap();
         let (weight, _) = open(&dir).weigh(&who(), from(), None).await;
@@ -400,7 +421,10 @@ mod tests {
                 at: UnixTime::now(),
                 who: who(),
                 from: from(),
-                what: What::Approved { place: None },
+                what: What::Approved {
+                    place: None,
+                    spot: None,
+                },
             });
             written.wait().await.unwrap();
         }

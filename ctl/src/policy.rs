@@ -59,7 +59,9 @@ impl Test {
             .map_err(|e| Failure::Input(format!("{} cannot be read: {e}", self.file.display())))?;
         let tests =
             Tests::read(&self.file, &text, &rules.config).map_err(|problems| Failure::Input(problems.to_string()))?;
-        let outcomes = tests.run(&rules.config, &rules.sources(), UnixTime::now()).await;
+        let outcomes = tests
+            .run(&rules.config, &rules.sources(), &rules.places(), UnixTime::now())
+            .await;
         let failed = outcomes.iter().filter(|outcome| !outcome.passed).count();
         let list: Vec<Value> = outcomes.iter().map(json_of).collect();
         report(self.json, &json!({"failed": failed, "tests": list}), || {

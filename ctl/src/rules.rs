@@ -6,6 +6,7 @@ use assent_engine::config::{self, AuthSource, Config};
 use assent_engine::directories::Directories;
 use assent_engine::directory::Directory;
 use assent_engine::directory::nss::Nss;
+use assent_engine::places::Places;
 use assent_engine::sources::RealSources;
 use assent_proto::text::visible;
 use clap::Args;
@@ -90,6 +91,12 @@ impl Rules {
         let mut pairs = map.into_iter().flatten();
         let mapped = pairs.find(|(ours, _)| ours.eq_ignore_ascii_case(attribute));
         mapped.map_or(attribute, |(_, theirs)| theirs)
+    }
+
+    /// Where addresses lie; nowhere, where there is no data base that can be read (`assentctl check` says why).
+    pub fn places(&self) -> Places {
+        let file = self.config.location.as_deref();
+        file.and_then(|file| Places::open(file).ok()).unwrap_or_default()
     }
 
     /// The directories and the name service of this machine.

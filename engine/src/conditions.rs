@@ -1,6 +1,7 @@
 //! What a policy asks of the login itself, beside the user's attribute: where it comes from, for which service, when.
 //! Pure: the moment and the address are passed in.
 
+use crate::risk::{self, Context, Risk};
 use assent_proto::time::UnixTime;
 use ipnet::IpNet;
 use jiff::Timestamp;
@@ -20,6 +21,8 @@ pub struct Circumstances<'a> {
     pub source: Option<IpAddr>,
     /// When it began.
     pub at: UnixTime,
+    /// What else is known of it.
+    pub context: Context,
 }
 
 /// Networks that share a name, and from which every login counts as one from a known address.
@@ -47,6 +50,8 @@ pub struct Conditions {
     pub networks: Vec<IpNet>,
     /// Days and hours.
     pub window: Option<Window>,
+    /// Where it comes from and what went before.
+    pub risk: Risk,
 }
 
 /// Why a condition does not hold.
@@ -60,6 +65,8 @@ pub enum Unmet {
     NoAddress,
     /// Another day or hour.
     Time,
+    /// A condition on risk.
+    Risk(risk::Unmet),
 }
 
 /// Days and hours of a week, in a time zone.
@@ -77,10 +84,10 @@ pub struct Window {
 impl Conditions {
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.services.is_empty() && self.networks.is_empty() && self.window.is_none()
+        self.services.is_empty() && self.networks.is_empty() && self.window.is_none() && self.risk.is_empty()
     }
 
-    /// The first that does not hold.
+    /// The first that does not hold; what the agent remembers is not among them ([`Risk::unmet_by`]).
     pub fn unmet(&self, login: &Circumstances) -> Option<Unmet> {
         if !self.services.is_empty() && !self.services.iter().any(|service| service == login.service) {
             return Some(Unmet::Service);
@@ -94,7 +101,11 @@ impl Conditions {
             }
         }
         let out = self.window.as_ref().is_some_and(|window| !window.holds(login.at));
-        out.then_some(Unmet::Time)
+        if out {
+            return Some(Unmet::Time);
+        }
+        let unmet = self.risk.unmet(login.source.is_some(), login.context);
+        unmet.map(Unmet::Risk)
     }
 
     /// Whether whatever meets `other` meets these too, as far as that shows: for warnings alone.
@@ -103,7 +114,8 @@ impl Conditions {
             || (!other.services.is_empty() && other.services.iter().all(|s| self.services.contains(s)));
         let inside = |net: &IpNet| self.networks.iter().any(|ours| ours.contains(net));
         let networks = self.networks.is_empty() || (!other.networks.is_empty() && other.networks.iter().all(inside));
-        services && networks && (self.window.is_none() || self.window == other.window)
+        let window = self.window.is_none() || self.window == other.window;
+        services && networks && window && (self.risk.is_empty() || self.risk == other.risk)
     }
 }
 
@@ -145,6 +157,7 @@ mod tests {
             service: "sshd",
             source: source.map(|ip| ip.parse().unwrap()),
             at: UnixTime(u64::try_from(at.parse::<Timestamp>().unwrap().as_second()).unwrap()),
+            context: Context::default(),
         }
     }
 

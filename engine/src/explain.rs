@@ -2,12 +2,13 @@
 //! as a login, asked in the same order.
 
 use crate::conditions::{Circumstances, network_of};
-use crate::config::{Assurance, AuthIndex, Config, Factor, MethodIndex, OnUnreachable, Unlisted};
+use crate::config::{Assurance, AuthIndex, Config, Factor, MethodIndex, OnUnreachable, Strength, Unlisted};
 use crate::directory::{Account, Lookup};
 use crate::login::level::{self, Grounds, Why};
 use crate::login::trace;
 use crate::names::UserName;
-use crate::policy::{self, Choice};
+use crate::policy::{self, Choice, Recalled};
+use crate::risk::Signals;
 use crate::sources::{Sources, Spelling};
 use assent_proto::cert::{Identity, Level};
 use assent_proto::text::{Outside, visible};
@@ -15,12 +16,16 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::time::Instant;
 
+/// What stands for a method where a policy waives the factor.
+pub const WAIVED: &str = "waived";
+
 /// What is asked.
 #[derive(Debug, Clone, Copy)]
 pub struct Question<'a> {
     /// The user's name, as somebody would type it.
     pub user: &'a str,
-    /// Service, source and time of the login.
+    /// Service, source and time of the login. Of what passed before in it, whether sshd took a key; the rest follows from
+    /// the application.
     pub login: Circumstances<'a>,
 }
 
@@ -31,7 +36,7 @@ pub struct Explanation {
     pub json: Value,
     /// For people.
     pub lines: Vec<String>,
-    /// Names of the method profiles that the factors came to, in their order.
+    /// Names of the method profiles that the factors came to, in their order; [`WAIVED`] for one that is waived.
     pub methods: Vec<String>,
     /// What would become of the login.
     pub verdict: Verdict,
@@ -69,9 +74,11 @@ pub async fn explain<S: Sources>(config: &Config, sources: &S, question: &Questi
         lines: Vec::new(),
         methods: Vec::new(),
         known: BTreeMap::new(),
+        recalled: Recalled::new(),
         identity: None,
     };
     let verdict = report.run(question.user).await;
+    report.tell_signals().await;
     report.say("verdict", json!(verdict.words()), format!("=> {}", verdict.words()));
     Explanation {
         json: Value::Object(report.json),
@@ -89,6 +96,7 @@ struct Report<'a, S> {
     lines: Vec<String>,
     methods: Vec<String>,
     known: BTreeMap<AuthIndex, Lookup>,
+    recalled: Recalled,
     identity: Option<Identity>,
 }
 
@@ -121,6 +129,7 @@ impl<S: Sources> Report<'_, S> {
         let Some(user) = self.canonical(user).await else {
             return Verdict::Denied;
         };
+        self.login.context.waivable = application.floor == Strength::Bypass;
         let mut factors = Vec::new();
         let mut verdict = Verdict::Asked;
         for (at, factor) in application.factors.iter().enumerate() {
@@ -167,25 +176,31 @@ impl<S: Sources> Report<'_, S> {
             Factor::Stack => {
                 self.lines
                     .push(format!("factor {number}: an earlier PAM module, or sshd"));
+                self.login.context.earlier.stack = true;
                 (json!("stack"), true)
             }
             Factor::Password(profiles) => {
                 self.lines.push(format!("factor {number}: a password"));
                 let (by, fits) = self.first_that_knows(user, profiles).await;
+                self.login.context.earlier.password = true;
                 (json!({"password": by}), fits)
             }
             Factor::Method(methods) => {
                 self.lines.push(format!("factor {number}: a method"));
-                self.method(user, methods, at > 0).await
+                self.method(user, methods).await
             }
         }
     }
 
-    async fn method(&mut self, user: &UserName, methods: &[MethodIndex], earlier_factor: bool) -> (Value, bool) {
+    async fn method(&mut self, user: &UserName, methods: &[MethodIndex]) -> (Value, bool) {
         let config = self.config;
         let (choice, considered) = loop {
-            match policy::choose(config, methods, &self.login, &self.known) {
+            match policy::choose(config, methods, &self.login, &self.known, &self.recalled) {
                 (Choice::Need(profile), _) => self.ask(user, profile).await,
+                (Choice::Recall(who), _) => {
+                    let told = self.sources.recall(&who).await;
+                    self.recalled.insert(who, told);
+                }
                 decided => break decided,
             }
         };
@@ -229,6 +244,8 @@ impl<S: Sources> Report<'_, S> {
                     "kind": profile.method.word(),
                     "validated_by": by,
                 });
+                let earlier_factor = self.login.context.earlier.any();
+                self.login.context.earlier.method = true;
                 if let Some(words) = self.assurance(method, policy, earlier_factor) {
                     self.lines.push(format!("  assurance: {words}"));
                     value["assurance"] = json!(words);
@@ -245,9 +262,47 @@ impl<S: Sources> Report<'_, S> {
                     .push(format!("  the policy cannot tell ({}): denied", visible(&why)));
                 (json!({"policies": policies}), false)
             }
+            Choice::Denied { policy } => {
+                let place = &config.policies[policy].place;
+                self.lines.push(format!("  the policy {place} denies"));
+                (json!({"policies": policies}), false)
+            }
+            Choice::Waived { method, policy } => {
+                let policy = &config.policies[policy];
+                self.lines.push(format!(
+                    "  the policy {} waives the factor, unless the user is frozen",
+                    policy.place
+                ));
+                let one = self.is_one_identity(policy.auth_profile);
+                let (by, fits) = self.first_that_knows(user, &config.method(method).fallback).await;
+                self.methods.push(WAIVED.to_owned());
+                (
+                    json!({"policies": policies, "method": WAIVED, "validated_by": by}),
+                    one && fits,
+                )
+            }
             // The loop above asked for whatever was needed.
-            Choice::Need(_) => (json!({"policies": policies}), false),
+            Choice::Need(_) | Choice::Recall(_) => (json!({"policies": policies}), false),
         }
+    }
+
+    /// What bears on the login beside the directories' answers: the country, and what the agent remembers.
+    async fn tell_signals(&mut self) {
+        let context = self.login.context;
+        let Some(who) = self.identity.clone() else { return };
+        let told = match self.recalled.get(&who) {
+            Some(told) => told.clone(),
+            None => self.sources.recall(&who).await,
+        };
+        let country = context.country.map(|country| country.as_str().to_owned());
+        let words = match &told {
+            Ok(signals) => signal_words(signals),
+            Err(why) => format!("what the agent remembers is not known: {}", visible(why)),
+        };
+        let shown = country.as_deref().unwrap_or("not known");
+        let line = format!("signals: country {shown}; {words}");
+        let value = json!({"country": country, "remembered": trace::recalled(&told)});
+        self.say("signals", value, line);
     }
 
     /// How sure the approval would have to be, as far as that shows without what the agent remembers.
@@ -343,6 +398,28 @@ impl<S: Sources> Report<'_, S> {
         asked[name] = json!({"ms": ms, "answer": value});
         self.known.insert(profile, found);
     }
+}
+
+fn signal_words(signals: &Signals) -> String {
+    let new = |new: bool| if new { "new" } else { "known" };
+    let travel = match signals.travel {
+        None => "the way from the last approval is not known".to_owned(),
+        Some(travel) => {
+            let pace = travel.pace().map_or_else(String::new, |pace| format!(" ({pace} km/h)"));
+            let impossible = if travel.is_impossible() { ", impossible" } else { "" };
+            format!(
+                "{} km from the last approval, {} minutes ago{pace}{impossible}",
+                travel.km,
+                travel.seconds / 60
+            )
+        }
+    };
+    format!(
+        "address {}; country {} to the user; {travel}; {} denials within a day",
+        new(signals.new_address),
+        new(signals.new_country),
+        signals.denials.len()
+    )
 }
 
 fn one_line(lookup: &Value) -> String {

@@ -22,5 +22,6 @@ pub mod places;
 pub mod policy;
 pub mod policy_test;
 pub mod replay;
+pub mod risk;
 pub mod sign_in;
 pub mod sources;

@@ -3,9 +3,11 @@
 //! Pure: the directories' answers are inputs. Where one is still missing, [`choose`] says which, and is asked again.
 
 use crate::conditions::{Circumstances, Unmet};
-use crate::config::{AuthIndex, Config, MethodIndex, Policy};
+use crate::config::{Action, AuthIndex, Config, MethodIndex, Policy};
 use crate::directory::{Lookup, Person};
 use crate::matcher::Prepared;
+use crate::risk::Signals;
+use assent_proto::cert::Identity;
 use std::collections::{BTreeMap, HashMap};
 
 /// What one policy says of a user.
@@ -30,6 +32,8 @@ pub enum No {
     NoAttribute,
     /// None of the user's values matches.
     NoValue,
+    /// It would waive a factor that may not be waived here.
+    NotWaivable,
 }
 
 /// One policy that was looked at, for the trace.
@@ -46,6 +50,20 @@ pub struct Considered {
 pub enum Choice {
     /// Ask this directory first, then choose again.
     Need(AuthIndex),
+    /// Say what is remembered of this identity, then choose again.
+    Recall(Identity),
+    /// A policy denies.
+    Denied {
+        /// Which.
+        policy: usize,
+    },
+    /// A policy waives the factor for whom this method's fallback profiles know.
+    Waived {
+        /// The policy's method.
+        method: MethodIndex,
+        /// Which.
+        policy: usize,
+    },
     /// Use this method.
     Method {
         /// Which.
@@ -64,12 +82,19 @@ pub enum Choice {
     },
 }
 
+/// What the agent remembers of an identity, or why nobody can say.
+pub type Recall = Result<Signals, String>;
+
+/// Whoever was asked about.
+pub type Recalled = HashMap<Identity, Recall>;
+
 /// Chooses among `methods`, the ones that a factor lists. Returns what was considered besides.
 pub fn choose(
     config: &Config,
     methods: &[MethodIndex],
     login: &Circumstances,
     known: &BTreeMap<AuthIndex, Lookup>,
+    recalled: &Recalled,
 ) -> (Choice, Vec<Considered>) {
     let mut considered = Vec::new();
     let mut prepared = PreparedValues::default();
@@ -78,10 +103,13 @@ pub fn choose(
             continue;
         }
         // Before the directory: what does not apply here must not wait for it, nor fail with it.
-        let answer = match (policy.conditions.unmet(login), known.get(&policy.auth_profile)) {
-            (Some(unmet), _) => Answer::No(No::Unmet(unmet)),
+        let answer = match (unmet(policy, login), known.get(&policy.auth_profile)) {
+            (Some(answer), _) => answer,
             (None, None) => return (Choice::Need(policy.auth_profile), considered),
-            (None, Some(lookup)) => ask(policy, lookup, &mut prepared),
+            (None, Some(lookup)) => match remember(policy, lookup, recalled, ask(policy, lookup, &mut prepared)) {
+                Ok(answer) => answer,
+                Err(who) => return (Choice::Recall(who), considered),
+            },
         };
         considered.push(Considered {
             policy: at,
@@ -89,9 +117,14 @@ pub fn choose(
         });
         match answer {
             Answer::Yes(_) => {
-                let choice = Choice::Method {
-                    method: policy.method,
-                    policy: Some(at),
+                let method = policy.method;
+                let choice = match policy.action {
+                    Action::Use => Choice::Method {
+                        method,
+                        policy: Some(at),
+                    },
+                    Action::Deny => Choice::Denied { policy: at },
+                    Action::Waive => Choice::Waived { method, policy: at },
                 };
                 return (choice, considered);
             }
@@ -104,6 +137,37 @@ pub fn choose(
         None => Choice::NoneAdmits,
     };
     (choice, considered)
+}
+
+/// Why a policy does not match, by what is known of the login before anybody is asked.
+fn unmet(policy: &Policy, login: &Circumstances) -> Option<Answer> {
+    if policy.action == Action::Waive && !(login.context.waivable && login.context.earlier.any()) {
+        return Some(Answer::No(No::NotWaivable));
+    }
+    if login.context.untold && policy.conditions.risk.asks_for_context() {
+        let why = "the trace does not say: country and first factor were not recorded then";
+        return Some(Answer::CannotTell(why.into()));
+    }
+    policy.conditions.unmet(login).map(|unmet| Answer::No(No::Unmet(unmet)))
+}
+
+/// What a policy that would match says of what is remembered; the error is who must be remembered first.
+fn remember(policy: &Policy, lookup: &Lookup, recalled: &Recalled, answer: Answer) -> Result<Answer, Identity> {
+    let (Answer::Yes(_), Lookup::Found(person)) = (&answer, lookup) else {
+        return Ok(answer);
+    };
+    let risk = &policy.conditions.risk;
+    if !risk.asks_for_signals() {
+        return Ok(answer);
+    }
+    match recalled.get(&person.identity) {
+        None => Err(person.identity.clone()),
+        Some(Err(why)) => Ok(Answer::CannotTell(why.clone())),
+        Some(Ok(signals)) => Ok(match risk.unmet_by(signals) {
+            Some(unmet) => Answer::No(No::Unmet(Unmet::Risk(unmet))),
+            None => answer,
+        }),
+    }
 }
 
 /// The user's values, spelt for comparison once a decision and not once a policy.

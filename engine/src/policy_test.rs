@@ -6,8 +6,11 @@
 use crate::conditions::Circumstances;
 use crate::config::{AuthIndex, AuthSource, Config, Problem, Problems};
 use crate::directory::{Account, Attributes, Lookup, Person, Values, syntax};
-use crate::explain::{Question, Verdict, explain};
+use crate::explain::{Question, Verdict, WAIVED, explain};
 use crate::names::UserName;
+use crate::places::{Country, Places};
+use crate::policy::Recall;
+use crate::risk::{Context, Earlier, Signals, Travel};
 use crate::sources::{Sources, Spelling};
 use assent_proto::ShortText;
 use assent_proto::cert::Identity;
@@ -51,6 +54,13 @@ struct RawTest {
     service: String,
     from: Option<String>,
     at: Option<String>,
+    country: Option<String>,
+    #[serde(default)]
+    key: bool,
+    new_address: Option<bool>,
+    new_country: Option<bool>,
+    impossible_travel: Option<bool>,
+    recent_denials: Option<u16>,
     expect: OneOrMore,
 }
 
@@ -84,6 +94,10 @@ struct Test {
     service: String,
     source: Option<IpAddr>,
     at: Option<UnixTime>,
+    country: Option<Country>,
+    key: bool,
+    /// What the agent would remember, where the file says any of it.
+    signals: Option<Signals>,
     expect: Expected,
 }
 
@@ -131,7 +145,7 @@ impl Tests {
         let raw: RawFile = toml::from_str(text).map_err(|e| {
             let line = e.span().map(|span| line_of(span.start));
             let mend =
-                "[[test]] has user, service, from, at, expect; [[person]] user, auth_profile, attributes, blocked";
+                "[[test]] has user, service, from, at, expect, country, key, new_address, new_country, impossible_travel, recent_denials; [[person]] user, auth_profile, attributes, blocked";
             Problems(vec![problem(line, e.message().replace('\n', ", "), mend)])
         })?;
         let mut problems = Vec::new();
@@ -184,17 +198,31 @@ impl Tests {
         self.people.keys().any(|(known, _)| *known == profile)
     }
 
-    /// Runs them all; `real` answers for profiles that the file does not know, `now` is when tests without a time are.
-    pub async fn run<S: Sources>(&self, config: &Config, real: &S, now: UnixTime) -> Vec<Outcome> {
-        let sources = Written { tests: self, real };
+    /// Runs them all; `real` answers for profiles that the file does not know, `now` is when tests without a time are,
+    /// `places` says where addresses lie for tests without a country.
+    pub async fn run<S: Sources>(&self, config: &Config, real: &S, places: &Places, now: UnixTime) -> Vec<Outcome> {
         let mut outcomes = Vec::new();
         for test in &self.tests {
+            let sources = Written {
+                tests: self,
+                real,
+                signals: test.signals.as_ref(),
+            };
+            let placed = || test.source.and_then(|source| places.of(source).country_code());
             let question = Question {
                 user: &test.user,
                 login: Circumstances {
                     service: &test.service,
                     source: test.source,
                     at: test.at.unwrap_or(now),
+                    context: Context {
+                        country: test.country.or_else(placed),
+                        earlier: Earlier {
+                            key: test.key,
+                            ..Earlier::default()
+                        },
+                        ..Context::default()
+                    },
                 },
             };
             let explanation = explain(config, &sources, &question).await;
@@ -259,6 +287,14 @@ fn test(config: &Config, line: usize, raw: RawTest) -> Result<Test, (String, &'s
             )
         })?),
     };
+    let country = match raw.country.as_deref() {
+        None => None,
+        Some(text) => Some(Country::new(text).ok_or_else(|| {
+            let what = format!("country = {text:?} is no country's code");
+            (what, "write two capital letters of ISO 3166-1, such as \"DE\"")
+        })?),
+    };
+    let signals = signals(&raw);
     let words = raw.expect.list();
     let expect = match words.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         [DENY] => Expected::Deny,
@@ -269,12 +305,12 @@ fn test(config: &Config, line: usize, raw: RawTest) -> Result<Test, (String, &'s
     if let Expected::Methods(names) = &expect {
         let unknown = names
             .iter()
-            .find(|name| !config.methods.iter().any(|method| method.name == **name));
+            .find(|name| *name != WAIVED && !config.methods.iter().any(|method| method.name == **name));
         if let Some(name) = unknown {
             let what = format!("expect names {name:?}, which is no method profile");
             return Err((
                 what,
-                "name one of the configuration's, or \"deny\", \"admit\" or \"unguarded\"",
+                "name one of the configuration's, or \"deny\", \"admit\", \"waived\" or \"unguarded\"",
             ));
         }
         if names.is_empty() {
@@ -287,7 +323,24 @@ fn test(config: &Config, line: usize, raw: RawTest) -> Result<Test, (String, &'s
         service: raw.service,
         source,
         at,
+        country,
+        key: raw.key,
+        signals,
         expect,
+    })
+}
+
+/// What the agent would remember; `None` where the file says nothing of it.
+fn signals(raw: &RawTest) -> Option<Signals> {
+    let said = raw.new_address.or(raw.new_country).or(raw.impossible_travel).is_some();
+    (said || raw.recent_denials.is_some()).then(|| Signals {
+        new_address: raw.new_address.unwrap_or(true),
+        new_country: raw.new_country.unwrap_or(true),
+        travel: raw.impossible_travel.map(|impossible| Travel {
+            km: if impossible { 10_000 } else { 0 },
+            seconds: 60,
+        }),
+        denials: vec![0; usize::from(raw.recent_denials.unwrap_or_default())],
     })
 }
 
@@ -333,6 +386,7 @@ fn realm(config: &Config, profile: AuthIndex) -> Option<ShortText> {
 struct Written<'a, S> {
     tests: &'a Tests,
     real: &'a S,
+    signals: Option<&'a Signals>,
 }
 
 impl<S: Sources> Sources for Written<'_, S> {
@@ -349,5 +403,12 @@ impl<S: Sources> Sources for Written<'_, S> {
         }
         let known = self.tests.people.get(&(profile, user.as_str().to_owned()));
         known.cloned().unwrap_or(Lookup::Unknown)
+    }
+
+    async fn recall(&self, who: &Identity) -> Recall {
+        match self.signals {
+            Some(signals) => Ok(signals.clone()),
+            None => self.real.recall(who).await,
+        }
     }
 }

@@ -4,8 +4,11 @@
 use crate::conditions::Circumstances;
 use crate::config::{AuthIndex, AuthSource, Config};
 use crate::directory::{Account, Attributes, Lookup, Person, Values, syntax};
-use crate::explain::{Explanation, Question, explain};
+use crate::explain::{Explanation, Question, WAIVED, explain};
 use crate::names::UserName;
+use crate::places::Country;
+use crate::policy::Recall;
+use crate::risk::{Context, Earlier, Signals};
 use crate::sources::{Sources, Spelling};
 use assent_proto::ShortText;
 use assent_proto::cert::Identity;
@@ -70,6 +73,7 @@ pub async fn replay(config: &Config, record: &Value) -> Result<Replayed, ReplayE
             service: &recorded.service,
             source: recorded.client.as_deref().and_then(|client| client.parse().ok()),
             at: recorded.at,
+            context: recorded.context,
         },
     };
     let explanation = explain(
@@ -99,7 +103,11 @@ fn chosen(choice: &Value) -> String {
     let untold = choice["cannot_tell"]
         .as_str()
         .is_some_and(|why| why.starts_with(SAYS_NOT));
-    let otherwise = if untold { UNTOLD } else { "deny" };
+    let otherwise = match (untold, choice["waives"].is_null()) {
+        (true, _) => UNTOLD,
+        (false, false) => WAIVED,
+        (false, true) => "deny",
+    };
     choice["method"].as_str().unwrap_or(otherwise).to_owned()
 }
 
@@ -110,6 +118,9 @@ struct Recorded {
     at: UnixTime,
     user: UserName,
     answers: BTreeMap<String, Answered>,
+    context: Context,
+    /// What was remembered, by identity as text.
+    recalled: BTreeMap<String, Value>,
     chosen: Vec<String>,
 }
 
@@ -126,6 +137,7 @@ impl Recorded {
         let mut answers = BTreeMap::new();
         let mut asked: Option<(String, Option<Vec<String>>)> = None;
         let mut chosen_then = Vec::new();
+        let mut recalled = BTreeMap::new();
         for line in trace {
             let detail = &line["detail"];
             match (line["event"].as_str(), line["effect"].as_str()) {
@@ -134,6 +146,11 @@ impl Recorded {
                         .as_str()
                         .map(|name| UserName::new(&Outside::new(name.as_bytes())));
                     user = name.and_then(Result::ok);
+                }
+                (Some("recalled"), _) => {
+                    if let Some(who) = detail["identity"].as_str() {
+                        recalled.insert(who.to_owned(), detail["signals"].clone());
+                    }
                 }
                 (_, Some("look_up" | "check_password")) => {
                     let reads = detail["reads"].as_array().map(|reads| {
@@ -166,8 +183,25 @@ impl Recorded {
             at: UnixTime(begin["at"].as_u64().unwrap_or_default()),
             user: user.ok_or(ReplayError::NoUser)?,
             answers,
+            context: context(begin),
+            recalled,
             chosen: chosen_then,
         })
+    }
+}
+
+/// What a trace says of the login beside service, address and time; those of old say nothing of it.
+fn context(begin: &Value) -> Context {
+    let is = |key: &str| begin[key].as_bool().unwrap_or_default();
+    Context {
+        country: begin["country"].as_str().and_then(Country::new),
+        remote: is("remote"),
+        earlier: Earlier {
+            key: is("key"),
+            ..Earlier::default()
+        },
+        waivable: false,
+        untold: begin.get("country").is_none(),
     }
 }
 
@@ -189,9 +223,24 @@ impl Sources for Told<'_> {
             None => Lookup::Unreachable(format!("the trace does not say: {name} was not asked then")),
         }
     }
+
+    async fn recall(&self, who: &Identity) -> Recall {
+        self.signals(who)
+    }
 }
 
 impl Told<'_> {
+    fn signals(&self, who: &Identity) -> Recall {
+        // [`read_person`] keeps whom a trace names as one text.
+        let told = self.recorded.recalled.get(who.id.as_str());
+        let told = told.ok_or("the trace does not say: what was remembered was not asked for then")?;
+        if let Some(why) = told["unknown"].as_str() {
+            return Err(why.to_owned());
+        }
+        serde_json::from_value::<Signals>(told.clone())
+            .map_err(|e| format!("the trace has signals that cannot be read: {e}"))
+    }
+
     fn lookup(&self, profile: AuthIndex, told: &Answered) -> Lookup {
         let answer = &told.answer;
         match answer.as_str() {

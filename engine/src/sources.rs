@@ -6,6 +6,8 @@ use crate::directories::Directories;
 use crate::directory::Lookup;
 use crate::directory::nss::{Nss, NssUser};
 use crate::names::UserName;
+use crate::policy::Recall;
+use assent_proto::cert::Identity;
 use assent_proto::text::Outside;
 
 /// How the name service writes a user's name.
@@ -25,6 +27,8 @@ pub trait Sources {
     fn spelling(&self, user: &UserName) -> impl Future<Output = Spelling>;
     /// What an authentication profile knows of the user.
     fn look_up(&self, profile: AuthIndex, user: &UserName) -> impl Future<Output = Lookup>;
+    /// What the agent remembers of the user.
+    fn recall(&self, who: &Identity) -> impl Future<Output = Recall>;
 }
 
 /// The real ones.
@@ -49,5 +53,9 @@ impl Sources for RealSources<'_> {
 
     async fn look_up(&self, profile: AuthIndex, user: &UserName) -> Lookup {
         self.directories.of(profile).look_up(user).await
+    }
+
+    async fn recall(&self, _: &Identity) -> Recall {
+        Err("what the agent remembers was not asked for".into())
     }
 }

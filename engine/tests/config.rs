@@ -4,6 +4,7 @@
 use assent_engine::conditions::Circumstances;
 use assent_engine::config::keys::reference;
 use assent_engine::config::{AuthProfile, AuthSource, Factor, load, load_auth_profiles, load_str};
+use assent_engine::risk::Context;
 use assent_proto::time::UnixTime;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -671,6 +672,7 @@ fn a_network_of_ipv4_addresses_in_ipv6_clothes_is_refused_or_holds_them() {
             service: "sshd",
             source: Some("10.1.2.3".parse().unwrap()),
             at: UnixTime(1_795_593_600),
+            context: Context::default(),
         };
         assert_eq!(config.policies[0].conditions.unmet(&login), None, "{net}");
     }

@@ -1,9 +1,10 @@
-//! A data base of places (MMDB, version 2), small enough to be written by hand: one IPv4 network and its record. The
+//! A data base of places (MMDB, version 2), small enough to be written by hand: IPv4 networks and their records. The
 //! real ones may not be shipped.
 
 use std::net::Ipv4Addr;
 
 const STRING: u8 = 2;
+const DOUBLE: u8 = 3;
 const U16: u8 = 5;
 const U32: u8 = 6;
 const MAP: u8 = 7;
@@ -33,6 +34,10 @@ fn number(kind: u8, value: u64) -> Vec<u8> {
     [head(kind, bytes.len()), bytes].concat()
 }
 
+fn double(value: f64) -> Vec<u8> {
+    [head(DOUBLE, 8), value.to_be_bytes().to_vec()].concat()
+}
+
 fn map_of(entries: &[(&str, Vec<u8>)]) -> Vec<u8> {
     let inside = entries
         .iter()
@@ -40,29 +45,90 @@ fn map_of(entries: &[(&str, Vec<u8>)]) -> Vec<u8> {
     head(MAP, entries.len()).into_iter().chain(inside).collect()
 }
 
+/// An IPv4 network and where it lies.
+pub struct Network<'a> {
+    /// Its first address.
+    pub address: Ipv4Addr,
+    /// Bits that all of its addresses share.
+    pub prefix: u8,
+    /// The city's name.
+    pub city: &'a str,
+    /// The country's name.
+    pub country: &'a str,
+    /// The country's code.
+    pub code: &'a str,
+    /// North and east, in degrees.
+    pub at: Option<(f64, f64)>,
+}
+
+impl Network<'_> {
+    fn record(&self) -> Vec<u8> {
+        let names = |name: &str| map_of(&[("en", string(name))]);
+        let country = map_of(&[("iso_code", string(self.code)), ("names", names(self.country))]);
+        let mut entries = vec![("city", map_of(&[("names", names(self.city))])), ("country", country)];
+        if let Some((north, east)) = self.at {
+            let degrees = map_of(&[("latitude", double(north)), ("longitude", double(east))]);
+            entries.push(("location", degrees));
+        }
+        map_of(&entries)
+    }
+}
+
+/// Where a bit of an address leads.
+#[derive(Clone, Copy)]
+enum Way {
+    Nowhere,
+    Node(usize),
+    /// To a record, by its place among the data.
+    Record(usize),
+}
+
 /// A data base in which every address of `network`/`prefix` lies in this city and country.
 pub fn one_network(network: Ipv4Addr, prefix: u8, city: &str, country: &str, code: &str) -> Vec<u8> {
-    let names = |name: &str| map_of(&[("en", string(name))]);
-    let record = map_of(&[
-        ("city", map_of(&[("names", names(city))])),
-        (
-            "country",
-            map_of(&[("iso_code", string(code)), ("names", names(country))]),
-        ),
-    ]);
-    let nodes = u32::from(prefix);
-    let mut tree = Vec::new();
-    for node in 0..nodes {
-        // The one path leads on, and at its end to the record; every other way is a dead end.
-        let on = if node + 1 == nodes { nodes + 16 } else { node + 1 };
-        let one = network.to_bits() >> (31 - node) & 1 == 1;
-        let (left, right) = if one { (nodes, on) } else { (on, nodes) };
-        for record in [left, right] {
-            tree.extend(&record.to_be_bytes()[1..]);
+    networks(&[Network {
+        address: network,
+        prefix,
+        city,
+        country,
+        code,
+        at: None,
+    }])
+}
+
+/// A data base of networks of which none lies in another.
+pub fn networks(all: &[Network]) -> Vec<u8> {
+    let mut nodes = vec![[Way::Nowhere; 2]];
+    let mut data = Vec::new();
+    for network in all {
+        let mut node = 0;
+        for bit in 0..network.prefix {
+            let side = usize::from(network.address.to_bits() >> (31 - bit) & 1 == 1);
+            if bit + 1 == network.prefix {
+                nodes[node][side] = Way::Record(data.len());
+                break;
+            }
+            if !matches!(nodes[node][side], Way::Node(_)) {
+                nodes.push([Way::Nowhere; 2]);
+                nodes[node][side] = Way::Node(nodes.len() - 1);
+            }
+            if let Way::Node(next) = nodes[node][side] {
+                node = next;
+            }
         }
+        data.extend(network.record());
+    }
+    let count = nodes.len();
+    let mut tree = Vec::new();
+    for way in nodes.iter().flatten() {
+        let value = match way {
+            Way::Nowhere => count,
+            Way::Node(node) => *node,
+            Way::Record(at) => count + 16 + at,
+        };
+        tree.extend(&u32::try_from(value).expect("a small data base").to_be_bytes()[1..]);
     }
     let metadata = map_of(&[
-        ("node_count", number(U32, u64::from(nodes))),
+        ("node_count", number(U32, count as u64)),
         ("record_size", number(U16, 24)),
         ("ip_version", number(U16, 4)),
         ("database_type", string("Test-City")),
@@ -72,5 +138,5 @@ pub fn one_network(network: Ipv4Addr, prefix: u8, city: &str, country: &str, cod
         ("build_epoch", number(U64, 1_800_000_000)),
         ("description", map_of(&[("en", string("for tests"))])),
     ]);
-    [tree, vec![0; 16], record, MARKER.to_vec(), metadata].concat()
+    [tree, vec![0; 16], data, MARKER.to_vec(), metadata].concat()
 }

@@ -77,6 +77,9 @@ fn lines(config: &Config) -> Vec<String> {
             application.name,
             application.services.join(", ")
         ));
+        // Every way past a factor stands here, however it was meant (R91).
+        let waivers = config.waivers(application);
+        lines.extend(waivers.map(|place| format!("  the policy {place} waives a factor")));
         for factor in &application.factors {
             lines.push(match factor {
                 Factor::Stack => "  the PAM stack or sshd's key".to_owned(),

@@ -10,8 +10,8 @@ use super::policy::{Around, policy};
 use super::raw::{LeftOut, RawCodeProfile, RawFile};
 use super::shadow::shadowed;
 use super::{
-    Application, AuthIndex, AuthProfile, AuthSource, Config, Gateway, Log, MethodIndex, MethodProfile, Paths, Policy,
-    Problem, Problems, Unlisted,
+    Action, Application, AuthIndex, AuthProfile, AuthSource, Config, Factor, Gateway, Log, MethodIndex, MethodProfile,
+    Paths, Policy, Problem, Problems, Strength, Unlisted,
 };
 use crate::conditions::KnownNetwork;
 use assent_proto::code::CodeMethod;
@@ -108,7 +108,9 @@ pub(super) fn check(mut sources: Vec<Source>, problems: Vec<Problem>) -> Result<
             "add [gateway] with its url: pushes and codes go there",
         );
     }
+    want_places(&mut checker, &settings, &policies, &policy_places);
     warn_of_hidden(&mut checker, &policies, &policy_places, &applications);
+    warn_of_no_waiver(&mut checker, &policies, &policy_places, &applications);
     warn_of_unlisted(&mut checker, &policies, &policy_places, &applications);
     want_attributes(&mut auth_profiles, &policies, &methods);
     let auth_profiles: Option<Vec<AuthProfile>> = auth_profiles.into_iter().collect();
@@ -196,6 +198,42 @@ fn warn_of_unlisted(checker: &mut Checker, policies: &[Policy], places: &[Place]
                 place,
                 format!("the policy is for the service {service:?}, which no application lists"),
                 "list it under an [[application]], or take it out here",
+            );
+        }
+    }
+}
+
+/// Without a data base no place is known, and such a policy would say the same of everybody.
+fn want_places(checker: &mut Checker, settings: &Settings, policies: &[Policy], places: &[Place]) {
+    if settings.location.is_some() {
+        return;
+    }
+    for (policy, place) in policies.iter().zip(places) {
+        if policy.conditions.risk.asks_for_places() {
+            checker.problem(
+                place,
+                "the policy asks where an address lies, and there is no [location]",
+                "add [location] with its database; impossible_travel needs one with cities",
+            );
+        }
+    }
+}
+
+/// Policies that would waive a factor, where no application lets them.
+fn warn_of_no_waiver(checker: &mut Checker, policies: &[Policy], places: &[Place], applications: &[Application]) {
+    for (policy, place) in policies.iter().zip(places) {
+        let waives = |app: &Application| {
+            let listed = app
+                .factors
+                .iter()
+                .any(|factor| matches!(factor, Factor::Method(methods) if methods.contains(&policy.method)));
+            app.floor == Strength::Bypass && listed
+        };
+        if policy.action == Action::Waive && !applications.iter().any(waives) {
+            checker.warning(
+                place,
+                "the policy would waive a factor, and no application that lists its profile has floor = \"bypass\"",
+                "it never counts: write that floor, or remove the policy",
             );
         }
     }

@@ -1,8 +1,11 @@
 //! A policy's conditions, raw → checked.
 
 use super::checker::{Checker, Place};
-use super::raw::RawWindow;
+use super::raw::{RawPolicy, RawWindow};
 use crate::conditions::{Conditions, Window};
+use crate::ledger::MOST_DENIALS;
+use crate::places::Country;
+use crate::risk::{FirstFactor, RecentDenials, Risk};
 use ipnet::{IpNet, Ipv4Net};
 use jiff::civil::Time;
 use jiff::tz::TimeZone;
@@ -14,24 +17,83 @@ const MIDNIGHT: &str = "24:00";
 /// Bits before the IPv4 address in an IPv4-mapped one.
 const MAPPED: u8 = 96;
 
-pub(super) fn conditions(
-    checker: &mut Checker,
-    place: &Place,
-    services: Vec<String>,
-    networks: &[String],
-    when: Option<&RawWindow>,
-) -> Option<Conditions> {
+/// Minutes of `recent_denials`: no more is remembered than a day.
+const DENIAL_MINUTES: std::ops::RangeInclusive<u64> = 1..=24 * 60;
+
+pub(super) fn conditions(checker: &mut Checker, place: &Place, raw: &RawPolicy) -> Option<Conditions> {
     let before = checker.problems.len();
-    let networks = networks
+    let networks = raw
+        .networks
         .iter()
         .filter_map(|text| network(checker, place, text))
         .collect();
-    let window = when.and_then(|raw| window(checker, place, raw));
+    let window = raw.when.as_ref().and_then(|raw| window(checker, place, raw));
+    let risk = risk(checker, place, raw);
     (checker.problems.len() == before).then_some(Conditions {
-        services,
+        services: raw.services.clone(),
         networks,
         window,
+        risk,
     })
+}
+
+fn risk(checker: &mut Checker, place: &Place, raw: &RawPolicy) -> Risk {
+    let first_factor = raw.first_factor.iter().filter_map(|word| {
+        let found = FirstFactor::WORDS.iter().find(|(known, _)| known == word);
+        if found.is_none() {
+            checker.problem(
+                place,
+                format!("first_factor has {word:?}, which is no factor"),
+                "write \"key\", \"password\", \"stack\" or \"none\"",
+            );
+        }
+        found.map(|(_, factor)| *factor)
+    });
+    let first_factor = first_factor.collect();
+    let denials = raw.recent_denials.as_ref().map(|raw| RecentDenials {
+        at_least: raw.at_least,
+        within_minutes: raw.within_minutes,
+    });
+    if let Some(denials) = denials
+        && !(DENIAL_MINUTES.contains(&denials.within_minutes) && (1..=MOST_DENIALS).contains(&denials.at_least))
+    {
+        checker.problem(
+            place,
+            format!(
+                "recent_denials asks for {} within {} minutes",
+                denials.at_least, denials.within_minutes
+            ),
+            format!(
+                "at_least is 1 to {MOST_DENIALS}, within_minutes {} to {}",
+                DENIAL_MINUTES.start(),
+                DENIAL_MINUTES.end()
+            ),
+        );
+    }
+    Risk {
+        countries: countries(checker, place, "countries", &raw.countries),
+        not_countries: countries(checker, place, "not_countries", &raw.not_countries),
+        first_factor,
+        new_address: raw.new_address,
+        new_country: raw.new_country,
+        impossible_travel: raw.impossible_travel,
+        recent_denials: denials,
+    }
+}
+
+fn countries(checker: &mut Checker, place: &Place, key: &str, codes: &[String]) -> Vec<Country> {
+    let mut found = Vec::new();
+    for code in codes {
+        match Country::new(code) {
+            Some(country) => found.push(country),
+            None => checker.problem(
+                place,
+                format!("{key} has {code:?}, which is no country's code"),
+                "write two capital letters of ISO 3166-1, such as \"DE\"",
+            ),
+        }
+    }
+    found
 }
 
 /// A network, or one address.

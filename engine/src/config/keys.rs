@@ -446,6 +446,64 @@ pub static SECTIONS: &[Section] = &[
                 "the push profile's",
                 "for those whom the policy matches: stronger, or by this very word weaker, never below the application's `floor`",
             ),
+            key(
+                "action",
+                "`\"use\"`, `\"deny\"`, `\"waive\"`",
+                "`\"use\"`",
+                "what follows: the profile is used; the login is denied; or the factor is waived, where the application has \
+                 `floor = \"bypass\"` and an earlier factor has passed",
+            ),
+            key(
+                "countries",
+                "list of codes such as `\"DE\"` (ISO 3166-1)",
+                "any",
+                "only for addresses in these; one whose country is not known lies in none",
+            ),
+            key(
+                "not_countries",
+                "the same",
+                "any",
+                "only for addresses in none of these; one whose country is not known lies in none",
+            ),
+            key(
+                "new_address",
+                "`true`, `false`",
+                "either",
+                "whether the user approved no login from this address within 30 days",
+            ),
+            key(
+                "new_country",
+                "`true`, `false`",
+                "either",
+                "whether the user approved no login from this country within 30 days; one that is not known is new",
+            ),
+            key(
+                "impossible_travel",
+                "`true`, `false`",
+                "either",
+                "whether it is 300 km or more from the last approved login, and faster than 900 km/h. Not known: neither",
+            ),
+            key(
+                "recent_denials",
+                "table: see `[policy.recent_denials]`",
+                "any number",
+                "only after so many pushes of the user that were not approved, and wrong codes",
+            ),
+            key(
+                "first_factor",
+                "list of `\"key\"`, `\"password\"`, `\"stack\"`, `\"none\"`",
+                "any",
+                "only where one of these has passed before in this login; `key`: sshd says so in `SSH_AUTH_INFO_0`",
+            ),
+        ],
+    },
+    Section {
+        name: "policy.recent_denials",
+        many: false,
+        about: "Usually written as `recent_denials = { at_least = 2, within_minutes = 30 }`.",
+        keys: &[
+            key("at_least", "1 to 100", "", "how many"),
+            key("within_minutes", "1 to 1440", "", "within how long"),
         ],
     },
     Section {
@@ -601,6 +659,7 @@ mod tests {
             ("recovery_profile", taken::<raw::RawCodeProfile>()),
             ("policy", taken::<raw::RawPolicy>()),
             ("policy.when", taken::<raw::RawWindow>()),
+            ("policy.recent_denials", taken::<raw::RawRecentDenials>()),
             ("application", taken::<raw::RawApplication>()),
         ] {
             let mut documented: Vec<&str> = section(name).unwrap().keys.iter().map(|key| key.name).collect();

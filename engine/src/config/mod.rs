@@ -242,8 +242,26 @@ pub struct Policy {
     pub conditions: Conditions,
     /// How sure an approval must be, in place of the push profile's word.
     pub assurance: Option<Assurance>,
+    /// What follows where it matches.
+    pub action: Action,
     /// Where it stands, for `explain`.
     pub place: String,
+}
+
+/// What follows where a policy matches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Action {
+    /// Its method profile is used.
+    Use,
+    /// The login is denied.
+    Deny,
+    /// The factor is waived, where the application's floor allows that.
+    Waive,
+}
+
+impl Action {
+    /// Every word of the configuration.
+    pub const WORDS: [(&str, Self); 3] = [("use", Self::Use), ("deny", Self::Deny), ("waive", Self::Waive)];
 }
 
 /// An attribute and the values that it may have.
@@ -305,6 +323,23 @@ impl Config {
             .find(|app| app.services.iter().any(|listed| listed == service))
     }
 
+    /// Where policies stand by which an application's factor may be waived.
+    pub fn waivers<'a>(&'a self, application: &'a Application) -> impl Iterator<Item = &'a str> {
+        let listed = |policy: &Policy| {
+            let factors = application.factors.iter();
+            factors
+                .filter(|factor| matches!(factor, Factor::Method(methods) if methods.contains(&policy.method)))
+                .count()
+                > 0
+        };
+        self.policies
+            .iter()
+            .filter(move |policy| {
+                policy.action == Action::Waive && application.floor == Strength::Bypass && listed(policy)
+            })
+            .map(|policy| policy.place.as_str())
+    }
+
     /// An authentication profile.
     pub fn auth_profile(&self, index: AuthIndex) -> &AuthProfile {
         &self.auth_profiles[index.0]
@@ -320,11 +355,12 @@ impl Config {
         (0..self.auth_profiles.len()).map(AuthIndex)
     }
 
-    /// The method of a factor that admits those whom no policy matches: its first profile without policies.
+    /// The method of a factor that admits those whom no policy matches: its first profile without policies that use it.
+    /// One that only denies or waives takes the profile from nobody else.
     pub fn default_method(&self, methods: &[MethodIndex]) -> Option<MethodIndex> {
-        methods
-            .iter()
-            .copied()
-            .find(|method| !self.policies.iter().any(|policy| policy.method == *method))
+        methods.iter().copied().find(|method| {
+            let uses = |policy: &Policy| policy.method == *method && policy.action == Action::Use;
+            !self.policies.iter().any(uses)
+        })
     }
 }

@@ -4,7 +4,7 @@ use super::checker::{Checker, Named, Place};
 use super::conditions::conditions;
 use super::method::assurance;
 use super::raw::RawPolicy;
-use super::{AttributeTest, AuthIndex, AuthProfile, AuthSource, Method, MethodProfile, Policy};
+use super::{Action, AttributeTest, AuthIndex, AuthProfile, AuthSource, Method, MethodProfile, Policy};
 use crate::directory::{Syntax, ldap, syntax};
 use crate::matcher::Matcher;
 
@@ -50,9 +50,17 @@ pub(super) fn policy(checker: &mut Checker, place: &Place, around: &Around, raw:
             "add it there, or name one of them",
         );
     }
-    let conditions = conditions(checker, place, raw.services.clone(), &raw.networks, raw.when.as_ref());
+    let conditions = conditions(checker, place, &raw);
     let attribute = attribute(checker, place, around, auth_profile, &raw);
+    let action = checker.choice(place, "action", raw.action.as_deref(), Action::Use, &Action::WORDS);
     let assurance = assurance(checker, place, raw.assurance.as_deref());
+    if assurance.is_some() && action != Action::Use {
+        checker.problem(
+            place,
+            "assurance says how sure a push must be, and the policy's action is not to use one",
+            "remove it, or the action",
+        );
+    }
     if assurance.is_some()
         && let Some(profile) = method.and_then(|method| around.methods[method.0].as_ref())
         && !matches!(profile.method, Method::Push { .. })
@@ -70,7 +78,7 @@ pub(super) fn policy(checker: &mut Checker, place: &Place, around: &Around, raw:
         checker.problem(
             place,
             "the policy asks for nothing",
-            "add attribute = \"department\" or another one with its values, or a condition: services, networks, when",
+            "add attribute = \"department\" or another one with its values, or a condition: services, networks, when, countries",
         );
     }
     if checker.problems.len() != before {
@@ -82,6 +90,7 @@ pub(super) fn policy(checker: &mut Checker, place: &Place, around: &Around, raw:
         attribute,
         conditions: conditions?,
         assurance,
+        action,
         place: format!("{}:{}", place.file.display(), place.line),
     })
 }

@@ -187,6 +187,24 @@ pub(super) struct RawPolicy {
     pub networks: Vec<String>,
     pub when: Option<RawWindow>,
     pub assurance: Option<String>,
+    pub action: Option<String>,
+    #[serde(default)]
+    pub countries: Vec<String>,
+    #[serde(default)]
+    pub not_countries: Vec<String>,
+    #[serde(default)]
+    pub first_factor: Vec<String>,
+    pub new_address: Option<bool>,
+    pub new_country: Option<bool>,
+    pub impossible_travel: Option<bool>,
+    pub recent_denials: Option<RawRecentDenials>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawRecentDenials {
+    pub at_least: usize,
+    pub within_minutes: u64,
 }
 
 #[derive(Debug, Deserialize)]

@@ -1,6 +1,6 @@
 //! Policies that no login can come to, because an earlier one takes everybody whom they would take.
 
-use super::{Application, Factor, MethodIndex, Policy};
+use super::{Action, Application, Factor, MethodIndex, Policy};
 
 /// Each policy that an earlier one hides, with the earlier one: their places in the list.
 pub(super) fn shadowed(policies: &[Policy], applications: &[Application]) -> Vec<(usize, usize)> {
@@ -24,7 +24,9 @@ fn hides(earlier: &Policy, later: &Policy) -> bool {
             earlier.name.eq_ignore_ascii_case(&later.name) && earlier.matcher.covers(&later.matcher)
         }
     };
-    earlier.auth_profile == later.auth_profile && attribute && earlier.conditions.cover(&later.conditions)
+    // A waiver counts for some applications alone.
+    let counts = earlier.action != Action::Waive;
+    counts && earlier.auth_profile == later.auth_profile && attribute && earlier.conditions.cover(&later.conditions)
 }
 
 /// Whether every factor that lists the later policy's method lists the earlier one's too.

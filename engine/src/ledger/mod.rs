@@ -4,6 +4,8 @@
 //! Pure: entries go in with their time, [`Ledger::weigh`] says what holds. The edge keeps the entries in a file and reads
 //! them back ([`Ledger::apply`] is the same for both), so a restart forgets nothing.
 
+use crate::places::Spot;
+use crate::risk::{Signals, Travel};
 use assent_proto::cert::Identity;
 use assent_proto::time::{SKEW, UnixTime};
 use serde::{Deserialize, Serialize};
@@ -28,6 +30,9 @@ pub const KNOWN_FOR: u64 = 30 * DAY;
 pub const MOST_WRONG: u32 = 5;
 /// Seconds for which no push leaves then.
 pub const LOCKED_FOR: u64 = 3600;
+
+/// Most denials of one user; the oldest go first.
+pub const MOST_DENIALS: usize = 100;
 
 /// Most users that are remembered; the one who was idle longest goes first.
 const MOST_PEOPLE: usize = 20_000;
@@ -91,7 +96,12 @@ pub enum What {
         /// As the location data base names it.
         #[serde(skip_serializing_if = "Option::is_none", default)]
         place: Option<String>,
+        /// Where on the earth, if that is known.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        spot: Option<Spot>,
     },
+    /// A push was denied, reported or left unanswered, or a code was wrong.
+    Denied,
     /// The number on the device was wrong.
     WrongNumber,
     /// An administrator opened budgets and locks again.
@@ -165,6 +175,8 @@ struct Person {
     /// Wrong numbers since the last approval, and when the last one came.
     wrong: u32,
     last_wrong: u64,
+    /// Denials within [`DAY`], oldest first.
+    denials: Vec<u64>,
 }
 
 /// Times in seconds since 1970; zero where nothing happened yet.
@@ -173,8 +185,15 @@ struct Source {
     last: u64,
     /// Pushes within [`DAY`] since the last success from here.
     sent: Vec<u64>,
-    /// The last approval from here, and the place that it came from.
-    approved: Option<(u64, Option<String>)>,
+    /// The last approval from here.
+    approved: Option<Approval>,
+}
+
+#[derive(Debug, Clone)]
+struct Approval {
+    at: u64,
+    place: Option<String>,
+    spot: Option<Spot>,
 }
 
 /// Whether `at` lies within the last `seconds`. What lies ahead was written under a wrong clock, and counts for nothing:
@@ -187,7 +206,7 @@ impl Source {
     fn is_known(&self, now: u64) -> bool {
         self.approved
             .as_ref()
-            .is_some_and(|(at, _)| within(*at, now, KNOWN_FOR))
+            .is_some_and(|approval| within(approval.at, now, KNOWN_FOR))
     }
 
     fn take_back(&mut self, at: u64) {
@@ -227,10 +246,20 @@ impl Ledger {
                 source.sent.drain(..too_many);
             }
             What::Unsent => source.take_back(at),
-            What::Approved { place } => {
+            What::Approved { place, spot } => {
                 source.sent.clear();
-                source.approved = Some((at, place.clone()));
+                source.approved = Some(Approval {
+                    at,
+                    place: place.clone(),
+                    spot: *spot,
+                });
                 person.wrong = 0;
+            }
+            What::Denied => {
+                person.denials.retain(|denied| within(*denied, at, DAY));
+                person.denials.push(at);
+                let too_many = person.denials.len().saturating_sub(MOST_DENIALS);
+                person.denials.drain(..too_many);
             }
             What::WrongNumber => {
                 person.wrong = person.wrong.saturating_add(1);
@@ -238,6 +267,7 @@ impl Ledger {
             }
             What::Forgiven => {
                 person.wrong = 0;
+                person.denials.clear();
                 for source in person.sources.values_mut() {
                     source.sent.clear();
                 }
@@ -275,13 +305,45 @@ impl Ledger {
                     known
                         .approved
                         .as_ref()
-                        .is_none_or(|(_, at)| at.as_deref() != Some(place))
+                        .is_none_or(|approval| approval.place.as_deref() != Some(place))
                 })
         });
         Weight {
             known_source,
             new_place,
             barred: person.barred(source, known_source, from == SourceKey::Local, now),
+        }
+    }
+
+    /// What bears on a login of `who` at `from`, for policies. `place` is where that lies: the country, and the point on
+    /// the earth, as far as they are known.
+    pub fn signals(
+        &self,
+        who: &Identity,
+        from: SourceKey,
+        (country, spot): (Option<&str>, Option<Spot>),
+        now: UnixTime,
+    ) -> Signals {
+        let Some(person) = self.people.get(who) else {
+            return Signals {
+                new_address: true,
+                new_country: true,
+                ..Signals::default()
+            };
+        };
+        let approvals = || {
+            let known = person.sources.values().filter(|source| source.is_known(now.0));
+            known.filter_map(|source| source.approved.as_ref())
+        };
+        let been = |country: &str| approvals().any(|approval| approval.place.as_deref() == Some(country));
+        let spots = approvals().filter_map(|approval| Some((UnixTime(approval.at), approval.spot?)));
+        let last = spots.max_by_key(|(at, _)| *at);
+        let recent = person.denials.iter().filter(|at| within(**at, now.0, DAY));
+        Signals {
+            new_address: !person.sources.get(&from).is_some_and(|source| source.is_known(now.0)),
+            new_country: !country.is_some_and(been),
+            travel: last.zip(spot).map(|(last, spot)| Travel::between(last, (now, spot))),
+            denials: recent.rev().map(|at| now.0.saturating_sub(*at)).collect(),
         }
     }
 
@@ -300,12 +362,16 @@ impl Ledger {
             for (from, source) in &person.sources {
                 // What lies ahead is kept: it is the clock of now that may be wrong.
                 let counts = |at: u64, seconds| now.0 < at + seconds;
-                if let Some((at, place)) = source.approved.clone().filter(|(at, _)| counts(*at, KNOWN_FOR)) {
-                    add(at, *from, What::Approved { place });
+                let approval = source.approved.clone();
+                if let Some(Approval { at, place, spot }) = approval.filter(|approval| counts(approval.at, KNOWN_FOR)) {
+                    add(at, *from, What::Approved { place, spot });
                 }
                 for at in source.sent.iter().copied().filter(|at| counts(*at, DAY)) {
                     add(at, *from, What::Sent);
                 }
+            }
+            for at in person.denials.iter().copied().filter(|at| now.0 < at + DAY) {
+                add(at, SourceKey::Local, What::Denied);
             }
             if now.0 < person.last_wrong + DAY {
                 for _ in 0..person.wrong.min(MOST_WRONG) {

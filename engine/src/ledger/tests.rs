@@ -30,7 +30,10 @@ fn weigh(ledger: &Ledger, at: u64, from: SourceKey) -> Weight {
 }
 
 fn approved() -> What {
-    What::Approved { place: None }
+    What::Approved {
+        place: None,
+        spot: None,
+    }
 }
 
 #[test]
@@ -215,7 +218,15 @@ fn a_place_is_new_to_whoever_approved_in_others_alone() {
     let at = |ledger: &Ledger, place| ledger.weigh(&who("anna"), from(9), place, UnixTime(NOW)).new_place;
     assert!(!at(&ledger, Some("Ankara, TR")), "nothing to compare with");
     let ankara = Some("Ankara, TR".to_owned());
-    happened(&mut ledger, NOW, from(1), What::Approved { place: ankara });
+    happened(
+        &mut ledger,
+        NOW,
+        from(1),
+        What::Approved {
+            place: ankara,
+            spot: None,
+        },
+    );
     assert!(!at(&ledger, Some("Ankara, TR")));
     assert!(at(&ledger, Some("Oslo, NO")));
     assert!(!at(&ledger, None));
@@ -290,8 +301,12 @@ fn any_entry() -> impl Strategy<Value = Entry> {
     let what = prop_oneof![
         Just(What::Sent),
         Just(What::WrongNumber),
-        Just(What::Approved { place: None }),
         Just(What::Approved {
+            place: None,
+            spot: None,
+        }),
+        Just(What::Approved {
+            spot: None,
             place: Some("Oslo, NO".into())
         }),
     ];

@@ -236,8 +236,13 @@ impl Login {
                 ..
             } => match check {
                 CodeCheck::Passed(passed) => self.code_passed(passed, &[method]),
-                CodeCheck::Wrong { left: 0 } => self.fail(Failure::Exhausted, Cause::WrongCode),
-                CodeCheck::Wrong { .. } => self.ask_code(method, "Wrong code. ", now),
+                CodeCheck::Wrong { left } => {
+                    self.denials += 1;
+                    match left {
+                        0 => self.fail(Failure::Exhausted, Cause::WrongCode),
+                        _ => self.ask_code(method, "Wrong code. ", now),
+                    }
+                }
                 CodeCheck::Trouble(trouble) => self.code_failed(trouble),
             },
             Event::Tick => Vec::new(),
@@ -306,7 +311,13 @@ impl Login {
     }
 
     fn admits(&self, index: MethodIndex) -> bool {
-        let (choice, _) = policy::choose(&self.config, &[index], &self.facts.circumstances(), &self.lookups);
+        let (choice, _) = policy::choose(
+            &self.config,
+            &[index],
+            &self.circumstances(),
+            &self.lookups,
+            &self.recalled,
+        );
         matches!(choice, Choice::Method { .. }) && self.known_by(index).is_some()
     }
 
@@ -369,6 +380,7 @@ impl Login {
                 effects
             }
             CodeEvent::Checked(CodeCheck::Wrong { left }) => {
+                self.denials += 1;
                 self.code.spent = left == 0;
                 self.ask_beside("Wrong code. ")
             }
@@ -415,10 +427,11 @@ impl Login {
         self.typed_beside(typed)
     }
 
-    /// Whether every code that passed is worth what the application asks for at least.
+    /// Whether every code that passed, and every factor that was waived, is worth what the application asks for at least.
     pub(super) fn codes_reach(&self, floor: Strength) -> bool {
         self.passed.iter().all(|passed| match passed {
             Passed::Code(code) => Strength::from(code.method()) >= floor && code.is_for(&self.facts.ctx),
+            Passed::Waived => floor == Strength::Bypass && self.earlier().any(),
             Passed::Stack | Passed::Password(_) | Passed::Push(_) => true,
         })
     }

@@ -4,6 +4,7 @@ use crate::config::AuthIndex;
 use crate::directory::{Account, Lookup, PasswordCheck};
 use crate::ledger::Barred;
 use crate::names::UserName;
+use crate::policy::Recall;
 use assent_proto::ShortText;
 use assent_proto::cert::{Device, Identity};
 use assent_proto::code::{CodeMethod, CodePassed, CodeRefused, Offer, Unbelieved};
@@ -35,6 +36,10 @@ pub enum Event {
         /// What.
         what: CodeEvent,
     },
+    /// What is remembered of somebody, for policies.
+    Recalled(Identity, Recall),
+    /// Whether anything may pass for the user now.
+    Admitted(Admission),
     /// A directory answered.
     LookedUp(Lookup),
     /// The devices of the identity.
@@ -86,6 +91,8 @@ impl Event {
                 CodeEvent::Sent(_) => "code_sent",
                 CodeEvent::Checked(_) => "code_checked",
             },
+            Self::Recalled(..) => "recalled",
+            Self::Admitted(_) => "admitted",
             Self::LookedUp(_) => "looked_up",
             Self::Devices(_) => "devices",
             Self::PushSent(_) => "push_sent",
@@ -185,6 +192,17 @@ pub enum DeviceSearch {
     RevocationsStale(String),
 }
 
+/// Whether anything may pass for a user now, without asking anybody.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Admission {
+    /// Nobody said "not me".
+    Free,
+    /// The person's requests are frozen.
+    Frozen,
+    /// It is not known.
+    Unknown(String),
+}
+
 /// What the agent remembers that bears on a push.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Standing {
@@ -281,6 +299,12 @@ pub enum Effect {
     /// Say what is remembered of this user, as soon as there is room for one more open push; answered by
     /// [`Event::Weighed`].
     Weigh(Identity),
+    /// Say what is remembered of this user, for policies; answered by [`Event::Recalled`].
+    Recall(Identity),
+    /// Say whether anything may pass for this user; answered by [`Event::Admitted`].
+    Admit(Identity),
+    /// Remember that a push was not approved, or a code was wrong.
+    NoteDenial,
     /// Find the devices that can approve; answered by [`Event::Devices`].
     FindDevices(Identity),
     /// Send a push.
@@ -429,6 +453,8 @@ pub enum Cause {
     IdentityConflict,
     /// No policy admits the user and there is no default.
     NoPolicy,
+    /// A policy denies.
+    PolicyDenies(String),
     /// A policy could not tell.
     CannotTell(String),
     /// The letter that a push alone needs was not typed.

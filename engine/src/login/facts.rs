@@ -2,6 +2,8 @@
 
 use crate::conditions::Circumstances;
 use crate::config::Subject;
+use crate::places::Country;
+use crate::risk::{Context, Earlier};
 use assent_proto::text::Outside;
 use assent_proto::time::UnixTime;
 use assent_proto::{Digest, ShortText};
@@ -73,6 +75,8 @@ pub struct Facts {
     pub rhost: Option<Outside>,
     /// `PAM_TTY`.
     pub tty: Option<Outside>,
+    /// The country of the client's address, if a data base says so.
+    pub country: Option<Country>,
     /// The client's connection, where sshd told.
     pub ssh: Option<SshConnection>,
     /// Whether `SSH_CONNECTION` was there, well-formed or not.
@@ -107,12 +111,29 @@ impl Facts {
         }
     }
 
-    /// What policies ask of the login itself.
-    pub fn circumstances(&self) -> Circumstances<'_> {
+    /// Whether sshd says that one of its own methods, such as `publickey`, has passed already.
+    pub fn passed_in_sshd(&self, method: &str) -> bool {
+        let said = self.ssh_auth_info.as_ref().filter(|_| self.over_ssh);
+        let mut lines = said
+            .map_or(&[][..], Outside::as_bytes)
+            .split(|byte| *byte == b'\n')
+            .map(|line| line.split(|byte| *byte == b' ').next().unwrap_or_default());
+        lines.any(|first| first == method.as_bytes())
+    }
+
+    /// What policies ask of the login itself; `earlier` has passed in it.
+    pub fn circumstances(&self, earlier: Earlier, waivable: bool) -> Circumstances<'_> {
         Circumstances {
             service: std::str::from_utf8(self.service.as_bytes()).unwrap_or_default(),
             source: self.ssh.map(|ssh| ssh.client),
             at: self.at,
+            context: Context {
+                country: self.country,
+                remote: self.is_remote(),
+                earlier,
+                waivable,
+                untold: false,
+            },
         }
     }
 

@@ -1,10 +1,12 @@
 //! The part of a login that chooses a method and validates the user for it.
 
-use super::event::{Cause, Effect};
-use super::{Login, Stage, blocked, sudo};
-use crate::config::{Factor, Failure, Method, MethodIndex, OnUnreachable};
+use super::event::{Admission, Cause, Effect};
+use super::{Login, Passed, Stage, blocked, sudo};
+use crate::conditions::Circumstances;
+use crate::config::{Factor, Failure, Method, MethodIndex, OnUnreachable, Strength};
 use crate::directory::Lookup;
 use crate::policy::{self, Choice};
+use crate::risk::Earlier;
 
 impl Login {
     /// Runs the policies of the present factor, as far as the directories have answered.
@@ -13,31 +15,93 @@ impl Login {
         if methods.is_empty() {
             return self.deny(Cause::Internal("a choice without methods".into()));
         }
-        let (choice, considered) = policy::choose(&self.config, &methods, &self.facts.circumstances(), &self.lookups);
+        let (choice, considered) = policy::choose(
+            &self.config,
+            &methods,
+            &self.circumstances(),
+            &self.lookups,
+            &self.recalled,
+        );
         self.record_policies(&considered, &choice);
         match choice {
             Choice::Need(profile) => self.look_up(profile, Stage::Choosing(profile)),
-            Choice::Method { method, policy } => {
-                // The policy's own profile takes part in the login: it must mean the same person.
-                if let Some(policy) = policy
-                    && let Some(Lookup::Found(person)) = self.lookups.get(&self.config.policies[policy].auth_profile)
-                {
-                    let identity = person.identity.clone();
-                    if !self.is_one_identity(&identity) {
-                        return self.deny(Cause::IdentityConflict);
-                    }
-                }
-                self.method = Some(method);
-                self.policy = policy;
-                self.detour.tried.push(method);
-                self.validate(method, 0)
+            Choice::Recall(who) => {
+                self.stage = Stage::Recalling;
+                vec![Effect::Recall(who)]
             }
+            Choice::Denied { policy } => {
+                let place = self.config.policies[policy].place.clone();
+                self.deny(Cause::PolicyDenies(place))
+            }
+            Choice::Waived { method, policy } => self.take_method(method, Some(policy), true),
+            Choice::Method { method, policy } => self.take_method(method, policy, false),
             Choice::NoneAdmits => {
                 // On a way that a failure led to, the failure is why.
                 let cause = self.detour.cause.take().unwrap_or(Cause::NoPolicy);
                 self.deny(cause)
             }
             Choice::CannotTell { why, .. } => self.fail(Failure::Directory, Cause::CannotTell(why)),
+        }
+    }
+
+    fn take_method(&mut self, method: MethodIndex, policy: Option<usize>, waiving: bool) -> Vec<Effect> {
+        // The policy's own profile takes part in the login: it must mean the same person.
+        if let Some(policy) = policy
+            && let Some(Lookup::Found(person)) = self.lookups.get(&self.config.policies[policy].auth_profile)
+        {
+            let identity = person.identity.clone();
+            if !self.is_one_identity(&identity) {
+                return self.deny(Cause::IdentityConflict);
+            }
+        }
+        self.method = Some(method);
+        self.policy = policy;
+        self.waiving = waiving;
+        self.detour.tried.push(method);
+        self.validate(method, 0)
+    }
+
+    /// What is known of the login for policies.
+    pub(super) fn circumstances(&self) -> Circumstances<'_> {
+        let application = self.config.applications.get(self.application);
+        let floor = application.is_some_and(|app| app.floor == Strength::Bypass);
+        // After a failure nothing is waived: a way that was blocked must not end in none.
+        self.facts
+            .circumstances(self.earlier(), floor && self.detour.to.is_none())
+    }
+
+    /// What has passed in this login; a factor that was waived is none.
+    pub(super) fn earlier(&self) -> Earlier {
+        let mut earlier = Earlier::default();
+        for passed in &self.passed {
+            match passed {
+                Passed::Stack => {
+                    earlier.stack = true;
+                    earlier.key |= self.facts.passed_in_sshd("publickey");
+                    earlier.password |= self.facts.passed_in_sshd("password");
+                }
+                Passed::Password(_) => earlier.password = true,
+                Passed::Push(_) | Passed::Code(_) => earlier.method = true,
+                Passed::Waived => {}
+            }
+        }
+        earlier
+    }
+
+    /// Whether anything may pass for the user: what a waiver waits for.
+    pub(super) fn admitted(&mut self, admission: Admission) -> Vec<Effect> {
+        match admission {
+            Admission::Free => {
+                // No method was used.
+                self.method = None;
+                self.waiving = false;
+                self.passed.push(Passed::Waived);
+                self.waived = self.policy;
+                self.stage = Stage::New;
+                self.next_factor()
+            }
+            Admission::Frozen => self.deny(Cause::Frozen),
+            Admission::Unknown(why) => self.deny(Cause::RevocationsStale(why)),
         }
     }
 
@@ -75,6 +139,10 @@ impl Login {
                 }
                 if let Some(cause) = self.unfit_to_ask() {
                     return self.deny(cause);
+                }
+                if self.waiving {
+                    self.stage = Stage::Admitting;
+                    return vec![Effect::Admit(person.identity)];
                 }
                 match self.config.method(method).method {
                     Method::Push { .. } => self.weigh(method, person.identity),

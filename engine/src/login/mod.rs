@@ -18,8 +18,8 @@ pub(crate) mod trace;
 mod words;
 
 pub use event::{
-    Cause, CodeCheck, CodeEvent, CodeOrder, CodeTrouble, CodeTyped, DeviceSearch, Effect, Event, Gone, NameSearch,
-    Outcome, PasswordReply, Purpose, PushNumber, PushOrder, Show, Standing, Tone,
+    Admission, Cause, CodeCheck, CodeEvent, CodeOrder, CodeTrouble, CodeTyped, DeviceSearch, Effect, Event, Gone,
+    NameSearch, Outcome, PasswordReply, Purpose, PushNumber, PushOrder, Show, Standing, Tone,
 };
 pub use trace::TraceLine;
 
@@ -27,6 +27,7 @@ use crate::config::{Application, AuthIndex, Config, Factor, Method, MethodIndex,
 use crate::directory::{Account, Lookup, PasswordCheck, Person};
 use crate::fallback::{After, after};
 use crate::names::UserName;
+use crate::policy::Recalled;
 use assent_proto::cert::Identity;
 use assent_proto::code::CodePassed;
 use assent_proto::time::BootTime;
@@ -49,6 +50,8 @@ enum Passed {
     Push(Approved),
     /// The code service took a code.
     Code(CodePassed),
+    /// A policy waived the factor; [`Login::approve`] demands that the application's floor allows it.
+    Waived,
 }
 
 /// What the machine waits for.
@@ -63,6 +66,10 @@ enum Stage {
     AwaitingGo,
     /// A directory's answer, for policies.
     Choosing(AuthIndex),
+    /// What is remembered of the user, for policies.
+    Recalling,
+    /// Whether the user is frozen, before a factor is waived.
+    Admitting,
     /// Which of the method's fallback profiles is asked.
     Validating(MethodIndex, usize),
     /// What is remembered of the user and the source.
@@ -99,10 +106,17 @@ pub struct Login {
     stage: Stage,
     passed: Vec<Passed>,
     lookups: BTreeMap<AuthIndex, Lookup>,
+    recalled: Recalled,
     identity: Option<Identity>,
     method: Option<MethodIndex>,
     /// The policy that chose it.
     policy: Option<usize>,
+    /// The method was chosen to validate the user alone: the factor is to be waived.
+    waiving: bool,
+    /// The policy that waived a factor.
+    waived: Option<usize>,
+    /// Denials that this step brought, for the memory.
+    denials: usize,
     push: pushing::Pushing,
     code: coding::Coding,
     detour: detour::Detour,
@@ -123,9 +137,13 @@ impl Login {
             stage: Stage::New,
             passed: Vec::new(),
             lookups: BTreeMap::new(),
+            recalled: Recalled::new(),
             identity: None,
             method: None,
             policy: None,
+            waiving: false,
+            waived: None,
+            denials: 0,
             push: pushing::Pushing::default(),
             code: coding::Coding::default(),
             detour: detour::Detour::default(),
@@ -136,13 +154,18 @@ impl Login {
     /// Takes what happened and says what is to be done. After [`Effect::Finish`] nothing has any effect.
     pub fn step(&mut self, event: Event, now: BootTime) -> Vec<Effect> {
         self.record_event(&event, now);
-        let effects = if self.stage == Stage::Done {
+        let mut effects = if self.stage == Stage::Done {
             Vec::new()
         } else if now >= self.deadline() && !matches!(event, Event::Begin) {
             self.deny(Cause::Deadline)
         } else {
             self.take(event, now)
         };
+        // Whoever goes away while a push waits has not approved it either.
+        for _ in 0..std::mem::take(&mut self.denials) {
+            let end = effects.iter().position(|effect| matches!(effect, Effect::Finish(_)));
+            effects.insert(end.unwrap_or(effects.len()), Effect::NoteDenial);
+        }
         self.record_effects(&effects, now);
         effects
     }
@@ -188,6 +211,11 @@ impl Login {
         self.passed.iter().any(|passed| matches!(passed, Passed::Code(_)))
     }
 
+    /// Where the policy stands that waived a factor of this login, if one did.
+    pub fn waived_by(&self) -> Option<&str> {
+        self.waived.map(|at| self.config.policies[at].place.as_str())
+    }
+
     /// What was remembered of the user and the source when the push left.
     pub fn standing(&self) -> Option<&Standing> {
         self.push.standing()
@@ -206,7 +234,10 @@ impl Login {
 
     fn take(&mut self, event: Event, now: BootTime) -> Vec<Effect> {
         match (self.stage, event) {
-            (_, Event::Gone(_)) => self.deny(Cause::Gone),
+            (stage, Event::Gone(_)) => {
+                self.denials += usize::from(stage == Stage::Pushing);
+                self.deny(Cause::Gone)
+            }
             (_, Event::Internal(why)) => self.deny(Cause::Internal(why)),
             // Of an asking that is over.
             (_, event) if !self.is_present(&event) => Vec::new(),
@@ -225,6 +256,11 @@ impl Login {
                 self.lookups.insert(profile, lookup);
                 self.choose()
             }
+            (Stage::Recalling, Event::Recalled(who, recall)) => {
+                self.recalled.insert(who, recall);
+                self.choose()
+            }
+            (Stage::Admitting, Event::Admitted(admission)) => self.admitted(admission),
             (Stage::Validating(method, at), Event::LookedUp(lookup)) => self.validated(method, at, lookup),
             (Stage::Weighing(method), Event::Weighed(standing)) => self.weighed(method, standing),
             (Stage::FindingDevices(method), Event::Devices(found)) => self.devices_found(method, found, now),
@@ -440,7 +476,7 @@ impl Login {
         let ctx = self.facts.ctx;
         let pushes_are_ours = self.passed.iter().all(|passed| match passed {
             Passed::Push(approved) => approved.is_for(&ctx),
-            Passed::Stack | Passed::Password(_) | Passed::Code(_) => true,
+            Passed::Stack | Passed::Password(_) | Passed::Code(_) | Passed::Waived => true,
         });
         let floor = application.map_or(Strength::Number, |app| app.floor);
         if self.hopeless.is_some() || self.passed.len() != wanted || !pushes_are_ours || !self.codes_reach(floor) {
@@ -459,8 +495,8 @@ impl Login {
     }
 
     fn denied(&self, cause: Cause) -> Outcome {
-        let typed_before =
-            self.passed.iter().any(|p| !matches!(p, Passed::Stack)) || self.facts.phase == Phase::Account;
+        let typed_before = self.passed.iter().any(|p| !matches!(p, Passed::Stack | Passed::Waived))
+            || self.facts.phase == Phase::Account;
         let open = typed_before || !self.facts.is_remote();
         let text = format!("{} [{}]", cause.text(open), self.facts.login.as_str());
         Outcome::Denied { cause, text }

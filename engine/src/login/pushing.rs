@@ -115,7 +115,7 @@ impl Login {
         let application = self.config.applications.get(self.application);
         let floor = application.map_or(Level::Tap, |app| app.floor.level());
         let grounds = Grounds {
-            earlier_factor: !self.passed.is_empty(),
+            earlier_factor: self.earlier().any(),
             // Of an address alone: this machine itself is nobody's, whoever once approved a sudo here.
             known_source: standing.known_source && self.facts.ssh.is_some(),
             known_network: self.network().is_some(),
@@ -332,6 +332,7 @@ impl Login {
             Passed::Stack => "earlier PAM module".to_owned(),
             Passed::Password(profile) => format!("password ({})", self.config.auth_profile(*profile).name()),
             Passed::Push(_) => "approval on a device".to_owned(),
+            Passed::Waived => "waived by a policy".to_owned(),
             Passed::Code(code) => format!("code ({})", code.method().name()),
         })
     }
@@ -341,7 +342,10 @@ impl Login {
             Event::PushSent(_) | Event::PushIgnored { last: false, .. } => Vec::new(),
             Event::PushFailed { why, .. } => self.push_over(Failure::Gateway, Cause::GatewayUnreachable(why)),
             Event::PushIgnored { last: true, .. } => self.deny(Cause::TooMuchRubbish),
-            Event::PushRefused(refusal) => self.deny(Cause::Refused(refusal)),
+            Event::PushRefused(refusal) => {
+                self.denials += 1;
+                self.deny(Cause::Refused(refusal))
+            }
             Event::PushFrozen => self.deny(Cause::Frozen),
             Event::PushApproved(approved) => {
                 if self.push.is_over(now) {
@@ -378,6 +382,7 @@ impl Login {
     /// The push came to nothing. A prompt that is open must end before anything else can be asked, and a code that was
     /// typed may still pass.
     fn push_over(&mut self, failure: Failure, cause: Cause) -> Vec<Effect> {
+        self.denials += usize::from(failure == Failure::NoAnswer);
         let may_go_on = !self.leads(failure).is_empty() || !self.beside().is_empty();
         if self.code.in_flight || self.push.prompt_open && may_go_on {
             self.push.end_with(failure, cause);

@@ -2,14 +2,16 @@
 
 use super::Login;
 use super::event::{
-    Cause, CodeCheck, CodeEvent, CodeTrouble, CodeTyped, DeviceSearch, Effect, Event, NameSearch, Outcome,
+    Admission, Cause, CodeCheck, CodeEvent, CodeTrouble, CodeTyped, DeviceSearch, Effect, Event, NameSearch, Outcome,
     PasswordReply, Show, Standing,
 };
 use super::level::Why;
 use crate::conditions::Unmet;
 use crate::config::{AuthIndex, AuthSource, Config, Failure};
 use crate::directory::{Attributes, Lookup, PasswordCheck, Person};
-use crate::policy::{Answer, Choice, Considered, No};
+use crate::places::Country;
+use crate::policy::{Answer, Choice, Considered, No, Recall};
+use crate::risk;
 use assent_proto::cert::Level;
 use assent_proto::text::Outside;
 use assent_proto::time::BootTime;
@@ -59,6 +61,10 @@ impl Login {
             }),
             Event::Code { what, .. } => code_event(what),
             Event::Weighed(standing) => weighed(standing),
+            Event::Recalled(who, recall) => json!({"identity": who.to_string(), "signals": recalled(recall)}),
+            Event::Admitted(Admission::Free) => Value::Null,
+            Event::Admitted(Admission::Frozen) => json!("frozen"),
+            Event::Admitted(Admission::Unknown(why)) => json!({"unknown": why}),
             Event::LookedUp(found) => lookup(found),
             Event::Devices(DeviceSearch::Found(devices)) => {
                 json!(
@@ -135,6 +141,10 @@ impl Login {
             "args": if facts.is_sudo() { Some(facts.args.iter().skip(1).take(20).map(|a| a.shown(SHOWN)).collect::<Vec<_>>()) } else { None },
             "sudo_command": facts.sudo_command.as_ref().map(|v| v.shown(SHOWN)),
             "ticket": facts.ticket,
+            "remote": facts.is_remote(),
+            "country": facts.country.as_ref().map(Country::as_str),
+            "key": facts.passed_in_sshd("publickey"),
+            "password": facts.passed_in_sshd("password"),
         })
     }
 }
@@ -192,6 +202,9 @@ pub(crate) fn policies(config: &Config, considered: &[Considered], choice: &Choi
         .collect();
     let chosen = match choice {
         Choice::Need(profile) => json!({"asks": auth_name(config, *profile)}),
+        Choice::Recall(who) => json!({"asks": "memory", "of": who.to_string()}),
+        Choice::Denied { policy } => json!({"denies": config.policies[*policy].place}),
+        Choice::Waived { policy, .. } => json!({"waives": config.policies[*policy].place}),
         Choice::Method { method, policy } => {
             json!({"method": config.method(*method).name, "by": policy.map_or("default", |_| "policy")})
         }
@@ -207,9 +220,36 @@ fn no_words(no: No) -> &'static str {
         No::Unmet(Unmet::Network) => "it is for other networks",
         No::Unmet(Unmet::NoAddress) => "it is for some networks, and the login has no address",
         No::Unmet(Unmet::Time) => "it is for other days or hours",
+        No::Unmet(Unmet::Risk(unmet)) => risk_words(unmet),
+        No::NotWaivable => "the factor may not be waived here: no floor = \"bypass\", or no earlier factor",
         No::UnknownUser => "its authentication profile does not know the user",
         No::NoAttribute => "the user has no such attribute",
         No::NoValue => "no value matches",
+    }
+}
+
+fn risk_words(unmet: risk::Unmet) -> &'static str {
+    match unmet {
+        risk::Unmet::NoAddress => "it is for addresses, and the login comes from this machine",
+        risk::Unmet::Country => "it is for other countries, or the address's is not known",
+        risk::Unmet::ExceptedCountry => "it excepts this country",
+        risk::Unmet::FirstFactor => "it is for another earlier factor",
+        risk::Unmet::KnownAddress => "it is for new addresses, and the user has approved from this one",
+        risk::Unmet::NewAddress => "it is for known addresses, and the user has not approved from this one",
+        risk::Unmet::KnownCountry => "it is for new countries, and the user has approved from this one",
+        risk::Unmet::NewCountry => "it is for known countries, and this one is new or not known",
+        risk::Unmet::PossibleTravel => "it is for impossible journeys, and this one can be made",
+        risk::Unmet::ImpossibleTravel => "it is for journeys that can be made, and this one cannot",
+        risk::Unmet::UnknownTravel => "it asks for a journey, and it is not known from where to where",
+        risk::Unmet::FewDenials => "there were fewer denials",
+    }
+}
+
+/// What is remembered of somebody, for traces and for `explain`.
+pub(crate) fn recalled(recall: &Recall) -> Value {
+    match recall {
+        Ok(signals) => json!(signals),
+        Err(why) => json!({"unknown": why}),
     }
 }
 
@@ -224,6 +264,9 @@ fn effect_detail(config: &Config, effect: &Effect) -> (&'static str, Value) {
             json!({"digits": digits, "in": match how { Show::Prompt => "prompt", Show::Line => "line" }}),
         ),
         Effect::Weigh(identity) => ("weigh", json!(identity.to_string())),
+        Effect::Recall(identity) => ("recall", json!(identity.to_string())),
+        Effect::Admit(identity) => ("admit", json!(identity.to_string())),
+        Effect::NoteDenial => ("note_denial", Value::Null),
         Effect::CheckPassword { profile, .. } => ("check_password", asked(config, *profile)),
         Effect::LookUp { profile, .. } => ("look_up", asked(config, *profile)),
         Effect::FindDevices(identity) => ("find_devices", json!(identity.to_string())),

@@ -24,6 +24,7 @@ impl Cause {
             Self::DirectoryUnreachable(_) => "directory_unreachable",
             Self::IdentityConflict => "profiles_name_different_identities",
             Self::NoPolicy => "no_policy_admits",
+            Self::PolicyDenies(_) => "policy_denies",
             Self::CannotTell(_) => "policy_cannot_tell",
             Self::NotAsked => "push_not_asked_for",
             Self::NotTheCaller => "caller_is_not_who_logged_in",
@@ -113,7 +114,7 @@ impl Cause {
             Self::CodesBarred(_) if open => "Too many codes were sent. Try again later.",
             Self::NotTheCaller if open => "You are not who logged in here. Log in by yourself.",
             Self::NoDevice if open => "No device is registered for you. Ask your administrator to enrol you.",
-            Self::NoPolicy if open => "No policy lets you in here. Ask your administrator.",
+            Self::NoPolicy | Self::PolicyDenies(_) if open => "No policy lets you in here. Ask your administrator.",
             Self::Blocked(crate::directory::Account::MustChangePassword) if open => {
                 "Your password must be changed first."
             }
@@ -130,6 +131,7 @@ impl Cause {
             | Self::Blocked(_)
             | Self::IdentityConflict
             | Self::NoPolicy
+            | Self::PolicyDenies(_)
             | Self::NoCode(_)
             | Self::CodesBarred(_)
             | Self::NotTheCaller
@@ -146,6 +148,7 @@ impl Cause {
         match self {
             Self::DirectoryUnreachable(why)
             | Self::CannotTell(why)
+            | Self::PolicyDenies(why)
             | Self::GatewayUnreachable(why)
             | Self::RevocationsStale(why)
             | Self::CodesUnreachable(why)

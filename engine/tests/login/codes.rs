@@ -430,7 +430,7 @@ fn a_code_that_is_being_judged_when_the_push_ends_still_counts() {
         let order = bench.order();
         bench.code(CodeEvent::Started(Ok(all_ready())));
         bench.after(60_000).step(Event::Tick);
-        assert!(matches!(bench.effects[..], [Effect::WithdrawPush]));
+        assert!(matches!(bench.effects[..], [Effect::WithdrawPush, Effect::NoteDenial]));
         if right {
             bench.pass(&company, &order, CodeMethod::Totp);
             assert_eq!(bench.outcome(), Some(&Outcome::Approved));

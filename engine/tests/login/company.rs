@@ -225,6 +225,47 @@ services = ["sshd-enter"]
 factors = [["stack"], ["open-push"]]
 ssh_prompt = "enter"
 
+[[push_profile]]
+name = "risk-push"
+fallback_auth_profiles = ["corp"]
+assurance = "tap"
+
+[[policy]]
+push_profile = "risk-push"
+auth_profile = "corp"
+recent_denials = { at_least = 3, within_minutes = 30 }
+action = "deny"
+
+[[policy]]
+push_profile = "risk-push"
+auth_profile = "corp"
+new_address = false
+action = "waive"
+
+[[policy]]
+push_profile = "risk-push"
+auth_profile = "corp"
+new_address = true
+assurance = "number"
+
+[[application]]
+name = "risk"
+services = ["sshd-risk"]
+factors = [["stack"], ["risk-push"]]
+floor = "bypass"
+on_failure = { directory = ["totp"], no_answer = ["risk-push"] }
+
+[[application]]
+name = "risk-alone"
+services = ["sshd-risk-alone"]
+factors = [["risk-push"]]
+floor = "bypass"
+
+[[application]]
+name = "risk-floor"
+services = ["sshd-risk-floor"]
+factors = [["stack"], ["risk-push"]]
+
 [[policy]]
 profile = "it-totp"
 auth_profile = "corp"
@@ -264,6 +305,7 @@ pub fn facts(service: &str, phase: Phase) -> Facts {
         audit_session: None,
         rhost: Some(Outside::new("192.0.2.7")),
         tty: Some(Outside::new("ssh")),
+        country: None,
         ssh: SshConnection::parse(&Outside::new("192.0.2.7 50022 198.51.100.1 22")),
         over_ssh: true,
         ssh_auth_info: None,

@@ -11,14 +11,16 @@ mod codes;
 mod company;
 mod detours;
 mod numbers;
+mod risk;
 
 use assent_engine::directory::{Account, Lookup, PasswordCheck};
 use assent_engine::login::facts::{Facts, Phase};
 use assent_engine::login::{
-    Cause, CodeCheck, CodeEvent, CodeTrouble, CodeTyped, DeviceSearch, Effect, Event, Gone, Login, NameSearch, Outcome,
-    PasswordReply, PushNumber, Standing,
+    Admission, Cause, CodeCheck, CodeEvent, CodeTrouble, CodeTyped, DeviceSearch, Effect, Event, Gone, Login,
+    NameSearch, Outcome, PasswordReply, PushNumber, Standing,
 };
 use assent_engine::names::UserName;
+use assent_engine::risk::Signals;
 use assent_proto::request::Details;
 use assent_proto::text::Outside;
 use assent_proto::time::BootTime;
@@ -612,7 +614,7 @@ thread_local! {
 
 /// Any event, without an approval among them.
 fn any_event() -> impl Strategy<Value = u8> {
-    0..42u8
+    0..47u8
 }
 
 fn code_event(turn: u32, what: CodeEvent) -> Event {
@@ -665,6 +667,12 @@ fn event(code: u8, turn: u32) -> Event {
         37..=38 => code_event(turn, CodeEvent::Checked(CodeCheck::Wrong { left: 1 })),
         39 => code_event(turn, CodeEvent::Checked(CodeCheck::Wrong { left: 0 })),
         40 => code_event(turn, CodeEvent::Checked(CodeCheck::Trouble(CodeTrouble::Frozen))),
+        41 => Event::Recalled(identity("alice-id"), Ok(Signals::default())),
+        42 => Event::Recalled(identity("alice-id"), Err("x".into())),
+        43 => Event::Admitted(Admission::Frozen),
+        44 => Event::Admitted(Admission::Unknown("x".into())),
+        // Where nothing may be waived, not even this lets anybody pass.
+        45 => Event::Admitted(Admission::Free),
         _ => Event::Internal("x".into()),
     }
 }
@@ -676,10 +684,10 @@ proptest! {
     #[test]
     fn nothing_but_a_verified_approval_lets_a_login_pass(
         codes in proptest::collection::vec(any_event(), 0..30),
-        service in 0..13usize,
+        service in 0..15usize,
         account in any::<bool>(),
     ) {
-        let services = ["sshd", "sshd-keys", "sshd-alone", "sudo", "open", "two", "sshd-adaptive", "sshd-enter", "sudo-i", "codes", "totp", "sshd-beside", "sshd-routes"];
+        let services = ["sshd", "sshd-keys", "sshd-alone", "sudo", "open", "two", "sshd-adaptive", "sshd-enter", "sudo-i", "codes", "totp", "sshd-beside", "sshd-routes", "sshd-risk-alone", "sshd-risk-floor"];
         let phase = if account { Phase::Account } else { Phase::Auth };
         let mut bench = Bench::new(facts(services[service], phase));
         let mut finished = 0;

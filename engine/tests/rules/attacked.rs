@@ -7,9 +7,10 @@ use assent_engine::config::{AuthIndex, Config, Factor};
 use assent_engine::directory::{Account, Attributes, Lookup, Person, Syntax, Values};
 use assent_engine::explain::{Question, Verdict, explain};
 use assent_engine::names::UserName;
-use assent_engine::policy::{Choice, choose};
+use assent_engine::policy::{Choice, Recall, Recalled, choose};
 use assent_engine::policy_test::Tests;
 use assent_engine::replay::replay;
+use assent_engine::risk::{Context, Earlier};
 use assent_engine::sources::{Sources, Spelling};
 use assent_proto::ShortText;
 use assent_proto::cert::Identity;
@@ -21,6 +22,18 @@ const LOGIN: Circumstances<'_> = Circumstances {
     service: "sshd",
     source: None,
     at: NOW,
+    context: Context {
+        country: None,
+        remote: false,
+        earlier: Earlier {
+            key: false,
+            password: false,
+            stack: false,
+            method: false,
+        },
+        waivable: false,
+        untold: false,
+    },
 };
 
 fn person(realm: &str, name: &str, syntax: Syntax, value: &[u8]) -> Lookup {
@@ -47,6 +60,10 @@ impl Sources for Everybody {
 
     async fn look_up(&self, profile: AuthIndex, _: &UserName) -> Lookup {
         self.0[&profile].clone()
+    }
+
+    async fn recall(&self, _: &Identity) -> Recall {
+        Err("nobody is asked here".into())
     }
 }
 
@@ -105,7 +122,14 @@ fn chosen_by(config: &Config, lookup: Lookup) -> Choice {
     let Factor::Method(methods) = &config.application("sshd").unwrap().factors[1] else {
         panic!("it is a choice of methods");
     };
-    choose(config, methods, &LOGIN, &config.auth_indices().zip([lookup]).collect()).0
+    choose(
+        config,
+        methods,
+        &LOGIN,
+        &config.auth_indices().zip([lookup]).collect(),
+        &Recalled::new(),
+    )
+    .0
 }
 
 fn mapped(attribute: &str, value: &str) -> Config {

@@ -3,8 +3,11 @@
 use assent_engine::config::{self, Config};
 use assent_engine::directory::Lookup;
 use assent_engine::names::UserName;
+use assent_engine::places::Places;
+use assent_engine::policy::Recall;
 use assent_engine::policy_test::{Outcome, Tests};
 use assent_engine::sources::{Sources, Spelling};
+use assent_proto::cert::Identity;
 use assent_proto::time::UnixTime;
 use std::path::Path;
 
@@ -79,12 +82,19 @@ impl Sources for Nobody {
     async fn look_up(&self, _: config::AuthIndex, _: &UserName) -> Lookup {
         Lookup::Unknown
     }
+
+    async fn recall(&self, _: &Identity) -> Recall {
+        Err("nobody is asked here".into())
+    }
 }
 
 /// Runs a table of tests about [`PEOPLE`].
 pub async fn run(config: &Config, tests: &str) -> Vec<Outcome> {
     let tests = Tests::read(Path::new("tests.toml"), &format!("{PEOPLE}{tests}"), config);
-    tests.unwrap_or_else(|e| panic!("{e}")).run(config, &Nobody, NOW).await
+    tests
+        .unwrap_or_else(|e| panic!("{e}"))
+        .run(config, &Nobody, &Places::default(), NOW)
+        .await
 }
 
 /// What a login of `user` comes to; `more` are other keys of the test.

@@ -5,4 +5,5 @@ mod attacked;
 mod company;
 mod policies;
 mod replays;
+mod risk;
 mod site_tests;

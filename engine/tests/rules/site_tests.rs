@@ -1,6 +1,7 @@
 //! `policy test`: what a table may say, and what it finds.
 
 use crate::company::{EXAMPLE, NOW, Nobody, PEOPLE, config, run};
+use assent_engine::places::Places;
 use assent_engine::policy_test::Tests;
 use std::path::Path;
 
@@ -101,5 +102,5 @@ async fn a_profile_that_the_file_does_not_know_is_asked_itself() {
     let tests = Tests::read(Path::new("t.toml"), text, &config).unwrap();
     let known: Vec<bool> = config.auth_indices().map(|profile| tests.knows(profile)).collect();
     assert_eq!(known, [false, true]);
-    assert!(tests.run(&config, &Nobody, NOW).await[0].passed);
+    assert!(tests.run(&config, &Nobody, &Places::default(), NOW).await[0].passed);
 }

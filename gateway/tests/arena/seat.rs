@@ -140,6 +140,7 @@ fn facts(plan: &Plan) -> Facts {
         audit_session: None,
         rhost: (!sudo).then(|| Outside::new(ADDRESS)),
         tty: Some(Outside::new("/dev/pts/7")),
+        country: None,
         ssh: if sudo {
             None
         } else {
@@ -227,7 +228,8 @@ impl Seat {
                         seat.prompt |= how == Show::Prompt;
                     }
                     Effect::Weigh(_) => events.push_back(Event::Weighed(Standing::default())),
-                    Effect::Tell { .. } | Effect::WithdrawPush | Effect::EndCode => {}
+                    Effect::Tell { .. } | Effect::WithdrawPush | Effect::EndCode | Effect::NoteDenial => {}
+                    Effect::Recall(_) | Effect::Admit(_) => panic!("no policy here asks what is remembered"),
                     Effect::CheckPassword { .. } => {
                         let passed = PasswordCheck::Passed(Box::new(person(plan.person, Account::Active)));
                         events.push_back(Event::Checked(passed));

@@ -23,6 +23,7 @@ mod login;
 mod numbers;
 mod revocation;
 mod rigs;
+mod risk;
 mod sms;
 mod ssh;
 mod sudo;
@@ -42,6 +43,7 @@ fn main() -> ExitCode {
         sudo::SCENARIOS,
         caller::SCENARIOS,
         numbers::SCENARIOS,
+        risk::SCENARIOS,
         codes::SCENARIOS,
         walkthrough::SCENARIOS,
         users::SCENARIOS,

@@ -6,7 +6,8 @@ use super::row::{Judged, Row, Samples};
 use assent_engine::conditions::Circumstances;
 use assent_engine::config::{self, Config, Factor, MethodIndex};
 use assent_engine::directory::{Account, Attributes, Lookup, Person, Syntax, Values};
-use assent_engine::policy::{self, Choice};
+use assent_engine::policy::{self, Choice, Recalled};
+use assent_engine::risk::Context;
 use assent_proto::ShortText;
 use assent_proto::cert::Identity;
 use assent_proto::text::Outside;
@@ -86,6 +87,7 @@ impl Case {
             service: "sshd",
             source: Some(std::net::Ipv4Addr::LOCALHOST.into()),
             at: UnixTime(1_795_593_600),
+            context: Context::default(),
         };
         let mut samples = Samples::default();
         for _ in 0..times {
@@ -95,6 +97,7 @@ impl Case {
                 black_box(&methods),
                 black_box(&login),
                 black_box(&known),
+                black_box(&Recalled::new()),
             ));
             samples.push(began.elapsed().as_secs_f64() * 1e6);
             assert_eq!(considered.len(), policies, "every policy was looked at");
