@@ -4,7 +4,7 @@
 import { encode, text } from "/assets/bytes.js";
 import { TimeError, now } from "/assets/cert.js";
 import { sign } from "/assets/jws.js";
-import { ShapeError, list, object, parse, point, seconds, text as textShape } from "/assets/shape.js";
+import { ShapeError, list, object, optional, parse, point, seconds, text as textShape } from "/assets/shape.js";
 
 /** @import { Bytes } from "/assets/bytes.js" */
 /** @import { Reader } from "/assets/shape.js" */
@@ -33,7 +33,14 @@ export class Problem extends Error {
   }
 }
 
-const trustShape = object({ roots: list(point), steps: list(textShape), issuers: list(textShape), now: seconds });
+const trustShape = object({
+  roots: list(point),
+  steps: list(textShape),
+  issuers: list(textShape),
+  // Hosts ask it; a phone has nothing to do with codes.
+  code_services: optional(list(textShape)),
+  now: seconds,
+});
 
 /** @typedef {ReturnType<typeof trustShape>} TrustInfo */
 
