@@ -37,6 +37,11 @@ test("a further device is refused on the first, and the enrolment is over", asyn
   await old.heading("Denied and reported");
   await phone.heading("This code is over");
   await old.page.getByRole("button", { name: "Done" }).click();
+  // "Not me" froze her: no further device is approved until an administrator lifts that.
+  const { freezes } = await world.admin("GET", "/freezes");
+  assert.ok(freezes.length > 0);
+  const { lifted } = await world.admin("POST", "/freezes/lift", { user: "alice" });
+  assert.equal(lifted, freezes.length);
 });
 
 test("a further device is approved on the first, which names it and its digits, and is told of it", async () => {
