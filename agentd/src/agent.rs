@@ -1,6 +1,6 @@
 //! What all logins of this process share.
 
-use crate::audit::Audit;
+use crate::audit::{self, Audit, Trail};
 use crate::clock::boot_now;
 use crate::codes::Codes;
 use crate::devices::Devices;
@@ -47,6 +47,7 @@ pub struct Gateway {
     listener: AbortHandle,
     renewal: AbortHandle,
     keeper: AbortHandle,
+    checkpoints: AbortHandle,
 }
 
 impl Gateway {
@@ -81,6 +82,7 @@ impl Drop for Gateway {
         self.listener.abort();
         self.renewal.abort();
         self.keeper.abort();
+        self.checkpoints.abort();
     }
 }
 
@@ -100,7 +102,7 @@ pub struct Setup {
     /// The checked configuration.
     pub config: Arc<Config>,
     /// Where decisions are recorded.
-    pub audit: Audit,
+    pub audit: Arc<Audit>,
     /// The gateway, or why there is none.
     pub gateway: Result<Gateway, String>,
     /// What is remembered of people's pushes.
@@ -183,6 +185,8 @@ pub struct Agent {
     pub tickets: Tickets,
     /// Login sessions that were approved on a device.
     pub sessions: Sessions,
+    /// The audit file's chain; a reload keeps it.
+    trail: Mutex<Option<Arc<Trail>>>,
     /// The memory of a state directory; a reload keeps it.
     memory: Mutex<Option<(PathBuf, Arc<Memory>)>>,
     /// Logins in progress by short id.
@@ -208,6 +212,7 @@ impl Agent {
             waiting: Arc::default(),
             tickets: Tickets::default(),
             sessions: Sessions::default(),
+            trail: Mutex::default(),
             memory: Mutex::default(),
             running: Mutex::default(),
             notices: broadcast::channel(256).0,
@@ -260,19 +265,30 @@ impl Agent {
             .map_or_else(|_| "unjoined".to_owned(), |h| h.now().host.claims().host_id.to_string());
         let directories = Directories::new(&config, &self.nss, &host_id)?;
         let memory = self.memory_of(&config.paths.state_dir);
+        let audit = Arc::new(Audit::open(&config.log, self.trail_of(&config.log.audit_file)));
         let gateway = match (&config.gateway, host) {
-            (Some(gateway), Ok(host)) => self.connect(&config, gateway, host).map_err(|e| format!("{e:#}")),
+            (Some(gateway), Ok(host)) => self
+                .connect(&config, gateway, host, &audit)
+                .map_err(|e| format!("{e:#}")),
             (Some(_), Err(e)) => Err(e.to_string()),
             (None, _) => Err("the configuration names no gateway".into()),
         };
         Ok(Setup {
-            audit: Audit::open(&config.log),
+            audit,
             memory,
             places: places(&config),
             directories,
             gateway,
             config,
         })
+    }
+
+    fn trail_of(&self, path: &Path) -> Arc<Trail> {
+        let mut slot = self.trail.lock().unwrap_or_else(PoisonError::into_inner);
+        match slot.as_ref().filter(|trail| trail.path() == path) {
+            Some(trail) => Arc::clone(trail),
+            None => Arc::clone(slot.insert(Arc::new(Trail::new(path)))),
+        }
     }
 
     fn memory_of(&self, state_dir: &Path) -> Arc<Memory> {
@@ -294,6 +310,7 @@ impl Agent {
         config: &Config,
         gateway: &assent_engine::config::Gateway,
         host: Standing,
+        audit: &Arc<Audit>,
     ) -> anyhow::Result<Gateway> {
         let client = http_client(gateway.ca_file.as_deref())?;
         let host = Arc::new(host);
@@ -317,6 +334,7 @@ impl Agent {
             devices: Devices::new(relay.clone(), host.clone(), revocations.clone()),
             codes: Codes::new(relay.clone(), host.clone(), revocations.clone()),
             renewal: tokio::spawn(renewal::look_after(host.clone(), relay.clone())).abort_handle(),
+            checkpoints: tokio::spawn(audit::look_after(Arc::clone(audit), host.clone())).abort_handle(),
             revocations,
             keeper,
             relay,

@@ -13,6 +13,7 @@ use crate::frames::{self, FrameError};
 use crate::freezes::{Local, Proof, Tries};
 use crate::memory::{Leaving, Reserved};
 use crate::push::{Delivery, PushError, PushService};
+use crate::revocations::Sieve;
 use crate::sessions::Connection;
 use crate::tickets::Bound;
 use assent_engine::config::Failure;
@@ -26,8 +27,9 @@ use assent_engine::login::{
 };
 use assent_engine::names::UserName;
 use assent_engine::places::Place;
-use assent_proto::cert::Identity;
+use assent_proto::cert::{Identity, claimed_issuer};
 use assent_proto::code::{CodeMethod, PendingCode, TypedCode};
+use assent_proto::evidence::{Answered, Evidence};
 use assent_proto::relay::{Push, PushItem};
 use assent_proto::request::Statement;
 use assent_proto::text::Outside;
@@ -47,6 +49,9 @@ use zeroize::Zeroizing;
 
 /// A module must say what it wants within this time.
 const FIRST_FRAME: Duration = Duration::from_secs(5);
+
+/// Most pushes of one login that its record keeps.
+const MOST_ASKED: usize = 8;
 
 /// Serves one connection of a root process `pid`.
 pub async fn serve(agent: Arc<Agent>, stream: UnixStream, pid: i32) {
@@ -122,6 +127,8 @@ struct Task {
     /// The number on the terminal, until the push takes it.
     number: Option<Zeroizing<String>>,
     push: Option<InFlight>,
+    /// What was asked of devices and answered, for the audit.
+    asked: Vec<Evidence>,
     /// The typed code, until it is judged.
     code: Option<TypedCode>,
     /// The login as the code service knows it.
@@ -192,6 +199,7 @@ impl Task {
             password: None,
             number: None,
             push: None,
+            asked: Vec::new(),
             code: None,
             pending_code: Arc::default(),
             reserved: Arc::default(),
@@ -554,6 +562,27 @@ impl Task {
         }
     }
 
+    /// Keeps a device's own answer, with all that it takes to verify it again years later.
+    fn keep_answer(&mut self, device: Id, answer: &str, revocations: Option<u64>) {
+        let setup = Arc::clone(&self.setup);
+        let pending = self.push.as_ref().map(|push| &push.pending);
+        let device = pending.and_then(|pending| pending.devices().iter().find(|one| one.claims().device_id == device));
+        let (Some(device), Some(asked), Ok(gateway)) = (device, self.asked.last_mut(), &setup.gateway) else {
+            return;
+        };
+        for issuer in gateway.host.now().issuers.all() {
+            let signed = claimed_issuer(device.document()) == Some(issuer.claims().sign.id());
+            if signed && !asked.issuers.iter().any(|known| known == issuer.document()) {
+                asked.issuers.push(issuer.document().to_owned());
+            }
+        }
+        asked.revocations = revocations;
+        asked.answered = Some(Answered {
+            answer: answer.to_owned(),
+            device: device.document().to_owned(),
+        });
+    }
+
     fn prepare(&mut self, order: PushOrder) -> Result<(Push, InFlight), String> {
         let gateway = self.setup.gateway.as_ref().map_err(Clone::clone)?;
         let text = |e: &dyn std::fmt::Display| e.to_string();
@@ -573,11 +602,23 @@ impl Task {
                 .map(|(device, blob)| PushItem { device, blob })
                 .collect(),
         };
+        let asked = Evidence {
+            request: request.clone(),
+            host: enrolled.host.document().to_owned(),
+            issuers: vec![enrolled.issuer.document().to_owned()],
+            revocations: None,
+            answered: None,
+        };
         let in_flight = InFlight {
             pending: PendingPush::new(&statement, &request, order.devices, self.number.take(), boot_now()),
             request,
             deliveries: self.agent.waiting.register(id),
         };
+        // A login asks few times, and its last push decides.
+        if self.asked.len() >= MOST_ASKED {
+            self.asked.remove(0);
+        }
+        self.asked.push(asked);
         Ok((push, in_flight))
     }
 
@@ -592,6 +633,12 @@ impl Task {
         let received = push
             .pending
             .receive(&gateway.host.now().keys.kem, device, &blob, boot_now(), UnixTime::now());
+        let seq = known.as_ref().ok().map(Sieve::seq);
+        match &received {
+            Received::Refused { device, record, .. } => self.keep_answer(*device, record, seq),
+            Received::Approved(approved) => self.keep_answer(approved.device(), approved.record(), seq),
+            Received::Ignored { .. } => {}
+        }
         Some(match received {
             Received::Ignored { why, last } => {
                 tracing::warn!("login={} an answer was ignored: {why}", self.login_id.as_str());
@@ -778,7 +825,7 @@ impl Task {
         let outcome = self.still_stands(outcome).await;
         (self.number, self.code) = (None, None);
         let record = self.record(&outcome);
-        let written = self.setup.audit.write(&record);
+        let written = self.setup.audit.write(record);
         let (verdict_name, cause) = match written {
             true => names(&outcome),
             false => ("denied", "not_recorded"),
@@ -898,20 +945,30 @@ impl Task {
             facts.tty.as_ref().map_or_else(String::new, |tty| tty.shown(64)),
             self.login.method().unwrap_or("-"),
         );
-        let json = json!({
-            "at": UnixTime::now(),
-            "login": self.login_id,
-            "verdict": verdict,
-            "cause": cause,
-            "detail": detail,
-            "service": facts.service.shown(64),
-            "application": self.login.application(),
-            "user": user,
-            "identity": identity,
-            "source": source,
-            "method": self.login.method(),
-            "trace": self.login.trace().iter().map(|line| &line.json).collect::<Vec<_>>(),
-        });
+        let trace: Vec<_> = self.login.trace().iter().map(|line| &line.json).collect();
+        let host = self.setup.gateway.as_ref().ok();
+        let fields = [
+            ("kind", json!("login")),
+            ("at", json!(UnixTime::now())),
+            ("login", json!(self.login_id)),
+            (
+                "host",
+                json!(host.map(|gateway| gateway.host.now().host.claims().host_id)),
+            ),
+            ("verdict", json!(verdict)),
+            ("cause", json!(cause)),
+            ("detail", json!(detail)),
+            ("service", json!(facts.service.shown(64))),
+            ("application", json!(self.login.application())),
+            ("user", json!(user)),
+            ("identity", json!(identity)),
+            ("source", json!(source)),
+            ("method", json!(self.login.method())),
+            ("by_device", json!(self.login.approved_on_a_device())),
+            ("pushes", json!(self.asked)),
+            ("trace", json!(trace)),
+        ];
+        let json = fields.into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
         Record {
             json,
             line,

@@ -252,6 +252,11 @@ impl Sieve {
     pub fn revokes(&self, device: &Device) -> bool {
         self.list.revokes_device(device) || self.by_hand.device(device)
     }
+
+    /// Which list this goes by.
+    pub fn seq(&self) -> u64 {
+        self.list.seq()
+    }
 }
 
 /// Revocations, by one configuration.

@@ -7,6 +7,7 @@
 
 mod admin_client;
 mod agent_bus;
+mod audit;
 mod authenticator;
 mod check;
 mod codes;
@@ -87,6 +88,9 @@ enum Command {
     Check(check::Check),
     /// What would be decided for a user, and why
     Explain(explain::Explain),
+    /// What was decided on this host: read it, verify it
+    #[command(subcommand)]
+    Audit(audit::Audit),
     /// Policies: test them
     #[command(subcommand)]
     Policy(policy::Policy),
@@ -129,6 +133,7 @@ fn run(command: Command) -> Done {
     match command {
         Command::Registrar(registrar) => registrar.run(),
         Command::Test(test) => test.run(),
+        Command::Audit(audit) => audit.run(),
         Command::Check(check) => check.run(),
         Command::User(user) => user.run(),
         Command::Explain(explain) => wait_for(explain.run()),

@@ -2,10 +2,11 @@
 //!
 //! [`config`] turns files into a checked [`config::Config`]; [`directory`] finds users and checks passwords;
 //! [`policy`] chooses the method; [`login`] is the state machine that runs one login; [`sign_in`] is the panel's way in, by
-//! password alone. `policy` and `login` do no I/O:
+//! password alone; [`chain`] links the records of the audit. `policy` and `login` do no I/O:
 //! facts and events go in, effects come out, so that a login can be explained, replayed and tested without a server.
 #![forbid(unsafe_code)]
 
+pub mod chain;
 pub mod conditions;
 pub mod config;
 pub mod directories;

@@ -45,6 +45,7 @@ pub(crate) enum Typ {
     CodeAsk,
     CodeReply,
     Code,
+    Checkpoint,
 }
 
 impl Typ {
@@ -71,6 +72,7 @@ impl Typ {
             Self::CodeAsk => "assent-code-ask+jws",
             Self::CodeReply => "assent-code-reply+jws",
             Self::Code => "assent-code+jws",
+            Self::Checkpoint => "assent-cp+jws",
         }
     }
 

@@ -19,10 +19,12 @@
 
 pub mod answer;
 pub mod cert;
+pub mod checkpoint;
 pub mod code;
 pub mod code_service;
 mod encoding;
 pub mod enrol;
+pub mod evidence;
 mod exchange;
 mod jws;
 pub mod keys;

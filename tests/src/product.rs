@@ -363,11 +363,12 @@ impl Agent {
         self.service.as_ref().map(Service::log).unwrap_or_default()
     }
 
-    /// The audit's lines so far.
+    /// The audit's decisions so far.
     pub fn audit(&self) -> Vec<serde_json::Value> {
         let text = fs::read_to_string(AUDIT).unwrap_or_default();
         text.lines()
-            .map(|line| serde_json::from_str(line).expect("a line of JSON"))
+            .map(|line| serde_json::from_str::<serde_json::Value>(line).expect("a line of JSON"))
+            .filter(|record| record["kind"] == "login")
             .collect()
     }
 

@@ -1,29 +1,33 @@
-//! One record a decision: a JSON line in the audit file with the whole trace, and one line to syslog. A decision that
-//! neither takes is no decision: the login is denied (R73). One that only one of them takes counts, with an alarm in
-//! the other and in the agent's own log. Called by `login_task` alone.
+//! One record a decision: a line of JSON in the audit file, chained to the line before ([`trail`]), and one line to syslog,
+//! which has that line's number and hash. A decision that neither takes is no decision: the login is denied (R73). One that
+//! only one of them takes counts, with an alarm in the other and in the agent's own log. Called by `login_task`; a task of
+//! its own adds a signed checkpoint each day ([`checkpoints`]).
 
+mod checkpoints;
 mod file;
 mod line;
+mod trail;
 
+pub use checkpoints::look_after;
+pub use trail::Trail;
+
+use assent_engine::chain::Head;
 use assent_engine::config::Log;
-use file::AuditFile;
 use line::SyslogLine;
-use serde_json::Value;
+use serde_json::{Map, Value};
 use std::io;
-use std::path::PathBuf;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// The two places that a record goes to.
 pub struct Audit {
-    path: PathBuf,
-    file: Mutex<Option<AuditFile>>,
+    trail: Arc<Trail>,
     syslog: Mutex<SyslogLine>,
 }
 
 /// One decision.
 pub struct Record {
     /// For the audit file.
-    pub json: Value,
+    pub json: Map<String, Value>,
     /// For syslog: `key=value` fields in one line, everything from outside made visible.
     pub line: String,
     /// Whether it is worth a warning: a denial, or an approval that skipped something.
@@ -32,44 +36,47 @@ pub struct Record {
 
 impl Audit {
     /// Opens both. What cannot be opened is tried again at each record.
-    pub fn open(log: &Log) -> Self {
-        let file = AuditFile::open(&log.audit_file)
-            .inspect_err(|e| {
-                tracing::error!(
-                    "the audit file {} cannot be opened: {e}; decisions go to syslog alone",
-                    log.audit_file.display()
-                );
-            })
-            .ok();
+    pub fn open(log: &Log, trail: Arc<Trail>) -> Self {
+        if let Err(e) = trail.reopen() {
+            tracing::error!(
+                "the audit file {} cannot be opened: {e}; decisions go to syslog alone",
+                trail.path().display()
+            );
+        }
         Self {
-            path: log.audit_file.clone(),
-            file: Mutex::new(file),
+            trail,
             syslog: Mutex::new(SyslogLine::connect(&log.syslog)),
         }
     }
 
     /// Writes a record. Whether at least one place took it.
     #[must_use]
-    pub fn write(&self, record: &Record) -> bool {
+    pub fn write(&self, record: Record) -> bool {
+        let to_file = self.trail.append(record.json);
+        let line = match &to_file {
+            Ok(head) => format!("{} {}", record.line, place(*head)),
+            Err(_) => record.line,
+        };
         if record.warning {
-            tracing::warn!("{}", record.line);
+            tracing::warn!("{line}");
         } else {
-            tracing::info!("{}", record.line);
+            tracing::info!("{line}");
         }
-        let to_file = self.write_file(&record.json);
-        // A panic in between leaves at worst a line too few.
         let mut syslog = self.syslog.lock().unwrap_or_else(PoisonError::into_inner);
-        let to_syslog = syslog.decision(&record.line, record.warning);
-        let path = self.path.display();
+        let to_syslog = syslog.decision(&line, record.warning);
+        if to_file.is_err() {
+            self.trail.missed(to_syslog.is_ok());
+        }
+        let path = self.trail.path().display();
         match (&to_file, &to_syslog) {
-            (Ok(()), Ok(())) => {}
+            (Ok(_), Ok(())) => {}
             (Err(e), Ok(())) => {
                 let alarm = format!("the audit file {path} did not take a record: {e}; make room or mend its place");
                 tracing::error!("{alarm}; syslog took it");
                 // The same place took the record itself a moment ago; the agent's own log has the alarm anyhow.
                 let _ = syslog.alarm(&alarm);
             }
-            (Ok(()), Err(e)) => tracing::error!("syslog did not take a record: {e}; the audit file {path} took it"),
+            (Ok(_), Err(e)) => tracing::error!("syslog did not take a record: {e}; the audit file {path} took it"),
             (Err(file), Err(syslog)) => tracing::error!(
                 "neither the audit file nor syslog took a record ({path}: {file}; syslog: {syslog}): no login passes"
             ),
@@ -86,14 +93,24 @@ impl Audit {
         }
     }
 
-    fn write_file(&self, json: &Value) -> io::Result<()> {
-        let mut line = json.to_string();
-        line.push('\n');
-        let mut slot = self.file.lock().unwrap_or_else(PoisonError::into_inner);
-        let file = match slot.as_mut() {
-            Some(file) => file,
-            None => slot.insert(AuditFile::open(&self.path)?),
-        };
-        file.append(line.as_bytes())
+    /// Adds what is no decision to the file, and says where it stands to syslog.
+    fn note(&self, fields: Map<String, Value>, words: &str) -> io::Result<Head> {
+        let head = self.trail.append(fields)?;
+        let line = format!("{words} {}", place(head));
+        tracing::info!("{line}");
+        let sent = self
+            .syslog
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .decision(&line, false);
+        if let Err(e) = sent {
+            tracing::error!("syslog did not take a checkpoint: {e}");
+        }
+        Ok(head)
     }
+}
+
+/// A line's place in the chain, for syslog: what stands off this host is what a cut file is held against.
+fn place(head: Head) -> String {
+    format!("seq={} hash={}", head.seq, head.hash)
 }

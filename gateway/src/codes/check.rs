@@ -1,17 +1,15 @@
 //! What was typed is judged. A try is spent before, guesses are counted over methods and logins, and what a right code uses
 //! up is used up in the transaction in which the word on it is signed.
 
-use super::enrol::{App, List};
 use super::logins::Login;
-use super::{Codes, Refusal, digits, failed, names};
+use super::{Codes, Refusal, digits, failed};
 use crate::clock;
 use crate::store::SqliteConnection;
-use crate::store::codes::{self as rows, Guesses, Kind};
+use crate::store::codes::{self as rows, Guesses};
 use assent_proto::Id;
 use assent_proto::cert::{DAY, Host};
 use assent_proto::code::{CodeMethod, CodeRefused, CodeReply, CodeWord, TypedCode};
 use assent_proto::time::UnixTime;
-use subtle::ConstantTimeEq as _;
 
 /// Wrong codes of one person in a row, after which none counts for [`LOCK`].
 const MOST_WRONG: u32 = 10;
@@ -20,7 +18,7 @@ const LOCK: u64 = DAY / 24;
 
 impl Guesses {
     /// The count after one more.
-    fn after(self, right: bool, now: UnixTime) -> Self {
+    pub(super) fn after(self, right: bool, now: UnixTime) -> Self {
         let wrong = if right { 0 } else { self.wrong + 1 };
         match wrong >= MOST_WRONG {
             true => Self {
@@ -94,28 +92,11 @@ impl Codes {
         Ok(CodeReply::Checked { word, left: 0 })
     }
 
-    /// The hash of what could be a recovery code, outside the transaction: it takes its time. Who has no list waits as long.
     async fn recovery_hash(&self, login: &Login, typed: &TypedCode) -> Result<Option<[u8; 32]>, Refusal> {
         if digits::are_six(typed.reveal()) || !login.offers(CodeMethod::Recovery) {
             return Ok(None);
         }
-        let list = {
-            let mut conn = self.pool.acquire().await?;
-            rows::enrolled(&mut conn, login.identity(), Kind::Recovery).await?
-        };
-        let salt = match &list {
-            Some(list) => {
-                let list: List = self.open_kept(Kind::Recovery, &list.sealed)?;
-                names(&list.identities, login.identity())?;
-                list.salt
-            }
-            None => super::recovery::Salt::random().ok_or_else(|| failed("no randomness"))?,
-        };
-        let hashes = self.hashing.hash(&salt, &[typed.reveal()]).await.map_err(|error| {
-            tracing::warn!(%error, "a recovery code was not checked");
-            Refusal::from(CodeRefused::Internal)
-        })?;
-        Ok(list.and_then(|_| hashes.first().copied()))
+        self.list_hash(login.identity(), typed).await
     }
 
     /// By which method the code is right; uses it up. Every method of the code's shape is tried, whichever fits.
@@ -131,45 +112,17 @@ impl Codes {
         if digits::are_six(typed.reveal()) {
             let sent = login.sent_as(typed.reveal());
             let app = match login.offers(CodeMethod::Totp) {
-                true => self.app_code(conn, login, typed, now).await?,
+                true => self.app_code(conn, login.identity(), typed, now).await?,
                 false => false,
             };
             return Ok(sent.map(plain).or(app.then(|| plain(CodeMethod::Totp))));
         }
-        let (Some(hash), Some(list)) = (hash, rows::enrolled(conn, login.identity(), Kind::Recovery).await?) else {
-            return Ok(None);
-        };
-        let unused = rows::recovery(conn, list.id).await?;
-        let mut known = false;
-        for one in &unused {
-            known |= bool::from(one.ct_eq(hash));
-        }
-        if !known || !rows::use_recovery(conn, list.id, hash, now).await? {
-            return Ok(None);
-        }
-        Ok(Some(Right {
+        let Some(hash) = hash else { return Ok(None) };
+        let left = self.list_code(conn, login.identity(), hash, now).await?;
+        Ok(left.map(|left| Right {
             method: CodeMethod::Recovery,
-            left: Some(unused.len() - 1),
+            left: Some(left),
         }))
-    }
-
-    /// Whether this is a code of the user's app whose step was not used; uses it up.
-    async fn app_code(
-        &self,
-        conn: &mut SqliteConnection,
-        login: &Login,
-        typed: &TypedCode,
-        now: UnixTime,
-    ) -> Result<bool, Refusal> {
-        let Some(enrolled) = rows::enrolled(conn, login.identity(), Kind::Totp).await? else {
-            return Ok(false);
-        };
-        let app: App = self.open_kept(Kind::Totp, &enrolled.sealed)?;
-        names(&app.identities, login.identity())?;
-        match app.secret.step_of(typed.reveal(), now) {
-            Some(step) => Ok(rows::use_step(conn, enrolled.id, step).await?),
-            None => Ok(false),
-        }
     }
 }
 

@@ -12,6 +12,7 @@ pub mod enrol;
 mod logins;
 pub mod mail;
 pub mod number;
+mod own;
 mod recovery;
 pub mod secret;
 mod send;

@@ -25,7 +25,7 @@ use zeroize::Zeroizing;
 
 impl Panel {
     /// The code service and the registrar, where they share this process.
-    fn codes(&self) -> Result<(&Arc<Codes>, &Arc<Registrar>), PanelError> {
+    pub(super) fn codes(&self) -> Result<(&Arc<Codes>, &Arc<Registrar>), PanelError> {
         match (&self.codes, &self.registrar) {
             (Some(codes), Counter::Here(registrar)) => Ok((codes, registrar)),
             _ => Err(PanelError::Refused(ShortText::cut(

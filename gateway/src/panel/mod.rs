@@ -11,6 +11,7 @@ mod codes;
 mod devices;
 mod enrolment;
 pub mod error;
+mod freeze;
 mod guard;
 pub mod session;
 mod sign_in;
@@ -109,6 +110,7 @@ pub fn router(panel: Arc<Panel>, bundle: &Bundle, headers: Headers) -> Router {
         .route("/panel/api/codes/changes/{id}", get(codes::change))
         .route("/panel/api/codes/changes/{id}/carry-out", post(codes::carry_out))
         .route("/panel/api/codes/totp/{id}", post(codes::confirm))
+        .route("/panel/api/freeze/lift", post(freeze::lift))
         .route("/panel/api/{*rest}", get(nothing).post(nothing))
         .method_not_allowed_fallback(|| async { PanelError::Http(Error::NoMethod) })
         .with_state(panel);

@@ -625,3 +625,51 @@ async fn whoever_has_a_device_approves_each_change_of_codes_on_it() {
         assert_eq!(done.status == StatusCode::OK, decision == Decision::Approve, "{done:?}");
     }
 }
+
+#[tokio::test]
+async fn a_frozen_person_lifts_the_freeze_with_a_code_of_their_own_and_with_nothing_less() {
+    let gateway = at_panel("");
+    let asker = gateway.asker("web01").await;
+    let browser = browser_again(&gateway, &asker.test).await;
+    let made = carried_out(&browser, "new_recovery").await;
+    let codes: Vec<String> = serde_json::from_value(made["codes"].clone()).unwrap();
+    let phone = gateway.enrol(&asker.test, "alice").await;
+    let mut hears = phone.listen(&gateway, None).await;
+    browser.post("codes/changes", json!({"change": "new_recovery"})).await;
+    phone.decides(&gateway, &mut hears, Decision::Report).await;
+    let frozen = json!({"may": "no", "why": "frozen"});
+    let mut browser = browser_again(&gateway, &asker.test).await;
+    for _ in 0..500 {
+        let seen = browser.get("devices").await;
+        if seen.body["add"] == frozen {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        if seen.status != StatusCode::OK {
+            // It began before the report.
+            browser = browser_again(&gateway, &asker.test).await;
+        }
+    }
+    assert_eq!(browser.get("devices").await.body["add"], frozen);
+    let changes = browser.post("codes/changes", json!({"change": "new_recovery"})).await;
+    assert_eq!(changes.said(), (409, "refused"), "no codes are changed meanwhile");
+    for (code, said) in [
+        ("", (400, "digits")),
+        ("123456", (409, "refused")),
+        ("AAAA-BBBB-CCCC-DDDD", (409, "refused")),
+    ] {
+        let lift = browser.post("freeze/lift", json!({"code": code})).await;
+        assert_eq!(lift.said(), said, "{code:?}");
+    }
+    assert_eq!(browser.get("devices").await.body["add"], frozen);
+    let lift = browser.post("freeze/lift", json!({"code": codes[0]})).await;
+    assert_eq!(lift.status, StatusCode::OK, "{lift:?}");
+    assert!(lift.body["lifted"].as_u64().unwrap() > 0);
+    assert_ne!(browser.get("devices").await.body["add"], frozen);
+    let again = browser.post("freeze/lift", json!({"code": codes[0]})).await;
+    assert_eq!(again.said(), (409, "refused"), "each code once");
+    assert!(
+        !asker.passes(&gateway, "alice", CodeMethod::Recovery, &codes[0]).await,
+        "nor at a login"
+    );
+}

@@ -81,6 +81,7 @@ fn routes() -> Vec<Route> {
         route(get.clone(), "codes/changes/{id}", Owner, Over, nothing),
         route(post.clone(), "codes/changes/{id}/carry-out", Session, NotFound, nothing),
         route(post.clone(), "codes/totp/{id}", Session, NotFound, code),
+        route(post.clone(), "freeze/lift", Session, Nothing, code),
         route(post, "sign-out", Session, Nothing, nothing),
         route(get, "{*rest}", AnyRead, Nothing, nothing),
     ]

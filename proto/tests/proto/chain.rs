@@ -8,6 +8,7 @@ use assent_proto::answer::Decision;
 use assent_proto::cert::{
     CertError, IssuerRequest, Level, MAX_CERTIFICATE, MAX_IDENTITIES, MAX_LABEL, Trust, claimed_device, claimed_host_id,
 };
+use assent_proto::checkpoint::Checkpoint;
 use assent_proto::code::{CodeAsk, CodeWant, CodeWord};
 use assent_proto::code_service::CodeServiceRequest;
 use assent_proto::enrol::Enrolment;
@@ -60,6 +61,8 @@ fn kinds(stage: &Stage) -> Vec<Kind<'_>> {
         signer,
         accepts,
     };
+    let checkpoint = Checkpoint::new(id("web01"), 7, sha256(&[b"a record"]), NOW);
+    let checkpoint = checkpoint.sign(&host.sign).unwrap();
     let next = RootClaims::after(1, vec![stage.root.public()], 1, NOW).unwrap();
     let step = next.sign(&[&stage.root.pair.sign]).unwrap();
     vec![
@@ -196,6 +199,12 @@ fn kinds(stage: &Stage) -> Vec<Kind<'_>> {
             "codes",
             Box::new(move |d| CodeWord::verify(d, &service).is_ok()),
         ),
+        kind(
+            "assent-cp+jws",
+            &checkpoint,
+            "web01",
+            Box::new(|d| Checkpoint::verify(d, &stage.server.host).is_ok()),
+        ),
     ]
 }
 
@@ -240,7 +249,7 @@ fn r21_no_document_passes_for_another_whoever_signed_it() {
             }
         }
     }
-    assert_eq!((tried, passed), (22 * 19 * 6 * 19, 19 + 2));
+    assert_eq!((tried, passed), (23 * 20 * 6 * 20, 20 + 2));
 }
 
 /// The same documents as their own makers would sign them, in each other's places inside an envelope.

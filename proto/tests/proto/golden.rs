@@ -13,6 +13,7 @@
 use crate::stage::{Ask, ISSUED, Keys, NOW, Stage, TTL, after, base64, details, id, payload, text, token, unbase64};
 use assent_proto::answer::{self, Answer, Decision};
 use assent_proto::cert::{IssuerRequest, Issuers, Level, Trust};
+use assent_proto::checkpoint::Checkpoint;
 use assent_proto::code::{CodeAsk, CodeMethod, CodeWant, Judged, PendingCode, TypedCode};
 use assent_proto::code_service::CodeServiceRequest;
 use assent_proto::enrol::{Enrolment, Token, short_fingerprint};
@@ -252,6 +253,12 @@ fn golden_documents_of_every_type() {
         ),
         ("relay claim", Claim::sign(&host.sign, RELAY, id("web01"), NOW).unwrap()),
         ("link claim", link::Claim::sign(&host.sign, RELAY, NOW).unwrap()),
+        (
+            "checkpoint",
+            Checkpoint::new(id("web01"), 4711, sha256(&[b"a record"]), NOW)
+                .sign(&host.sign)
+                .unwrap(),
+        ),
     ];
     let mut out = Map::new();
     for (name, document) in documents {
@@ -378,6 +385,7 @@ fn golden_documents_are_read_by_the_public_verifiers() {
     ));
     assert!(Claim::verify(&compact("relay claim"), &host.claims().sign, RELAY).is_ok());
     assert!(link::Claim::verify(&compact("link claim"), &host.claims().sign, RELAY).is_ok());
+    assert_eq!(Checkpoint::verify(&compact("checkpoint"), &host).unwrap().seq, 4711);
 
     let list = Revocations::verify(&stage.trust, &compact("issuer"), &compact("revocations")).unwrap();
     assert_eq!(list.seq(), 7);

@@ -1,9 +1,9 @@
 //! R19: malformed documents, made from valid ones, shown to the public verifier of each type.
 
 use crate::stage::{Ask, Keys, NOW, Stage, base64, id, payload, text, unbase64};
-use assent_proto::JwsError;
 use assent_proto::answer::Decision;
 use assent_proto::cert::{CertError, IssuerRequest};
+use assent_proto::checkpoint::Checkpoint;
 use assent_proto::code::{CodeAsk, CodeWant, CodeWord};
 use assent_proto::enrol::Enrolment;
 use assent_proto::link;
@@ -12,6 +12,7 @@ use assent_proto::relay::Claim;
 use assent_proto::request::{self, Envelope, RequestError};
 use assent_proto::revocation::{RevocationClaims, Revocations};
 use assent_proto::verdict::{Received, Rubbish};
+use assent_proto::{JwsError, sha256};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use p256::ecdsa::Signature;
 use sha2::Sha256;
@@ -220,6 +221,20 @@ fn slots<'a>(stage: &'a Stage, codes: &'a Keys) -> Vec<Slot<'a>> {
             optional: &[],
             verify: Box::new(move |doc| CodeWord::verify(doc, &service).map(drop).map_err(|e| kind(&e))),
         },
+        Slot {
+            typ: "assent-cp+jws",
+            keys: host,
+            valid: Checkpoint::new(id("web01"), 7, sha256(&[b"a record"]), NOW)
+                .sign(&host.pair.sign)
+                .unwrap(),
+            words: "",
+            optional: &[],
+            verify: Box::new(|doc| {
+                Checkpoint::verify(doc, &stage.server.host)
+                    .map(drop)
+                    .map_err(|e| kind(&e))
+            }),
+        },
     ]
 }
 
@@ -297,15 +312,7 @@ fn headers(slot: &Slot<'_>) -> Vec<Case> {
     for value in ["null", "256", "[\"ES256\"]", "{}", "true", "\"\\u0045S256\""] {
         bad.push(header.with("alg", value));
     }
-    for typ in [
-        "JWT",
-        "jws",
-        "",
-        "assent",
-        "assent-grant+jws",
-        "assent-cp+jws",
-        "application/jose",
-    ] {
+    for typ in ["JWT", "jws", "", "assent", "assent-grant+jws", "application/jose"] {
         bad.push(header.with("typ", &format!("\"{typ}\"")));
     }
     bad.push(header.with("typ", &format!("\"{}\"", slot.typ.to_uppercase())));

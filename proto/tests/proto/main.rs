@@ -4,6 +4,7 @@
 
 mod chain;
 mod code;
+mod evidence;
 mod golden;
 mod jws;
 mod registrar;

@@ -4,7 +4,7 @@
 use crate::evil::phone::Phone;
 use crate::login::{Login, begin};
 use assent_proto::answer::Decision;
-use assent_tests::product::{PATIENCE, Site, assentctl};
+use assent_tests::product::{PATIENCE, Site, assentctl, program};
 use assent_tests::suite::Scenario;
 use assent_tests::{patience, scenarios};
 use assent_wire::{Verdict, VerdictCode};
@@ -22,6 +22,7 @@ pub const SCENARIOS: &[Scenario] = scenarios![
     r73_room_for_records_is_taken_before_the_disk_is_full,
     r73_an_audit_file_that_could_not_be_opened_is_tried_again,
     r73_a_syslog_that_is_stuck_holds_up_no_login,
+    t18_a_deleted_or_changed_record_is_found_and_an_approval_verifies_again,
 ];
 
 const TINY: &str = "/var/lib/assent-audit";
@@ -60,7 +61,7 @@ fn fill() -> PathBuf {
     path
 }
 
-/// Every record of the file; each is a line of its own.
+/// Every decision of the file; each line is a record of its own.
 fn records(file: &Path) -> Vec<Value> {
     let text = fs::read_to_string(file).expect("the audit file");
     assert!(
@@ -68,7 +69,8 @@ fn records(file: &Path) -> Vec<Value> {
         "the file ends in the middle of a line"
     );
     text.lines()
-        .map(|line| serde_json::from_str(line).unwrap_or_else(|e| panic!("{e} in {line:?}")))
+        .map(|line| serde_json::from_str::<Value>(line).unwrap_or_else(|e| panic!("{e} in {line:?}")))
+        .filter(|record| record["kind"] == "login")
         .collect()
 }
 
@@ -187,4 +189,70 @@ fn r73_a_syslog_that_is_stuck_holds_up_no_login() {
         })
     });
     assert!(came.is_some(), "no line goes to syslog any more");
+}
+
+fn t18_a_deleted_or_changed_record_is_found_and_an_approval_verifies_again() {
+    let file = Path::new("/var/lib/assent/audit.jsonl");
+    let (mut site, _phone) = site(file);
+    let verdicts: Vec<Verdict> = (0..3).map(|_| approved()).collect();
+    // The agent starts again: the chain goes on, and a checkpoint of the host stands in it and in syslog.
+    site.agent.stop();
+    site.agent.resume();
+    site.syslog.wait_for_text("checkpoint=", PATIENCE);
+    site.agent.wait_until_connected();
+    approved();
+    let whole = verified(&[], 0);
+    assert_eq!(whole["approvals_by_device"], 4, "{whole}");
+    assert_eq!(whole["checkpoints"], 1, "{whole}");
+
+    let text = fs::read_to_string(file).expect("the audit file");
+    let lines: Vec<&str> = text.lines().collect();
+    let copy = Path::new("/var/lib/assent-copy.jsonl");
+    let tampered = |lines: &[&str]| {
+        fs::write(copy, lines.join("\n") + "\n").expect("a copy");
+        verified(&["/var/lib/assent-copy.jsonl"], 1)["bad"][0].clone()
+    };
+    let deleted = tampered(&[&lines[..1], &lines[2..]].concat());
+    assert_eq!(deleted["line"], 2, "{deleted}");
+    let forged = lines[1].replace("\"user\":\"alice\"", "\"user\":\"mallory\"");
+    let changed = tampered(&[&lines[..1], &[forged.as_str()], &lines[2..]].concat());
+    assert_eq!(changed["line"], 3, "{changed}");
+    // One who makes the last line anew finds no device to sign it.
+    let last = lines.len() - 1;
+    let other = lines[last].replace(records(file)[3]["login"].as_str().expect("an id"), "aaaaaa");
+    let unsigned = tampered(&[&lines[..last], &[other.as_str()]].concat());
+    assert!(
+        unsigned["why"]
+            .as_str()
+            .is_some_and(|why| why.contains("another login")),
+        "{unsigned}"
+    );
+    // A cut end is whole by itself; a log from elsewhere knows better.
+    let heard = site
+        .syslog
+        .wait_for_text(&format!("login={} verdict=approved", verdicts[2].id), PATIENCE);
+    fs::write("/var/lib/assent-heard.log", heard).expect("a log");
+    fs::write(copy, lines[..2].join("\n") + "\n").expect("a copy");
+    verified(&["/var/lib/assent-copy.jsonl"], 0);
+    let cut = verified(
+        &["/var/lib/assent-copy.jsonl", "--against", "/var/lib/assent-heard.log"],
+        1,
+    );
+    assert!(
+        cut["bad"][0]["why"].as_str().is_some_and(|why| why.contains("missing")),
+        "{cut}"
+    );
+
+    let shown = assentctl(["audit", "show", verdicts[0].id.as_str()]);
+    assert_eq!(shown.status.code(), Some(0), "{}", shown.err);
+    assert!(shown.out.contains("who:         alice"), "{}", shown.out);
+    let none = assentctl(["audit", "search", "--user", "nobody"]);
+    assert_eq!(none.status.code(), Some(1), "{}", none.err);
+}
+
+fn verified(arguments: &[&str], code: i32) -> Value {
+    let arguments = ["audit", "verify", "--json"].iter().chain(arguments);
+    let finished = program("assentctl").args(arguments).finish(PATIENCE);
+    assert_eq!(finished.status.code(), Some(code), "{}{}", finished.out, finished.err);
+    serde_json::from_str(finished.out.lines().next().unwrap_or_default()).expect("one line of JSON")
 }

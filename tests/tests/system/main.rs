@@ -28,6 +28,7 @@ mod sms;
 mod ssh;
 mod sudo;
 mod users;
+mod walkthrough;
 mod weather;
 mod worlds;
 
@@ -44,6 +45,7 @@ fn main() -> ExitCode {
         numbers::SCENARIOS,
         risk::SCENARIOS,
         codes::SCENARIOS,
+        walkthrough::SCENARIOS,
         users::SCENARIOS,
         weather::SCENARIOS,
         admin::SCENARIOS,

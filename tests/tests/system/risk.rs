@@ -46,15 +46,17 @@ impl World {
             place(3, "Berlin", "Germany", "DE", (52.52, 13.40)),
         ]);
         std::fs::write(DATABASE, places).expect("the data base");
-        let policy = |rest: &&str| {
-            let profile = if rest.contains("profile =") {
-                ""
-            } else {
-                "profile = \"staff-push\"\n"
-            };
-            format!("[[policy]]\n{profile}auth_profile = \"corp\"\n{rest}\n\n")
-        };
-        let policies: Vec<String> = policies.iter().map(policy).collect();
+        let policies: Vec<String> = policies
+            .iter()
+            .map(|rest| {
+                let profile = if rest.contains("profile =") {
+                    ""
+                } else {
+                    "profile = \"staff-push\"\n"
+                };
+                format!("[[policy]]\n{profile}auth_profile = \"corp\"\n{rest}\n\n")
+            })
+            .collect();
         let policies = policies.concat();
         let site = Site::open_with(|usual| {
             let usual = change(usual).replacen("[[policy]]", &format!("{policies}[[policy]]"), 1);
@@ -109,10 +111,10 @@ impl World {
         login.send_line("");
         login.wait_for_success();
     }
-}
 
-fn explained(address: &str) -> String {
-    assentctl(["explain", "alice", "--from", address]).out
+    fn explained(address: &str) -> String {
+        assentctl(["explain", "alice", "--from", address]).out
+    }
 }
 
 fn mission_row_19_another_country_raises_to_a_number_chooses_another_method_or_denies() {
@@ -147,7 +149,7 @@ fn mission_row_19_another_country_raises_to_a_number_chooses_another_method_or_d
             .is_some_and(|place| place.contains("agentd.toml:")),
         "{nowhere}"
     );
-    let explained = explained(OSLO);
+    let explained = World::explained(OSLO);
     assert!(
         explained.contains("signals: country NO; address known; country known"),
         "{explained}"
@@ -160,7 +162,7 @@ fn mission_row_19_a_journey_that_nobody_can_make_asks_for_a_number() {
     // Nothing to travel from yet.
     world.tapped(BERLIN, &mut phone);
     world.tapped(BERLIN, &mut phone);
-    let explained = explained(SYDNEY);
+    let explained = World::explained(SYDNEY);
     assert!(
         explained.contains("km from the last approval") && explained.contains("impossible"),
         "{explained}"
@@ -190,7 +192,7 @@ fn mission_row_19_recent_denials_deny_over_a_restart_until_root_forgives() {
     world.site.agent.resume();
     world.site.agent.wait_until_connected();
     assert_eq!(world.denied(OSLO)["cause"], "policy_denies");
-    let explained = explained(OSLO);
+    let explained = World::explained(OSLO);
     assert!(explained.contains("2 denials within a day"), "{explained}");
     assentctl(["unlock", "alice"]).expect_success();
     world.tapped(OSLO, &mut phone);
