@@ -458,6 +458,18 @@ mod tests {
         fs::remove_dir_all(dir).unwrap();
     }
 
+    /// Not remembering a denial is not the same as none.
+    #[tokio::test]
+    async fn mission_row_19_what_cannot_be_read_cannot_be_told() {
+        let dir = dir("unread");
+        let known = open(&dir).recall(&who(), from(), &Place::default());
+        assert!(known.is_ok_and(|signals| signals.new_address), "nothing happened yet");
+        fs::create_dir(dir.join(FILE)).unwrap();
+        let unread = open(&dir).recall(&who(), from(), &Place::default());
+        assert!(unread.is_err_and(|why| why.contains(FILE)));
+        fs::remove_dir_all(dir).unwrap();
+    }
+
     /// What happens while the disk hangs is counted at once, and written in its order when the disk is back.
     #[tokio::test]
     async fn a_disk_that_hangs_holds_up_nobody_but_the_push_that_must_be_written_down() {

@@ -297,16 +297,64 @@ fn nobody_and_no_source_is_remembered_without_bound() {
     assert_eq!(ledger.people.len(), MOST_PEOPLE);
 }
 
+const OSLO: Spot = Spot {
+    latitude: 5991,
+    longitude: 1075,
+};
+const BERLIN: Spot = Spot {
+    latitude: 5252,
+    longitude: 1340,
+};
+
+#[test]
+fn mission_row_19_signals_are_of_the_last_approvals_of_thirty_days_and_the_denials_of_one() {
+    let mut ledger = Ledger::default();
+    let signals = |ledger: &Ledger, source, country, at| {
+        ledger.signals(&who("anna"), from(source), (country, Some(BERLIN)), UnixTime(at))
+    };
+    let nobody = signals(&ledger, 1, Some("NO"), NOW);
+    assert!(nobody.new_address && nobody.new_country && nobody.travel.is_none() && nobody.denials.is_empty());
+    let at = |place: &str, spot| What::Approved {
+        place: Some(place.into()),
+        spot,
+    };
+    happened(&mut ledger, NOW, from(1), at("NO", Some(OSLO)));
+    // Later, and nobody knows where: the place of before stays the last.
+    happened(&mut ledger, NOW + 60, from(2), approved());
+    let known = signals(&ledger, 1, Some("NO"), NOW + 3600);
+    assert!(!known.new_address && !known.new_country);
+    let travel = known.travel.unwrap();
+    assert!((830..850).contains(&travel.km) && travel.seconds == 3600, "{travel:?}");
+    assert!(signals(&ledger, 3, Some("NO"), NOW).new_address);
+    assert!(signals(&ledger, 1, Some("DE"), NOW).new_country);
+    assert!(signals(&ledger, 1, None, NOW).new_country, "nobody knows where");
+    let later = signals(&ledger, 1, Some("NO"), NOW + KNOWN_FOR);
+    assert!(later.new_address && later.new_country && later.travel.is_none());
+    happened(&mut ledger, NOW, from(9), What::Denied);
+    happened(&mut ledger, NOW + 10, from(8), What::Denied);
+    // An approval between them wipes none of them out; root does.
+    happened(&mut ledger, NOW + 11, from(1), approved());
+    assert_eq!(signals(&ledger, 1, None, NOW + 20).denials, [10, 20]);
+    assert_eq!(signals(&ledger, 1, None, NOW + DAY).denials, [DAY - 10]);
+    for n in 0..=MOST_DENIALS as u64 {
+        happened(&mut ledger, NOW + 100 + n, from(9), What::Denied);
+    }
+    assert_eq!(signals(&ledger, 1, None, NOW + 300).denials.len(), MOST_DENIALS);
+    happened(&mut ledger, NOW + 300, SourceKey::Local, What::Forgiven);
+    assert!(signals(&ledger, 1, None, NOW + 300).denials.is_empty());
+}
+
 fn any_entry() -> impl Strategy<Value = Entry> {
     let what = prop_oneof![
         Just(What::Sent),
         Just(What::WrongNumber),
+        Just(What::Denied),
         Just(What::Approved {
             place: None,
             spot: None,
         }),
         Just(What::Approved {
-            spot: None,
+            spot: Some(OSLO),
             place: Some("Oslo, NO".into())
         }),
     ];
@@ -334,6 +382,9 @@ proptest! {
             for source in 0..5_u8 {
                 let weigh = |ledger: &Ledger| ledger.weigh(&who(&person.to_string()), from(source), Some("Oslo, NO"), UnixTime(NOW));
                 prop_assert_eq!(weigh(&grown), weigh(&anew));
+                let place = (Some("Oslo, NO"), Some(BERLIN));
+                let signals = |ledger: &Ledger| ledger.signals(&who(&person.to_string()), from(source), place, UnixTime(NOW));
+                prop_assert_eq!(signals(&grown), signals(&anew));
             }
         }
     }

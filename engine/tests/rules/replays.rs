@@ -92,6 +92,48 @@ async fn what_the_trace_does_not_say_is_not_guessed() {
     );
 }
 
+/// With what traces say now: the country, and what was remembered.
+fn record_of_risk(country: Value, signals: Value) -> Value {
+    let mut record = record();
+    let begin = &mut record["trace"][0]["detail"];
+    begin["country"] = country;
+    begin["key"] = json!(true);
+    let told = json!({"ms": 1.0, "event": "recalled", "detail": {"identity": "example.org/1", "signals": signals}});
+    record["trace"].as_array_mut().unwrap().insert(6, told);
+    record
+}
+
+#[tokio::test]
+async fn mission_row_19_a_replay_goes_by_the_recorded_signals_and_guesses_none() {
+    let site = |rest: &str| {
+        let (head, tail) = EXAMPLE.split_once("[[policy]]").unwrap();
+        let (_, tail) = tail.split_once("[[application]]").unwrap();
+        let location = "[location]\ndatabase = \"/nowhere.mmdb\"\n";
+        config(&format!("{location}{head}{}\n[[application]]{tail}", policy(rest)))
+    };
+    let known = json!({"new_address": false, "new_country": false, "travel": null, "denials": [5]});
+    let told = record_of_risk(json!("NO"), known);
+    let nowhere = record_of_risk(Value::Null, json!({"unknown": "the disk"}));
+    for (rest, by_told, by_nowhere) in [
+        ("countries = [\"NO\"]", "staff-push", "sms"),
+        ("not_countries = [\"NO\"]", "sms", "staff-push"),
+        ("first_factor = [\"key\"]", "staff-push", "staff-push"),
+        ("new_address = true", "sms", "deny"),
+        ("new_address = false", "staff-push", "deny"),
+        (
+            "recent_denials = { at_least = 1, within_minutes = 1 }",
+            "staff-push",
+            "deny",
+        ),
+        ("countries = [\"NO\"]\naction = \"deny\"", "deny", "staff-push"),
+    ] {
+        for (record, expected) in [(&told, by_told), (&nowhere, by_nowhere), (&record(), "untold")] {
+            let replayed = replay(&site(rest), record).await.unwrap();
+            assert_eq!(replayed.now, [expected], "{rest}: {:?}", replayed.explanation.lines);
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_record_without_a_decision_says_so() {
     let config = config(EXAMPLE);
