@@ -34,6 +34,8 @@ async function list(focus) {
 /** Back from the codes, with what came of it. @param {Node} said */
 async function home(said) {
   heading("Your devices");
+  // Secrets go at once, whenever the list comes.
+  show();
   say(said);
   try {
     await list();
