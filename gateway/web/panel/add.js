@@ -2,7 +2,7 @@
 // device that is registered. What stands on the page follows the registrar; nothing here decides.
 
 import { get, post, Problem } from "/assets/api.js";
-import { button, carry, field, h, heading, notice, p, part, say, show, submits } from "/assets/dom.js";
+import { button, carry, field, focusHeading, h, heading, notice, p, part, say, show, submits } from "/assets/dom.js";
 import { draw } from "/assets/qr.js";
 import { report, signedIn } from "/assets/session.js";
 import { countdown } from "/assets/words.js";
@@ -96,7 +96,7 @@ class Run {
     const app = new URL(link).origin;
     const figure = h("figure", { class: "code" });
     const room = Math.min(ROOM, part("content").clientWidth - 2);
-    figure.append(draw(qr, room));
+    figure.append(draw(qr, room, "QR code. The link that it holds stands on this page as text."));
     quiet();
     show(
       h(
@@ -274,10 +274,6 @@ function drawReported() {
   );
   show(h("div", { class: "row" }, h("a", { class: "button", href: "/panel/sign-in" }, "To the sign-in page")));
   focusHeading();
-}
-
-function focusHeading() {
-  document.querySelector("h1")?.focus();
 }
 
 function quiet() {

@@ -1,7 +1,8 @@
-// The devices of the person who is signed in: list, name, remove.
+// The devices of the person who is signed in: list, name, remove; and, below them, their codes.
 
 import { get, post, Problem } from "/assets/api.js";
-import { button, carry, field, h, notice, p, say, show, submits } from "/assets/dom.js";
+import { codes, standing } from "/assets/codes.js";
+import { button, carry, field, focusHeading, h, heading, notice, p, say, show, submits } from "/assets/dom.js";
 import { report, signedIn } from "/assets/session.js";
 import { countdown, day, glance, moment } from "/assets/words.js";
 
@@ -12,18 +13,45 @@ import { countdown, day, glance, moment } from "/assets/words.js";
 
 const LOOK_EVERY = 2000;
 
+/** Who is signed in. */
+let person = "";
+
 /** Lists them anew; `focus` is the id of what then has the focus. @param {string} [focus] */
 async function list(focus) {
-  /** @type {Devices} */
-  const { devices, add } = await get("devices");
+  /** @type {[Devices, import("/assets/codes.js").Standing | null]} */
+  const [{ devices, add }, kept] = await Promise.all([get("devices"), standing()]);
   const only = devices.length === 1;
-  if (devices.length === 0) show(nobody(add));
+  const below = kept !== null && codes(kept, { may: mayChangeCodes(devices, add), person, home });
+  if (devices.length === 0) show(nobody(add), below);
   else {
     const items = h("ul", { class: "items" }, ...devices.map((device) => item(device, only)));
-    show(h("section", { class: "card", "aria-label": "Registered devices" }, items), more(add));
+    show(h("section", { class: "card", "aria-label": "Registered devices" }, items), more(add), below);
   }
   const next = focus === undefined ? null : document.getElementById(focus);
   if (focus !== undefined) (next ?? document.querySelector("h1"))?.focus();
+}
+
+/** Back from the codes, with what came of it. @param {Node} said */
+async function home(said) {
+  heading("Your devices");
+  // Secrets go at once, whenever the list comes.
+  show();
+  say(said);
+  try {
+    await list();
+    focusHeading();
+  } catch (problem) {
+    report(problem);
+  }
+}
+
+/**
+ * Whether to offer changes of codes: a device approves them, or they go by the rule for first devices.
+ * @param {Device[]} devices @param {Add} add @returns {import("/assets/codes.js").May}
+ */
+function mayChangeCodes(devices, add) {
+  if (add.may === "no" && add.why === "frozen") return "frozen";
+  return devices.length > 0 || add.may === "first" ? "yes" : "device first";
 }
 
 /** Nothing registered yet. @param {Add} add */
@@ -222,6 +250,7 @@ async function removing(device, only) {
 }
 
 await signedIn(async (now) => {
+  person = now.name;
   if (now.by === "link") {
     say(notice("", `You are signed in as ${now.name} by a one-time link.`, p("If that is not your name, sign out and tell your administrator.")));
   }

@@ -54,6 +54,11 @@ export function heading(text) {
   document.title = `${text} – Assent`;
 }
 
+/** Screen readers begin at the heading: the page says something else now. */
+export function focusHeading() {
+  document.querySelector("h1")?.focus();
+}
+
 /**
  * A field with its label, a hint and a place for what is wrong with it.
  * @param {string} id @param {string} label @param {Attributes} input @param {string} [hint]
@@ -79,21 +84,26 @@ export function field(id, label, input, hint) {
   return { all, box, wrong };
 }
 
-/** Text to be carried elsewhere, with a button that copies it. @param {string} text @param {string} what */
-export function carry(text, what) {
+/** A button that copies a text, which stands in `where`. @param {string} text @param {string} what @param {Node} where */
+export function copies(text, what, where) {
   const copy = button(`Copy ${what}`, "", async () => {
     try {
       await navigator.clipboard.writeText(text);
       copy.textContent = "Copied";
     } catch {
       // Without the permission: marked, so that the keyboard's own copy works.
-      getSelection()?.selectAllChildren(code);
+      getSelection()?.selectAllChildren(where);
       copy.textContent = "Marked: copy it";
     }
     setTimeout(() => (copy.textContent = `Copy ${what}`), 4000);
   });
+  return copy;
+}
+
+/** Text to be carried elsewhere, with a button that copies it. @param {string} text @param {string} what */
+export function carry(text, what) {
   const code = h("code", { class: "mono" }, text);
-  return h("div", { class: "carry" }, code, copy);
+  return h("div", { class: "carry" }, code, copies(text, what, code));
 }
 
 /** A form that is sent by script alone; presses while it is under way are ignored. @param {() => Promise<void>} send */

@@ -6,8 +6,8 @@ const QUIET = 4;
 
 /** @typedef {{ size: number, rows: string[] }} Matrix */
 
-/** @param {Matrix} code @param {number} room pixels @returns {SVGSVGElement} */
-export function draw(code, room) {
+/** @param {Matrix} code @param {number} room pixels @param {string} label @returns {SVGSVGElement} */
+export function draw(code, room, label) {
   const side = code.size + 2 * QUIET;
   const pixels = Math.max(2, Math.floor(room / side)) * side;
   const svg = document.createElementNS(SVG, "svg");
@@ -17,7 +17,7 @@ export function draw(code, room) {
     height: pixels,
     "shape-rendering": "crispEdges",
     role: "img",
-    "aria-label": "QR code. The link that it holds stands on this page as text.",
+    "aria-label": label,
   })) {
     svg.setAttribute(name, String(value));
   }

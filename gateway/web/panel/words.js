@@ -1,4 +1,4 @@
-// Times in words.
+// Times and reasons in words.
 
 /** Longest name in a heading. */
 const GLANCE = 32;
@@ -16,6 +16,9 @@ export function glance(name) {
   const characters = [...name];
   return characters.length <= GLANCE ? name : `${characters.slice(0, GLANCE - 10).join("")}…${characters.slice(-9).join("")}`;
 }
+
+/** A reason of the gateway as a sentence. @param {string} reason */
+export const sentence = (reason) => `${reason.charAt(0).toUpperCase()}${reason.slice(1)}${/[.?!]$/.test(reason) ? "" : "."}`;
 
 /** Minutes and seconds. @param {number} seconds */
 export function clock(seconds) {

@@ -4,15 +4,13 @@ import { AxeBuilder } from "./axe.mjs";
 import assert from "node:assert/strict";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { createRequire } from "node:module";
 import { after, before, test } from "node:test";
 import { otherDigits, World } from "./rig.mjs";
+import { scanned } from "./scan.mjs";
 
 /** @typedef {import("./rig.mjs").Desk} Desk */
 /** @typedef {{ width: number, height: number }} Size */
 
-/** @type {typeof import("jsqr").default} */
-const jsQR = createRequire(import.meta.url)("jsqr");
 const SHOTS = process.env.SHOTS;
 if (SHOTS !== undefined) mkdirSync(SHOTS, { recursive: true });
 /** @type {[Size, Size, Size]} */
@@ -134,38 +132,13 @@ test("devices and adding one", { timeout: 240_000 }, async () => {
   await look(desk, "removal, approval");
 });
 
-/** What a camera reads in a picture. @param {Buffer} png @returns {Promise<string | undefined>} */
-async function scanned(png) {
-  // A blank page of no origin: the panel's own policy lets nothing be drawn from data.
-  const page = await world.browser.newPage();
-  try {
-    // One letter a pixel: its brightness.
-    const { letters, width, height } = await page.evaluate(async (base64) => {
-      const image = new Image();
-      image.src = `data:image/png;base64,${base64}`;
-      await image.decode();
-      const { width, height } = image;
-      const context = /** @type {OffscreenCanvasRenderingContext2D} */ (new OffscreenCanvas(width, height).getContext("2d"));
-      context.drawImage(image, 0, 0);
-      const { data } = context.getImageData(0, 0, width, height);
-      let letters = "";
-      for (let at = 0; at < data.length; at += 4) letters += String.fromCharCode(data[at + 1] ?? 0);
-      return { letters, width, height };
-    }, png.toString("base64"));
-    const data = Uint8ClampedArray.from([...letters].flatMap((letter) => [...Array(3).fill(letter.charCodeAt(0)), 255]));
-    return jsQR(data, width, height, { inversionAttempts: "dontInvert" })?.data;
-  } finally {
-    await page.close();
-  }
-}
-
 test("the code that is drawn holds the link, in light and dark, on a small phone and a desktop", async () => {
   for (const colorScheme of /** @type {const} */ (["light", "dark"])) {
     for (const viewport of [SIZES[0], SIZES[2]]) {
       const desk = await world.desk({ colorScheme, viewport });
       await desk.signIn("carol");
       const link = await desk.code();
-      assert.equal(await scanned(await desk.page.locator(".code").screenshot()), link);
+      assert.equal(await scanned(world.browser, await desk.page.locator(".code").screenshot()), link);
       const pixels = await desk.page.locator(".code svg").evaluate((svg) => svg.getBoundingClientRect().width);
       const modules = Number((await desk.page.locator(".code svg").getAttribute("viewBox"))?.split(" ")[2]);
       // The first corner's upper edge, four modules away from both sides.
@@ -187,6 +160,57 @@ test("a code that is over", { timeout: 120_000 }, async () => {
   await desk.type(wrong);
   await desk.heading("This code is over");
   await look(desk, "over");
+});
+
+test("codes", { timeout: 240_000 }, async () => {
+  const desk = await world.desk();
+  const { page } = desk;
+  const press = (/** @type {string} */ name) => page.getByRole("button", { name, exact: true }).click();
+  await desk.signIn("dave");
+  await press("Set up an authenticator app");
+  await desk.heading("Set up your authenticator app");
+  await look(desk, "app");
+  await fits(desk, ".scan form", { width: 1280, height: 800 });
+  const code = page.getByLabel("The app’s first code");
+  await code.fill("1");
+  await press("Confirm");
+  await page.getByText("Type all six digits.").waitFor();
+  await look(desk, "app, wrong");
+  for (const _ of [1, 2, 3]) {
+    const answered = page.waitForResponse(/\/panel\/api\/codes\/totp\//);
+    await code.fill("000000");
+    await press("Confirm");
+    await answered;
+  }
+  await desk.heading("This code is over");
+  await look(desk, "app, over");
+  await desk.visit();
+  await press("Make recovery codes");
+  await desk.heading("Your recovery codes");
+  await look(desk, "recovery codes");
+  await press("I have stored them");
+  await desk.heading("Your devices");
+  await look(desk, "codes kept");
+  await press("Make new recovery codes");
+  await page.getByText("Make new recovery codes?").waitFor();
+  await look(desk, "new recovery codes");
+  const phone = await desk.register("Phone");
+  await desk.heading("Registered");
+  await phone.ready();
+  await desk.visit();
+  await press("Set up an authenticator app");
+  await desk.heading("Approve it on your device");
+  await look(desk, "codes, approval");
+  await phone.page.getByRole("button", { name: "Deny" }).click();
+  await phone.page.getByRole("button", { name: "Done" }).click();
+  await desk.heading("Not approved");
+  await look(desk, "codes, denied");
+  await press("Ask again");
+  await phone.page.getByRole("button", { name: "This was not me" }).click();
+  await desk.heading("Sign in");
+  await desk.signIn("dave");
+  await page.getByLabel("A code, to lift the freeze").waitFor();
+  await look(desk, "codes, frozen");
 });
 
 test("mode admin", async () => {

@@ -59,10 +59,10 @@ export class World {
   visits = [];
 
   /**
-   * `apart`: the app has an origin of its own, the listener's other name.
-   * @param {{ mode?: "admin" | "terminal" | "directory", profiles?: boolean, apart?: boolean }} [rules]
+   * `apart`: the app has an origin of its own, the listener's other name. `codes`: there is a code service.
+   * @param {{ mode?: "admin" | "terminal" | "directory", profiles?: boolean, apart?: boolean, codes?: boolean }} [rules]
    */
-  static async start({ mode = "directory", profiles = true, apart = false } = {}) {
+  static async start({ mode = "directory", profiles = true, apart = false, codes = true } = {}) {
     for (const program of [GATEWAY, TESTHOST, PANELLINK]) {
       assert.ok(existsSync(program), `${program} is missing: cargo build -p assent-gateway --bins --examples`);
     }
@@ -87,6 +87,7 @@ export class World {
     ];
     const lines = [
       `listen = "${address}"`,
+      ...(codes ? [] : [`roles = ["relay", "app", "panel", "registrar"]`]),
       `public_url = "${world.url}"`,
       `state_dir = "${world.dir}"`,
       `admin_socket = "${world.dir}/admin.sock"`,

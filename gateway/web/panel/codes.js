@@ -1,0 +1,247 @@
+// A person's codes: how they stand, and the way from a wish over an approval on a device to what comes of it. What may be
+// done, the registrar says (gateway/src/registrar/code_changes.rs); nothing here decides.
+
+import { get, post, Problem } from "/assets/api.js";
+import { setUpApp } from "/assets/codes-app.js";
+import { lifting } from "/assets/codes-freeze.js";
+import { showRecovery } from "/assets/codes-recovery.js";
+import { button, focusHeading, h, heading, notice, p, part, say, show } from "/assets/dom.js";
+import { report } from "/assets/session.js";
+import { countdown, day, sentence } from "/assets/words.js";
+
+/** @typedef {{ totp?: number, recovery?: number }} Standing */
+/** @typedef {"yes" | "frozen" | "device first"} May */
+/** @typedef {"add_totp" | "remove_totp" | "new_recovery" | "remove_recovery"} Wish */
+/** @typedef {{ may: May, person: string, home: (said: Node) => Promise<void> }} Setting */
+/** @typedef {{ state: "approval", id: string, left: number } | { state: "granted", id: string } | { state: "over" }} Change */
+/**
+ * @typedef {{ done: "totp" } & import("/assets/codes-app.js").Opened | { done: "recovery", codes: string[] }
+ *   | { done: "removed" }} Done
+ */
+
+const LOOK_EVERY = 1500;
+/** Recovery codes that are made at once. */
+const ALL = 10;
+/** Few enough to be told so. */
+const FEW = 3;
+
+/** What the device that is asked says. Beside `CodesChange::words` in registrar/code_changes.rs. @type {Record<Wish, string>} */
+const SHOWS = {
+  add_totp: "set up an authenticator app for your codes",
+  remove_totp: "remove your authenticator app for codes",
+  new_recovery: "make new recovery codes",
+  remove_recovery: "remove your recovery codes",
+};
+
+/** How they stand; `null`: there is no code service beside this panel. @returns {Promise<Standing | null>} */
+export async function standing() {
+  try {
+    return await get("codes");
+  } catch (problem) {
+    if (problem instanceof Problem && problem.code === "refused") return null;
+    throw problem;
+  }
+}
+
+/** Their part of the page. @param {Standing} kept @param {Setting} setting */
+export function codes(kept, setting) {
+  const hasCodes = kept.totp !== undefined || kept.recovery !== undefined;
+  const why = {
+    yes: null,
+    frozen: p("No codes can be set up or removed while your account is frozen.", "soft"),
+    "device first": p("Register a device first. Then set up codes here, for when you cannot reach it.", "soft"),
+  }[setting.may];
+  return h(
+    "section",
+    { class: "card", "aria-labelledby": "codes" },
+    h("h2", { id: "codes" }, "Codes"),
+    p("For a sign-in without your device: no network on it, an empty battery, or it is lost."),
+    why,
+    setting.may === "frozen" && hasCodes && lifting(setting.home),
+    h("ul", { class: "items" }, app(kept, setting), recovery(kept, setting)),
+  );
+}
+
+/** @param {string} label @param {string} state @param {Node[]} acts @param {May} may */
+const kind = (label, state, acts, may) =>
+  h(
+    "li",
+    { class: "kept" },
+    h("div", { class: "main" }, h("span", { class: "label" }, label), p(state, "soft small")),
+    may === "yes" && h("div", { class: "acts" }, ...acts),
+  );
+
+/** @param {Standing} kept @param {Setting} setting */
+function app({ totp }, setting) {
+  const label = "Authenticator app";
+  if (totp === undefined) {
+    const add = button("Set up", "quiet", () => void begin("add_totp", setting), { "aria-label": "Set up an authenticator app" });
+    return kind(label, "None. An app on your phone shows six digits that change every 30 seconds.", [add], setting.may);
+  }
+  const remove = button(
+    "Remove",
+    "quiet danger",
+    () => confirm("Remove your authenticator app?", "Its digits will let you in no more.", "Remove", () => begin("remove_totp", setting)),
+    { "aria-label": "Remove the authenticator app" },
+  );
+  return kind(label, `Set up ${day(totp)}`, [remove], setting.may);
+}
+
+/** @param {Standing} kept @param {Setting} setting */
+function recovery({ recovery: left }, setting) {
+  const label = "Recovery codes";
+  if (left === undefined) {
+    const make = button("Make recovery codes", "quiet", () => void begin("new_recovery", setting));
+    return kind(label, `None. A list of ${ALL} codes on paper; each lets you in once.`, [make], setting.may);
+  }
+  const renew = button("Make new recovery codes", "quiet", () =>
+    confirm("Make new recovery codes?", "Those that you have will let you in no more.", "Make new ones", () => begin("new_recovery", setting)),
+  );
+  const remove = button(
+    "Remove",
+    "quiet danger",
+    () => confirm("Remove your recovery codes?", "They will let you in no more.", "Remove", () => begin("remove_recovery", setting)),
+    { "aria-label": "Remove the recovery codes" },
+  );
+  const more = left <= FEW ? ". Make new ones before you need them." : "";
+  return kind(label, `${left} of ${ALL} left${more}`, [renew, remove], setting.may);
+}
+
+/** Asks before what works now stops to. @param {string} head @param {string} text @param {string} yes @param {() => Promise<void>} go */
+function confirm(head, text, yes, go) {
+  const dialog = h("dialog", { "aria-labelledby": "confirming" });
+  const close = () => dialog.close();
+  const really = () => {
+    close();
+    void go();
+  };
+  dialog.append(
+    h(
+      "div",
+      { class: "stack" },
+      h("h2", { id: "confirming" }, head),
+      p(text),
+      h("div", { class: "pair acts" }, button("Keep", "", close, { autofocus: true }), button(yes, "danger primary", really)),
+    ),
+  );
+  dialog.addEventListener("close", () => dialog.remove());
+  document.body.append(dialog);
+  dialog.showModal();
+}
+
+/** Asks for a change. @param {Wish} wish @param {Setting} setting */
+async function begin(wish, setting) {
+  try {
+    /** @type {Change} */
+    const change = await post("codes/changes", { change: wish });
+    if (change.state === "approval") new Waiting(wish, change, setting).begin();
+    else if (change.state === "granted") await carryOut(wish, change.id, setting);
+    else drawOver(wish, setting);
+  } catch (problem) {
+    await refused(problem, setting);
+  }
+}
+
+/** The reason, over a list that shows what may be done now. @param {unknown} problem @param {Setting} setting */
+async function refused(problem, setting) {
+  if (!(problem instanceof Problem) || problem.code !== "refused") return report(problem);
+  await setting.home(notice("warn", "Your codes are as they were.", p(sentence(problem.message))));
+}
+
+/** A device is being asked. */
+class Waiting {
+  /** @param {Wish} wish @param {{ id: string, left: number }} asked @param {Setting} setting */
+  constructor(wish, { id, left }, setting) {
+    this.wish = wish;
+    this.id = id;
+    this.setting = setting;
+    this.ended = false;
+    const rest = h("span", { class: "left" });
+    this.stop = countdown(rest, left, () => void this.look());
+    heading("Approve it on your device");
+    say();
+    show(
+      h(
+        "section",
+        { class: "card" },
+        p(`Your devices now show a request: “${SHOWS[wish]}”. Open it on one of them and approve it.`),
+        h("p", { class: "state warn" }, h("span", null, "Waiting for your approval, ", rest, " left")),
+        p("This page goes on by itself.", "soft"),
+        h("div", { class: "row" }, h("a", { class: "button", href: "/panel/" }, "Cancel")),
+      ),
+    );
+    focusHeading();
+  }
+
+  begin() {
+    const look = async () => {
+      // A page that nobody sees asks nothing.
+      if (!this.ended && !document.hidden) await this.look();
+      if (!this.ended) setTimeout(look, LOOK_EVERY);
+    };
+    setTimeout(look, LOOK_EVERY);
+  }
+
+  async look() {
+    try {
+      /** @type {Change} */
+      const change = await get(`codes/changes/${this.id}`);
+      if (part("said").childElementCount > 0) say();
+      if (this.ended || change.state === "approval") return;
+      this.end();
+      if (change.state === "granted") await carryOut(this.wish, this.id, this.setting);
+      else drawOver(this.wish, this.setting);
+    } catch (problem) {
+      if (this.ended) return;
+      if (problem instanceof Problem && problem.code === "network") {
+        say(notice("warn", "The panel does not answer.", p("This page tries again by itself.")));
+        return;
+      }
+      this.end();
+      report(problem);
+    }
+  }
+
+  end() {
+    this.ended = true;
+    this.stop();
+  }
+}
+
+/** Does what was granted. @param {Wish} wish @param {string} id @param {Setting} setting */
+async function carryOut(wish, id, setting) {
+  /** @type {Done} */
+  let became;
+  try {
+    became = await post(`codes/changes/${id}/carry-out`);
+  } catch (problem) {
+    // Granted, and not taken in time.
+    if (problem instanceof Problem && problem.code === "not_found") return drawOver(wish, setting);
+    return refused(problem, setting);
+  }
+  if (became.done === "totp") {
+    const done = () => setting.home(notice("good", "Your authenticator app is set up.", p("Its next code lets you in where a code is asked for.")));
+    setUpApp(became, { done, again: () => begin(wish, setting) });
+  } else if (became.done === "recovery") {
+    const stored = () => setting.home(notice("good", "Your recovery codes are made.", p("Each lets you in once.")));
+    showRecovery(became.codes, setting.person, stored);
+  } else {
+    const what = wish === "remove_totp" ? "Your authenticator app is removed." : "Your recovery codes are removed.";
+    await setting.home(notice("good", what));
+  }
+}
+
+/** @param {Wish} wish @param {Setting} setting */
+function drawOver(wish, setting) {
+  heading("Not approved");
+  say(notice("warn", "Your codes are as they were.", p("It was denied on your device, or nobody answered there in time.")));
+  show(
+    h(
+      "div",
+      { class: "row" },
+      button("Ask again", "primary", () => void begin(wish, setting)),
+      h("a", { class: "button", href: "/panel/" }, "To your devices and codes"),
+    ),
+  );
+  focusHeading();
+}
