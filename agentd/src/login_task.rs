@@ -1,44 +1,38 @@
 //! One login at the edge: carries out what the machine wants and tells it what happened. Holds the only secrets of a
 //! login: the typed password, and the push in flight.
 
-use crate::agent::{Agent, Notice, Report, Running, Setup};
-use crate::alerts;
-use crate::audit::Record;
-use crate::begin;
-use crate::client_watch;
+mod coding;
+mod ending;
+mod pushing;
+
+use crate::agent::{Agent, Notice, Running, Setup};
 use crate::clock::{boot_now, sleep_until};
-use crate::codes;
 use crate::disk::Written;
 use crate::frames::{self, FrameError};
-use crate::freezes::{Local, Proof, Tries};
-use crate::memory::{Leaving, Reserved};
-use crate::push::{Delivery, PushError, PushService};
-use crate::revocations::Sieve;
+use crate::memory::Reserved;
 use crate::sessions::Connection;
 use crate::tickets::Bound;
-use assent_engine::config::Failure;
+use crate::{begin, client_watch};
 use assent_engine::directory::Password;
 use assent_engine::directory::nss::NssUser;
 use assent_engine::ledger::{Entry, SourceKey, What};
-use assent_engine::login::facts::{Phase, SshConnection};
+use assent_engine::login::facts::SshConnection;
 use assent_engine::login::{
-    Admission, Cause, CodeCheck, CodeEvent, CodeOrder, CodeTrouble, CodeTyped, DeviceSearch, Effect, Event, Gone,
-    LOGIN_DEADLINE, Login, NameSearch, Outcome, PasswordReply, Purpose, PushOrder, Show, Standing, Tone,
+    Admission, CodeTyped, Effect, Event, Gone, LOGIN_DEADLINE, Login, NameSearch, PasswordReply, Purpose, Standing,
+    Tone,
 };
 use assent_engine::names::UserName;
 use assent_engine::places::Place;
-use assent_proto::cert::{Identity, claimed_issuer};
-use assent_proto::code::{CodeMethod, PendingCode, TypedCode};
-use assent_proto::evidence::{Answered, Evidence};
-use assent_proto::relay::{Push, PushItem};
-use assent_proto::request::Statement;
+use assent_proto::cert::Identity;
+use assent_proto::code::{PendingCode, TypedCode};
+use assent_proto::evidence::Evidence;
 use assent_proto::text::Outside;
 use assent_proto::time::UnixTime;
-use assent_proto::verdict::{PendingPush, Received, Refusal, seal_to_devices};
-use assent_proto::{Id, Nonce, ShortText, login_id};
-use assent_wire::{Answer, Begin, Reply, Tell, ToAgent, ToModule, Verdict, VerdictCode};
+use assent_proto::{ShortText, login_id};
+use assent_wire::{Answer, Begin, Reply, Tell, ToAgent, ToModule, VerdictCode};
+use ending::verdict;
 use futures_util::FutureExt;
-use serde_json::json;
+use pushing::{InFlight, next_delivery};
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -105,14 +99,6 @@ enum Question {
     /// The same, where a code would do as well.
     ShownOrCode,
     Code,
-}
-
-/// The push in flight.
-struct InFlight {
-    pending: PendingPush,
-    /// As signed: with a device's "not me" it is proof for the registrar.
-    request: String,
-    deliveries: mpsc::Receiver<Delivery>,
 }
 
 struct Task {
@@ -292,17 +278,6 @@ impl Task {
         }
     }
 
-    fn keep_code(&mut self, reply: Reply) -> CodeTyped {
-        match reply {
-            Reply::Failed => CodeTyped::Failed,
-            Reply::Text(text) if text.trim_ascii().is_empty() => CodeTyped::Nothing,
-            Reply::Text(text) => {
-                self.code = TypedCode::new(text.trim_ascii());
-                self.code.as_ref().map_or(CodeTyped::NoCode, |_| CodeTyped::Typed)
-            }
-        }
-    }
-
     /// Whether the login is over.
     async fn carry_out(&mut self, effects: Vec<Effect>) -> bool {
         // Kept for the profiles of one factor, wiped as soon as anything else is asked.
@@ -424,25 +399,6 @@ impl Task {
         self.work(async move { Event::Checked(setup.directory(profile).check_password(&user, &password).await) });
     }
 
-    /// Makes the number and shows it on the terminal. It stands nowhere else (R4).
-    async fn show_number(&mut self, (how, prompt): (Show, Question), digits: u8, before: &str, after: &str) {
-        let Ok(number) = assent_proto::number::random(digits) else {
-            let _ = self
-                .events
-                .send(Event::Internal("the system's random generator failed".into()).into());
-            return;
-        };
-        let text = format!("{before}{}{after}", number.as_str());
-        self.number = Some(number);
-        match how {
-            Show::Prompt => self.ask(prompt, ToModule::Ask { echo: true, text }).await,
-            Show::Line => {
-                let kind = Tell::Info;
-                self.send(ToModule::Tell { kind, text }).await;
-            }
-        }
-    }
-
     /// Says what is remembered, once this user and source have room for one more push.
     fn weigh(&self, identity: Identity) {
         let facts = self.login.facts();
@@ -512,517 +468,6 @@ impl Task {
         if inside {
             let _ = tokio::time::timeout(LOGIN_DEADLINE, module.recv()).await;
         }
-    }
-
-    fn find_devices(&self, identity: Identity) {
-        let setup = self.setup.clone();
-        let client = self.login.facts().ssh.map(|ssh| ssh.client);
-        let hurried = self.login.leads_on(Failure::Gateway);
-        self.work(async move {
-            Event::Devices(match &setup.gateway {
-                Ok(gateway) => {
-                    let found = gateway.devices.find(&identity, gateway.origin(client));
-                    match hurried {
-                        true => gateway
-                            .relay
-                            .hurried(found)
-                            .await
-                            .unwrap_or_else(|e| DeviceSearch::Unreachable(e.to_string())),
-                        false => found.await,
-                    }
-                }
-                Err(why) => DeviceSearch::Unreachable(why.clone()),
-            })
-        });
-    }
-
-    /// Signs the request, seals it to each device and hands it to the push service.
-    fn push(&mut self, order: PushOrder) {
-        let number = order.number;
-        match self.prepare(order) {
-            Ok((push, in_flight)) => {
-                self.push = Some(in_flight);
-                let leaves = {
-                    let mut reserved = self.reserved.lock().unwrap_or_else(PoisonError::into_inner);
-                    reserved.as_mut().and_then(Reserved::leaves)
-                };
-                let setup = self.setup.clone();
-                let hurried = self.login.leads_on(Failure::Gateway);
-                self.work(async move {
-                    match send(&setup, &push, leaves, hurried).await {
-                        Ok(()) => Event::PushSent(number),
-                        Err(why) => Event::PushFailed { push: number, why },
-                    }
-                });
-            }
-            Err(why) => {
-                let failed = Event::PushFailed { push: number, why };
-                let _ = self.events.send(failed.into());
-            }
-        }
-    }
-
-    /// Keeps a device's own answer, with all that it takes to verify it again years later.
-    fn keep_answer(&mut self, device: Id, answer: &str, revocations: Option<u64>) {
-        let setup = Arc::clone(&self.setup);
-        let pending = self.push.as_ref().map(|push| &push.pending);
-        let device = pending.and_then(|pending| pending.devices().iter().find(|one| one.claims().device_id == device));
-        let (Some(device), Some(asked), Ok(gateway)) = (device, self.asked.last_mut(), &setup.gateway) else {
-            return;
-        };
-        for issuer in gateway.host.now().issuers.all() {
-            let signed = claimed_issuer(device.document()) == Some(issuer.claims().sign.id());
-            if signed && !asked.issuers.iter().any(|known| known == issuer.document()) {
-                asked.issuers.push(issuer.document().to_owned());
-            }
-        }
-        asked.revocations = revocations;
-        asked.answered = Some(Answered {
-            answer: answer.to_owned(),
-            device: device.document().to_owned(),
-        });
-    }
-
-    fn prepare(&mut self, order: PushOrder) -> Result<(Push, InFlight), String> {
-        let gateway = self.setup.gateway.as_ref().map_err(Clone::clone)?;
-        let text = |e: &dyn std::fmt::Display| e.to_string();
-        let id = Id::random().map_err(|e| text(&e))?;
-        let n = Nonce::random().map_err(|e| text(&e))?;
-        let enrolled = gateway.host.now();
-        let statement = Statement::new(id, n, &enrolled.host, gateway.relay.relay_now(), order.details);
-        let request = statement.sign(&enrolled.keys.sign).map_err(|e| text(&e))?;
-        let sealed = seal_to_devices(&statement, &request, &enrolled.host, &enrolled.issuer, &order.devices)
-            .map_err(|e| text(&e))?;
-        let push = Push {
-            id,
-            expiry: statement.expiry(),
-            ttl: statement.ttl,
-            to: sealed
-                .into_iter()
-                .map(|(device, blob)| PushItem { device, blob })
-                .collect(),
-        };
-        let asked = Evidence {
-            request: request.clone(),
-            host: enrolled.host.document().to_owned(),
-            issuers: vec![enrolled.issuer.document().to_owned()],
-            revocations: None,
-            answered: None,
-        };
-        let in_flight = InFlight {
-            pending: PendingPush::new(&statement, &request, order.devices, self.number.take(), boot_now()),
-            request,
-            deliveries: self.agent.waiting.register(id),
-        };
-        // A login asks few times, and its last push decides.
-        if self.asked.len() >= MOST_ASKED {
-            self.asked.remove(0);
-        }
-        self.asked.push(asked);
-        Ok((push, in_flight))
-    }
-
-    /// Verifies an answer; the machine hears what it is worth.
-    async fn judge(&mut self, (device, blob): Delivery) -> Option<Event> {
-        let setup = Arc::clone(&self.setup);
-        let gateway = setup.gateway.as_ref().ok()?;
-        let known = gateway.revocations.usable().await;
-        let push = self.push.as_mut()?;
-        push.pending
-            .revoke(|device| known.as_ref().is_ok_and(|sieve| sieve.revokes(device)));
-        let received = push
-            .pending
-            .receive(&gateway.host.now().keys.kem, device, &blob, boot_now(), UnixTime::now());
-        let seq = known.as_ref().ok().map(Sieve::seq);
-        match &received {
-            Received::Refused { device, record, .. } => self.keep_answer(*device, record, seq),
-            Received::Approved(approved) => self.keep_answer(approved.device(), approved.record(), seq),
-            Received::Ignored { .. } => {}
-        }
-        Some(match received {
-            Received::Ignored { why, last } => {
-                tracing::warn!("login={} an answer was ignored: {why}", self.login_id.as_str());
-                Event::PushIgnored { why, last }
-            }
-            Received::Refused { why, device, record } => {
-                match (why, self.login.identity().cloned()) {
-                    (Refusal::Number, _) => self.note(What::WrongNumber),
-                    (Refusal::Reported, Some(who)) => {
-                        // Somebody else may be in the sessions that were approved, too.
-                        self.agent.sessions.forget(&who);
-                        self.reported(device, record);
-                    }
-                    _ => {}
-                }
-                Event::PushRefused(why)
-            }
-            Received::Approved(approved) => {
-                let client = self.login.facts().ssh.map(|ssh| ssh.client);
-                let admitted = self
-                    .login
-                    .identity()
-                    .is_some_and(|who| gateway.revocations.admits(&known, who, gateway.origin(client)));
-                match admitted {
-                    true => Event::PushApproved(approved),
-                    // "Not me" was said to another push meanwhile, or it is not known what is revoked.
-                    false => Event::PushFrozen,
-                }
-            }
-        })
-    }
-
-    /// Freezes at once, and has everybody hear of it.
-    fn reported(&mut self, device: Id, answer: String) {
-        let setup = Arc::clone(&self.setup);
-        let (Ok(gateway), Some(push), Some(identity)) = (&setup.gateway, &self.push, self.login.identity()) else {
-            return;
-        };
-        let facts = self.login.facts();
-        let client = facts.ssh.map(|ssh| ssh.client);
-        let user = self.login.user_for_log();
-        let written = gateway.revocations.report(Local {
-            identity: identity.clone(),
-            user: ShortText::cut(user.clone()),
-            origin: gateway.origin(client),
-            at: UnixTime::now(),
-            lifted: false,
-            proof: Some(Proof {
-                request: push.request.clone(),
-                answer,
-            }),
-            listed: None,
-            tries: Tries::default(),
-        });
-        alerts::reported(
-            &self.agent,
-            &self.setup,
-            Report {
-                login: self.login_id.as_str().to_owned(),
-                user,
-                identity: identity.to_string(),
-                source: client.map_or_else(|| "local".to_owned(), |ip| ip.to_string()),
-                host: gateway.host.now().host.claims().display.as_str().to_owned(),
-                service: facts.service.shown(64),
-                device,
-            },
-        );
-        self.unwritten.push(written);
-    }
-
-    /// Asks the code service which methods are ready.
-    fn start_code(&self, order: CodeOrder) {
-        let facts = self.login.facts();
-        let client = facts.ssh.map(|ssh| ssh.client);
-        let (login, ctx) = (self.login_id.clone(), facts.ctx);
-        let svc = ShortText::cut(facts.service.to_statement());
-        let (setup, pending) = (self.setup.clone(), self.pending_code.clone());
-        let hurried = self.login.leads_on(Failure::Codes);
-        self.work(async move {
-            let turn = order.turn;
-            let started = match &setup.gateway {
-                Err(why) => Err(CodeTrouble::Unreachable(why.clone())),
-                Ok(gateway) => {
-                    let context = codes::Context {
-                        login,
-                        svc,
-                        src: client,
-                        origin: gateway.origin(client),
-                        ctx,
-                    };
-                    let started = gateway.codes.start(&order, context);
-                    match hurried {
-                        true => gateway
-                            .relay
-                            .hurried(started)
-                            .await
-                            .unwrap_or_else(|e| Err(CodeTrouble::Unreachable(e.to_string()))),
-                        false => started.await,
-                    }
-                }
-            };
-            let found = started.map(|(begun, offers)| {
-                *pending.lock().unwrap_or_else(PoisonError::into_inner) = Some(begun);
-                offers
-            });
-            let what = CodeEvent::Started(found);
-            Event::Code { turn, what }
-        });
-    }
-
-    fn send_code(&self, turn: u32, method: CodeMethod) {
-        let (setup, pending) = (self.setup.clone(), self.pending_code.clone());
-        self.work(async move {
-            let id = pending
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .as_ref()
-                .map(PendingCode::id);
-            let sent = match (&setup.gateway, id) {
-                (Ok(gateway), Some(id)) => gateway.codes.send(id, method).await,
-                (Err(why), _) => Err(CodeTrouble::Unreachable(why.clone())),
-                (_, None) => Err(CodeTrouble::Unreachable("no code was begun".into())),
-            };
-            let what = CodeEvent::Sent(sent);
-            Event::Code { turn, what }
-        });
-    }
-
-    /// Has the typed code judged; one that passes counts only while nobody has said "not me".
-    fn check_code(&mut self, turn: u32) {
-        let Some(code) = self.code.take() else {
-            let why = "there is no code to check".into();
-            let _ = self.events.send(Event::Internal(why).into());
-            return;
-        };
-        let identity = self.login.identity().cloned();
-        let client = self.login.facts().ssh.map(|ssh| ssh.client);
-        let (setup, pending) = (self.setup.clone(), self.pending_code.clone());
-        self.work(async move {
-            let check = match (&setup.gateway, identity) {
-                (Ok(gateway), Some(identity)) => match gateway.codes.check(&pending, code).await {
-                    CodeCheck::Passed(passed) => match gateway.codes.admits(&identity, gateway.origin(client)).await {
-                        true => CodeCheck::Passed(passed),
-                        false => CodeCheck::Trouble(CodeTrouble::Frozen),
-                    },
-                    check => check,
-                },
-                (Err(why), _) => CodeCheck::Trouble(CodeTrouble::Unreachable(why.clone())),
-                (_, None) => CodeCheck::Trouble(CodeTrouble::Unreachable("nobody is known".into())),
-            };
-            let what = CodeEvent::Checked(check);
-            Event::Code { turn, what }
-        });
-    }
-
-    fn end_code(&self) {
-        let pending = self.pending_code.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let (Some(pending), setup) = (pending, self.setup.clone()) else {
-            return;
-        };
-        tokio::spawn(async move {
-            if let Ok(gateway) = &setup.gateway {
-                gateway.codes.end(pending.id()).await;
-            }
-        });
-    }
-
-    fn withdraw(&mut self) {
-        // The next push of this user and source has its turn.
-        self.reserved.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let Some(push) = self.push.take() else { return };
-        let id = push.pending.id();
-        self.agent.waiting.forget(id);
-        let setup = self.setup.clone();
-        tokio::spawn(async move {
-            if let Ok(gateway) = &setup.gateway {
-                gateway.relay.withdraw(id).await;
-            }
-        });
-    }
-
-    async fn finish(&mut self, outcome: Outcome) {
-        self.withdraw();
-        let outcome = self.still_stands(outcome).await;
-        (self.number, self.code) = (None, None);
-        let record = self.record(&outcome);
-        let written = self.setup.audit.write(record);
-        let (verdict_name, cause) = match written {
-            true => names(&outcome),
-            false => ("denied", "not_recorded"),
-        };
-        let verdict = if written {
-            self.verdict(outcome)
-        } else {
-            tracing::error!("login={} verdict=denied cause=not_recorded", self.login_id.as_str());
-            verdict(
-                VerdictCode::Denied,
-                format!("The decision could not be recorded. [{}]", self.login_id.as_str()),
-                &self.login_id,
-            )
-        };
-        // A number that was wrong, a report, an approval: a kill of the agent right after the verdict forgets none of them.
-        for written in std::mem::take(&mut self.unwritten) {
-            if let Err(e) = written.wait().await {
-                tracing::error!(
-                    "login={}: what came of it may not outlast the agent: {e}",
-                    self.login_id.as_str()
-                );
-            }
-        }
-        let _ = frames::write(&mut self.writer, &ToModule::Verdict(verdict)).await;
-        let _ = self.agent.notices.send(Notice::Decided {
-            login: self.login_id.as_str().to_owned(),
-            verdict: verdict_name,
-            cause,
-        });
-    }
-
-    /// Between an approval and the verdict, which may wait for Enter, somebody may have said "not me" elsewhere.
-    async fn still_stands(&self, outcome: Outcome) -> Outcome {
-        let asked =
-            self.login.approved_on_a_device() || self.login.passed_by_code() || self.login.waived_by().is_some();
-        let approved = outcome == Outcome::Approved && asked;
-        let (true, Ok(gateway), Some(who)) = (approved, &self.setup.gateway, self.login.identity()) else {
-            return outcome;
-        };
-        let client = self.login.facts().ssh.map(|ssh| ssh.client);
-        let known = gateway.revocations.usable().await;
-        if gateway.revocations.admits(&known, who, gateway.origin(client)) {
-            return outcome;
-        }
-        Outcome::Denied {
-            cause: Cause::Frozen,
-            text: format!("Access denied. [{}]", self.login_id.as_str()),
-        }
-    }
-
-    fn verdict(&mut self, outcome: Outcome) -> Verdict {
-        match outcome {
-            Outcome::Approved => {
-                if self.login.approved_on_a_device() {
-                    self.remember_approval();
-                }
-                let ticket = match self.login.facts().phase {
-                    Phase::Auth => self.agent.tickets.issue(self.caller.clone(), boot_now()),
-                    Phase::Account => None,
-                };
-                Verdict {
-                    ticket,
-                    ..verdict(VerdictCode::Approved, String::new(), &self.login_id)
-                }
-            }
-            Outcome::ApprovedBefore => verdict(VerdictCode::Approved, String::new(), &self.login_id),
-            Outcome::Ignore => verdict(VerdictCode::Ignore, String::new(), &self.login_id),
-            Outcome::Denied { cause, text } => {
-                let code = match cause {
-                    Cause::Blocked(_) => VerdictCode::Blocked,
-                    _ => VerdictCode::Denied,
-                };
-                verdict(code, text, &self.login_id)
-            }
-        }
-    }
-
-    fn remember_approval(&mut self) {
-        self.note(What::Approved {
-            place: self.place.country.clone(),
-            spot: self.place.spot,
-        });
-        if let (Some(ssh), Some(who)) = (&self.connection, self.login.identity()) {
-            let connection = Connection {
-                user: self.caller.user.clone(),
-                ssh: ssh.clone(),
-            };
-            self.agent.sessions.approved(connection, who.clone(), boot_now());
-        }
-    }
-
-    fn record(&self, outcome: &Outcome) -> Record {
-        let facts = self.login.facts();
-        let (verdict, mut cause) = names(outcome);
-        // A waiver stands in every record of it, with the policy that allowed it (R72).
-        let waived = self.login.waived_by().filter(|_| *outcome == Outcome::Approved);
-        if waived.is_some() {
-            cause = "factor_waived";
-        }
-        let detail = match outcome {
-            Outcome::Denied { cause, .. } => cause.detail().unwrap_or_default(),
-            Outcome::Approved if waived.is_some() => waived.unwrap_or_default(),
-            Outcome::Approved | Outcome::ApprovedBefore | Outcome::Ignore => "",
-        };
-        let user = self.login.user_for_log();
-        let source = facts
-            .ssh
-            .map_or_else(|| "local".to_owned(), |ssh| ssh.client.to_string());
-        let identity = self.login.identity().map(ToString::to_string);
-        let line = format!(
-            "login={} verdict={verdict} cause={} service={:?} application={:?} user={user:?} identity={:?} source={source} tty={:?} method={:?} detail={detail:?}",
-            self.login_id.as_str(),
-            if cause.is_empty() { "-" } else { cause },
-            facts.service.shown(64),
-            self.login.application().unwrap_or("-"),
-            identity.as_deref().unwrap_or("-"),
-            facts.tty.as_ref().map_or_else(String::new, |tty| tty.shown(64)),
-            self.login.method().unwrap_or("-"),
-        );
-        let trace: Vec<_> = self.login.trace().iter().map(|line| &line.json).collect();
-        let host = self.setup.gateway.as_ref().ok();
-        let fields = [
-            ("kind", json!("login")),
-            ("at", json!(UnixTime::now())),
-            ("login", json!(self.login_id)),
-            (
-                "host",
-                json!(host.map(|gateway| gateway.host.now().host.claims().host_id)),
-            ),
-            ("verdict", json!(verdict)),
-            ("cause", json!(cause)),
-            ("detail", json!(detail)),
-            ("service", json!(facts.service.shown(64))),
-            ("application", json!(self.login.application())),
-            ("user", json!(user)),
-            ("identity", json!(identity)),
-            ("source", json!(source)),
-            ("method", json!(self.login.method())),
-            ("by_device", json!(self.login.approved_on_a_device())),
-            ("pushes", json!(self.asked)),
-            ("trace", json!(trace)),
-        ];
-        let json = fields.into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
-        Record {
-            json,
-            line,
-            warning: waived.is_some() || !matches!(outcome, Outcome::Approved | Outcome::ApprovedBefore),
-        }
-    }
-}
-
-/// Writes down that a push leaves, then sends it. The error is for people.
-async fn send(setup: &Setup, push: &Push, leaves: Option<(Leaving, Written)>, hurried: bool) -> Result<(), String> {
-    let gateway = setup.gateway.as_ref().map_err(Clone::clone)?;
-    let leaving = match leaves {
-        None => None,
-        Some((leaving, written)) => match written.wait().await {
-            Ok(()) => Some(leaving),
-            Err(e) => {
-                drop(leaving.never_left());
-                return Err(format!("the push could not be counted, so it did not leave: {e}"));
-            }
-        },
-    };
-    let sending = gateway.relay.send(push);
-    let sent = match hurried {
-        true => gateway.relay.hurried(sending).await.and_then(|sent| sent),
-        false => sending.await,
-    };
-    if let (Err(PushError::NotSent(_)), Some(leaving)) = (&sent, leaving) {
-        drop(leaving.never_left());
-    }
-    sent.map(drop).map_err(|e| e.to_string())
-}
-
-fn names(outcome: &Outcome) -> (&'static str, &'static str) {
-    match outcome {
-        Outcome::Approved => ("approved", ""),
-        Outcome::ApprovedBefore => ("approved", "approved_in_auth_phase"),
-        Outcome::Ignore => ("ignored", "unlisted_service"),
-        Outcome::Denied { cause, .. } => ("denied", cause.name()),
-    }
-}
-
-fn verdict(code: VerdictCode, text: String, id: &ShortText) -> Verdict {
-    Verdict {
-        code,
-        text,
-        id: id.as_str().to_owned(),
-        ticket: None,
-    }
-}
-
-async fn next_delivery(push: &mut Option<InFlight>) -> Option<Delivery> {
-    match push {
-        Some(push) => push.deliveries.recv().await,
-        None => std::future::pending().await,
     }
 }
 

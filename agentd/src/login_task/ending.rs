@@ -1,0 +1,191 @@
+//! How a login ends at the edge: whether the outcome still stands, its record, its verdict.
+
+use super::Task;
+use crate::agent::Notice;
+use crate::audit::Record;
+use crate::clock::boot_now;
+use crate::frames;
+use crate::sessions::Connection;
+use assent_engine::ledger::What;
+use assent_engine::login::facts::Phase;
+use assent_engine::login::{Cause, Outcome};
+use assent_proto::ShortText;
+use assent_proto::time::UnixTime;
+use assent_wire::{ToModule, Verdict, VerdictCode};
+use serde_json::json;
+
+impl Task {
+    pub(super) async fn finish(&mut self, outcome: Outcome) {
+        self.withdraw();
+        let outcome = self.still_stands(outcome).await;
+        (self.number, self.code) = (None, None);
+        let record = self.record(&outcome);
+        let written = self.setup.audit.write(record);
+        let (verdict_name, cause) = match written {
+            true => names(&outcome),
+            false => ("denied", "not_recorded"),
+        };
+        let verdict = if written {
+            self.verdict(outcome)
+        } else {
+            tracing::error!("login={} verdict=denied cause=not_recorded", self.login_id.as_str());
+            verdict(
+                VerdictCode::Denied,
+                format!("The decision could not be recorded. [{}]", self.login_id.as_str()),
+                &self.login_id,
+            )
+        };
+        // A number that was wrong, a report, an approval: a kill of the agent right after the verdict forgets none of them.
+        for written in std::mem::take(&mut self.unwritten) {
+            if let Err(e) = written.wait().await {
+                tracing::error!(
+                    "login={}: what came of it may not outlast the agent: {e}",
+                    self.login_id.as_str()
+                );
+            }
+        }
+        let _ = frames::write(&mut self.writer, &ToModule::Verdict(verdict)).await;
+        let _ = self.agent.notices.send(Notice::Decided {
+            login: self.login_id.as_str().to_owned(),
+            verdict: verdict_name,
+            cause,
+        });
+    }
+
+    /// Between an approval and the verdict, which may wait for Enter, somebody may have said "not me" elsewhere.
+    pub(super) async fn still_stands(&self, outcome: Outcome) -> Outcome {
+        let asked =
+            self.login.approved_on_a_device() || self.login.passed_by_code() || self.login.waived_by().is_some();
+        let approved = outcome == Outcome::Approved && asked;
+        let (true, Ok(gateway), Some(who)) = (approved, &self.setup.gateway, self.login.identity()) else {
+            return outcome;
+        };
+        let client = self.login.facts().ssh.map(|ssh| ssh.client);
+        let known = gateway.revocations.usable().await;
+        if gateway.revocations.admits(&known, who, gateway.origin(client)) {
+            return outcome;
+        }
+        Outcome::Denied {
+            cause: Cause::Frozen,
+            text: format!("Access denied. [{}]", self.login_id.as_str()),
+        }
+    }
+
+    pub(super) fn verdict(&mut self, outcome: Outcome) -> Verdict {
+        match outcome {
+            Outcome::Approved => {
+                if self.login.approved_on_a_device() {
+                    self.remember_approval();
+                }
+                let ticket = match self.login.facts().phase {
+                    Phase::Auth => self.agent.tickets.issue(self.caller.clone(), boot_now()),
+                    Phase::Account => None,
+                };
+                Verdict {
+                    ticket,
+                    ..verdict(VerdictCode::Approved, String::new(), &self.login_id)
+                }
+            }
+            Outcome::ApprovedBefore => verdict(VerdictCode::Approved, String::new(), &self.login_id),
+            Outcome::Ignore => verdict(VerdictCode::Ignore, String::new(), &self.login_id),
+            Outcome::Denied { cause, text } => {
+                let code = match cause {
+                    Cause::Blocked(_) => VerdictCode::Blocked,
+                    _ => VerdictCode::Denied,
+                };
+                verdict(code, text, &self.login_id)
+            }
+        }
+    }
+
+    pub(super) fn remember_approval(&mut self) {
+        self.note(What::Approved {
+            place: self.place.country.clone(),
+            spot: self.place.spot,
+        });
+        if let (Some(ssh), Some(who)) = (&self.connection, self.login.identity()) {
+            let connection = Connection {
+                user: self.caller.user.clone(),
+                ssh: ssh.clone(),
+            };
+            self.agent.sessions.approved(connection, who.clone(), boot_now());
+        }
+    }
+
+    pub(super) fn record(&self, outcome: &Outcome) -> Record {
+        let facts = self.login.facts();
+        let (verdict, mut cause) = names(outcome);
+        // A waiver stands in every record of it, with the policy that allowed it (R72).
+        let waived = self.login.waived_by().filter(|_| *outcome == Outcome::Approved);
+        if waived.is_some() {
+            cause = "factor_waived";
+        }
+        let detail = match outcome {
+            Outcome::Denied { cause, .. } => cause.detail().unwrap_or_default(),
+            Outcome::Approved if waived.is_some() => waived.unwrap_or_default(),
+            Outcome::Approved | Outcome::ApprovedBefore | Outcome::Ignore => "",
+        };
+        let user = self.login.user_for_log();
+        let source = facts
+            .ssh
+            .map_or_else(|| "local".to_owned(), |ssh| ssh.client.to_string());
+        let identity = self.login.identity().map(ToString::to_string);
+        let line = format!(
+            "login={} verdict={verdict} cause={} service={:?} application={:?} user={user:?} identity={:?} source={source} tty={:?} method={:?} detail={detail:?}",
+            self.login_id.as_str(),
+            if cause.is_empty() { "-" } else { cause },
+            facts.service.shown(64),
+            self.login.application().unwrap_or("-"),
+            identity.as_deref().unwrap_or("-"),
+            facts.tty.as_ref().map_or_else(String::new, |tty| tty.shown(64)),
+            self.login.method().unwrap_or("-"),
+        );
+        let trace: Vec<_> = self.login.trace().iter().map(|line| &line.json).collect();
+        let host = self.setup.gateway.as_ref().ok();
+        let fields = [
+            ("kind", json!("login")),
+            ("at", json!(UnixTime::now())),
+            ("login", json!(self.login_id)),
+            (
+                "host",
+                json!(host.map(|gateway| gateway.host.now().host.claims().host_id)),
+            ),
+            ("verdict", json!(verdict)),
+            ("cause", json!(cause)),
+            ("detail", json!(detail)),
+            ("service", json!(facts.service.shown(64))),
+            ("application", json!(self.login.application())),
+            ("user", json!(user)),
+            ("identity", json!(identity)),
+            ("source", json!(source)),
+            ("method", json!(self.login.method())),
+            ("by_device", json!(self.login.approved_on_a_device())),
+            ("pushes", json!(self.asked)),
+            ("trace", json!(trace)),
+        ];
+        let json = fields.into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
+        Record {
+            json,
+            line,
+            warning: waived.is_some() || !matches!(outcome, Outcome::Approved | Outcome::ApprovedBefore),
+        }
+    }
+}
+
+pub(super) fn names(outcome: &Outcome) -> (&'static str, &'static str) {
+    match outcome {
+        Outcome::Approved => ("approved", ""),
+        Outcome::ApprovedBefore => ("approved", "approved_in_auth_phase"),
+        Outcome::Ignore => ("ignored", "unlisted_service"),
+        Outcome::Denied { cause, .. } => ("denied", cause.name()),
+    }
+}
+
+pub(super) fn verdict(code: VerdictCode, text: String, id: &ShortText) -> Verdict {
+    Verdict {
+        code,
+        text,
+        id: id.as_str().to_owned(),
+        ticket: None,
+    }
+}
