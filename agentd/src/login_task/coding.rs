@@ -7,7 +7,7 @@ use assent_engine::login::{CodeCheck, CodeEvent, CodeOrder, CodeTrouble, CodeTyp
 use assent_proto::ShortText;
 use assent_proto::code::{CodeMethod, PendingCode, TypedCode};
 use assent_wire::Reply;
-use std::sync::PoisonError;
+use std::sync::{Arc, PoisonError};
 
 impl Task {
     pub(super) fn keep_code(&mut self, reply: Reply) -> CodeTyped {
@@ -22,7 +22,9 @@ impl Task {
     }
 
     /// Asks the code service which methods are ready.
-    pub(super) fn start_code(&self, order: CodeOrder) {
+    pub(super) fn start_code(&mut self, order: CodeOrder) {
+        // What an earlier start still yields goes where nobody looks.
+        self.pending_code = Arc::default();
         let facts = self.login.facts();
         let client = facts.ssh.map(|ssh| ssh.client);
         let (login, ctx) = (self.login_id.clone(), facts.ctx);

@@ -86,8 +86,9 @@ impl Login {
         let codes: Vec<(CodeMethod, u32)> = profiles.iter().filter_map(code).collect();
         let text = |outside: &Outside| ShortText::cut(outside.to_statement());
         let application = self.config.applications.get(self.application);
+        let turn = self.code.next_turn();
         let order = CodeOrder {
-            turn: self.code.turn.wrapping_add(1),
+            turn,
             identity: person.identity.clone(),
             user: text(&self.facts.subject(self.subject())),
             app: ShortText::cut(application.map_or_else(String::new, |app| app.name.clone())),
@@ -96,7 +97,6 @@ impl Login {
             ttl: codes.iter().map(|(_, ttl)| *ttl).max().unwrap_or_default(),
             methods: codes.into_iter().map(|(method, _)| method).collect(),
         };
-        self.code.turn = order.turn;
         vec![Effect::StartCode(Box::new(order))]
     }
 
@@ -296,11 +296,15 @@ impl Login {
     // --- beside a push ---
 
     /// The profiles whose codes are taken while a push waits: nothing is sent for them, the factor lists them, and their
-    /// policies and fallback profiles admit the user by what is known already.
+    /// policies and fallback profiles admit the user by what is known already. None where the policy that chose the push
+    /// names its assurance.
     pub(super) fn beside(&self) -> Vec<MethodIndex> {
         let application = self.config.applications.get(self.application);
         let can_ask = !(self.facts.over_ssh && self.facts.phase == Phase::Account);
-        if !can_ask || self.code.spent || !application.is_some_and(|app| app.offer_codes) {
+        // Who says how sure an approval must be does not mean something weaker beside it.
+        let chosen = self.policy.and_then(|at| self.config.policies.get(at));
+        let demands = chosen.is_some_and(|policy| policy.assurance.is_some());
+        if !can_ask || demands || self.code.spent || !application.is_some_and(|app| app.offer_codes) {
             return Vec::new();
         }
         let fits = |index: &MethodIndex| {

@@ -539,6 +539,21 @@ fn a_number_and_a_code_share_a_prompt_and_only_whom_a_policy_admits_is_offered_i
     assert!(!format!("{:?}", bench.login.trace()).contains("or type a code"));
 }
 
+/// Whoever asks for a number by name, as for logins from abroad, does not mean a code as well.
+#[test]
+fn where_a_policy_names_the_assurance_no_code_is_offered_beside_the_push() {
+    let company = Company::new();
+    for (person, offered) in [(alice(), false), (person("alice-id", "Sales"), true)] {
+        let bench = pushing_to(&company, facts("sshd-raised", Phase::Auth), person);
+        let takes_code = bench.effects.iter().any(|effect| match effect {
+            Effect::ShowNumber { takes_code, .. } => *takes_code,
+            Effect::Ask { purpose, .. } => *purpose == Purpose::ShowOrCode,
+            _ => false,
+        });
+        assert_eq!(takes_code, offered, "{:?}", bench.login.trace());
+    }
+}
+
 #[test]
 fn a_code_typed_before_the_push_leaves_keeps_it_from_leaving() {
     let company = Company::new();

@@ -134,6 +134,16 @@ name = "corp-push"
 fallback_auth_profiles = ["corp"]
 assurance = "tap"
 
+[[push_profile]]
+name = "raised-push"
+fallback_auth_profiles = ["corp"]
+assurance = "tap"
+
+[[application]]
+name = "raised"
+services = ["sshd-raised"]
+factors = [["stack"], ["raised-push", "totp"]]
+
 [[application]]
 name = "beside"
 services = ["sshd-beside", "sudo-beside"]
@@ -271,6 +281,19 @@ profile = "it-totp"
 auth_profile = "corp"
 attribute = "department"
 values = ["IT"]
+
+[[policy]]
+push_profile = "raised-push"
+auth_profile = "corp"
+attribute = "department"
+values = ["IT"]
+assurance = "number"
+
+[[policy]]
+push_profile = "raised-push"
+auth_profile = "corp"
+attribute = "department"
+values = ["Sales"]
 "#;
 
 pub fn config() -> Arc<Config> {
