@@ -171,6 +171,8 @@ pub struct Ledger {
 #[derive(Debug, Default)]
 struct Person {
     last: u64,
+    /// Approvals so far, as far as the ledger reaches back.
+    approvals: u64,
     sources: HashMap<SourceKey, Source>,
     /// Wrong numbers since the last approval, and when the last one came.
     wrong: u32,
@@ -192,6 +194,8 @@ struct Source {
 #[derive(Debug, Clone)]
 struct Approval {
     at: u64,
+    /// Counts the person's approvals: two may come within one second.
+    nth: u64,
     place: Option<String>,
     spot: Option<Spot>,
 }
@@ -248,8 +252,10 @@ impl Ledger {
             What::Unsent => source.take_back(at),
             What::Approved { place, spot } => {
                 source.sent.clear();
+                person.approvals += 1;
                 source.approved = Some(Approval {
                     at,
+                    nth: person.approvals,
                     place: place.clone(),
                     spot: *spot,
                 });
@@ -336,8 +342,9 @@ impl Ledger {
             known.filter_map(|source| source.approved.as_ref())
         };
         let been = |country: &str| approvals().any(|approval| approval.place.as_deref() == Some(country));
-        let spots = approvals().filter_map(|approval| Some((UnixTime(approval.at), approval.spot?)));
-        let last = spots.max_by_key(|(at, _)| *at);
+        let spots = approvals().filter_map(|approval| Some((approval, approval.spot?)));
+        let last = spots.max_by_key(|(approval, _)| (approval.at, approval.nth));
+        let last = last.map(|(approval, spot)| (UnixTime(approval.at), spot));
         let recent = person.denials.iter().filter(|at| within(**at, now.0, DAY));
         Signals {
             new_address: !person.sources.get(&from).is_some_and(|source| source.is_known(now.0)),
@@ -351,38 +358,40 @@ impl Ledger {
     pub fn entries(&self, now: UnixTime) -> Vec<Entry> {
         let mut entries = Vec::new();
         for (who, person) in &self.people {
-            let mut add = |at: u64, from: SourceKey, what: What| {
-                entries.push(Entry {
+            let mut add = |at: u64, nth: u64, from: SourceKey, what: What| {
+                let entry = Entry {
                     at: UnixTime(at),
                     who: who.clone(),
                     from,
                     what,
-                });
+                };
+                entries.push((nth, entry));
             };
             for (from, source) in &person.sources {
                 // What lies ahead is kept: it is the clock of now that may be wrong.
                 let counts = |at: u64, seconds| now.0 < at + seconds;
                 let approval = source.approved.clone();
-                if let Some(Approval { at, place, spot }) = approval.filter(|approval| counts(approval.at, KNOWN_FOR)) {
-                    add(at, *from, What::Approved { place, spot });
+                if let Some(approval) = approval.filter(|approval| counts(approval.at, KNOWN_FOR)) {
+                    let Approval { at, nth, place, spot } = approval;
+                    add(at, nth, *from, What::Approved { place, spot });
                 }
                 for at in source.sent.iter().copied().filter(|at| counts(*at, DAY)) {
-                    add(at, *from, What::Sent);
+                    add(at, 0, *from, What::Sent);
                 }
             }
             for at in person.denials.iter().copied().filter(|at| now.0 < at + DAY) {
-                add(at, SourceKey::Local, What::Denied);
+                add(at, 0, SourceKey::Local, What::Denied);
             }
             if now.0 < person.last_wrong + DAY {
                 for _ in 0..person.wrong.min(MOST_WRONG) {
-                    add(person.last_wrong, SourceKey::Local, What::WrongNumber);
+                    add(person.last_wrong, 0, SourceKey::Local, What::WrongNumber);
                 }
             }
         }
         // An approval ends the row of wrong numbers, so of one moment it comes first.
         let rank = |what: &What| !matches!(what, What::Approved { .. });
-        entries.sort_by_key(|entry| (entry.at, rank(&entry.what)));
-        entries
+        entries.sort_by_key(|(nth, entry)| (entry.at, rank(&entry.what), *nth));
+        entries.into_iter().map(|(_, entry)| entry).collect()
     }
 
     fn make_room(&mut self, who: &Identity) {

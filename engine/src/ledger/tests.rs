@@ -344,6 +344,28 @@ fn mission_row_19_signals_are_of_the_last_approvals_of_thirty_days_and_the_denia
     assert!(signals(&ledger, 1, None, NOW + 300).denials.is_empty());
 }
 
+#[test]
+fn mission_row_19_of_approvals_within_one_second_the_later_is_the_last_also_in_a_file_written_anew() {
+    let at = |spot| What::Approved {
+        place: None,
+        spot: Some(spot),
+    };
+    // Whatever order a map keeps its sources in.
+    for source in 1..=16 {
+        let mut ledger = Ledger::default();
+        happened(&mut ledger, NOW, from(source + 1), at(OSLO));
+        happened(&mut ledger, NOW, from(source), at(BERLIN));
+        let mut anew = Ledger::default();
+        for entry in ledger.entries(UnixTime(NOW)) {
+            anew.apply(&entry);
+        }
+        for ledger in [ledger, anew] {
+            let signals = ledger.signals(&who("anna"), from(source), (None, Some(BERLIN)), UnixTime(NOW + 1));
+            assert_eq!(signals.travel.unwrap().km, 0);
+        }
+    }
+}
+
 fn any_entry() -> impl Strategy<Value = Entry> {
     let what = prop_oneof![
         Just(What::Sent),
