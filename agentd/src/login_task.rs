@@ -327,6 +327,10 @@ impl Task {
                     self.work(async move { Event::LookedUp(setup.directory(profile).look_up(&user).await) });
                 }
                 Effect::Recall(identity) => self.recall(identity),
+                Effect::FindGrants { identity, application } => {
+                    let held = self.setup.grants.held(&identity, &application);
+                    let _ = self.events.send(Event::Held(held).into());
+                }
                 Effect::Admit(identity) => self.admit(identity),
                 Effect::NoteDenial => self.note(What::Denied),
                 Effect::FindDevices(identity) => self.find_devices(identity),
@@ -435,6 +439,9 @@ impl Task {
             Event::Admitted(match &setup.gateway {
                 Err(why) => Admission::Unknown(why.clone()),
                 Ok(gateway) => match gateway.revocations.usable().await {
+                    Err(_) if gateway.revocations.last_known_frozen(&identity, gateway.origin(client)) => {
+                        Admission::Frozen
+                    }
                     Err(why) => Admission::Unknown(why),
                     known @ Ok(_) => match gateway.revocations.admits(&known, &identity, gateway.origin(client)) {
                         true => Admission::Free,

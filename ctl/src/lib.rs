@@ -73,7 +73,7 @@ enum Command {
     Authenticator(authenticator::Authenticator),
     /// As root on an enrolled host: register a user's device
     Enroll(enroll::Enroll),
-    /// As root: the local users in users.toml
+    /// As root: the local users in users.toml; bypass and block for any user
     #[command(subcommand)]
     User(user::User),
     /// As root: a user who spent the budget of pushes or typed wrong numbers may try again
@@ -135,7 +135,7 @@ fn run(command: Command) -> Done {
         Command::Test(test) => test.run(),
         Command::Audit(audit) => audit.run(),
         Command::Check(check) => check.run(),
-        Command::User(user) => user.run(),
+        Command::User(user) => wait_for(user.run()),
         Command::Explain(explain) => wait_for(explain.run()),
         Command::Policy(policy) => wait_for(policy.run()),
         Command::Values(values) => wait_for(values.run()),

@@ -2,6 +2,7 @@
 
 use crate::config::AuthIndex;
 use crate::directory::{Account, Lookup, PasswordCheck};
+use crate::grants::{Held, Notice};
 use crate::ledger::Barred;
 use crate::names::UserName;
 use crate::policy::Recall;
@@ -38,6 +39,8 @@ pub enum Event {
     },
     /// What is remembered of somebody, for policies.
     Recalled(Identity, Recall),
+    /// What an administrator decided for the user.
+    Held(Held),
     /// Whether anything may pass for the user now.
     Admitted(Admission),
     /// A directory answered.
@@ -92,6 +95,7 @@ impl Event {
                 CodeEvent::Checked(_) => "code_checked",
             },
             Self::Recalled(..) => "recalled",
+            Self::Held(_) => "held",
             Self::Admitted(_) => "admitted",
             Self::LookedUp(_) => "looked_up",
             Self::Devices(_) => "devices",
@@ -301,6 +305,13 @@ pub enum Effect {
     Weigh(Identity),
     /// Say what is remembered of this user, for policies; answered by [`Event::Recalled`].
     Recall(Identity),
+    /// Say what an administrator decided for this user in an application; answered by [`Event::Held`].
+    FindGrants {
+        /// Whom for.
+        identity: Identity,
+        /// The application's name.
+        application: String,
+    },
     /// Say whether anything may pass for this user; answered by [`Event::Admitted`].
     Admit(Identity),
     /// Remember that a push was not approved, or a code was wrong.
@@ -447,6 +458,10 @@ pub enum Cause {
     Ambiguous,
     /// The account may not log in.
     Blocked(Account),
+    /// An administrator has blocked the user on this host.
+    Suspended(Notice),
+    /// A bypass was ended before the login was.
+    BypassEnded,
     /// A directory could not be asked.
     DirectoryUnreachable(String),
     /// Two profiles mean different people.

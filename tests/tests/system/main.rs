@@ -18,6 +18,7 @@ mod certificates;
 mod codes;
 mod devices;
 mod evil;
+mod exceptions;
 mod helpers;
 mod login;
 mod numbers;
@@ -47,6 +48,7 @@ fn main() -> ExitCode {
         codes::SCENARIOS,
         walkthrough::SCENARIOS,
         users::SCENARIOS,
+        exceptions::SCENARIOS,
         weather::SCENARIOS,
         admin::SCENARIOS,
         devices::SCENARIOS,
