@@ -19,10 +19,14 @@ use anyhow::anyhow;
 use assent_engine::config::{AuthIndex, Config};
 use assent_engine::directories::Directories;
 use assent_engine::directory::Directory;
-use assent_engine::directory::nss::Nss;
+use assent_engine::directory::nss::{Nss, NssUser};
+use assent_engine::ledger::{account, typist};
+use assent_engine::names::UserName;
 use assent_engine::places::Places;
 use assent_proto::Id;
+use assent_proto::cert::Identity;
 use assent_proto::revocation::Origin;
+use assent_proto::text::Outside;
 use assent_proto::time::{BootTime, UnixTime};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -318,6 +322,17 @@ impl Agent {
         })
     }
 
+    /// What wrong passwords of a user are counted for.
+    pub async fn accounts_of(&self, user: &str) -> Vec<Identity> {
+        let Ok(name) = UserName::new(&Outside::new(user.as_bytes())) else {
+            return Vec::new();
+        };
+        match self.nss.user(&name).await {
+            NssUser::Found(found) => vec![account(&found.name), typist(found.uid)],
+            NssUser::Unknown | NssUser::Unreachable(_) => vec![account(name.as_str())],
+        }
+    }
+
     fn trail_of(&self, path: &Path) -> Arc<Trail> {
         let mut slot = self.trail.lock().unwrap_or_else(PoisonError::into_inner);
         match slot.as_ref().filter(|trail| trail.path() == path) {
@@ -413,6 +428,7 @@ impl Agent {
             "configuration": config,
             "gateway": gateway,
             "open_pushes": self.waiting.count(),
+            "bypassed_users": self.setup().map_or(0, |setup| setup.grants.bypassed()),
             "logins": logins,
         })
     }

@@ -127,7 +127,7 @@ impl Interface {
         }
     }
 
-    /// Opens a user's push budgets again and forgets wrong numbers, on this host. How many identities that was.
+    /// Opens a user's push budgets again and forgets wrong numbers and passwords, on this host. How many identities that was.
     async fn unlock(
         &self,
         #[zbus(header)] header: Header<'_>,
@@ -136,15 +136,17 @@ impl Interface {
     ) -> fdo::Result<u32> {
         self.demand_root(&header, bus).await?;
         let setup = self.agent.setup().map_err(fdo::Error::Failed)?;
-        let identities = enrolment::identities_of(&setup, &user).await.map_err(failed)?;
+        let mut identities = enrolment::identities_of(&setup, &user).await.map_err(failed)?;
+        let people = identities.len();
+        identities.extend(self.agent.accounts_of(&user).await);
         for who in &identities {
             let written = setup.memory.forgive(who).wait().await;
-            tracing::warn!("root opened the push budgets of {who} again");
+            tracing::warn!("root opened the budgets and locks of {who} again");
             if let Err(e) = written {
                 tracing::error!("a restart of the agent may forget that: {e}");
             }
         }
-        Ok(u32::try_from(identities.len()).unwrap_or(u32::MAX))
+        Ok(u32::try_from(people).unwrap_or(u32::MAX))
     }
 
     /// Grants a bypass of the second factor (`bypass`) or blocks a user (`block`) on this host: for these applications,

@@ -8,6 +8,7 @@ use assent_proto::ShortText;
 use assent_proto::cert::Identity;
 use assent_proto::time::UnixTime;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 use std::io;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -117,6 +118,13 @@ impl Grants {
             .iter()
             .map(|grant| (grant.clone(), grant.left(&now)))
             .collect()
+    }
+
+    /// How many users have a bypass.
+    pub fn bypassed(&self) -> usize {
+        let grants = self.list().into_iter().map(|(grant, _)| grant);
+        let bypasses = grants.filter(|grant| grant.kind == Kind::Bypass);
+        bypasses.map(|grant| grant.user).collect::<BTreeSet<_>>().len()
     }
 
     fn tidy(&self, all: &mut engine::Grants, now: &Now) {

@@ -38,6 +38,7 @@ mod server;
 mod sessions;
 mod standing;
 mod tickets;
+mod turns;
 
 use clap::Parser;
 use std::path::PathBuf;

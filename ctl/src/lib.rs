@@ -76,7 +76,7 @@ enum Command {
     /// As root: the local users in users.toml; bypass and block for any user
     #[command(subcommand)]
     User(user::User),
-    /// As root: a user who spent the budget of pushes or typed wrong numbers may try again
+    /// As root: a user who spent the budget of pushes or typed wrong numbers or passwords may try again
     Unlock(unlock::Unlock),
     /// How the agent of this host is
     Status(status::Ask),

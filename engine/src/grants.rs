@@ -375,6 +375,18 @@ mod tests {
     }
 
     #[test]
+    fn a_bypass_that_was_handed_out_is_for_nobody_and_nothing_else() {
+        let mut grants = Grants::default();
+        grants.add(grant(Kind::Bypass, Some(600), &["sudo"])).unwrap();
+        let Held::Bypass(bypass) = grants.held(&who("alice-id"), "sudo", &now("one", 1100, 50_100)) else {
+            unreachable!("it runs");
+        };
+        assert!(bypass.is_for(&who("alice-id"), "sudo"));
+        assert!(!bypass.is_for(&who("bob-id"), "sudo") && !bypass.is_for(&who("alice-id"), "ssh"));
+        assert_eq!(bypass.notice().left, Some(500));
+    }
+
+    #[test]
     fn a_step_of_the_clock_makes_no_bypass_longer() {
         let bypass = grant(Kind::Bypass, Some(600), &["sudo"]);
         assert!(!bypass.runs(&now("one", 1600, 50_001)), "the wall clock went back");

@@ -99,6 +99,9 @@ impl Task {
                 if self.login.approved_on_a_device() {
                     self.remember_approval();
                 }
+                if let (Some(account), from) = self.guesser() {
+                    self.unwritten.push(self.setup.memory.logged_in(&account, from));
+                }
                 let ticket = match self.login.facts().phase {
                     Phase::Auth => self.agent.tickets.issue(self.caller.clone(), boot_now()),
                     Phase::Account => None,

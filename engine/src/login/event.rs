@@ -10,6 +10,7 @@ use assent_proto::ShortText;
 use assent_proto::cert::{Device, Identity};
 use assent_proto::code::{CodeMethod, CodePassed, CodeRefused, Offer, Unbelieved};
 use assent_proto::request::Details;
+use assent_proto::time::UnixTime;
 use assent_proto::verdict::{Approved, Refusal, Rubbish};
 
 /// What happened.
@@ -22,6 +23,8 @@ pub enum Event {
     Password(PasswordReply),
     /// A directory judged the password.
     Checked(PasswordCheck),
+    /// The password was shown to no directory: too many were wrong before. Until when that is so.
+    NotChecked(UnixTime),
     /// The letter that a push alone needs: whether it was `p`.
     Go(bool),
     /// What the agent remembers of the user and the source.
@@ -85,6 +88,7 @@ impl Event {
             Self::Resolved(_) => "resolved",
             Self::Password(_) => "password",
             Self::Checked(_) => "checked",
+            Self::NotChecked(_) => "not_checked",
             Self::Go(_) => "go",
             Self::Weighed(_) => "weighed",
             Self::Shown(_) => "shown",
@@ -450,6 +454,8 @@ pub enum Cause {
     UnknownUser,
     /// The password is wrong.
     WrongPassword,
+    /// The password was shown to no directory: too many were wrong before, for this account or from this source.
+    TooManyGuesses(UnixTime),
     /// No password was typed.
     NoPassword,
     /// The profile checks no password of this user.

@@ -200,6 +200,11 @@ impl Login {
         self.identity.as_ref()
     }
 
+    /// The account that the user logs in to, as NSS writes it; `None` while it does not know one.
+    pub fn account(&self) -> Option<&UserName> {
+        self.canonical.as_ref()
+    }
+
     /// The application, once known.
     pub fn application(&self) -> Option<&str> {
         (self.stage != Stage::New).then(|| self.config.applications.get(self.application).map(|a| a.name.as_str()))?
@@ -266,6 +271,7 @@ impl Login {
             (Stage::Resolving, Event::Resolved(found)) => self.resolved(found),
             (Stage::AwaitingPassword, Event::Password(reply)) => self.password_typed(reply),
             (Stage::CheckingPassword(at), Event::Checked(check)) => self.password_checked(at, check),
+            (Stage::CheckingPassword(_), Event::NotChecked(until)) => self.deny(Cause::TooManyGuesses(until)),
             (Stage::AwaitingGo, Event::Go(go)) => self.go_typed(go),
             (Stage::Choosing(profile), Event::LookedUp(lookup)) => {
                 self.lookups.insert(profile, lookup);

@@ -53,6 +53,7 @@ impl Login {
                 PasswordReply::Failed => "conversation_failed",
             }),
             Event::Checked(check) => password_check(check),
+            Event::NotChecked(until) => json!({"until": until}),
             Event::Go(yes) | Event::Shown(yes) => json!(yes),
             Event::CodeTyped(typed) => json!(match typed {
                 CodeTyped::Typed => "typed",

@@ -11,6 +11,7 @@ impl Cause {
             Self::Unlisted => "unlisted_service",
             Self::UnknownUser => "unknown_user",
             Self::WrongPassword => "wrong_password",
+            Self::TooManyGuesses(_) => "too_many_wrong_passwords",
             Self::NoPassword => "no_password_given",
             Self::PasswordNotHere => "password_not_kept_here",
             Self::Ambiguous => "two_users_of_this_name",
@@ -128,6 +129,7 @@ impl Cause {
             | Self::Unlisted
             | Self::UnknownUser
             | Self::WrongPassword
+            | Self::TooManyGuesses(_)
             | Self::NoPassword
             | Self::PasswordNotHere
             | Self::Ambiguous

@@ -130,6 +130,11 @@ services = ["totp-alone"]
 factors = [["totp"]]
 
 [[application]]
+name = "password"
+services = ["sshd-password"]
+factors = [["corp"]]
+
+[[application]]
 name = "strict"
 services = ["sshd-strict"]
 factors = [["stack"], ["staff-push"]]

@@ -200,11 +200,50 @@ fn mission_row_18_a_block_denies_before_anything_is_sent_and_tells_why_to_whom_p
         text(&typed),
         "An administrator has blocked you: t?l?phone perdu [k7f3q2]"
     );
+    // Also where no method follows.
+    let mut password = granted(facts("sshd-password", Phase::Auth), block());
+    password.step(Event::Password(PasswordReply::Typed));
+    password.step(Event::Checked(passed("alice-id", "IT")));
+    assert!(matches!(password.cause(), Cause::Suspended(_)));
     let mut alone = granted(facts("sshd-alone", Phase::Auth), block());
     alone.step(Event::Go(true));
     alone.step(Event::LookedUp(found("alice-id", "IT")));
     assert_eq!(text(&alone), "Access denied. [k7f3q2]");
     assert_eq!((typed.pushes, alone.pushes), (0, 0));
+}
+
+#[test]
+fn a_bypassed_factor_tells_whoever_typed_nothing_no_more_than_before() {
+    let text = |grant: Grant| {
+        let mut bench = chosen(facts("twice", Phase::Auth), grant);
+        bench.admin = Grants::default();
+        bench.step(Event::Admitted(Admission::Free));
+        bench.step(Event::LookedUp(Lookup::Unknown));
+        bench.step(Event::Devices(DeviceSearch::Found(Vec::new())));
+        match bench.outcome() {
+            Some(Outcome::Denied { cause, text }) => (cause.clone(), text.clone()),
+            other => panic!("{other:?}"),
+        }
+    };
+    let (cause, text) = text(grant(Kind::Bypass, "alice-id", "twice"));
+    assert_eq!((cause, text.as_str()), (Cause::NoDevice, "Access denied. [k7f3q2]"));
+}
+
+#[test]
+fn a_password_that_was_shown_to_no_directory_is_denied_in_the_words_of_a_wrong_one() {
+    let denied = |event: Event| {
+        let mut bench = Bench::resolved(facts("sshd", Phase::Auth));
+        bench.step(Event::Password(PasswordReply::Typed));
+        bench.step(event);
+        match bench.outcome() {
+            Some(Outcome::Denied { cause, text }) => (cause.name(), text.clone()),
+            other => panic!("{other:?}"),
+        }
+    };
+    let (barred, barred_text) = denied(Event::NotChecked(UnixTime(60_000)));
+    let (wrong, wrong_text) = denied(Event::Checked(PasswordCheck::Wrong));
+    assert_eq!((barred, wrong), ("too_many_wrong_passwords", "wrong_password"));
+    assert_eq!(barred_text, wrong_text);
 }
 
 #[test]

@@ -78,6 +78,8 @@ fn mission_row_18_a_bypass_lets_a_user_in_by_the_first_factor_alone_for_its_appl
     sudoers::allow("alice");
     sudoers::stack(&stack("sudo"));
     assert!(refused(Sudo::by("alice").run(["true"])).contains("No device is registered"));
+    let doctor = assentctl(["doctor"]).out;
+    assert!(doctor.contains("one user has a bypass"), "{doctor}");
     let listed = assentctl(["user", "exceptions"]).out;
     assert!(
         listed.contains("bypass alice: ssh, until ") && listed.contains(REASON),

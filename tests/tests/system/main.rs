@@ -19,6 +19,7 @@ mod codes;
 mod devices;
 mod evil;
 mod exceptions;
+mod guesses;
 mod helpers;
 mod login;
 mod numbers;
@@ -49,6 +50,7 @@ fn main() -> ExitCode {
         walkthrough::SCENARIOS,
         users::SCENARIOS,
         exceptions::SCENARIOS,
+        guesses::SCENARIOS,
         weather::SCENARIOS,
         admin::SCENARIOS,
         devices::SCENARIOS,
