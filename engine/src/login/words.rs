@@ -59,6 +59,7 @@ impl Cause {
                 assent_proto::verdict::Refusal::Expired => "answered_too_late",
                 assent_proto::verdict::Refusal::Number => "wrong_number",
                 assent_proto::verdict::Refusal::Level => "level_not_reached",
+                assent_proto::verdict::Refusal::Passkey(_) => "passkey_not_believed",
             },
             Self::NoAnswer => "no_answer",
             Self::TooMuchRubbish => "too_many_false_answers",

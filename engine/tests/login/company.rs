@@ -438,7 +438,7 @@ impl Company {
             &issuer_keys.sign,
             Id::random().unwrap(),
             owner,
-            &request,
+            (&request, None),
             issuance,
         )
         .unwrap();
