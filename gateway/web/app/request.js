@@ -10,6 +10,7 @@ import { digest as digestShape, flag, id, integer, list, object, optional, secon
 /** @import { Bytes } from "/assets/bytes.js" */
 /** @import { Host, Identity, Issuer } from "/assets/cert.js" */
 /** @import { OwnKeys } from "/assets/keys.js" */
+/** @import { Assertion } from "/assets/passkey.js" */
 /** @import { RootSet } from "/assets/roots.js" */
 
 const MAX_ARGS = 64;
@@ -59,6 +60,8 @@ const envelopeShape = object({ req: text, host: text, issuer: text });
 /** @typedef {ReturnType<typeof statementShape>} Statement */
 /** @typedef {{ statement: Statement, host: Host, digest: string }} VerifiedRequest */
 /** @typedef {"approve" | "deny" | "report"} Decision */
+/** What an approval rests on besides the press: the number that was typed, or the passkey's word.
+ * @typedef {{ num?: string, passkey?: Assertion }} Proof */
 
 /** What a device opens and verifies with.
  * @typedef {{ deviceId: string, identities: Identity[], keys: OwnKeys, roots: RootSet, issuers: Issuer[] }} Self */
@@ -104,10 +107,10 @@ function bounds({ iat, ttl, cmd, level, digits }, expiry) {
 
 /**
  * The answer, signed by this device and sealed to the host.
- * @param {Self} self @param {VerifiedRequest} request @param {Decision} decision @param {string | undefined} num
+ * @param {Self} self @param {VerifiedRequest} request @param {Decision} decision @param {Proof} proof
  * @param {number} at the relay's clock
  */
-export async function sealedAnswer(self, { statement, host, digest: req }, decision, num, at) {
+export async function sealedAnswer(self, { statement, host, digest: req }, decision, { num, passkey }, at) {
   const answer = {
     v: 1,
     req,
@@ -116,6 +119,7 @@ export async function sealedAnswer(self, { statement, host, digest: req }, decis
     decision,
     ...(num === undefined ? {} : { num }),
     device_id: self.deviceId,
+    ...(passkey === undefined ? {} : { passkey }),
     at,
   };
   const res = await sign("assent-res+jws", self.keys.sign, answer);
