@@ -16,11 +16,13 @@ mod audit;
 mod caller;
 mod certificates;
 mod codes;
+mod collectors;
 mod devices;
 mod evil;
 mod helpers;
 mod login;
 mod numbers;
+mod planted;
 mod revocation;
 mod rigs;
 mod risk;
@@ -45,12 +47,14 @@ fn main() -> ExitCode {
         numbers::SCENARIOS,
         risk::SCENARIOS,
         codes::SCENARIOS,
+        collectors::SCENARIOS,
         walkthrough::SCENARIOS,
         users::SCENARIOS,
         weather::SCENARIOS,
         admin::SCENARIOS,
         devices::SCENARIOS,
         audit::SCENARIOS,
+        planted::SCENARIOS,
         certificates::SCENARIOS,
         apart::SCENARIOS,
         evil::SCENARIOS[0],
