@@ -194,7 +194,7 @@ fn judge(record: &Value, before: Option<Head>, trust: &Trust, found: &mut Findin
             }
             Ok(())
         }
-        Some("gap" | "torn" | "anew") => Ok(()),
+        Some("exception" | "gap" | "torn" | "anew") => Ok(()),
         _ => Err("a record of a kind that is not known here".into()),
     }
 }

@@ -19,6 +19,8 @@ mod codes;
 mod collectors;
 mod devices;
 mod evil;
+mod exceptions;
+mod guesses;
 mod helpers;
 mod login;
 mod numbers;
@@ -50,6 +52,8 @@ fn main() -> ExitCode {
         collectors::SCENARIOS,
         walkthrough::SCENARIOS,
         users::SCENARIOS,
+        exceptions::SCENARIOS,
+        guesses::SCENARIOS,
         weather::SCENARIOS,
         admin::SCENARIOS,
         devices::SCENARIOS,
