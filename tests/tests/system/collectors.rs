@@ -2,6 +2,7 @@
 //! ends, quotes and brackets in them forges none (R69).
 
 use crate::login::{Login, begin};
+use assent_proto::Bytes;
 use assent_tests::journal::Journal;
 use assent_tests::product::{PATIENCE, Site, assentctl};
 use assent_tests::rsyslog::{Rsyslog, SOCKET};
@@ -11,7 +12,8 @@ use assent_wire::{Verdict, VerdictCode};
 use serde_json::Value;
 
 pub const SCENARIOS: &[Scenario] = scenarios![
-    m20_journalctl_finds_a_login_by_its_fields,
+    mission_row_20_people_and_machines_read_what_was_asked_seen_and_answered,
+    r72_a_service_that_is_let_through_unlisted_is_a_warning,
     r69_no_name_forges_a_field_in_the_journal,
     r69_no_name_forges_a_field_in_rfc_5424,
     a_journal_that_is_away_leaves_the_line_to_syslog,
@@ -67,6 +69,7 @@ fn hold_against(site: &Site, fields_of: impl Fn(&str) -> Vec<(String, String)>) 
         for name in ["login", "verdict", "cause", "service", "source"] {
             assert_eq!(field(name), decision[name].as_str(), "{name} of {decision}: {fields:?}");
         }
+        assert_eq!(field("application"), None, "no application lists it: {fields:?}");
         assert_eq!(field("tty"), decision["service"].as_str(), "{fields:?}");
         assert_eq!(field("seq"), Some(decision["seq"].to_string().as_str()));
         // Nothing that is no field of ours.
@@ -91,7 +94,7 @@ fn hold_against(site: &Site, fields_of: impl Fn(&str) -> Vec<(String, String)>) 
     }
 }
 
-fn m20_journalctl_finds_a_login_by_its_fields() {
+fn mission_row_20_people_and_machines_read_what_was_asked_seen_and_answered() {
     let journal = Journal::listen();
     let site = Site::open();
     let phone = site.enrol("alice");
@@ -135,9 +138,64 @@ fn m20_journalctl_finds_a_login_by_its_fields() {
     assert_eq!(denials[0]["ASSENT_LOGIN"], denied.id);
     // It went there alone: /dev/log would be the journal's, too.
     assert!(!site.syslog.lines().iter().any(|line| line.contains("assent-agentd")));
-    // Its place is what the file has.
+    // Its place is what the file has, which holds the rest: what was asked, seen and answered.
     let decision = site.agent.decision(0);
     assert_eq!(one[0]["ASSENT_SEQ"], decision["seq"].to_string());
+    let for_people = assentctl(["audit", "show", &approved.id]).expect_success().out;
+    for words in [
+        "decision:    approved",
+        "who:         alice",
+        "what:        sudo",
+        "from:        local",
+        "approved, level tap",
+    ] {
+        assert!(for_people.contains(words), "{words}:\n{for_people}");
+    }
+    let for_machines = assentctl(["audit", "show", &approved.id, "--json"])
+        .expect_success()
+        .out;
+    let record: Value = serde_json::from_str(for_machines.trim()).expect("JSON");
+    let push = &record["pushes"][0];
+    assert_eq!(payload(&push["request"])["cmd"]["args"][0], "/usr/bin/id", "{push}");
+    assert_eq!(payload(&push["answered"]["answer"])["decision"], "approve");
+    let steps: Vec<&str> = record["trace"]
+        .as_array()
+        .expect("a trace")
+        .iter()
+        .filter_map(|step| step["event"].as_str())
+        .collect();
+    assert!(
+        steps.contains(&"looked_up") && steps.contains(&"push_approved"),
+        "{steps:?}"
+    );
+}
+
+/// What a signed document says.
+fn payload(document: &Value) -> Value {
+    let middle = document
+        .as_str()
+        .and_then(|document| document.split('.').nth(1))
+        .expect("a document");
+    let bytes: Bytes = serde_json::from_value(middle.into()).expect("base64url");
+    serde_json::from_slice(&bytes.0).expect("JSON")
+}
+
+fn r72_a_service_that_is_let_through_unlisted_is_a_warning() {
+    let journal = Journal::listen();
+    let site = Site::open_with(|usual| format!("unlisted = \"ignore\"\n{usual}"));
+    let mut unlisted = begin("alice");
+    unlisted.service = b"unheard-of".to_vec();
+    let passed = Login::start(unlisted).ends();
+    assert_eq!(passed.code, VerdictCode::Ignore);
+    let found = journal.find(
+        &["ASSENT_VERDICT=ignored", "ASSENT_CAUSE=unlisted_service", "PRIORITY=4"],
+        1,
+    );
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert_eq!(found[0]["ASSENT_LOGIN"], passed.id);
+    assert_eq!(site.agent.decision(0)["verdict"], "ignored");
+    let said = assentctl(["doctor", "--json"]).out;
+    assert!(said.contains("let a login pass without being asked"), "{said}");
 }
 
 fn r69_no_name_forges_a_field_in_the_journal() {
