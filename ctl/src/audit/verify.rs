@@ -65,6 +65,18 @@ impl Findings {
     }
 }
 
+impl Findings {
+    /// Remembers who signed a checkpoint.
+    fn know(&mut self, record: &Value, trust: &Trust) {
+        if record["kind"] == "checkpoint"
+            && let Ok(host) = host_of(record, trust)
+            && !self.hosts.iter().any(|known| known.document() == host.document())
+        {
+            self.hosts.push(host);
+        }
+    }
+}
+
 impl Verify {
     /// Says what does not hold.
     pub fn run(self) -> Done {
@@ -88,7 +100,11 @@ impl Verify {
                     return ControlFlow::Continue(());
                 }
                 match chain.line(line.bytes) {
-                    Err(why) => found.bad(file, line.number, &why.to_string()),
+                    Err(why) => {
+                        found.bad(file, line.number, &why.to_string());
+                        // Who signs checkpoints is known all the same: the other machine's log is held against it.
+                        found.know(&serde_json::from_slice(line.bytes).unwrap_or_default(), &trust);
+                    }
                     Ok(None) => {}
                     Ok(Some(record)) => {
                         if let Err(why) = judge(&record, before, &trust, &mut found) {
@@ -187,11 +203,9 @@ fn judge(record: &Value, before: Option<Head>, trust: &Trust, found: &mut Findin
     match record["kind"].as_str() {
         Some("login") => login(record, trust, found),
         Some("checkpoint") => {
-            let host = checkpoint(record, before, trust)?;
+            found.know(record, trust);
+            checkpoint(record, before, trust)?;
             found.checkpoints += 1;
-            if !found.hosts.iter().any(|known| known.document() == host.document()) {
-                found.hosts.push(host);
-            }
             Ok(())
         }
         Some("exception" | "gap" | "torn" | "anew") => Ok(()),
@@ -224,19 +238,25 @@ fn login(record: &Value, trust: &Trust, found: &mut Findings) -> Result<(), Stri
     Ok(())
 }
 
-fn checkpoint(record: &Value, before: Option<Head>, trust: &Trust) -> Result<Host, String> {
+/// The host that a checkpoint's certificate is of, if it holds.
+fn host_of(record: &Value, trust: &Trust) -> Result<Host, String> {
     let at = UnixTime(record["at"].as_u64().unwrap_or(0));
     let issuers = record["issuers"].as_array().map(Vec::as_slice).unwrap_or_default();
     let issuers = Issuers::under(trust, issuers.iter().filter_map(Value::as_str));
     let (host, _) = issuers
         .verify_host(text(&record["certificate"]), at)
         .map_err(|e| format!("a checkpoint's certificate does not hold: {e}"))?;
+    Ok(host)
+}
+
+fn checkpoint(record: &Value, before: Option<Head>, trust: &Trust) -> Result<(), String> {
+    let host = host_of(record, trust)?;
     let signed = Checkpoint::verify(text(&record["checkpoint"]), &host)
         .map_err(|e| format!("a checkpoint does not verify: {e}"))?;
     match before {
         // A rotated file begins with it.
-        None => Ok(host),
-        Some(before) if (signed.seq, signed.hash) == (before.seq, before.hash) => Ok(host),
+        None => Ok(()),
+        Some(before) if (signed.seq, signed.hash) == (before.seq, before.hash) => Ok(()),
         Some(_) => Err("a checkpoint stands behind another record than the one that it was made for".into()),
     }
 }

@@ -329,6 +329,23 @@ fn t18_a_deleted_or_changed_record_is_found_and_an_approval_verifies_again() {
     fs::write(log, &checkpoint).expect("a log");
     let held = verified(&["--against", log], 0);
     assert_eq!(held["heard_checkpoints"], 1, "{held}");
+    let against = |lines: &[&str], why: &str| {
+        fs::write(copy, lines.join("\n") + "\n").expect("a copy");
+        let refused = verified(&["/var/lib/assent-copy.jsonl", "--against", log], 1);
+        let said = refused["bad"].as_array().expect("a list").iter();
+        let mut said = said.filter_map(|bad| bad["why"].as_str());
+        assert!(said.any(|said| said.contains(why)), "{why}: {refused}");
+    };
+    // It stands behind the third record.
+    let other = lines[2].replace("\"user\":\"alice\"", "\"user\":\"mallory\"");
+    against(
+        &[&lines[..2], &[other.as_str()], &lines[3..]].concat(),
+        "record 3 is another than the one that the host signed",
+    );
+    against(
+        &[&lines[..2], &lines[3..]].concat(),
+        "record 3 is missing, and the host has signed it",
+    );
     let (head, signature) = checkpoint.split_once(" seq=").expect("a place");
     let other = if head.ends_with('A') { "B" } else { "A" };
     let forged = format!("{}{other} seq={signature}", &head[..head.len() - 1]);
