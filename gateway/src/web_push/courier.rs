@@ -271,3 +271,54 @@ pub fn client(
     };
     builder.build().context("the HTTP client could not be built")
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::panic)]
+mod tests {
+    use super::*;
+    use crate::web::origin::Origin;
+    use futures_util::FutureExt as _;
+    use std::net::IpAddr;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    /// Always the same answer, counted.
+    fn answers(address: &str) -> (Lookup, Arc<AtomicUsize>) {
+        let (address, asked): (IpAddr, _) = (address.parse().unwrap(), Arc::new(AtomicUsize::new(0)));
+        let count = Arc::clone(&asked);
+        let lookup: Lookup = Arc::new(move |_| {
+            count.fetch_add(1, Ordering::Relaxed);
+            async move { Ok(vec![address]) }.boxed()
+        });
+        (lookup, asked)
+    }
+
+    #[tokio::test]
+    async fn r74_a_name_that_leads_inside_is_not_dialled_and_what_was_looked_at_is_what_is_dialled() {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let url = format!("http://push.example.org:{port}/");
+        let own = |origins: &[&str]| Services {
+            own: origins.iter().map(|origin| Origin::parse(origin).unwrap()).collect(),
+            listed: Vec::new(),
+        };
+        let call = |client: Client| async move {
+            let called = client.get(&url).timeout(Duration::from_secs(1)).send().await;
+            format!("{:#}", anyhow::Error::new(called.unwrap_err()))
+        };
+        let (lookup, asked) = answers("127.0.0.1");
+        let refused = call(client(&own(&[]), None, None, lookup).unwrap()).await;
+        assert!(refused.contains("R74"), "{refused}");
+        assert!(listener.accept().is_err(), "it was dialled");
+        assert_eq!(asked.load(Ordering::Relaxed), 1);
+        // The same, where the admin says that it is the site's own: one look-up, and that address is dialled.
+        let (lookup, asked) = answers("127.0.0.1");
+        let url = format!("http://push.example.org:{port}/");
+        let client = client(&own(&[&url[..url.len() - 1]]), None, None, lookup).unwrap();
+        let call = client.get(&url).timeout(Duration::from_millis(300)).send().await;
+        assert!(call.unwrap_err().is_timeout());
+        assert!(listener.accept().is_ok());
+        assert_eq!(asked.load(Ordering::Relaxed), 1);
+    }
+}

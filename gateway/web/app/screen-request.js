@@ -5,7 +5,7 @@ import { grouped } from "/assets/account.js";
 import { named } from "/assets/cert.js";
 import { command } from "/assets/command.js";
 import { button, fact, h, notice, outside, p } from "/assets/dom.js";
-import { ENROL_SERVICE } from "/assets/request.js";
+import { ENROL_SERVICE, maySign } from "/assets/request.js";
 import { Steady } from "/assets/steady.js";
 import { lasting, moment, origin, sameDay, service, time } from "/assets/words.js";
 
@@ -157,14 +157,14 @@ function decisions({ level, digits }, steady, answer) {
     "aria-describedby": "number-hint",
     oninput: () => recheck(),
   });
-  const number = () => input.value.replaceAll(/\s/g, "");
-  const complete = () => level !== "number" || (number().length === digits && /^[0-9]+$/.test(number()));
+  const number = () => (level === "number" ? input.value.replaceAll(/\s/g, "") : undefined);
+  const complete = () => maySign({ level, digits }, "approve", number());
   const approve = button(
     "Approve",
     "primary large block",
     (event) => {
       if (!steady.deliberate(event)) why.textContent = "That press came too soon after the screen changed. Press again.";
-      else if (!closed && complete()) answer("approve", level === "number" ? number() : undefined);
+      else if (!closed && complete()) answer("approve", number());
     },
     { id: "approve", "aria-describedby": level === "number" ? "number-hint why" : "why" },
   );

@@ -111,11 +111,13 @@ class Host {
 
 /** A gateway, the app, and a host. */
 export class World {
-  static async start() {
+  /** @param {{ pushService?: string }} [site] `pushService`: the origin of one of its own */
+  static async start({ pushService } = {}) {
     for (const program of [GATEWAY, TESTHOST]) {
       assert.ok(existsSync(program), `${program} is missing: cargo build -p assent-gateway --bins --example testhost`);
     }
     const world = new World();
+    world.pushService = pushService ?? null;
     world.dir = mkdtempSync(join(tmpdir(), "assent-web-"));
     execFileSync(TESTHOST, ["keys", world.dir]);
     // One port for ever, so that it can be started again.
@@ -134,6 +136,8 @@ export class World {
   dir = "";
   url = "";
   address = "";
+  /** @type {string | null} */
+  pushService = null;
   /** @type {Awaited<ReturnType<typeof serve>> | null} */
   app = null;
   /** @type {Host} */
@@ -151,6 +155,9 @@ export class World {
       `public_url = "${this.url}"`,
       `state_dir = "${this.dir}"`,
       `admin_socket = "${this.dir}/admin.sock"`,
+      "[web_push]",
+      "services = []",
+      ...(this.pushService === null ? [] : [`own_services = ["${this.pushService}"]`]),
     ];
     writeFileSync(join(this.dir, "gateway.toml"), `${lines.join("\n")}\n`);
   }
