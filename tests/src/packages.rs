@@ -10,7 +10,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 /// What the tests and the demo need on a fresh Debian 12.
-pub const FOR_TESTS: [&str; 20] = [
+pub const FOR_TESTS: [&str; 21] = [
     "openssh-server",
     "openssh-client",
     "sudo",
@@ -33,6 +33,8 @@ pub const FOR_TESTS: [&str; 20] = [
     "ldb-tools",
     "389-ds-base",
     "libnss3-tools",
+    // Web Push as it really arrives.
+    "firefox-esr",
 ];
 
 /// Whether the person has agreed to an installation.

@@ -126,7 +126,7 @@ export class Rung {
 
   /** Brings the page up, at this request. Where the browser does not let it, a word stays up. @param {string | null} id */
   async open(id) {
-    const [there] = await this.clients.matchAll({ type: "window" });
+    const there = (await this.clients.matchAll({ type: "window" })).find(isApp);
     try {
       const page = there === undefined ? await this.clients.openWindow("/") : await there.focus();
       if (id !== null) page?.postMessage({ open: id });
@@ -145,6 +145,9 @@ export class Rung {
     if ((await notifications()).on) await renew(this.registration, await accounts());
   }
 }
+
+/** The app's own page, and not the panel's, which may live at the same origin. @param {Client} client */
+const isApp = ({ url }) => ["/", "/e"].includes(new URL(url).pathname);
 
 /** @param {PushMessageData | null} data */
 function read(data) {
