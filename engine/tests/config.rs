@@ -187,13 +187,7 @@ fn every_breach_of_a_rule_is_named_with_its_line_and_mend() {
         ),
         ("name = \"local\"", "name = \"corp\"", "used twice"),
         ("name = \"ssh\"", "name = \"corp\"", "used twice"),
-        ("assurance = \"tap\"", "assurance = \"passkey\"", "not there yet"),
         ("assurance = \"tap\"", "assurance = \"none\"", "not known"),
-        (
-            "name = \"ssh\"",
-            "name = \"ssh\"\nfloor = \"passkey\"",
-            "floor = \"passkey\" is not there yet",
-        ),
         (
             "name = \"ssh\"",
             "name = \"ssh\"\nfloor = \"anything\"",

@@ -268,6 +268,7 @@ async fn open_registrar(
         first_device: config.panel.first_device,
         max_devices: config.panel.max_devices,
         panel_url: config.panel.address(),
+        app_origin: config.app.url.to_string(),
     };
     let link = match relay {
         Some(_) => None,

@@ -32,6 +32,7 @@ pub mod life;
 pub mod link;
 pub mod login_id;
 pub mod number;
+pub mod passkey;
 pub mod registrar;
 pub mod relay;
 pub mod report;

@@ -347,7 +347,7 @@ pub static SECTIONS: &[Section] = &[
             ),
             key(
                 "assurance",
-                "`\"adaptive\"`, `\"tap\"`, `\"number\"`",
+                "`\"adaptive\"`, `\"tap\"`, `\"number\"`, `\"passkey\"`",
                 "`\"adaptive\"`",
                 "how sure an approval must be, see [Assurance](../setup/3-push-profile.md#assurance)",
             ),
@@ -358,18 +358,24 @@ pub static SECTIONS: &[Section] = &[
                 "numbers have six digits instead of three (NIST SP 800-63B)",
             ),
             key("ttl_seconds", "10 to 600", "60", "how long a push lives"),
+            key(
+                "synced_passkeys",
+                "true, false",
+                "false",
+                "whether a passkey that is kept in an account of the user's, and so can be on several devices, counts as one",
+            ),
         ],
     },
     Section {
         name: "sms_profile",
         many: true,
-        about: "A one-time code by SMS. This version chooses and explains it; a login that comes to it is denied.",
+        about: "A one-time code by SMS. The [code service](gateway.md) sends and judges it.",
         keys: CODE_KEYS,
     },
     Section {
         name: "mail_profile",
         many: true,
-        about: "A one-time code by mail. As `[[sms_profile]]`.",
+        about: "A one-time code by mail.",
         keys: CODE_KEYS,
     },
     Section {
@@ -558,7 +564,7 @@ pub static SECTIONS: &[Section] = &[
             ),
             key(
                 "floor",
-                "`\"bypass\"`, `\"mail\"`, `\"sms\"`, `\"totp\"`, `\"recovery\"`, `\"tap\"`, `\"number\"`",
+                "`\"bypass\"`, `\"mail\"`, `\"sms\"`, `\"totp\"`, `\"recovery\"`, `\"tap\"`, `\"number\"`, `\"passkey\"`",
                 "the weakest method that `factors` list",
                 "the weakest method that counts, whatever profiles and policies say; `\"number\"` makes every tap a number",
             ),

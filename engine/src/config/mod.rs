@@ -175,6 +175,8 @@ pub enum Method {
         digits: u8,
         /// Seconds that a push lives.
         ttl: u32,
+        /// Whether a passkey that can leave its device for an account of the user's counts as one (R14).
+        synced_passkeys: bool,
     },
     /// A one-time code, which the code service judges.
     Code {
@@ -200,8 +202,7 @@ impl Method {
     }
 }
 
-/// How sure an approval must be. Passkeys come with their own part of the product; until then their word is a
-/// configuration error, never a quiet tap.
+/// How sure an approval must be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Assurance {
     /// A tap where enough speaks for the login, otherwise a number ([`crate::login::level`]).

@@ -158,6 +158,7 @@ pub(super) struct RawPushProfile {
     pub assurance: Option<String>,
     pub nist: Option<bool>,
     pub ttl_seconds: Option<u32>,
+    pub synced_passkeys: Option<bool>,
 }
 
 #[derive(Debug, Deserialize)]

@@ -12,6 +12,7 @@ mod company;
 mod detours;
 mod grants;
 mod numbers;
+mod passkeys;
 mod risk;
 
 use assent_engine::directory::{Account, Lookup, PasswordCheck};
