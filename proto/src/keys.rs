@@ -136,6 +136,11 @@ impl VerifyingKey {
         sha256(&[&self.point])
     }
 
+    /// The uncompressed point.
+    pub(crate) fn point(&self) -> &[u8; 65] {
+        &self.point
+    }
+
     pub(crate) fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
         // By ring, which every program of ours has for TLS: in a quarter of the time that `p256` takes, and a login waits
         // for four of them. It refuses r or s of zero or above the order (CVE-2022-21449) and every other length (DER).

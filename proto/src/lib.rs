@@ -42,6 +42,7 @@ pub mod roots;
 pub mod seal;
 pub mod text;
 pub mod time;
+pub mod vapid;
 pub mod verdict;
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]

@@ -10,7 +10,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 /// What the tests and the demo need on a fresh Debian 12.
-pub const FOR_TESTS: [&str; 22] = [
+pub const FOR_TESTS: [&str; 23] = [
     "openssh-server",
     "openssh-client",
     "sudo",
@@ -36,6 +36,8 @@ pub const FOR_TESTS: [&str; 22] = [
     "ldb-tools",
     "389-ds-base",
     "libnss3-tools",
+    // Web Push as it really arrives.
+    "firefox-esr",
 ];
 
 /// Whether the person has agreed to an installation.

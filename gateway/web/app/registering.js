@@ -14,6 +14,9 @@ import * as vault from "/assets/vault.js";
 /** @import { Screen } from "/assets/screen-welcome.js" */
 /** @import { Enrolling, Registration } from "/assets/vault.js" */
 
+/** How long the browser may think about whether it keeps the keys for good. */
+const PERSIST_MS = 1000;
+
 /** What the app gives: `aside` puts something in the place of the usual screen, or takes it away; `rest` shows what is
  * to be shown; `begin` takes a new registration into work and says whose it is.
  * @typedef {{
@@ -142,7 +145,9 @@ export class Registering {
 
   /** @param {Registration} registration */
   async begin(registration) {
-    const persistent = (await navigator.storage?.persist?.()) ?? false;
+    // Firefox asks the person, who may let the question stand.
+    const later = new Promise((resolve) => setTimeout(resolve, PERSIST_MS, false));
+    const persistent = await Promise.race([navigator.storage?.persist?.() ?? false, later]);
     const name = await this.around.begin(registration);
     const go = () => this.around.aside(null);
     const shown = registered({ name, relay: registration.relay, persistent, go });

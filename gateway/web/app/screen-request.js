@@ -5,7 +5,7 @@ import { grouped } from "/assets/account.js";
 import { named } from "/assets/cert.js";
 import { command } from "/assets/command.js";
 import { button, fact, h, notice, once, outside, p } from "/assets/dom.js";
-import { ENROL_SERVICE } from "/assets/request.js";
+import { ENROL_SERVICE, maySign } from "/assets/request.js";
 import { Steady } from "/assets/steady.js";
 import { visible } from "/assets/text.js";
 import { lasting, moment, origin, sameDay, service, time } from "/assets/words.js";
@@ -160,8 +160,8 @@ function decisions({ account, request }, steady, answer) {
     "aria-describedby": "number-hint",
     oninput: () => recheck(),
   });
-  const number = () => input.value.replaceAll(/\s/g, "");
-  const complete = () => level !== "number" || (number().length === digits && /^[0-9]+$/.test(number()));
+  const number = () => (level === "number" ? input.value.replaceAll(/\s/g, "") : undefined);
+  const complete = () => level === "passkey" || maySign({ level, digits }, "approve", { num: number() });
   const approve = button(
     level === "passkey" ? "Approve with the passkey" : "Approve",
     "primary large block",
@@ -169,7 +169,7 @@ function decisions({ account, request }, steady, answer) {
       if (!steady.deliberate(event)) why.textContent = "That press came too soon after the screen changed. Press again.";
       else if (closed || !complete()) return;
       else if (level === "passkey") void asked();
-      else answer("approve", level === "number" ? { num: number() } : {});
+      else answer("approve", { num: number() });
     },
     { id: "approve", "aria-describedby": level === "number" ? "number-hint why" : "why" },
   );

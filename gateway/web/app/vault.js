@@ -25,12 +25,15 @@
 /** A line of the history.
  * @typedef {{ id: string, at: number, what: string, host: string, user: string, login: string, became: Became }} Past */
 
+/** How the person wants notifications on this device: `text`: what they say; `approve`: whether Approve may stand on them.
+ * @typedef {{ on: boolean, text: "names" | "plain", approve: boolean }} Notifications */
+
 /** What localStorage says of a registration. @typedef {{ deviceId: string, name: string, label: string, relay: string }} Mark */
 
 const KEPT = 50;
 const MARKS = "assent.registrations";
 /** Every store, and what its rows are named by. */
-const STORES = { registrations: "deviceId", enrolling: "tokenId", history: "id" };
+const STORES = { registrations: "deviceId", enrolling: "tokenId", history: "id", settings: "name" };
 
 /** @type {Promise<IDBDatabase> | null} */
 let opened = null;
@@ -151,6 +154,20 @@ export const remember = (past) =>
     await done(store("history").put(past));
     const lines = /** @type {Past[]} */ (await done(store("history").getAll()));
     for (const old of lines.sort((a, b) => b.at - a.at).slice(KEPT)) await done(store("history").delete(old.id));
+  });
+
+/** @returns {Promise<Notifications>} */
+export async function notifications() {
+  const settings = (await database()).transaction("settings").objectStore("settings");
+  const { on = false, text = "names", approve = false } = (await done(settings.get("notifications"))) ?? {};
+  return { on: on === true, text: text === "plain" ? "plain" : "names", approve: approve === true };
+}
+
+/** Two changes at once are both kept. @param {Partial<Notifications>} changed */
+export const changeNotifications = (changed) =>
+  write(["settings"], async (store) => {
+    const kept = await done(store("settings").get("notifications"));
+    await done(store("settings").put({ ...kept, ...changed, name: "notifications" }));
   });
 
 export const clearHistory = () => write(["history"], async (store) => void (await done(store("history").clear())));

@@ -14,7 +14,7 @@ const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.mi
 /** @type {World} */
 let world;
 before(async () => {
-  world = await World.start("localhost");
+  world = await World.start({ name: "localhost" });
 });
 after(() => world.stop());
 

@@ -111,12 +111,14 @@ class Host {
 
 /** A gateway, the app, and a host. */
 export class World {
-  /** @param {string} [name] how the pages name this machine; what has a passkey needs a name that is no address */
-  static async start(name = "127.0.0.1") {
+  /** @param {{ name?: string, pushService?: string }} [site] `name`: how the pages name this machine; what has a passkey needs
+   * one that is no address. `pushService`: the origin of one of its own */
+  static async start({ name = "127.0.0.1", pushService } = {}) {
     for (const program of [GATEWAY, TESTHOST]) {
       assert.ok(existsSync(program), `${program} is missing: cargo build -p assent-gateway --bins --example testhost`);
     }
     const world = new World();
+    world.pushService = pushService ?? null;
     world.dir = mkdtempSync(join(tmpdir(), "assent-web-"));
     execFileSync(TESTHOST, ["keys", world.dir]);
     // One port for ever, so that it can be started again.
@@ -135,6 +137,8 @@ export class World {
   dir = "";
   url = "";
   address = "";
+  /** @type {string | null} */
+  pushService = null;
   /** @type {Awaited<ReturnType<typeof serve>> | null} */
   app = null;
   /** @type {Host} */
@@ -152,6 +156,9 @@ export class World {
       `public_url = "${this.url}"`,
       `state_dir = "${this.dir}"`,
       `admin_socket = "${this.dir}/admin.sock"`,
+      "[web_push]",
+      "services = []",
+      ...(this.pushService === null ? [] : [`own_services = ["${this.pushService}"]`]),
     ];
     writeFileSync(join(this.dir, "gateway.toml"), `${lines.join("\n")}\n`);
   }
