@@ -231,7 +231,13 @@ async fn open(config: &Config, keys: Option<IssuingKeys>) -> anyhow::Result<Part
     };
     let codes = match &registrar {
         Some(registrar) if config.roles.has(Role::Codes) => {
-            let codes = Codes::open(&config.state_dir, config.codes.clone(), Arc::clone(registrar)).await?;
+            let codes = Codes::open(
+                &config.state_dir,
+                config.codes.clone(),
+                Arc::clone(registrar),
+                notifier.clone(),
+            )
+            .await?;
             Some(Arc::new(codes))
         }
         Some(_) | None => None,

@@ -1,13 +1,12 @@
-//! What people set up: authenticator apps, recovery codes, mobile numbers. Whether somebody may, is decided by who calls:
-//! a host's word is taken only in mode "terminal" and for who has nothing; the panel asks the registrar first.
+//! What people set up: authenticator apps, recovery codes. Whether somebody may, the registrar says, for a host's root that
+//! vouches as for the panel: who has a device approves it there ([`crate::registrar::code_changes`]).
 
 use super::number::Number;
 use super::recovery::{self, Salt};
 use super::totp::AppSecret;
 use super::{Codes, Refusal, digits, failed, names, random_id};
 use crate::clock;
-use crate::registrar::code_changes::CodesChange;
-use crate::registrar::self_service::FirstDevice;
+use crate::registrar::code_changes::{APPROVAL_TTL, Asker, CodesChange, Standing as Stands};
 use crate::store::codes::{self as rows, Kind, NewEnrolled, Opening};
 use crate::store::{SqliteConnection, StoreError};
 use assent_proto::Id;
@@ -82,53 +81,86 @@ impl Codes {
         Ok(Number::parse(&mobile.number, None))
     }
 
-    /// A host vouches for somebody who wants to set up an app in the terminal.
+    /// A host vouches for somebody who wants to set up an app in the terminal, with a new secret or the one that they have.
     pub(super) async fn open_totp_for_host(
         &self,
         host: &Host,
-        identities: Vec<Identity>,
-        user: ShortText,
+        owner: DeviceOwner,
+        secret: Option<&TypedSecret>,
+        asked: Option<Id>,
         now: UnixTime,
     ) -> Result<CodeReply, Refusal> {
-        if self.registrar.first_device() != FirstDevice::Terminal {
-            return Err(Refusal(
-                CodeRefused::Caller,
-                "authenticator apps are set up at the Register Panel, not in a terminal".to_owned(),
-            ));
-        }
-        if identities.is_empty()
-            || identities.len() > MAX_IDENTITIES
-            || !self.registrar.host_may_name(host, &identities)
+        let (identities, id) = (&owner.identities, host.claims().host_id);
+        if identities.is_empty() || identities.len() > MAX_IDENTITIES || !self.registrar.host_may_name(host, identities)
         {
             return Err(CodeRefused::Caller.into());
         }
-        self.nothing_yet(&identities, now).await?;
-        let owner = DeviceOwner { identities, name: user };
-        let opened = self.open_totp(host.claims().host_id, owner, now).await?;
-        Ok(CodeReply::TotpOpen {
-            id: opened.id,
-            uri: TypedSecret(opened.uri),
-            ttl: OPEN_TTL,
-        })
+        let secret = match secret {
+            Some(text) => AppSecret::from_base32(&text.0).ok_or_else(|| {
+                Refusal(
+                    CodeRefused::Malformed,
+                    "this is no secret of an authenticator app: base32 of at least 80 bits".to_owned(),
+                )
+            })?,
+            None => AppSecret::random().ok_or_else(|| failed("no randomness"))?,
+        };
+        self.no_app_yet(identities).await?;
+        let change = match asked {
+            Some(change) => change,
+            None => {
+                let asker = Asker::Host(id);
+                let asked = self
+                    .registrar
+                    .ask_code_change(&owner, asker, CodesChange::AddTotp)
+                    .await?;
+                let asked = asked.map_err(|why| Refusal(CodeRefused::Enrolled, why.as_str().to_owned()))?;
+                asked.id
+            }
+        };
+        match self.registrar.code_change(&owner, Some(id), change) {
+            Stands::Waiting => Ok(CodeReply::TotpAsked {
+                id: change,
+                ttl: APPROVAL_TTL,
+            }),
+            Stands::Granted
+                if self.registrar.take_code_change(&owner, Some(id), change) == Some(CodesChange::AddTotp) =>
+            {
+                let opened = self.open_totp(id, owner, secret, now).await?;
+                Ok(CodeReply::TotpOpen {
+                    id: opened.id,
+                    uri: TypedSecret(opened.uri),
+                    ttl: OPEN_TTL,
+                })
+            }
+            Stands::Granted | Stands::Over => Err(Refusal(
+                CodeRefused::Over,
+                "no device of the user approved this in time".to_owned(),
+            )),
+        }
     }
 
-    /// Refuses whoever has an app or a device.
-    async fn nothing_yet(&self, identities: &[Identity], now: UnixTime) -> Result<(), Refusal> {
+    /// Refuses whoever has an app.
+    async fn no_app_yet(&self, identities: &[Identity]) -> Result<(), Refusal> {
         let mut conn = self.pool.acquire().await?;
         for identity in identities {
             if rows::enrolled(&mut conn, identity, Kind::Totp).await?.is_some() {
-                return Err(CodeRefused::Enrolled.into());
+                return Err(Refusal(
+                    CodeRefused::Enrolled,
+                    "there is an authenticator app already; it is removed first, at the Register Panel or by `assentctl codes reset`".to_owned(),
+                ));
             }
         }
-        match self.registrar.have_device(identities, now).await? {
-            true => Err(CodeRefused::Enrolled.into()),
-            false => Ok(()),
-        }
+        Ok(())
     }
 
-    /// Makes an app's secret, which waits for its first code.
-    async fn open_totp(&self, by: Id, owner: DeviceOwner, now: UnixTime) -> Result<OpenedTotp, Refusal> {
-        let secret = AppSecret::random().ok_or_else(|| failed("no randomness"))?;
+    /// Keeps an app's secret, which waits for its first code.
+    async fn open_totp(
+        &self,
+        by: Id,
+        owner: DeviceOwner,
+        secret: AppSecret,
+        now: UnixTime,
+    ) -> Result<OpenedTotp, Refusal> {
         let uri = secret.uri(&self.config.issuer, owner.name.as_str()).map_err(|error| {
             tracing::error!("{error:#}");
             Refusal::from(CodeRefused::Internal)
@@ -208,6 +240,7 @@ impl Codes {
         rows::end_opening(&mut tx, id).await?;
         tx.commit().await?;
         tracing::info!(name = ?app.user, "an authenticator app was set up");
+        self.tell(&app.user, &app.identities, CodesChange::AddTotp);
         Ok(())
     }
 
@@ -254,6 +287,7 @@ impl Codes {
         self.put_app(&mut tx, &app, &sealed, 0, now).await?;
         tx.commit().await?;
         tracing::warn!(name = ?app.user, "an authenticator app's secret was imported by an admin");
+        self.tell(&app.user, &app.identities, CodesChange::AddTotp);
         Ok(())
     }
 
@@ -288,6 +322,7 @@ impl Codes {
         rows::put_recovery(&mut tx, new.id, &hashes).await?;
         tx.commit().await?;
         tracing::info!(name = ?owner.name, "recovery codes were made");
+        self.tell(&owner.name, &owner.identities, CodesChange::NewRecovery);
         Ok(codes.iter().map(|code| recovery::grouped(code)).collect())
     }
 
@@ -350,28 +385,23 @@ impl Codes {
         let made = match change {
             CodesChange::AddTotp => self.open_own_totp(owner, now).await.map(Made::Totp),
             CodesChange::NewRecovery => self.make_recovery(owner, now).await.map(Made::Recovery),
-            CodesChange::RemoveTotp => self.forget(&owner.identities, Kind::Totp).await.map(|_| Made::Removed),
-            CodesChange::RemoveRecovery => {
-                let gone = self.forget(&owner.identities, Kind::Recovery).await;
-                gone.map(|_| Made::Removed)
-            }
+            CodesChange::RemoveTotp => self.forget_own(owner, Kind::Totp, change).await,
+            CodesChange::RemoveRecovery => self.forget_own(owner, Kind::Recovery, change).await,
         };
         made.map_err(|refusal| ShortText::cut(refusal.1))
     }
 
-    async fn open_own_totp(&self, owner: &DeviceOwner, now: UnixTime) -> Result<OpenedTotp, Refusal> {
-        {
-            let mut conn = self.pool.acquire().await?;
-            for identity in &owner.identities {
-                if rows::enrolled(&mut conn, identity, Kind::Totp).await?.is_some() {
-                    return Err(Refusal(
-                        CodeRefused::Enrolled,
-                        "you have an authenticator app already; remove it first".to_owned(),
-                    ));
-                }
-            }
+    async fn forget_own(&self, owner: &DeviceOwner, kind: Kind, change: CodesChange) -> Result<Made, Refusal> {
+        if self.forget(&owner.identities, kind).await? {
+            self.tell(&owner.name, &owner.identities, change);
         }
-        self.open_totp(PANEL, owner.clone(), now).await
+        Ok(Made::Removed)
+    }
+
+    async fn open_own_totp(&self, owner: &DeviceOwner, now: UnixTime) -> Result<OpenedTotp, Refusal> {
+        self.no_app_yet(&owner.identities).await?;
+        let secret = AppSecret::random().ok_or_else(|| failed("no randomness"))?;
+        self.open_totp(PANEL, owner.clone(), secret, now).await
     }
 
     /// The first code of an app that was opened at the panel; `false`: there is no such set-up of this person (any more).

@@ -24,10 +24,12 @@ use crate::clock;
 use crate::config::Codes as Config;
 use crate::error::Error;
 use crate::keyfile;
+use crate::notify::{Event, Notifier};
 use crate::registrar::Registrar;
+use crate::registrar::code_changes::CodesChange;
 use crate::store::codes::{self as rows, Kind};
 use crate::store::{self, Durability, SqlitePool, StoreError};
-use assent_proto::cert::{DAY, Host, Identity};
+use assent_proto::cert::{DAY, DeviceOwner, Host, Identity};
 use assent_proto::code::{
     CodeAsk, CodeMethod, CodeRefused, CodeReply, CodeStart, CodeWant, MAX_CODE_TTL, Offer, ReceivedCall, Sealed,
     digest, receive,
@@ -66,6 +68,7 @@ pub struct Codes {
     gateways: sms::Gateways,
     logins: Logins,
     hashing: Hashing,
+    notifier: Notifier,
 }
 
 /// A refusal, with its words for people.
@@ -108,7 +111,12 @@ impl Refusal {
 
 impl Codes {
     /// Opens `codes.db` in `state_dir` and reads `codes.key`, which it makes at the first start.
-    pub async fn open(state_dir: &Path, config: Config, registrar: Arc<Registrar>) -> anyhow::Result<Self> {
+    pub async fn open(
+        state_dir: &Path,
+        config: Config,
+        registrar: Arc<Registrar>,
+        notifier: Notifier,
+    ) -> anyhow::Result<Self> {
         let keys = keyfile::own_keys(state_dir, KEY_FILE)?;
         check_config(&config)?;
         let pool = store::open(
@@ -128,6 +136,7 @@ impl Codes {
             config: Arc::new(config),
             logins: Logins::default(),
             hashing: Hashing::default(),
+            notifier,
         };
         codes.housekeeping().await?;
         Ok(codes)
@@ -202,7 +211,15 @@ impl Codes {
                 self.logins.end(ask.host_id, id);
                 Ok(CodeReply::Ended {})
             }
-            CodeWant::OpenTotp { identities, user } => self.open_totp_for_host(&host, identities, user, now).await,
+            CodeWant::OpenTotp {
+                identities,
+                user,
+                secret,
+                asked,
+            } => {
+                let owner = DeviceOwner { identities, name: user };
+                self.open_totp_for_host(&host, owner, secret.as_ref(), asked, now).await
+            }
             CodeWant::ConfirmTotp { id, code } => {
                 self.confirm_totp((host.claims().host_id, None), id, &code, now).await?;
                 Ok(CodeReply::TotpReady {})
@@ -290,6 +307,15 @@ impl Codes {
             }
         };
         Ok(Offer { method, refused, hint })
+    }
+
+    /// Tells whoever is configured to hear of it.
+    fn tell(&self, name: &ShortText, identities: &[Identity], change: CodesChange) {
+        self.notifier.tell(Event::CodesChanged {
+            name: name.clone(),
+            identities: identities.to_vec(),
+            change,
+        });
     }
 
     async fn begin(&self) -> Result<Transaction<'static, Sqlite>, StoreError> {

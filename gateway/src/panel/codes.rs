@@ -10,7 +10,7 @@ use super::{MAX_BODY, Panel};
 use crate::codes::Codes;
 use crate::codes::enrol::{self, Made, OPEN_TTL};
 use crate::registrar::Registrar;
-use crate::registrar::code_changes::{CodesChange, Standing as Stands};
+use crate::registrar::code_changes::{Asker, CodesChange, Standing as Stands};
 use crate::registrar::counter::Counter;
 use crate::relay::body;
 use assent_proto::code::TypedCode;
@@ -75,7 +75,7 @@ pub(super) async fn ask(
     let (_, registrar) = panel.codes()?;
     let session = &actor.session;
     let asked = registrar
-        .ask_code_change(&session.owner, session.proof, change)
+        .ask_code_change(&session.owner, Asker::Panel(session.proof), change)
         .await?
         .map_err(PanelError::Refused)?;
     let change = match asked.waits {
@@ -96,7 +96,7 @@ pub(super) async fn change(
 ) -> Result<Json<Change>, PanelError> {
     let id = read_id(&id, "change")?;
     let (_, registrar) = panel.codes()?;
-    Ok(Json(match registrar.code_change(&session.owner, id) {
+    Ok(Json(match registrar.code_change(&session.owner, None, id) {
         Stands::Waiting => Change::Approval {
             id,
             left: Registrar::approval_seconds(),
@@ -123,7 +123,7 @@ pub(super) enum Done {
     Removed,
 }
 
-/// `POST codes/changes/{id}/carry-out`: carries out what was granted, once.
+/// `POST codes/changes/{id}/carry-out`: carries out what was granted; a page that did not hear the answer asks once more.
 pub(super) async fn carry_out(
     State(panel): State<Arc<Panel>>,
     actor: Actor,
@@ -133,7 +133,7 @@ pub(super) async fn carry_out(
     let (codes, registrar) = panel.codes()?;
     let owner = &actor.session.owner;
     let change = registrar
-        .take_code_change(owner, id)
+        .take_code_change(owner, None, id)
         .ok_or(PanelError::NotYours("change"))?;
     let made = codes.carry_out(owner, change).await.map_err(PanelError::Refused)?;
     Ok(Json(match made {

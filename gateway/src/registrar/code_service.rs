@@ -1,7 +1,6 @@
-//! What the code service asks the registrar: its own certificate, whether a host is one, whether somebody has a device.
+//! What the code service asks the registrar: its own certificate, whether a host is one, who has a name.
 
 use super::enrolments::may_vouch;
-use super::self_service::FirstDevice;
 use super::{News, Registrar};
 use crate::clock;
 use crate::store::registrar as rows;
@@ -66,12 +65,6 @@ impl Registrar {
             && identities.iter().all(|identity| may_vouch(id, identity))
     }
 
-    /// Whether one of these people has a device.
-    pub async fn have_device(&self, identities: &[Identity], now: UnixTime) -> Result<bool, StoreError> {
-        let mut conn = self.pool.acquire().await?;
-        Ok(!rows::active_of(&mut conn, identities, now).await?.is_empty())
-    }
-
     /// The people whose devices have this user name.
     pub async fn people(&self, name: &str) -> Result<Vec<(Identity, String)>, StoreError> {
         let mut conn = self.pool.acquire().await?;
@@ -89,10 +82,5 @@ impl Registrar {
             }
         }
         Ok(people)
-    }
-
-    /// Who may set up a first factor without an admin.
-    pub fn first_device(&self) -> FirstDevice {
-        self.rules.first_device
     }
 }

@@ -85,6 +85,16 @@ pub fn start(user: &str, methods: &[CodeMethod]) -> CodeStart {
     }
 }
 
+/// Root vouches for a user who sets up an app.
+pub fn open_totp(user: &str) -> CodeWant {
+    CodeWant::OpenTotp {
+        identities: vec![identity(user)],
+        user: text(user),
+        secret: None,
+        asked: None,
+    }
+}
+
 pub fn boot() -> BootTime {
     BootTime(Duration::from_secs(1))
 }

@@ -20,6 +20,8 @@ import { countdown, day, sentence } from "/assets/words.js";
  */
 
 const LOOK_EVERY = 1500;
+/** How often an answer that was lost is asked for again. */
+const ASK_AGAIN = 20;
 /** Recovery codes that are made at once. */
 const ALL = 10;
 /** Few enough to be told so. */
@@ -208,12 +210,24 @@ class Waiting {
   }
 }
 
+/** What came of it. An answer that was lost is asked for again: the panel gives it for a minute. @param {string} id @param {number} tries @returns {Promise<Done>} */
+async function outcome(id, tries) {
+  try {
+    return await post(`codes/changes/${id}/carry-out`);
+  } catch (problem) {
+    if (!(problem instanceof Problem) || problem.code !== "network" || tries === 0) throw problem;
+    say(notice("warn", "The panel does not answer.", p("This page tries again by itself.")));
+    await new Promise((go) => setTimeout(go, LOOK_EVERY));
+    return outcome(id, tries - 1);
+  }
+}
+
 /** Does what was granted. @param {Wish} wish @param {string} id @param {Setting} setting */
 async function carryOut(wish, id, setting) {
   /** @type {Done} */
   let became;
   try {
-    became = await post(`codes/changes/${id}/carry-out`);
+    became = await outcome(id, ASK_AGAIN);
   } catch (problem) {
     // Granted, and not taken in time.
     if (problem instanceof Problem && problem.code === "not_found") return drawOver(wish, setting);
