@@ -73,7 +73,7 @@ impl Codes {
             mail: order.mail.clone(),
             ttl: order.ttl,
             ctx: context.ctx,
-            lang: ShortText::cut("en".into()),
+            lang: order.lang.clone(),
         };
         let began = boot_now();
         let (ask, service, reply) = self.ask(CodeWant::Start(Box::new(start.clone()))).await?;

@@ -54,8 +54,6 @@ pub enum What {
     Totp,
     /// The recovery codes
     Recovery,
-    /// The confirmed mobile number
-    Mobile,
     /// All of them
     All,
 }
@@ -65,7 +63,6 @@ impl What {
         match self {
             Self::Totp => "totp",
             Self::Recovery => "recovery",
-            Self::Mobile => "mobile",
             Self::All => "all",
         }
     }

@@ -38,26 +38,42 @@ const fn key(name: &'static str, takes: &'static str, default: &'static str, abo
     }
 }
 
-const CODE_KEYS: &[Key] = &[
-    key("name", "text", "", "unique over all kinds"),
-    key(
-        "fallback_auth_profiles",
-        "names of `[[auth_profile]]`",
-        "",
-        "who validates the user and yields the attributes, in order",
-    ),
+const CODE_NAME: Key = key("name", "text", "", "unique over all kinds");
+const CODE_FALLBACK: Key = key(
+    "fallback_auth_profiles",
+    "names of `[[auth_profile]]`",
+    "",
+    "who validates the user and yields the attributes, in order",
+);
+const CODE_TTL: Key = key(
+    "ttl_seconds",
+    "seconds, 30 to 600",
+    "90",
+    "how long a code may be typed; never longer than what is left of the login's 100 seconds",
+);
+const CODE_KEYS: &[Key] = &[CODE_NAME, CODE_FALLBACK, CODE_TTL];
+const SENT_KEYS: &[Key] = &[
+    CODE_NAME,
+    CODE_FALLBACK,
     key(
         "address_attribute",
         "an attribute",
         "`mobile` for SMS; `mail`, then `email` for mail",
-        "where a code goes; without a value, the number or address that the user confirmed at the panel. Only for what is sent",
+        "where a code goes; without a value, none goes",
     ),
     key(
-        "ttl_seconds",
-        "seconds, 30 to 600",
-        "90",
-        "how long a code may be typed; never longer than what is left of the login's 100 seconds",
+        "language_attribute",
+        "an attribute, such as `preferredLanguage`",
+        "none",
+        "what the person reads: a BCP 47 tag, or a list of them, of which the first counts. English and Turkish are written; any other is English",
     ),
+    key(
+        "language",
+        "a BCP 47 tag",
+        "`\"en\"`",
+        "where that attribute says nothing",
+    ),
+    CODE_TTL,
 ];
 
 /// All of them, in the order of the manual.
@@ -363,25 +379,25 @@ pub static SECTIONS: &[Section] = &[
     Section {
         name: "sms_profile",
         many: true,
-        about: "A one-time code by SMS. This version chooses and explains it; a login that comes to it is denied.",
-        keys: CODE_KEYS,
+        about: "A one-time code by SMS.",
+        keys: SENT_KEYS,
     },
     Section {
         name: "mail_profile",
         many: true,
-        about: "A one-time code by mail. As `[[sms_profile]]`.",
-        keys: CODE_KEYS,
+        about: "A one-time code by mail.",
+        keys: SENT_KEYS,
     },
     Section {
         name: "totp_profile",
         many: true,
-        about: "A time-based code (RFC 6238). As `[[sms_profile]]`.",
+        about: "A time-based code (RFC 6238) of the user's authenticator app.",
         keys: CODE_KEYS,
     },
     Section {
         name: "recovery_profile",
         many: true,
-        about: "A recovery code. As `[[sms_profile]]`.",
+        about: "A recovery code of the user's list.",
         keys: CODE_KEYS,
     },
     Section {

@@ -1,17 +1,17 @@
 //! What people set up: authenticator apps, recovery codes. Whether somebody may, the registrar says, for a host's root that
 //! vouches as for the panel: who has a device approves it there ([`crate::registrar::code_changes`]).
 
-use super::number::Number;
+use super::recent::Recent;
 use super::recovery::{self, Salt};
 use super::totp::AppSecret;
-use super::{Codes, Refusal, digits, failed, names, random_id};
+use super::{Codes, Refusal, digits, failed, random_id};
 use crate::clock;
 use crate::registrar::code_changes::{APPROVAL_TTL, Asker, CodesChange, Standing as Stands};
 use crate::store::codes::{self as rows, Kind, NewEnrolled, Opening};
 use crate::store::{SqliteConnection, StoreError};
 use assent_proto::Id;
 use assent_proto::cert::{DeviceOwner, Host, Identity, MAX_IDENTITIES};
-use assent_proto::code::{CODE_TRIES, CodeRefused, CodeReply, TypedCode, TypedSecret};
+use assent_proto::code::{CODE_TRIES, CodeMethod, CodeRefused, CodeReply, TypedCode, TypedSecret};
 use assent_proto::time::UnixTime;
 use assent_proto::{Bytes, ShortText};
 use serde::{Deserialize, Serialize};
@@ -39,26 +39,27 @@ pub(super) struct List {
     pub salt: Salt,
 }
 
-/// A confirmed mobile number, as it is kept.
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Mobile {
-    identities: Vec<Identity>,
-    number: Zeroizing<String>,
-}
-
 /// How somebody stands with codes.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Standing {
     /// Since when there is an app.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", default)]
     pub totp: Option<u64>,
     /// Recovery codes that are left.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", default)]
     pub recovery: Option<usize>,
-    /// The number that was confirmed, as its last digits.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub mobile: Option<String>,
+}
+
+/// What a person sees of their codes at the panel.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Own {
+    /// What is set up.
+    #[serde(flatten)]
+    pub standing: Standing,
+    /// The ways by which codes are sent here.
+    pub sends: Vec<CodeMethod>,
+    /// What was typed lately, newest first.
+    pub recent: Vec<Recent>,
 }
 
 /// A set-up that waits for its first code.
@@ -70,17 +71,6 @@ pub struct OpenedTotp {
 }
 
 impl Codes {
-    /// The number that this person confirmed.
-    pub(super) async fn confirmed_number(&self, identity: &Identity) -> Result<Option<Number>, Refusal> {
-        let mut conn = self.pool.acquire().await?;
-        let Some(row) = rows::enrolled(&mut conn, identity, Kind::Mobile).await? else {
-            return Ok(None);
-        };
-        let mobile: Mobile = self.open_kept(Kind::Mobile, &row.sealed)?;
-        names(&mobile.identities, identity)?;
-        Ok(Number::parse(&mobile.number, None))
-    }
-
     /// A host vouches for somebody who wants to set up an app in the terminal, with a new secret or the one that they have.
     pub(super) async fn open_totp_for_host(
         &self,
@@ -104,7 +94,11 @@ impl Codes {
             })?,
             None => AppSecret::random().ok_or_else(|| failed("no randomness"))?,
         };
-        self.no_app_yet(identities).await?;
+        self.no_app_yet(
+            identities,
+            "there is an authenticator app already; it is removed first, at the Register Panel or by `assentctl codes reset`",
+        )
+        .await?;
         let change = match asked {
             Some(change) => change,
             None => {
@@ -140,14 +134,11 @@ impl Codes {
     }
 
     /// Refuses whoever has an app.
-    async fn no_app_yet(&self, identities: &[Identity]) -> Result<(), Refusal> {
+    async fn no_app_yet(&self, identities: &[Identity], words: &str) -> Result<(), Refusal> {
         let mut conn = self.pool.acquire().await?;
         for identity in identities {
             if rows::enrolled(&mut conn, identity, Kind::Totp).await?.is_some() {
-                return Err(Refusal(
-                    CodeRefused::Enrolled,
-                    "there is an authenticator app already; it is removed first, at the Register Panel or by `assentctl codes reset`".to_owned(),
-                ));
+                return Err(Refusal(CodeRefused::Enrolled, words.to_owned()));
             }
         }
         Ok(())
@@ -332,7 +323,6 @@ impl Codes {
         let mut standing = Standing {
             totp: None,
             recovery: None,
-            mobile: None,
         };
         for identity in identities {
             if let Some(app) = rows::enrolled(&mut conn, identity, Kind::Totp).await? {
@@ -342,14 +332,26 @@ impl Codes {
                 standing.recovery = Some(rows::recovery(&mut conn, list.id).await?.len());
             }
         }
-        drop(conn);
-        for identity in identities {
-            let number = self.confirmed_number(identity).await;
-            // Its cause is in the log.
-            let number = number.map_err(|_| StoreError::Row("enrolled"))?;
-            standing.mobile = standing.mobile.or(number.map(|number| number.hint()));
-        }
         Ok(standing)
+    }
+
+    /// What a person sees of their codes.
+    pub async fn own(&self, identities: &[Identity]) -> Result<Own, StoreError> {
+        let sends = [
+            (CodeMethod::Sms, self.config.sms.is_empty()),
+            (CodeMethod::Mail, self.config.mail.is_empty()),
+        ];
+        // Its cause is in the log.
+        let recent = self.recent(identities).await.map_err(|_| StoreError::Row("typed"))?;
+        Ok(Own {
+            standing: self.standing(identities).await?,
+            sends: sends
+                .iter()
+                .filter(|(_, none)| !none)
+                .map(|(method, _)| *method)
+                .collect(),
+            recent,
+        })
     }
 
     /// Forgets what somebody has of a kind; whether there was something.
@@ -376,7 +378,7 @@ pub enum Made {
 }
 
 /// Who opens set-ups at the panel: no host has this id, for hosts' ids are random.
-const PANEL: Id = Id { 0: [0; 16] };
+pub(super) const PANEL: Id = Id { 0: [0; 16] };
 
 impl Codes {
     /// Carries out a change that the registrar granted to this person. The text says why not.
@@ -399,7 +401,11 @@ impl Codes {
     }
 
     async fn open_own_totp(&self, owner: &DeviceOwner, now: UnixTime) -> Result<OpenedTotp, Refusal> {
-        self.no_app_yet(&owner.identities).await?;
+        self.no_app_yet(
+            &owner.identities,
+            "you have an authenticator app already; remove it first",
+        )
+        .await?;
         let secret = AppSecret::random().ok_or_else(|| failed("no randomness"))?;
         self.open_totp(PANEL, owner.clone(), secret, now).await
     }

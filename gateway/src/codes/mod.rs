@@ -9,10 +9,12 @@ pub mod admin;
 mod check;
 mod digits;
 pub mod enrol;
+pub mod guesses;
 mod logins;
 pub mod mail;
 pub mod number;
 mod own;
+pub mod recent;
 mod recovery;
 pub mod secret;
 mod send;
@@ -29,7 +31,7 @@ use crate::registrar::Registrar;
 use crate::registrar::code_changes::CodesChange;
 use crate::store::codes::{self as rows, Kind};
 use crate::store::{self, Durability, SqlitePool, StoreError};
-use assent_proto::cert::{DAY, DeviceOwner, Host, Identity};
+use assent_proto::cert::{DeviceOwner, Host, Identity};
 use assent_proto::code::{
     CodeAsk, CodeMethod, CodeRefused, CodeReply, CodeStart, CodeWant, MAX_CODE_TTL, Offer, ReceivedCall, Sealed,
     digest, receive,
@@ -152,7 +154,7 @@ impl Codes {
         *self.certificate.write().unwrap_or_else(PoisonError::into_inner) = certificate;
         let _turn = self.turn.lock().await;
         let mut conn = self.pool.acquire().await?;
-        rows::forget_old(&mut conn, now, UnixTime(now.0.saturating_sub(DAY))).await
+        rows::forget_old(&mut conn, now).await
     }
 
     fn certificate(&self) -> Option<CodeService> {
@@ -245,13 +247,17 @@ impl Codes {
             tracing::warn!(host = %id, identity = %start.identity, "a host asked about somebody whom it may not name");
             return Err(CodeRefused::Caller.into());
         }
-        let number = self.number_of(&start).await?;
+        let number = start
+            .mobile
+            .as_ref()
+            .filter(|_| start.methods.contains(&CodeMethod::Sms));
+        let number = number.and_then(|written| Number::parse(written.as_str(), self.config.default_country.as_ref()));
         let address = start.mail.as_ref().and_then(|written| mail::address(written.as_str()));
         let name = visible(host.claims().display.as_str());
         let login = Login::new(digest(ask), start, name, number, address, clock::boot_now());
         let mut offers = Vec::new();
         for method in &login.start.methods {
-            offers.push(self.offer(&login, *method, now).await?);
+            offers.push(self.offer(&login, id, *method, now).await?);
         }
         tracing::info!(login = login.start.login.as_str(), host = %id, identity = %login.start.identity, "a login may go on by a code");
         match self.logins.begin(id, login, clock::boot_now()) {
@@ -264,23 +270,13 @@ impl Codes {
         }
     }
 
-    /// The number that the directory has, or else the one that the user confirmed.
-    async fn number_of(&self, start: &CodeStart) -> Result<Option<Number>, Refusal> {
-        if !start.methods.contains(&CodeMethod::Sms) {
-            return Ok(None);
-        }
-        match &start.mobile {
-            Some(written) => Ok(Number::parse(written.as_str(), self.config.default_country.as_ref())),
-            None => self.confirmed_number(&start.identity).await,
-        }
-    }
-
-    async fn offer(&self, login: &Login, method: CodeMethod, now: UnixTime) -> Result<Offer, Refusal> {
+    async fn offer(&self, login: &Login, host: Id, method: CodeMethod, now: UnixTime) -> Result<Offer, Refusal> {
         let mut conn = self.pool.acquire().await?;
         let identity = login.identity();
         let ready = |hint: Option<String>| (None, hint.map(ShortText::cut));
         let no = |why: CodeRefused| (Some(why), None);
-        let (refused, hint) = if rows::guesses(&mut conn, identity).await?.locked > now {
+        let place = guesses::place(host, login.start.src);
+        let (refused, hint) = if rows::guesses(&mut conn, identity, place).await?.locked(now) {
             no(CodeRefused::Locked)
         } else {
             match method {

@@ -1,13 +1,14 @@
 //! A code as proof of who somebody is at the panel: of their app or of their list, never one that was sent. Guesses count
-//! with those of logins.
+//! as those at a place of their own.
 
-use super::enrol::{App, List};
-use super::{Codes, Refusal, digits, failed, names};
+use super::enrol::{App, List, PANEL};
+use super::recent::Typed;
+use super::{Codes, Refusal, digits, failed, guesses, names};
 use crate::clock;
 use crate::store::SqliteConnection;
 use crate::store::codes::{self as rows, Kind};
 use assent_proto::cert::{DeviceOwner, Identity};
-use assent_proto::code::{CodeRefused, TypedCode};
+use assent_proto::code::{CodeMethod, CodeRefused, TypedCode};
 use assent_proto::time::UnixTime;
 use subtle::ConstantTimeEq as _;
 
@@ -34,8 +35,9 @@ impl Codes {
         };
         let _turn = self.turn.lock().await;
         let mut tx = self.begin().await?;
-        let guesses = rows::guesses(&mut tx, who).await?;
-        if guesses.locked > now {
+        let place = guesses::place(PANEL, None);
+        let guesses = rows::guesses(&mut tx, who, place).await?;
+        if guesses.locked(now) {
             return Err(CodeRefused::Locked.into());
         }
         let right = match (&hash, digits::are_six(typed.reveal())) {
@@ -43,7 +45,13 @@ impl Codes {
             (Some(hash), false) => self.list_code(&mut tx, who, hash, now).await?.is_some(),
             (None, false) => false,
         };
-        rows::put_guesses(&mut tx, who, name, guesses.after(right, now)).await?;
+        rows::put_guesses(&mut tx, (who, name), place, guesses.after(right, now), now).await?;
+        let method = match digits::are_six(typed.reveal()) {
+            true => CodeMethod::Totp,
+            false => CodeMethod::Recovery,
+        };
+        self.remember(&mut tx, who, Typed::at_panel(who, method, right), now)
+            .await?;
         tx.commit().await?;
         Ok(right)
     }

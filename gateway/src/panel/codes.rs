@@ -9,11 +9,12 @@ use super::guard::{Actor, Visitor};
 use super::{MAX_BODY, Panel};
 use crate::codes::Codes;
 use crate::codes::enrol::{self, Made, OPEN_TTL};
+use crate::codes::recent::Recent;
 use crate::registrar::Registrar;
 use crate::registrar::code_changes::{Asker, CodesChange, Standing as Stands};
 use crate::registrar::counter::Counter;
 use crate::relay::body;
-use assent_proto::code::TypedCode;
+use assent_proto::code::{CodeMethod, TypedCode};
 use assent_proto::{Id, ShortText};
 use axum::Json;
 use axum::body::Body;
@@ -35,13 +36,50 @@ impl Panel {
     }
 }
 
+/// What the page shows of a person's codes.
+#[derive(Serialize)]
+pub(super) struct Shown {
+    #[serde(flatten)]
+    standing: enrol::Standing,
+    sent: Vec<Sent>,
+    recent: Vec<Recent>,
+}
+
+/// A way by which codes are sent.
+#[derive(Serialize)]
+struct Sent {
+    by: CodeMethod,
+    /// Whether a directory was asked.
+    asked: bool,
+    /// Where one would go by that directory.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    to: Option<String>,
+}
+
 /// `GET codes`.
 pub(super) async fn standing(
     State(panel): State<Arc<Panel>>,
     Visitor(session): Visitor,
-) -> Result<Json<enrol::Standing>, PanelError> {
+) -> Result<Json<Shown>, PanelError> {
     let (codes, _) = panel.codes()?;
-    Ok(Json(codes.standing(&session.owner.identities).await?))
+    let own = codes.own(&session.owner.identities).await?;
+    let sent = own.sends.into_iter().map(|by| {
+        let known = session.sent_to.as_ref();
+        Sent {
+            by,
+            asked: known.is_some(),
+            to: known.and_then(|known| match by {
+                CodeMethod::Sms => known.sms.clone(),
+                CodeMethod::Mail => known.mail.clone(),
+                CodeMethod::Totp | CodeMethod::Recovery => None,
+            }),
+        }
+    });
+    Ok(Json(Shown {
+        standing: own.standing,
+        sent: sent.collect(),
+        recent: own.recent,
+    }))
 }
 
 #[derive(Deserialize)]

@@ -69,10 +69,16 @@ impl Panel {
         notifier: Notifier,
     ) -> anyhow::Result<Arc<Self>> {
         let limits: &Limits = &config.limits;
+        let mut profiles = config.panel.auth_profiles.clone();
+        for profile in &mut profiles {
+            for name in sign_in::ADDRESSES {
+                profile.want(name);
+            }
+        }
         Ok(Arc::new(Self {
             registrar,
             codes,
-            directories: SignIn::new(config.panel.auth_profiles.clone())?,
+            directories: SignIn::new(profiles)?,
             sessions: Sessions::default(),
             throttle: Throttle::new(clock::boot_now()),
             limiter: Limiter::new(limits),

@@ -5,6 +5,7 @@ mod apart;
 mod claims;
 mod codes;
 mod codes_rig;
+mod codes_seen;
 mod codes_terminal;
 mod enrolment;
 mod events;

@@ -4,12 +4,16 @@
 import { get, post, Problem } from "/assets/api.js";
 import { setUpApp } from "/assets/codes-app.js";
 import { lifting } from "/assets/codes-freeze.js";
+import { sentTo } from "/assets/codes-recent.js";
 import { showRecovery } from "/assets/codes-recovery.js";
 import { button, focusHeading, h, heading, notice, p, part, say, show } from "/assets/dom.js";
 import { report } from "/assets/session.js";
 import { countdown, day, sentence } from "/assets/words.js";
 
-/** @typedef {{ totp?: number, recovery?: number }} Standing */
+/**
+ * @typedef {{ totp?: number, recovery?: number, sent: import("/assets/codes-recent.js").Sent[],
+ *   recent: import("/assets/codes-recent.js").Recent[] }} Standing
+ */
 /** @typedef {"yes" | "frozen" | "device first"} May */
 /** @typedef {"add_totp" | "remove_totp" | "new_recovery" | "remove_recovery"} Wish */
 /** @typedef {{ may: May, person: string, home: (said: Node) => Promise<void> }} Setting */
@@ -60,7 +64,7 @@ export function codes(kept, setting) {
     p("For a sign-in without your device: no network on it, an empty battery, or it is lost."),
     why,
     setting.may === "frozen" && hasCodes && lifting(setting.home),
-    h("ul", { class: "items" }, app(kept, setting), recovery(kept, setting)),
+    h("ul", { class: "items" }, app(kept, setting), recovery(kept, setting), ...kept.sent.map(sentTo)),
   );
 }
 
