@@ -89,7 +89,7 @@ fn a_message_is_in_the_persons_language_and_a_wrong_tag_is_named() {
     );
     assert!(problems(&with("mail", "language = \"tr_TR.UTF-8\"")).contains("is no language"));
     for key in ["language = \"tr\"", "language_attribute = \"x\""] {
-        assert!(problems(&with("totp", key)).contains("unknown key"), "{key}");
+        assert!(problems(&with("totp", key)).contains("nothing is sent"), "{key}");
     }
     for (said, tag) in [
         ("de", Some("de")),
@@ -185,7 +185,7 @@ fn a_code_profile_has_its_own_bounds_and_needs_a_gateway() {
         (
             "name = \"totp\"",
             "name = \"totp\"\naddress_attribute = \"mobile\"",
-            "unknown key \"address_attribute\"",
+            "nothing is sent to \"totp\"'s users",
         ),
         (
             "[gateway]\nurl = \"https://push.example.org/\"",

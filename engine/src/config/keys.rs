@@ -38,42 +38,38 @@ const fn key(name: &'static str, takes: &'static str, default: &'static str, abo
     }
 }
 
-const CODE_NAME: Key = key("name", "text", "", "unique over all kinds");
-const CODE_FALLBACK: Key = key(
-    "fallback_auth_profiles",
-    "names of `[[auth_profile]]`",
-    "",
-    "who validates the user and yields the attributes, in order",
-);
-const CODE_TTL: Key = key(
-    "ttl_seconds",
-    "seconds, 30 to 600",
-    "90",
-    "how long a code may be typed; never longer than what is left of the login's 100 seconds",
-);
-const CODE_KEYS: &[Key] = &[CODE_NAME, CODE_FALLBACK, CODE_TTL];
-const SENT_KEYS: &[Key] = &[
-    CODE_NAME,
-    CODE_FALLBACK,
+const CODE_KEYS: &[Key] = &[
+    key("name", "text", "", "unique over all kinds"),
+    key(
+        "fallback_auth_profiles",
+        "names of `[[auth_profile]]`",
+        "",
+        "who validates the user and yields the attributes, in order",
+    ),
     key(
         "address_attribute",
         "an attribute",
         "`mobile` for SMS; `mail`, then `email` for mail",
-        "where a code goes; without a value, none goes",
+        "where a code goes; without a value, none goes. Only for what is sent",
     ),
     key(
         "language_attribute",
         "an attribute, such as `preferredLanguage`",
         "none",
-        "what the person reads: a BCP 47 tag, or a list of them, of which the first counts. English and Turkish are written; any other is English",
+        "what the person reads: a BCP 47 tag, or a list of them, of which the first counts. English and Turkish are written; any other is English. Only for what is sent",
     ),
     key(
         "language",
         "a BCP 47 tag",
         "`\"en\"`",
-        "where that attribute says nothing",
+        "where that attribute says nothing. Only for what is sent",
     ),
-    CODE_TTL,
+    key(
+        "ttl_seconds",
+        "seconds, 30 to 600",
+        "90",
+        "how long a code may be typed; never longer than what is left of the login's 100 seconds",
+    ),
 ];
 
 /// All of them, in the order of the manual.
@@ -380,13 +376,13 @@ pub static SECTIONS: &[Section] = &[
         name: "sms_profile",
         many: true,
         about: "A one-time code by SMS.",
-        keys: SENT_KEYS,
+        keys: CODE_KEYS,
     },
     Section {
         name: "mail_profile",
         many: true,
         about: "A one-time code by mail.",
-        keys: SENT_KEYS,
+        keys: CODE_KEYS,
     },
     Section {
         name: "totp_profile",

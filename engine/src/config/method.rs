@@ -81,6 +81,22 @@ pub(super) fn code_profile(
             format!("use 30 to {MAX_CODE_TTL}"),
         );
     }
+    for (key, given) in [
+        ("address_attribute", raw.address_attribute.is_some()),
+        ("language_attribute", raw.language_attribute.is_some()),
+        ("language", raw.language.is_some()),
+    ] {
+        if given && !method.is_sent() {
+            checker.problem(
+                place,
+                format!(
+                    "{key} is for what is sent, and nothing is sent to {:?}'s users",
+                    raw.name
+                ),
+                "remove it",
+            );
+        }
+    }
     let tag = raw.language.unwrap_or_else(|| Language::DEFAULT.to_owned());
     if language_tag(&tag) != Some(tag.as_str()) {
         checker.problem(
