@@ -6,6 +6,7 @@ use crate::codes::Codes;
 use crate::devices::Devices;
 use crate::disk::Disk;
 use crate::files;
+use crate::grants::Grants;
 use crate::memory::Memory;
 use crate::push::{PushService, Relay, Waiting, http_client};
 use crate::renewal;
@@ -18,10 +19,14 @@ use anyhow::anyhow;
 use assent_engine::config::{AuthIndex, Config};
 use assent_engine::directories::Directories;
 use assent_engine::directory::Directory;
-use assent_engine::directory::nss::Nss;
+use assent_engine::directory::nss::{Nss, NssUser};
+use assent_engine::ledger::{account, typist};
+use assent_engine::names::UserName;
 use assent_engine::places::Places;
 use assent_proto::Id;
+use assent_proto::cert::Identity;
 use assent_proto::revocation::Origin;
+use assent_proto::text::Outside;
 use assent_proto::time::{BootTime, UnixTime};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -107,6 +112,8 @@ pub struct Setup {
     pub gateway: Result<Gateway, String>,
     /// What is remembered of people's pushes.
     pub memory: Arc<Memory>,
+    /// Bypasses and blocks of single people.
+    pub grants: Arc<Grants>,
     /// Where addresses are.
     pub places: Places,
     directories: Directories,
@@ -127,6 +134,26 @@ pub struct Running {
     pub service: String,
     /// Ends it.
     pub cancel: Option<oneshot::Sender<()>>,
+}
+
+/// What is kept in a state directory and in no other role's hands.
+#[derive(Clone)]
+struct State {
+    dir: PathBuf,
+    memory: Arc<Memory>,
+    grants: Arc<Grants>,
+}
+
+impl State {
+    fn open(dir: &Path, disk: &Arc<Disk>) -> Self {
+        // Before anything is written there.
+        files::sweep(dir);
+        Self {
+            dir: dir.to_owned(),
+            memory: Memory::open(dir, Arc::clone(disk)),
+            grants: Grants::open(dir, Arc::clone(disk)),
+        }
+    }
 }
 
 /// What happened, for D-Bus signals.
@@ -152,6 +179,17 @@ pub enum Notice {
     Degraded(String),
     /// A device said "not me".
     Reported(Arc<Report>),
+    /// An administrator decided something for one person. Everything from outside is visible text.
+    Exception {
+        /// `granted` or `ended`.
+        what: &'static str,
+        /// `bypass` or `block`.
+        kind: &'static str,
+        /// Whom for.
+        user: String,
+        /// Why it was granted.
+        reason: String,
+    },
 }
 
 /// A login that a device says its owner did not start. Everything from outside is made visible.
@@ -187,8 +225,8 @@ pub struct Agent {
     pub sessions: Sessions,
     /// The audit file's chain; a reload keeps it.
     trail: Mutex<Option<Arc<Trail>>>,
-    /// The memory of a state directory; a reload keeps it.
-    memory: Mutex<Option<(PathBuf, Arc<Memory>)>>,
+    /// What is kept in a state directory; a reload keeps it.
+    state: Mutex<Option<State>>,
     /// Logins in progress by short id.
     pub running: Mutex<BTreeMap<String, Running>>,
     /// Signals for the admin.
@@ -213,7 +251,7 @@ impl Agent {
             tickets: Tickets::default(),
             sessions: Sessions::default(),
             trail: Mutex::default(),
-            memory: Mutex::default(),
+            state: Mutex::default(),
             running: Mutex::default(),
             notices: broadcast::channel(256).0,
             revocations: Mutex::default(),
@@ -264,7 +302,7 @@ impl Agent {
             .as_ref()
             .map_or_else(|_| "unjoined".to_owned(), |h| h.now().host.claims().host_id.to_string());
         let directories = Directories::new(&config, &self.nss, &host_id)?;
-        let memory = self.memory_of(&config.paths.state_dir);
+        let state = self.state_of(&config.paths.state_dir);
         let audit = Arc::new(Audit::open(&config.log, self.trail_of(&config.log.audit_file)));
         let gateway = match (&config.gateway, host) {
             (Some(gateway), Ok(host)) => self
@@ -275,12 +313,24 @@ impl Agent {
         };
         Ok(Setup {
             audit,
-            memory,
+            memory: state.memory,
+            grants: state.grants,
             places: places(&config),
             directories,
             gateway,
             config,
         })
+    }
+
+    /// What wrong passwords of a user are counted for.
+    pub async fn accounts_of(&self, user: &str) -> Vec<Identity> {
+        let Ok(name) = UserName::new(&Outside::new(user.as_bytes())) else {
+            return Vec::new();
+        };
+        match self.nss.user(&name).await {
+            NssUser::Found(found) => vec![account(&found.name), typist(found.uid)],
+            NssUser::Unknown | NssUser::Unreachable(_) => vec![account(name.as_str())],
+        }
     }
 
     fn trail_of(&self, path: &Path) -> Arc<Trail> {
@@ -291,18 +341,12 @@ impl Agent {
         }
     }
 
-    fn memory_of(&self, state_dir: &Path) -> Arc<Memory> {
-        let mut memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((dir, memory)) = memory.as_ref()
-            && dir == state_dir
-        {
-            return Arc::clone(memory);
+    fn state_of(&self, state_dir: &Path) -> State {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        match state.as_ref().filter(|state| state.dir == state_dir) {
+            Some(state) => state.clone(),
+            None => state.insert(State::open(state_dir, &self.disk)).clone(),
         }
-        // Before anything is written there.
-        files::sweep(state_dir);
-        let opened = Memory::open(state_dir, Arc::clone(&self.disk));
-        *memory = Some((state_dir.to_owned(), Arc::clone(&opened)));
-        opened
     }
 
     fn connect(
@@ -384,6 +428,7 @@ impl Agent {
             "configuration": config,
             "gateway": gateway,
             "open_pushes": self.waiting.count(),
+            "bypassed_users": self.setup().map_or(0, |setup| setup.grants.bypassed()),
             "logins": logins,
         })
     }

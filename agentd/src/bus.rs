@@ -3,7 +3,8 @@
 //! alone, for hosts without a bus.
 
 use crate::agent::{Agent, Notice};
-use crate::{enrolment, server};
+use crate::{enrolment, exceptions, server};
+use assent_engine::grants::Kind;
 use assent_engine::ledger::SourceKey;
 use assent_proto::cert::Identity;
 use assent_proto::code::TypedSecret;
@@ -128,7 +129,7 @@ impl Interface {
         }
     }
 
-    /// Opens a user's push budgets again and forgets wrong numbers, on this host. How many identities that was.
+    /// Opens a user's push budgets again and forgets wrong numbers and passwords, on this host. How many identities that was.
     async fn unlock(
         &self,
         #[zbus(header)] header: Header<'_>,
@@ -137,15 +138,73 @@ impl Interface {
     ) -> fdo::Result<u32> {
         self.demand_root(&header, bus).await?;
         let setup = self.agent.setup().map_err(fdo::Error::Failed)?;
-        let identities = enrolment::identities_of(&setup, &user).await.map_err(failed)?;
+        let mut identities = enrolment::identities_of(&setup, &user).await.map_err(failed)?;
+        let people = identities.len();
+        identities.extend(self.agent.accounts_of(&user).await);
         for who in &identities {
             let written = setup.memory.forgive(who).wait().await;
-            tracing::warn!("root opened the push budgets of {who} again");
+            tracing::warn!("root opened the budgets and locks of {who} again");
             if let Err(e) = written {
                 tracing::error!("a restart of the agent may forget that: {e}");
             }
         }
-        Ok(u32::try_from(identities.len()).unwrap_or(u32::MAX))
+        Ok(u32::try_from(people).unwrap_or(u32::MAX))
+    }
+
+    /// Grants a bypass of the second factor (`bypass`) or blocks a user (`block`) on this host: for these applications,
+    /// for so many seconds (0: until it is lifted), for this reason, by the word of this administrator. What was made, as
+    /// JSON text.
+    #[allow(clippy::too_many_arguments)] // what D-Bus sends
+    async fn grant_exception(
+        &self,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] bus: &Connection,
+        kind: String,
+        user: String,
+        applications: Vec<String>,
+        seconds: u64,
+        reason: String,
+        by: String,
+    ) -> fdo::Result<String> {
+        self.demand_root(&header, bus).await?;
+        let setup = self.agent.setup().map_err(fdo::Error::Failed)?;
+        let wanted = exceptions::Wanted {
+            kind: exception(&kind)?,
+            user,
+            applications,
+            seconds: Some(seconds).filter(|seconds| *seconds > 0),
+            reason,
+            by,
+        };
+        let made = exceptions::grant(&self.agent, &setup, wanted).await;
+        made.map(|made| made.to_string())
+            .map_err(|why| fdo::Error::Failed(why.to_string()))
+    }
+
+    /// Ends all bypasses (`bypass`) or blocks (`block`) of a user on this host; how many there were.
+    async fn end_exception(
+        &self,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] bus: &Connection,
+        kind: String,
+        user: String,
+        by: String,
+    ) -> fdo::Result<u32> {
+        self.demand_root(&header, bus).await?;
+        let setup = self.agent.setup().map_err(fdo::Error::Failed)?;
+        let ended = exceptions::end(&self.agent, &setup, exception(&kind)?, &user, &by).await;
+        ended.map_err(|why| fdo::Error::Failed(why.to_string()))
+    }
+
+    /// The bypasses and blocks that run on this host, as JSON text.
+    async fn exceptions(
+        &self,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] bus: &Connection,
+    ) -> fdo::Result<String> {
+        self.demand_root(&header, bus).await?;
+        let setup = self.agent.setup().map_err(fdo::Error::Failed)?;
+        Ok(exceptions::list(&setup).to_string())
     }
 
     /// Vouches for a user and opens an enrolment: its token, the link for the user's device, the end in Unix seconds.
@@ -273,6 +332,17 @@ impl Interface {
         host: &str,
     ) -> zbus::Result<()>;
 
+    /// An administrator decided something for one person on this host: `granted` or `ended`, `bypass` or `block`, the
+    /// user, the reason.
+    #[zbus(signal)]
+    async fn exception_changed(
+        emitter: &SignalEmitter<'_>,
+        what: &str,
+        kind: &str,
+        user: &str,
+        reason: &str,
+    ) -> zbus::Result<()>;
+
     /// A part does not work; an empty text says that all do again.
     #[zbus(signal)]
     async fn degraded(emitter: &SignalEmitter<'_>, what: &str) -> zbus::Result<()>;
@@ -294,6 +364,10 @@ impl Interface {
         }
         Err(fdo::Error::AccessDenied("only root may change something".into()))
     }
+}
+
+fn exception(kind: &str) -> fdo::Result<Kind> {
+    Kind::of(kind).ok_or_else(|| fdo::Error::InvalidArgs("an exception is a bypass or a block".into()))
 }
 
 fn token(text: &str) -> fdo::Result<Id> {
@@ -401,6 +475,12 @@ async fn emit_notices(agent: Arc<Agent>, connection: Connection) {
             Ok(Notice::Reported(report)) => {
                 Interface::reported(&emitter, &report.login, &report.user, &report.source, &report.host).await
             }
+            Ok(Notice::Exception {
+                what,
+                kind,
+                user,
+                reason,
+            }) => Interface::exception_changed(&emitter, what, kind, &user, &reason).await,
             Ok(Notice::Degraded(what)) => Interface::degraded(&emitter, &what).await,
             Err(tokio::sync::broadcast::error::RecvError::Lagged(missed)) => {
                 tracing::warn!("{missed} signals were not sent: the listener is slow");

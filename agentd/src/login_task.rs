@@ -3,6 +3,7 @@
 
 mod coding;
 mod ending;
+mod guessing;
 mod pushing;
 
 use crate::agent::{Agent, Notice, Running, Setup};
@@ -13,8 +14,8 @@ use crate::memory::Reserved;
 use crate::sessions::Connection;
 use crate::tickets::Bound;
 use crate::{begin, client_watch};
-use assent_engine::directory::Password;
 use assent_engine::directory::nss::NssUser;
+use assent_engine::directory::{Password, PasswordCheck};
 use assent_engine::ledger::{Entry, SourceKey, What};
 use assent_engine::login::facts::SshConnection;
 use assent_engine::login::{
@@ -327,6 +328,10 @@ impl Task {
                     self.work(async move { Event::LookedUp(setup.directory(profile).look_up(&user).await) });
                 }
                 Effect::Recall(identity) => self.recall(identity),
+                Effect::FindGrants { identity, application } => {
+                    let held = self.setup.grants.held(&identity, &application);
+                    let _ = self.events.send(Event::Held(held).into());
+                }
                 Effect::Admit(identity) => self.admit(identity),
                 Effect::NoteDenial => self.note(What::Denied),
                 Effect::FindDevices(identity) => self.find_devices(identity),
@@ -396,7 +401,28 @@ impl Task {
             return;
         };
         let setup = self.setup.clone();
-        self.work(async move { Event::Checked(setup.directory(profile).check_password(&user, &password).await) });
+        let (account, from) = self.guesser();
+        self.work(async move {
+            let directory = setup.directory(profile);
+            let guess = match setup.memory.guess(account.as_ref(), from).await {
+                Ok(guess) => guess,
+                Err(until) => {
+                    // As long as for whoever is not known there: nobody learns that it was not looked at (R31).
+                    if let Some(nobody) = guessing::nobody() {
+                        drop(directory.check_password(&nobody, &password).await);
+                    }
+                    return Event::NotChecked(until);
+                }
+            };
+            let check = directory.check_password(&user, &password).await;
+            if matches!(check, PasswordCheck::Wrong | PasswordCheck::Unknown) {
+                // Whose name no directory knows has no counter of their own.
+                let account = account.filter(|_| matches!(check, PasswordCheck::Wrong));
+                drop(setup.memory.guessed(account.as_ref(), from));
+            }
+            drop(guess);
+            Event::Checked(check)
+        });
     }
 
     /// Says what is remembered, once this user and source have room for one more push.
@@ -435,6 +461,9 @@ impl Task {
             Event::Admitted(match &setup.gateway {
                 Err(why) => Admission::Unknown(why.clone()),
                 Ok(gateway) => match gateway.revocations.usable().await {
+                    Err(_) if gateway.revocations.last_known_frozen(&identity, gateway.origin(client)) => {
+                        Admission::Frozen
+                    }
                     Err(why) => Admission::Unknown(why),
                     known @ Ok(_) => match gateway.revocations.admits(&known, &identity, gateway.origin(client)) {
                         true => Admission::Free,

@@ -4,18 +4,18 @@
 
 use crate::disk::{Disk, Written};
 use crate::files;
-use assent_engine::ledger::{Entry, Ledger, MOST_OPEN, SourceKey, Weight, What};
+use crate::turns::Turns;
+use assent_engine::ledger::{Entry, Ledger, MOST_OPEN, SourceKey, Spraying, Weight, What};
 use assent_engine::places::Place;
 use assent_engine::policy::Recall;
 use assent_proto::cert::Identity;
 use assent_proto::time::UnixTime;
-use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::OwnedSemaphorePermit;
 
 /// The file in the state directory.
 const FILE: &str = "pushes.jsonl";
@@ -28,11 +28,14 @@ const MANY_LINES: usize = 4096;
 pub struct Memory {
     state: Mutex<State>,
     /// Who has pushes open at which source.
-    open: Mutex<HashMap<(Identity, SourceKey), Arc<Semaphore>>>,
+    open: Turns,
+    /// For which accounts passwords are being checked, by source.
+    guessing: Turns,
 }
 
 struct State {
     ledger: Ledger,
+    spraying: Spraying,
     /// Why what was remembered could not be read: nothing is known then, which is not the same as nothing having happened.
     unread: Option<String>,
     /// The file's own thread alone locks it for long.
@@ -47,6 +50,11 @@ struct Lines {
     path: PathBuf,
     /// `None` after a failure: it is opened again at the next line.
     file: Option<File>,
+}
+
+/// A password that may be shown to a directory. Kept until what came of it is counted.
+pub struct Guess {
+    _turn: Option<OwnedSemaphorePermit>,
 }
 
 /// A push that leaves, once it is written down.
@@ -85,12 +93,14 @@ impl Memory {
         Arc::new(Self {
             state: Mutex::new(State {
                 ledger,
+                spraying: Spraying::default(),
                 unread,
                 file: Arc::new(Mutex::new(file)),
                 disk,
                 lines,
             }),
-            open: Mutex::default(),
+            open: Turns::default(),
+            guessing: Turns::default(),
         })
     }
 
@@ -107,7 +117,7 @@ impl Memory {
         from: SourceKey,
         country: Option<&str>,
     ) -> (Weight, Option<Reserved>) {
-        let turn = self.turn(who, from).await;
+        let turn = self.open.turn(who, from, MOST_OPEN).await;
         let now = UnixTime::now();
         let mut state = self.state();
         let weight = state.ledger.weigh(who, from, country, now);
@@ -131,18 +141,6 @@ impl Memory {
         (weight, reserved)
     }
 
-    async fn turn(&self, who: &Identity, from: SourceKey) -> Option<OwnedSemaphorePermit> {
-        let semaphore = {
-            let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-            // One that nobody else holds has all of its places free.
-            open.retain(|_, semaphore| Arc::strong_count(semaphore) > 1);
-            let places = || Arc::new(Semaphore::new(MOST_OPEN));
-            Arc::clone(open.entry((who.clone(), from)).or_insert_with(places))
-        };
-        // Never closed.
-        semaphore.acquire_owned().await.ok()
-    }
-
     /// What bears on a login of `who` at `from`, for policies; an error where what was remembered could not be read.
     pub fn recall(&self, who: &Identity, from: SourceKey, place: &Place) -> Recall {
         let state = self.state();
@@ -152,6 +150,53 @@ impl Memory {
                 .ledger
                 .signals(who, from, (place.country.as_deref(), place.spot), UnixTime::now())),
         }
+    }
+
+    /// Whether a password that is typed for an account from here is shown to a directory; if not, until when. One at a time:
+    /// what comes of one is counted before the next is shown. `None` for the account: it is unknown.
+    pub async fn guess(&self, account: Option<&Identity>, from: SourceKey) -> Result<Guess, UnixTime> {
+        let turn = match account {
+            Some(account) => self.guessing.turn(account, from, 1).await,
+            None => None,
+        };
+        match self.guesses_barred(account, from) {
+            Some(until) => Err(until),
+            None => Ok(Guess { _turn: turn }),
+        }
+    }
+
+    fn guesses_barred(&self, account: Option<&Identity>, from: SourceKey) -> Option<UnixTime> {
+        let now = UnixTime::now();
+        let state = self.state();
+        let own = account.and_then(|account| state.ledger.guesses_barred(account, from, now));
+        let known = account.is_some_and(|account| state.ledger.knows(account, from, now));
+        own.or_else(|| state.spraying.barred(from, now).filter(|_| !known))
+    }
+
+    /// A password was wrong.
+    pub fn guessed(&self, account: Option<&Identity>, from: SourceKey) -> Option<Written> {
+        self.state().spraying.guessed(from, UnixTime::now());
+        account.map(|account| {
+            self.note(&Entry {
+                at: UnixTime::now(),
+                who: account.clone(),
+                from,
+                what: What::WrongPassword,
+            })
+        })
+    }
+
+    /// Somebody logged in to an account.
+    pub fn logged_in(&self, account: &Identity, from: SourceKey) -> Written {
+        self.note(&Entry {
+            at: UnixTime::now(),
+            who: account.clone(),
+            from,
+            what: What::Approved {
+                place: None,
+                spot: None,
+            },
+        })
     }
 
     /// An administrator opens somebody's budgets again.

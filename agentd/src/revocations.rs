@@ -304,6 +304,17 @@ impl Revocations {
         here || sieve.list.frozen(identity, origin, now)
     }
 
+    /// Whether somebody was frozen when that was last known: here, or in the newest list, however old it is.
+    pub fn last_known_frozen(&self, identity: &Identity, origin: Origin) -> bool {
+        let now = UnixTime::now();
+        let state = self.kept.lock();
+        let listed = state
+            .list
+            .as_ref()
+            .is_some_and(|list| list.frozen(identity, origin, now));
+        listed || state.freezes.frozen(identity, origin, now)
+    }
+
     /// Whether a certificate of this serial is known to be revoked by now.
     pub async fn revoked_serial(&self, serial: Id) -> bool {
         self.usable()

@@ -74,10 +74,10 @@ enum Command {
     Authenticator(authenticator::Authenticator),
     /// As root on an enrolled host: register a user's device, or their authenticator app for codes
     Enroll(enroll::Enroll),
-    /// As root: the local users in users.toml
+    /// As root: the local users in users.toml; bypass and block for any user
     #[command(subcommand)]
     User(user::User),
-    /// As root: a user who spent the budget of pushes or typed wrong numbers may try again
+    /// As root: a user who spent the budget of pushes or typed wrong numbers or passwords may try again
     Unlock(unlock::Unlock),
     /// How the agent of this host is
     Status(status::Ask),
@@ -136,7 +136,7 @@ fn run(command: Command) -> Done {
         Command::Test(test) => test.run(),
         Command::Audit(audit) => audit.run(),
         Command::Check(check) => check.run(),
-        Command::User(user) => user.run(),
+        Command::User(user) => wait_for(user.run()),
         Command::Explain(explain) => wait_for(explain.run()),
         Command::Policy(policy) => wait_for(policy.run()),
         Command::Values(values) => wait_for(values.run()),

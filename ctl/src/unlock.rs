@@ -1,4 +1,4 @@
-//! `assentctl unlock USER`: a user who spent the budget of pushes, or typed wrong numbers, may try again at once.
+//! `assentctl unlock USER`: a user who spent the budget of pushes, or typed wrong numbers or passwords, may try again at once.
 
 use crate::agent_bus::{Agent, SOCKET};
 use crate::failure::Done;
@@ -26,7 +26,10 @@ impl Unlock {
         let identities: u32 = Agent::at(&self.socket).await?.call("Unlock", &self.user).await?;
         let value = serde_json::json!({"unlocked": self.user, "identities": identities});
         report(self.json, &value, || {
-            format!("{} may be sent requests from this host again", visible(&self.user))
+            format!(
+                "{} may try again: budgets, wrong numbers and passwords are forgotten on this host",
+                visible(&self.user)
+            )
         });
         Ok(())
     }

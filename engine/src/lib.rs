@@ -13,6 +13,7 @@ pub mod directories;
 pub mod directory;
 pub mod explain;
 mod fallback;
+pub mod grants;
 pub mod ledger;
 pub mod login;
 pub mod matcher;

@@ -365,10 +365,16 @@ impl Agent {
 
     /// The audit's decisions so far.
     pub fn audit(&self) -> Vec<serde_json::Value> {
+        let mut records = self.records();
+        records.retain(|record| record["kind"] == "login");
+        records
+    }
+
+    /// All of the audit's records so far.
+    pub fn records(&self) -> Vec<serde_json::Value> {
         let text = fs::read_to_string(AUDIT).unwrap_or_default();
         text.lines()
-            .map(|line| serde_json::from_str::<serde_json::Value>(line).expect("a line of JSON"))
-            .filter(|record| record["kind"] == "login")
+            .map(|line| serde_json::from_str(line).expect("a line of JSON"))
             .collect()
     }
 

@@ -29,14 +29,28 @@ pub fn run(options: &Options) -> Result<()> {
     if !options.tests_only {
         checks::run(&checks::Options { yes: options.yes })?;
     }
-    // Everything at once, so that features are the same and nothing is built twice; the system tests run what this
-    // leaves in target/debug.
-    run::cargo(["build", "--workspace", "--quiet"])?;
+    // Everything at once and with one set of features, also those that only tests and examples ask for, so that no
+    // dependency is built twice; the system tests run what this leaves in target/debug.
+    build()?;
     run::cargo(["test", "--workspace", "--features", "xtask/bench", "--quiet"])?;
     web::test()?;
     model::search(false)?;
     dist::try_them(consent)?;
     demo::play()
+}
+
+/// Builds everything but the tests, with the features that they are built with.
+pub fn build() -> Result<()> {
+    run::cargo([
+        "build",
+        "--workspace",
+        "--features",
+        "xtask/bench",
+        "--lib",
+        "--bins",
+        "--examples",
+        "--quiet",
+    ])
 }
 
 fn root() -> Result<bool> {

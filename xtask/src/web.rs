@@ -1,7 +1,7 @@
 //! The web pages' own tools: node, the packages that their tests and the demo's browser need, Chromium. Nothing of it is
 //! part of the product: the pages are served as they stand in the tree.
 
-use crate::run;
+use crate::{run, suite};
 use anyhow::{Context, Result};
 use assent_tests::packages::{self, Consent};
 use assent_tests::person::web;
@@ -42,6 +42,6 @@ fn install() -> Result<()> {
 
 /// Types, and every page in a real browser against the real gateway. `cargo build --workspace` comes first.
 pub fn test() -> Result<()> {
-    run::cargo(["build", "--quiet", "--package", "assent-gateway", "--examples"])?;
+    suite::build()?;
     run::run("npm", ["--prefix", "gateway/web", "test", "--silent"])
 }

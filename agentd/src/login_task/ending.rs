@@ -6,10 +6,12 @@ use crate::audit::Record;
 use crate::clock::boot_now;
 use crate::frames;
 use crate::sessions::Connection;
+use assent_engine::grants::Held;
 use assent_engine::ledger::What;
 use assent_engine::login::facts::Phase;
 use assent_engine::login::{Cause, Outcome};
 use assent_proto::ShortText;
+use assent_proto::cert::Identity;
 use assent_proto::time::UnixTime;
 use assent_wire::{ToModule, Verdict, VerdictCode};
 use serde_json::json;
@@ -52,23 +54,43 @@ impl Task {
         });
     }
 
-    /// Between an approval and the verdict, which may wait for Enter, somebody may have said "not me" elsewhere.
+    /// Between an approval and the verdict, which may wait for Enter, somebody may have said "not me" elsewhere, and an
+    /// administrator may have decided otherwise.
     pub(super) async fn still_stands(&self, outcome: Outcome) -> Outcome {
-        let asked =
-            self.login.approved_on_a_device() || self.login.passed_by_code() || self.login.waived_by().is_some();
-        let approved = outcome == Outcome::Approved && asked;
-        let (true, Ok(gateway), Some(who)) = (approved, &self.setup.gateway, self.login.identity()) else {
+        let (Outcome::Approved, Some(who)) = (&outcome, self.login.identity()) else {
             return outcome;
         };
-        let client = self.login.facts().ssh.map(|ssh| ssh.client);
-        let known = gateway.revocations.usable().await;
-        if gateway.revocations.admits(&known, who, gateway.origin(client)) {
-            return outcome;
+        match self.overruled(who).await {
+            None => outcome,
+            Some(cause) => Outcome::Denied {
+                cause,
+                text: format!("Access denied. [{}]", self.login_id.as_str()),
+            },
         }
-        Outcome::Denied {
-            cause: Cause::Frozen,
-            text: format!("Access denied. [{}]", self.login_id.as_str()),
+    }
+
+    /// Why an approval of this person counts no more, if so.
+    async fn overruled(&self, who: &Identity) -> Option<Cause> {
+        let application = self.login.application().unwrap_or_default();
+        let bypass = self.login.bypassed_by();
+        match (self.setup.grants.held(who, application), bypass) {
+            (Held::Block(notice), _) => return Some(Cause::Suspended(notice)),
+            (Held::Bypass(held), Some(used)) if held.notice().id == used.id => {}
+            (_, Some(_)) => return Some(Cause::BypassEnded),
+            (Held::Nothing | Held::Bypass(_), None) => {}
         }
+        let gateway = self.setup.gateway.as_ref().ok()?;
+        let origin = gateway.origin(self.login.facts().ssh.map(|ssh| ssh.client));
+        let admitted = if bypass.is_some() {
+            // Root's word on this very host, for when nothing else works: that the registrar is away ends it not.
+            !gateway.revocations.last_known_frozen(who, origin)
+        } else if self.login.approved_on_a_device() || self.login.passed_by_code() || self.login.waived_by().is_some() {
+            let known = gateway.revocations.usable().await;
+            gateway.revocations.admits(&known, who, origin)
+        } else {
+            true
+        };
+        (!admitted).then_some(Cause::Frozen)
     }
 
     pub(super) fn verdict(&mut self, outcome: Outcome) -> Verdict {
@@ -76,6 +98,9 @@ impl Task {
             Outcome::Approved => {
                 if self.login.approved_on_a_device() {
                     self.remember_approval();
+                }
+                if let (Some(account), from) = self.guesser() {
+                    self.unwritten.push(self.setup.memory.logged_in(&account, from));
                 }
                 let ticket = match self.login.facts().phase {
                     Phase::Auth => self.agent.tickets.issue(self.caller.clone(), boot_now()),
@@ -90,7 +115,7 @@ impl Task {
             Outcome::Ignore => verdict(VerdictCode::Ignore, String::new(), &self.login_id),
             Outcome::Denied { cause, text } => {
                 let code = match cause {
-                    Cause::Blocked(_) => VerdictCode::Blocked,
+                    Cause::Blocked(_) | Cause::Suspended(_) => VerdictCode::Blocked,
                     _ => VerdictCode::Denied,
                 };
                 verdict(code, text, &self.login_id)
@@ -120,10 +145,16 @@ impl Task {
         if waived.is_some() {
             cause = "factor_waived";
         }
+        let bypassed = self.login.bypassed_by().filter(|_| *outcome == Outcome::Approved);
+        let bypassed =
+            bypassed.map(|notice| format!("bypass {} by {}: {}", notice.id, notice.by.as_str(), notice.reason));
+        if bypassed.is_some() {
+            cause = "factor_bypassed";
+        }
         let detail = match outcome {
             Outcome::Denied { cause, .. } => cause.detail().unwrap_or_default(),
-            Outcome::Approved if waived.is_some() => waived.unwrap_or_default(),
-            Outcome::Approved | Outcome::ApprovedBefore | Outcome::Ignore => "",
+            Outcome::Approved => bypassed.as_deref().or(waived).unwrap_or_default(),
+            Outcome::ApprovedBefore | Outcome::Ignore => "",
         };
         let user = self.login.user_for_log();
         let source = facts
@@ -167,7 +198,9 @@ impl Task {
         Record {
             json,
             line,
-            warning: waived.is_some() || !matches!(outcome, Outcome::Approved | Outcome::ApprovedBefore),
+            warning: waived.is_some()
+                || bypassed.is_some()
+                || !matches!(outcome, Outcome::Approved | Outcome::ApprovedBefore),
         }
     }
 }

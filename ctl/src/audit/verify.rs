@@ -188,7 +188,7 @@ fn judge(record: &Value, before: Option<Head>, trust: &Trust, found: &mut Findin
             found.checkpoints += 1;
             Ok(())
         }
-        Some("gap" | "torn" | "anew") => Ok(()),
+        Some("exception" | "gap" | "torn" | "anew") => Ok(()),
         _ => Err("a record of a kind that is not known here".into()),
     }
 }

@@ -1,9 +1,10 @@
-//! `assentctl user`: the local users of `users.toml`. One file a subcommand; [`edit`] changes the text, [`store`] the
-//! file. No password and no hash is ever printed, and no password is taken from the command line.
+//! `assentctl user`: the local users of `users.toml`, and [`exceptions`] for any user. One file a subcommand; [`edit`]
+//! changes the text, [`store`] the file. No password and no hash is ever printed, and no password is taken from the command line.
 
 mod add;
 mod block;
 mod edit;
+mod exceptions;
 mod fields;
 mod list;
 mod passwd;
@@ -32,8 +33,11 @@ Examples:
   assentctl user passwd carol
   assentctl user set carol --mobile '+49 151 5550101' --expires 2027-01-31
   assentctl user block carol
+  assentctl user bypass alice --app sudo --for 30m --reason 'lost her phone, called back'
+  assentctl user exceptions
 
-Only root edits /etc/assent/users.toml. Comments in it are kept. The agent sees a change at the next login.";
+Only root edits /etc/assent/users.toml. Comments in it are kept. The agent sees a change at the next login. A bypass, and a
+block with a reason, are kept by the agent of this host, whichever directory knows the user.";
 
 /// Local users.
 #[derive(Debug, Subcommand)]
@@ -51,8 +55,14 @@ pub enum User {
     Remove(remove::Remove),
     /// Block a user: the very next login is denied
     Block(block::Block),
-    /// Lift a user's block
-    Unblock(block::Block),
+    /// Lift a user's blocks
+    Unblock(block::Unblock),
+    /// Let a user in without the second factor for a while, on this host
+    Bypass(exceptions::Bypass),
+    /// End a user's bypass
+    Unbypass(exceptions::Unbypass),
+    /// List who is bypassed, blocked or frozen on this host
+    Exceptions(exceptions::Exceptions),
     /// Give a user a password
     Passwd(passwd::Passwd),
 }
@@ -87,15 +97,18 @@ impl Common {
 
 impl User {
     /// Runs it.
-    pub fn run(&self) -> Done {
+    pub async fn run(&self) -> Done {
         match self {
             Self::Add(args) => args.run(),
             Self::Set(args) => args.run(),
             Self::List(args) => args.run(),
             Self::Show(args) => args.run(),
             Self::Remove(args) => args.run(),
-            Self::Block(args) => args.run(true),
-            Self::Unblock(args) => args.run(false),
+            Self::Block(args) => args.run().await,
+            Self::Unblock(args) => args.run().await,
+            Self::Bypass(args) => args.run().await,
+            Self::Unbypass(args) => args.run().await,
+            Self::Exceptions(args) => args.run().await,
             Self::Passwd(args) => args.run(),
         }
     }

@@ -2,7 +2,9 @@
 
 use super::checker::{Checker, Named, Place};
 use super::raw::RawApplication;
-use super::{Application, Factor, Failure, Method, MethodIndex, MethodProfile, Routes, SshPrompt, Strength, Subject};
+use super::{
+    Application, Bypasses, Factor, Failure, Method, MethodIndex, MethodProfile, Routes, SshPrompt, Strength, Subject,
+};
 use assent_proto::code::CodeMethod;
 
 /// What stands around an application: method profiles that are wrong themselves are `None`.
@@ -66,6 +68,13 @@ pub(super) fn application(
         SshPrompt::None,
         &[("none", SshPrompt::None), ("enter", SshPrompt::Enter)],
     );
+    let bypasses = checker.choice(
+        place,
+        "bypass",
+        raw.bypass.as_deref(),
+        Bypasses::Granted,
+        &[("granted", Bypasses::Granted), ("never", Bypasses::Never)],
+    );
     if factors.iter().all(|factor| *factor == Factor::Stack) {
         checker.problem(
             place,
@@ -94,6 +103,7 @@ pub(super) fn application(
         ssh_prompt,
         routes,
         offer_codes: raw.offer_codes.unwrap_or(true),
+        bypasses,
     })
 }
 

@@ -593,6 +593,13 @@ pub static SECTIONS: &[Section] = &[
                 "`true`",
                 "whether a TOTP or recovery profile that the same factor lists is offered in the prompt of a push",
             ),
+            key(
+                "bypass",
+                "`\"granted\"`, `\"never\"`",
+                "`\"granted\"`",
+                "`\"never\"`: `assentctl user bypass` lets nobody in here without the second factor; see \
+                 [Bypass and block](../bypass.md)",
+            ),
         ],
     },
 ];

@@ -318,6 +318,17 @@ pub struct Application {
     pub routes: Routes,
     /// Whether a code is taken while a push waits, where the factor lists one and the terminal can ask.
     pub offer_codes: bool,
+    /// Whether an administrator can let somebody in without the second factor.
+    pub bypasses: Bypasses,
+}
+
+/// What a bypass that an administrator granted is worth to an application.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Bypasses {
+    /// It is heeded.
+    Granted,
+    /// Never: the second factor is always asked for.
+    Never,
 }
 
 /// Who must prove themselves to an application.

@@ -231,4 +231,5 @@ pub(super) struct RawApplication {
     #[serde(default)]
     pub on_failure: BTreeMap<String, Vec<String>>,
     pub offer_codes: Option<bool>,
+    pub bypass: Option<String>,
 }

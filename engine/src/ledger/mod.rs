@@ -1,8 +1,13 @@
 //! What is remembered of pushes: how many left since the last success, from where somebody approved, and how often a
-//! number was wrong. Budgets (R7, R87), known sources and the lock after wrong numbers (R6) come of it.
+//! number was wrong. Budgets (R7, R87), known sources and the lock after wrong numbers (R6) come of it. Beside them stand
+//! accounts of this host ([`account`]), whose wrong passwords are counted in [`guesses`].
 //!
 //! Pure: entries go in with their time, [`Ledger::weigh`] says what holds. The edge keeps the entries in a file and reads
 //! them back ([`Ledger::apply`] is the same for both), so a restart forgets nothing.
+
+mod guesses;
+
+pub use guesses::{MOST_GUESSES, MOST_GUESSES_FROM_STRANGERS, Spraying, account, typist};
 
 use crate::places::Spot;
 use crate::risk::{Signals, Travel};
@@ -104,6 +109,8 @@ pub enum What {
     Denied,
     /// The number on the device was wrong.
     WrongNumber,
+    /// A password that was typed for an account was wrong.
+    WrongPassword,
     /// An administrator opened budgets and locks again.
     Forgiven,
 }
@@ -187,6 +194,8 @@ struct Source {
     last: u64,
     /// Pushes within [`DAY`] since the last success from here.
     sent: Vec<u64>,
+    /// Wrong passwords within [`WINDOW`] since the last success from here.
+    guesses: Vec<u64>,
     /// The last approval from here.
     approved: Option<Approval>,
 }
@@ -252,6 +261,7 @@ impl Ledger {
             What::Unsent => source.take_back(at),
             What::Approved { place, spot } => {
                 source.sent.clear();
+                source.guesses.clear();
                 person.approvals += 1;
                 source.approved = Some(Approval {
                     at,
@@ -271,11 +281,13 @@ impl Ledger {
                 person.wrong = person.wrong.saturating_add(1);
                 person.last_wrong = at;
             }
+            What::WrongPassword => source.guessed(at),
             What::Forgiven => {
                 person.wrong = 0;
                 person.denials.clear();
                 for source in person.sources.values_mut() {
                     source.sent.clear();
+                    source.guesses.clear();
                 }
             }
         }
@@ -377,6 +389,9 @@ impl Ledger {
                 }
                 for at in source.sent.iter().copied().filter(|at| counts(*at, DAY)) {
                     add(at, 0, *from, What::Sent);
+                }
+                for at in source.guesses.iter().copied().filter(|at| counts(*at, WINDOW)) {
+                    add(at, 0, *from, What::WrongPassword);
                 }
             }
             for at in person.denials.iter().copied().filter(|at| now.0 < at + DAY) {

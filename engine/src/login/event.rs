@@ -2,6 +2,7 @@
 
 use crate::config::AuthIndex;
 use crate::directory::{Account, Lookup, PasswordCheck};
+use crate::grants::{Held, Notice};
 use crate::ledger::Barred;
 use crate::names::UserName;
 use crate::policy::Recall;
@@ -9,6 +10,7 @@ use assent_proto::ShortText;
 use assent_proto::cert::{Device, Identity};
 use assent_proto::code::{CodeMethod, CodePassed, CodeRefused, Offer, Unbelieved};
 use assent_proto::request::Details;
+use assent_proto::time::UnixTime;
 use assent_proto::verdict::{Approved, Refusal, Rubbish};
 
 /// What happened.
@@ -21,6 +23,8 @@ pub enum Event {
     Password(PasswordReply),
     /// A directory judged the password.
     Checked(PasswordCheck),
+    /// The password was shown to no directory: too many were wrong before. Until when that is so.
+    NotChecked(UnixTime),
     /// The letter that a push alone needs: whether it was `p`.
     Go(bool),
     /// What the agent remembers of the user and the source.
@@ -38,6 +42,8 @@ pub enum Event {
     },
     /// What is remembered of somebody, for policies.
     Recalled(Identity, Recall),
+    /// What an administrator decided for the user.
+    Held(Held),
     /// Whether anything may pass for the user now.
     Admitted(Admission),
     /// A directory answered.
@@ -82,6 +88,7 @@ impl Event {
             Self::Resolved(_) => "resolved",
             Self::Password(_) => "password",
             Self::Checked(_) => "checked",
+            Self::NotChecked(_) => "not_checked",
             Self::Go(_) => "go",
             Self::Weighed(_) => "weighed",
             Self::Shown(_) => "shown",
@@ -92,6 +99,7 @@ impl Event {
                 CodeEvent::Checked(_) => "code_checked",
             },
             Self::Recalled(..) => "recalled",
+            Self::Held(_) => "held",
             Self::Admitted(_) => "admitted",
             Self::LookedUp(_) => "looked_up",
             Self::Devices(_) => "devices",
@@ -301,6 +309,13 @@ pub enum Effect {
     Weigh(Identity),
     /// Say what is remembered of this user, for policies; answered by [`Event::Recalled`].
     Recall(Identity),
+    /// Say what an administrator decided for this user in an application; answered by [`Event::Held`].
+    FindGrants {
+        /// Whom for.
+        identity: Identity,
+        /// The application's name.
+        application: String,
+    },
     /// Say whether anything may pass for this user; answered by [`Event::Admitted`].
     Admit(Identity),
     /// Remember that a push was not approved, or a code was wrong.
@@ -441,6 +456,8 @@ pub enum Cause {
     UnknownUser,
     /// The password is wrong.
     WrongPassword,
+    /// The password was shown to no directory: too many were wrong before, for this account or from this source.
+    TooManyGuesses(UnixTime),
     /// No password was typed.
     NoPassword,
     /// The profile checks no password of this user.
@@ -449,6 +466,10 @@ pub enum Cause {
     Ambiguous,
     /// The account may not log in.
     Blocked(Account),
+    /// An administrator has blocked the user on this host.
+    Suspended(Notice),
+    /// A bypass was ended before the login was.
+    BypassEnded,
     /// A directory could not be asked.
     DirectoryUnreachable(String),
     /// Two profiles mean different people.

@@ -1,9 +1,10 @@
 //! The part of a login that chooses a method and validates the user for it.
 
 use super::event::{Admission, Cause, Effect};
+use super::granting::Onward;
 use super::{Login, Passed, Stage, blocked, sudo};
 use crate::conditions::Circumstances;
-use crate::config::{Factor, Failure, Method, MethodIndex, OnUnreachable, Strength};
+use crate::config::{Factor, Failure, MethodIndex, OnUnreachable, Strength};
 use crate::directory::Lookup;
 use crate::policy::{self, Choice};
 use crate::risk::Earlier;
@@ -82,14 +83,21 @@ impl Login {
                 }
                 Passed::Password(_) => earlier.password = true,
                 Passed::Push(_) | Passed::Code(_) => earlier.method = true,
+                Passed::Bypassed(_, password) => earlier.password |= password.is_some(),
                 Passed::Waived => {}
             }
         }
         earlier
     }
 
-    /// Whether anything may pass for the user: what a waiver waits for.
+    /// Whether anything may pass for the user: what a waiver and a bypass wait for.
     pub(super) fn admitted(&mut self, admission: Admission) -> Vec<Effect> {
+        // A bypass is root's word on this very host, for when nothing else works: that nobody can be asked ends it not.
+        if admission != Admission::Frozen
+            && let Some(effects) = self.bypass()
+        {
+            return effects;
+        }
         match admission {
             Admission::Free => {
                 // No method was used.
@@ -140,14 +148,7 @@ impl Login {
                 if let Some(cause) = self.unfit_to_ask() {
                     return self.deny(cause);
                 }
-                if self.waiving {
-                    self.stage = Stage::Admitting;
-                    return vec![Effect::Admit(person.identity)];
-                }
-                match self.config.method(method).method {
-                    Method::Push { .. } => self.weigh(method, person.identity),
-                    Method::Code { .. } => self.start_code(method, &person),
-                }
+                self.go_by_grants(Onward::Method(method, profile))
             }
             Lookup::Unknown => self.validate(method, at + 1),
             Lookup::Ambiguous => self.deny(Cause::Ambiguous),

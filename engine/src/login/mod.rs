@@ -10,6 +10,7 @@ mod coding;
 mod detour;
 mod event;
 pub mod facts;
+mod granting;
 pub mod level;
 mod methods;
 mod pushing;
@@ -26,6 +27,7 @@ pub use trace::TraceLine;
 use crate::config::{Application, AuthIndex, Config, Factor, Method, MethodIndex, Strength, Subject, Unlisted};
 use crate::directory::{Account, Lookup, PasswordCheck, Person};
 use crate::fallback::{After, after};
+use crate::grants::Bypass;
 use crate::names::UserName;
 use crate::policy::Recalled;
 use assent_proto::cert::Identity;
@@ -52,6 +54,9 @@ enum Passed {
     Code(CodePassed),
     /// A policy waived the factor; [`Login::approve`] demands that the application's floor allows it.
     Waived,
+    /// An administrator granted a bypass; with the profile that took the password which was asked for in place of an
+    /// earlier factor. [`Login::approve`] demands one or the other.
+    Bypassed(Bypass, Option<AuthIndex>),
 }
 
 /// What the machine waits for.
@@ -68,7 +73,9 @@ enum Stage {
     Choosing(AuthIndex),
     /// What is remembered of the user, for policies.
     Recalling,
-    /// Whether the user is frozen, before a factor is waived.
+    /// What an administrator decided for this person.
+    Granting(granting::Onward),
+    /// Whether the user is frozen, before a factor is waived or bypassed.
     Admitting,
     /// Which of the method's fallback profiles is asked.
     Validating(MethodIndex, usize),
@@ -117,6 +124,7 @@ pub struct Login {
     waived: Option<usize>,
     /// Denials that this step brought, for the memory.
     denials: usize,
+    granting: granting::Granting,
     push: pushing::Pushing,
     code: coding::Coding,
     detour: detour::Detour,
@@ -144,6 +152,7 @@ impl Login {
             waiving: false,
             waived: None,
             denials: 0,
+            granting: granting::Granting::default(),
             push: pushing::Pushing::default(),
             code: coding::Coding::default(),
             detour: detour::Detour::default(),
@@ -191,6 +200,11 @@ impl Login {
         self.identity.as_ref()
     }
 
+    /// The account that the user logs in to, as NSS writes it; `None` while it does not know one.
+    pub fn account(&self) -> Option<&UserName> {
+        self.canonical.as_ref()
+    }
+
     /// The application, once known.
     pub fn application(&self) -> Option<&str> {
         (self.stage != Stage::New).then(|| self.config.applications.get(self.application).map(|a| a.name.as_str()))?
@@ -204,6 +218,12 @@ impl Login {
     /// Whether a device approved this login.
     pub fn approved_on_a_device(&self) -> bool {
         self.passed.iter().any(|passed| matches!(passed, Passed::Push(_)))
+    }
+
+    /// The application's name, or nothing before it is known.
+    fn application_name(&self) -> String {
+        let application = self.config.applications.get(self.application);
+        application.map_or_else(String::new, |application| application.name.clone())
     }
 
     /// Whether a code let a factor of this login pass.
@@ -251,6 +271,7 @@ impl Login {
             (Stage::Resolving, Event::Resolved(found)) => self.resolved(found),
             (Stage::AwaitingPassword, Event::Password(reply)) => self.password_typed(reply),
             (Stage::CheckingPassword(at), Event::Checked(check)) => self.password_checked(at, check),
+            (Stage::CheckingPassword(_), Event::NotChecked(until)) => self.deny(Cause::TooManyGuesses(until)),
             (Stage::AwaitingGo, Event::Go(go)) => self.go_typed(go),
             (Stage::Choosing(profile), Event::LookedUp(lookup)) => {
                 self.lookups.insert(profile, lookup);
@@ -260,6 +281,7 @@ impl Login {
                 self.recalled.insert(who, recall);
                 self.choose()
             }
+            (Stage::Granting(onward), Event::Held(held)) => self.granted(onward, held),
             (Stage::Admitting, Event::Admitted(admission)) => self.admitted(admission),
             (Stage::Validating(method, at), Event::LookedUp(lookup)) => self.validated(method, at, lookup),
             (Stage::Weighing(method), Event::Weighed(standing)) => self.weighed(method, standing),
@@ -337,14 +359,7 @@ impl Login {
                 self.passed.push(Passed::Stack);
                 self.next_factor()
             }
-            Factor::Password(_) => {
-                self.stage = Stage::AwaitingPassword;
-                let id = self.facts.login.as_str();
-                // Rides in the prompt: sshd before OpenSSH 10.3 holds other text back while a push waits.
-                let then = self.then_words(application);
-                let text = format!("Password{then} [{id}]: ");
-                vec![Effect::AskPassword { text }]
-            }
+            Factor::Password(_) => self.ask_password(),
             Factor::Method(_) if self.needs_a_go() => {
                 self.stage = Stage::AwaitingGo;
                 let id = self.facts.login.as_str();
@@ -362,6 +377,15 @@ impl Login {
             }
             Factor::Method(_) => self.choose_or_stop(),
         }
+    }
+
+    pub(super) fn ask_password(&mut self) -> Vec<Effect> {
+        self.stage = Stage::AwaitingPassword;
+        // Rides in the prompt: sshd before OpenSSH 10.3 holds other text back while a push waits.
+        let application = self.config.applications.get(self.application);
+        let then = application.map_or("", |application| self.then_words(application));
+        let text = format!("Password{then} [{}]: ", self.facts.login.as_str());
+        vec![Effect::AskPassword { text }]
     }
 
     /// What comes after the password, for its prompt. It says nothing of the user.
@@ -409,6 +433,9 @@ impl Login {
     }
 
     fn password_profiles(&self) -> &[AuthIndex] {
+        if let Some(method) = self.granting.bypasses() {
+            return &self.config.method(method).fallback;
+        }
         match self
             .config
             .applications
@@ -445,8 +472,12 @@ impl Login {
                     return self.deny(Cause::IdentityConflict);
                 }
                 self.lookups.insert(profile, Lookup::Found(person));
+                if self.granting.bypasses().is_some() {
+                    self.granting.password_by(profile);
+                    return self.admit();
+                }
                 self.passed.push(Passed::Password(profile));
-                self.next_factor()
+                self.go_by_grants(granting::Onward::Factor)
             }
             After::Next => self.check_password(at + 1),
             After::Denied(cause) => self.deny(cause),
@@ -476,10 +507,11 @@ impl Login {
         let ctx = self.facts.ctx;
         let pushes_are_ours = self.passed.iter().all(|passed| match passed {
             Passed::Push(approved) => approved.is_for(&ctx),
-            Passed::Stack | Passed::Password(_) | Passed::Code(_) | Passed::Waived => true,
+            Passed::Stack | Passed::Password(_) | Passed::Code(_) | Passed::Waived | Passed::Bypassed(..) => true,
         });
+        let complete = self.passed.len() == wanted && pushes_are_ours && self.bypasses_count();
         let floor = application.map_or(Strength::Number, |app| app.floor);
-        if self.hopeless.is_some() || self.passed.len() != wanted || !pushes_are_ours || !self.codes_reach(floor) {
+        if self.hopeless.is_some() || !complete || !self.codes_reach(floor) {
             let cause = self
                 .hopeless
                 .take()
@@ -495,10 +527,19 @@ impl Login {
     }
 
     fn denied(&self, cause: Cause) -> Outcome {
-        let typed_before = self.passed.iter().any(|p| !matches!(p, Passed::Stack | Passed::Waived))
-            || self.facts.phase == Phase::Account;
+        let typed = |passed: &Passed| !matches!(passed, Passed::Stack | Passed::Waived | Passed::Bypassed(_, None));
+        let typed_before = self.passed.iter().any(typed) || self.facts.phase == Phase::Account;
         let open = typed_before || !self.facts.is_remote();
-        let text = format!("{} [{}]", cause.text(open), self.facts.login.as_str());
+        let id = self.facts.login.as_str();
+        let text = match &cause {
+            Cause::Suspended(notice) if open => {
+                format!(
+                    "An administrator has blocked you: {} [{id}]",
+                    granting::plain(&notice.reason)
+                )
+            }
+            cause => format!("{} [{id}]", cause.text(open)),
+        };
         Outcome::Denied { cause, text }
     }
 

@@ -297,12 +297,7 @@ impl Login {
             digits,
             ttl,
             ctx: facts.ctx,
-            app: ShortText::cut(
-                self.config
-                    .applications
-                    .get(self.application)
-                    .map_or_else(String::new, |a| a.name.clone()),
-            ),
+            app: ShortText::cut(self.application_name()),
         }
     }
 
@@ -333,6 +328,7 @@ impl Login {
             Passed::Password(profile) => format!("password ({})", self.config.auth_profile(*profile).name()),
             Passed::Push(_) => "approval on a device".to_owned(),
             Passed::Waived => "waived by a policy".to_owned(),
+            Passed::Bypassed(..) => "waived by an administrator".to_owned(),
             Passed::Code(code) => format!("code ({})", code.method().name()),
         })
     }

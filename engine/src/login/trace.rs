@@ -9,6 +9,7 @@ use super::level::Why;
 use crate::conditions::Unmet;
 use crate::config::{AuthIndex, AuthSource, Config, Failure};
 use crate::directory::{Attributes, Lookup, PasswordCheck, Person};
+use crate::grants::{Held, Notice};
 use crate::places::Country;
 use crate::policy::{Answer, Choice, Considered, No, Recall};
 use crate::risk;
@@ -52,6 +53,7 @@ impl Login {
                 PasswordReply::Failed => "conversation_failed",
             }),
             Event::Checked(check) => password_check(check),
+            Event::NotChecked(until) => json!({"until": until}),
             Event::Go(yes) | Event::Shown(yes) => json!(yes),
             Event::CodeTyped(typed) => json!(match typed {
                 CodeTyped::Typed => "typed",
@@ -62,6 +64,9 @@ impl Login {
             Event::Code { what, .. } => code_event(what),
             Event::Weighed(standing) => weighed(standing),
             Event::Recalled(who, recall) => json!({"identity": who.to_string(), "signals": recalled(recall)}),
+            Event::Held(Held::Nothing) => Value::Null,
+            Event::Held(Held::Block(notice)) => json!({"block": self::notice(notice)}),
+            Event::Held(Held::Bypass(bypass)) => json!({"bypass": notice(bypass.notice())}),
             Event::Admitted(Admission::Free) => Value::Null,
             Event::Admitted(Admission::Frozen) => json!("frozen"),
             Event::Admitted(Admission::Unknown(why)) => json!({"unknown": why}),
@@ -171,6 +176,10 @@ fn code_event(what: &CodeEvent) -> Value {
     }
 }
 
+fn notice(notice: &Notice) -> Value {
+    json!({"id": notice.id, "by": notice.by, "reason": notice.reason, "seconds_left": notice.left})
+}
+
 fn weighed(standing: &Standing) -> Value {
     let barred = standing
         .barred
@@ -265,6 +274,10 @@ fn effect_detail(config: &Config, effect: &Effect) -> (&'static str, Value) {
         ),
         Effect::Weigh(identity) => ("weigh", json!(identity.to_string())),
         Effect::Recall(identity) => ("recall", json!(identity.to_string())),
+        Effect::FindGrants { identity, application } => (
+            "find_grants",
+            json!({"identity": identity.to_string(), "application": application}),
+        ),
         Effect::Admit(identity) => ("admit", json!(identity.to_string())),
         Effect::NoteDenial => ("note_denial", Value::Null),
         Effect::CheckPassword { profile, .. } => ("check_password", asked(config, *profile)),

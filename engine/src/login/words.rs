@@ -11,6 +11,7 @@ impl Cause {
             Self::Unlisted => "unlisted_service",
             Self::UnknownUser => "unknown_user",
             Self::WrongPassword => "wrong_password",
+            Self::TooManyGuesses(_) => "too_many_wrong_passwords",
             Self::NoPassword => "no_password_given",
             Self::PasswordNotHere => "password_not_kept_here",
             Self::Ambiguous => "two_users_of_this_name",
@@ -21,6 +22,8 @@ impl Cause {
                 crate::directory::Account::Expired => "account_expired",
                 crate::directory::Account::MustChangePassword => "password_must_be_changed",
             },
+            Self::Suspended(_) => "blocked_by_administrator",
+            Self::BypassEnded => "bypass_ended",
             Self::DirectoryUnreachable(_) => "directory_unreachable",
             Self::IdentityConflict => "profiles_name_different_identities",
             Self::NoPolicy => "no_policy_admits",
@@ -119,16 +122,19 @@ impl Cause {
                 "Your password must be changed first."
             }
             Self::Blocked(_) if open => "Your account is blocked. Ask your administrator.",
+            Self::BypassEnded => "An administrator has just ended your bypass. Try again.",
             Self::IdentityConflict if open => "Your accounts do not belong together. Ask your administrator.",
             Self::PasswordNotHere if open => "Your password is not checked here.",
             Self::BadName
             | Self::Unlisted
             | Self::UnknownUser
             | Self::WrongPassword
+            | Self::TooManyGuesses(_)
             | Self::NoPassword
             | Self::PasswordNotHere
             | Self::Ambiguous
             | Self::Blocked(_)
+            | Self::Suspended(_)
             | Self::IdentityConflict
             | Self::NoPolicy
             | Self::PolicyDenies(_)
@@ -153,6 +159,7 @@ impl Cause {
             | Self::RevocationsStale(why)
             | Self::CodesUnreachable(why)
             | Self::Internal(why) => Some(why),
+            Self::Suspended(notice) => Some(&notice.reason),
             Self::NoCode(refused) | Self::CodesBarred(refused) => Some(refused.words()),
             _ => None,
         }

@@ -131,6 +131,17 @@ name = "totp-alone"
 services = ["totp-alone"]
 factors = [["totp"]]
 
+[[application]]
+name = "password"
+services = ["sshd-password"]
+factors = [["corp"]]
+
+[[application]]
+name = "strict"
+services = ["sshd-strict"]
+factors = [["stack"], ["staff-push"]]
+bypass = "never"
+
 [[push_profile]]
 name = "corp-push"
 fallback_auth_profiles = ["corp"]

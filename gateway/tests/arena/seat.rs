@@ -7,6 +7,7 @@ use crate::ledger::Ledger;
 use crate::mischief::Mischief;
 use assent_engine::config::{self, Config};
 use assent_engine::directory::{Account, Attributes, Lookup, PasswordCheck, Person};
+use assent_engine::grants::Held;
 use assent_engine::login::facts::{Facts, Phase, SshConnection};
 use assent_engine::login::{
     DeviceSearch, Effect, Event, Login, NameSearch, Outcome, PasswordReply, Purpose, PushNumber, PushOrder, Show,
@@ -227,6 +228,8 @@ impl Seat {
                         seat.number = Some(number::random(digits).unwrap());
                         seat.prompt |= how == Show::Prompt;
                     }
+                    // No administrator plays.
+                    Effect::FindGrants { .. } => events.push_back(Event::Held(Held::Nothing)),
                     Effect::Weigh(_) => events.push_back(Event::Weighed(Standing::default())),
                     Effect::Tell { .. } | Effect::WithdrawPush | Effect::EndCode | Effect::NoteDenial => {}
                     Effect::Recall(_) | Effect::Admit(_) => panic!("no policy here asks what is remembered"),

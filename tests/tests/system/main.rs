@@ -18,6 +18,8 @@ mod certificates;
 mod codes;
 mod devices;
 mod evil;
+mod exceptions;
+mod guesses;
 mod helpers;
 mod login;
 mod numbers;
@@ -47,6 +49,8 @@ fn main() -> ExitCode {
         codes::SCENARIOS,
         walkthrough::SCENARIOS,
         users::SCENARIOS,
+        exceptions::SCENARIOS,
+        guesses::SCENARIOS,
         weather::SCENARIOS,
         admin::SCENARIOS,
         devices::SCENARIOS,

@@ -1,7 +1,7 @@
 //! The programs as they ship: no path of the builder's machine in them, so that two builders get the same bytes.
 
 use super::{Profile, fresh};
-use crate::run;
+use crate::{run, suite};
 use anyhow::{Context, Result, bail};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -43,9 +43,9 @@ pub fn programs(profile: Profile) -> Result<PathBuf> {
     Ok(built)
 }
 
-/// What `cargo build --workspace` has left, without its symbols.
+/// What the tests run, without its symbols.
 fn as_tested() -> Result<PathBuf> {
-    run::cargo(["build", "--workspace", "--quiet"])?;
+    suite::build()?;
     let to = run::built("packages").join("dev-programs");
     fresh(&to)?;
     for (_, program) in PROGRAMS {
@@ -100,9 +100,14 @@ fn nothing_of_this_machine(program: &Path) -> Result<()> {
 }
 
 /// `assentctl`'s pages, which carry the day of this moment, and its completions.
-pub fn manual(directory: &Path, epoch: u64) -> Result<()> {
+pub fn manual(directory: &Path, epoch: u64, profile: Profile) -> Result<()> {
     fresh(directory)?;
     let day = run::output("date", ["--utc", &format!("--date=@{epoch}"), "+%Y-%m-%d"])?;
+    let writer = run::built("debug").join("examples/manual");
+    if profile == Profile::Dev {
+        // Built with the programs.
+        return run::run(&writer.to_string_lossy(), [&directory.to_string_lossy(), day.trim()]);
+    }
     run::cargo([
         "run",
         "--quiet",

@@ -107,7 +107,7 @@ pub fn run(options: &Options) -> Result<()> {
         built,
         release: Release::of_this_tree()?,
     };
-    build::manual(&shop.manual(), shop.release.epoch)?;
+    build::manual(&shop.manual(), shop.release.epoch, options.profile)?;
     notices::write(&shop.notices())?;
     lint::sources()?;
     let made = Made::by(&shop, &out)?;

@@ -1,0 +1,204 @@
+//! What an administrator has decided for single people on this host, as the admin interface takes it: a bypass, a block,
+//! the end of either. Each is a record of its own in the audit before it is in force, a warning in syslog and a signal.
+
+use crate::agent::{Agent, Notice, Setup};
+use crate::audit::Record;
+use assent_engine::directory::Lookup;
+use assent_engine::grants::{Grant, Kind};
+use assent_engine::names::UserName;
+use assent_proto::cert::Identity;
+use assent_proto::text::{Outside, visible};
+use assent_proto::time::UnixTime;
+use assent_proto::{Id, ShortText};
+use serde_json::{Value, json};
+
+/// Why nothing was decided. The text is for the admin.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Refused(pub String);
+
+/// What an administrator asks for.
+pub struct Wanted {
+    /// Bypass or block.
+    pub kind: Kind,
+    /// The user's name here, or `realm#id`.
+    pub user: String,
+    /// Applications by name.
+    pub applications: Vec<String>,
+    /// How long; `None`: until it is lifted.
+    pub seconds: Option<u64>,
+    /// Why.
+    pub reason: String,
+    /// Who asks.
+    pub by: String,
+}
+
+/// Makes a grant for every identity that the name has on this host; what was made.
+pub async fn grant(agent: &Agent, setup: &Setup, wanted: Wanted) -> Result<Value, Refused> {
+    for name in &wanted.applications {
+        if !setup.config.applications.iter().any(|app| app.name == *name) {
+            let known: Vec<&str> = setup.config.applications.iter().map(|app| app.name.as_str()).collect();
+            return Err(Refused(format!(
+                "there is no application {:?}; there are: {}",
+                visible(name),
+                known.join(", ")
+            )));
+        }
+    }
+    let now = setup.grants.now();
+    let by = ShortText::cut(visible(&wanted.by));
+    let mut grants = Vec::new();
+    for identity in identities(setup, &wanted.user).await? {
+        let grant = Grant {
+            id: Id::random().map_err(|e| Refused(e.to_string()))?,
+            kind: wanted.kind,
+            identity,
+            user: ShortText::cut(visible(&wanted.user)),
+            applications: wanted.applications.clone(),
+            from: now.wall,
+            seconds: wanted.seconds,
+            reason: wanted.reason.trim().to_owned(),
+            by: by.clone(),
+            boot: now.boot.clone(),
+            since_boot: now.since_boot.0.as_secs(),
+        };
+        grant.check().map_err(|why| Refused(why.to_string()))?;
+        grants.push(grant);
+    }
+    for grant in &grants {
+        record(setup, "granted", grant, grant.by.as_str())?;
+    }
+    let written = setup.grants.add(&grants).map_err(|why| Refused(why.to_string()))?;
+    tell(agent, "granted", &grants);
+    written
+        .wait()
+        .await
+        .map_err(|e| Refused(format!("it is in force, but a restart of the agent may forget it: {e}")))?;
+    Ok(grants.iter().map(|grant| shown(grant, grant.seconds)).collect())
+}
+
+/// Ends all that a user has of a kind; how many.
+pub async fn end(agent: &Agent, setup: &Setup, kind: Kind, user: &str, by: &str) -> Result<u32, Refused> {
+    // Also of somebody whom no directory knows any more.
+    let named =
+        |grant: &Grant| grant.kind == kind && (grant.user.as_str() == user || grant.identity.to_string() == user);
+    let held = setup.grants.list().into_iter().map(|(grant, _)| grant);
+    let held: Vec<Grant> = held.filter(named).collect();
+    for grant in &held {
+        record(setup, "ended", grant, &visible(by))?;
+    }
+    let mut ended = Vec::new();
+    for grant in held {
+        let (gone, written) = setup.grants.end(kind, &grant.identity);
+        ended.extend(gone);
+        written
+            .wait()
+            .await
+            .map_err(|e| Refused(format!("it is ended, but a restart of the agent may forget that: {e}")))?;
+    }
+    tell(agent, "ended", &ended);
+    Ok(u32::try_from(ended.len()).unwrap_or(u32::MAX))
+}
+
+/// All that run.
+pub fn list(setup: &Setup) -> Value {
+    let grants = setup.grants.list();
+    grants.iter().map(|(grant, left)| shown(grant, *left)).collect()
+}
+
+fn shown(grant: &Grant, left: Option<u64>) -> Value {
+    json!({
+        "id": grant.id,
+        "kind": grant.kind,
+        "user": grant.user,
+        "identity": grant.identity.to_string(),
+        "applications": grant.applications,
+        "from": grant.from,
+        "until": grant.until(),
+        "seconds_left": left,
+        "reason": grant.reason,
+        "by": grant.by,
+    })
+}
+
+/// Every identity that this name has on this host; or the one that is written out.
+async fn identities(setup: &Setup, user: &str) -> Result<Vec<Identity>, Refused> {
+    if let Some((realm, id)) = user.rsplit_once('#') {
+        let parts = ShortText::new(realm).zip(ShortText::new(id));
+        let whole = parts.filter(|_| !realm.is_empty() && !id.is_empty());
+        return match whole {
+            Some((realm, id)) => Ok(vec![Identity { realm, id }]),
+            None => Err(Refused("an identity is written as realm#id".into())),
+        };
+    }
+    let name = UserName::new(&Outside::new(user.as_bytes())).map_err(|e| Refused(e.to_string()))?;
+    let mut found = Vec::new();
+    for index in setup.config.auth_indices() {
+        let profile = setup.config.auth_profile(index).name();
+        match setup.directory(index).look_up(&name).await {
+            Lookup::Found(person) if found.contains(&person.identity) => {}
+            Lookup::Found(person) => found.push(person.identity),
+            Lookup::Unknown => {}
+            Lookup::Ambiguous => return Err(Refused(format!("{profile} has two users of this name"))),
+            Lookup::Unreachable(why) => {
+                return Err(Refused(format!(
+                    "{profile} cannot be reached: {why}. Where you know the identity (the audit shows it), name the user by it: realm#id"
+                )));
+            }
+        }
+    }
+    if found.is_empty() {
+        return Err(Refused("no authentication profile knows this user".into()));
+    }
+    Ok(found)
+}
+
+/// What is not on the record is not decided.
+fn record(setup: &Setup, what: &str, grant: &Grant, by: &str) -> Result<(), Refused> {
+    let Value::Object(mut fields) = shown(grant, grant.seconds) else {
+        return Err(Refused("a grant without a form".into()));
+    };
+    let host = setup.gateway.as_ref().ok();
+    let host = host.map(|gateway| gateway.host.now().host.claims().host_id);
+    fields.insert("exception".into(), json!(grant.kind));
+    fields.insert("kind".into(), json!("exception"));
+    fields.insert("verdict".into(), json!(what));
+    fields.insert("at".into(), json!(UnixTime::now()));
+    fields.insert("host".into(), json!(host));
+    fields.insert("by".into(), json!(by));
+    let line = format!(
+        "exception={} verdict={what} id={} user={:?} identity={:?} applications={:?} seconds={} by={by:?} reason={:?}",
+        grant.kind.name(),
+        grant.id,
+        grant.user.as_str(),
+        grant.identity.to_string(),
+        grant.applications.join(","),
+        grant
+            .seconds
+            .map_or_else(|| "-".to_owned(), |seconds| seconds.to_string()),
+        grant.reason,
+    );
+    let record = Record {
+        json: fields,
+        line,
+        warning: true,
+    };
+    match setup.audit.write(record) {
+        true => Ok(()),
+        false => Err(Refused(
+            "nothing was changed: neither the audit file nor syslog takes a record; make room or mend them first"
+                .into(),
+        )),
+    }
+}
+
+fn tell(agent: &Agent, what: &'static str, grants: &[Grant]) {
+    for grant in grants {
+        let _ = agent.notices.send(Notice::Exception {
+            what,
+            kind: grant.kind.name(),
+            user: grant.user.as_str().to_owned(),
+            reason: grant.reason.clone(),
+        });
+    }
+}
