@@ -104,7 +104,7 @@ impl Codes {
     pub async fn run(&self) -> Done {
         match self {
             Self::Status(at) => {
-                let value = at.socket.open()?.get("/codes").await?;
+                let value = at.socket.open_codes()?.get("/codes").await?;
                 report(at.json, &value, || readable(&value));
                 Ok(())
             }
@@ -141,7 +141,7 @@ impl Codes {
 
 impl Plain {
     async fn post(&self, path: &str, body: Value) -> Done<Value> {
-        self.socket.open()?.post(path, &body).await
+        self.socket.open_codes()?.post(path, &body).await
     }
 }
 

@@ -131,7 +131,8 @@ impl Config {
         let mut root = Section::new("", table);
         let roles = RoleSet::read(&mut root);
         let has = |wanted: &[Role]| roles.has_any(wanted);
-        let (keeps, pages) = (has(&[Role::Relay, Role::Registrar]), has(&[Role::Relay, Role::Panel]));
+        let keeps = has(&[Role::Relay, Role::Registrar, Role::Codes]);
+        let pages = has(&[Role::Relay, Role::Panel]);
         let mut registrar = root.section_if(roles.has(Role::Registrar), "registrar");
         let mut limits = root.section_if(roles.listens(), "limits");
         let listen = root.text_if(roles.listens(), "listen", "127.0.0.1:8443");

@@ -4,6 +4,7 @@ use super::enrol::Standing;
 use super::totp::AppSecret;
 use super::{Codes, Refusal};
 use crate::clock;
+use crate::error::Error;
 use crate::store::StoreError;
 use crate::store::codes::{self as rows, Kind};
 use assent_proto::ShortText;
@@ -198,14 +199,14 @@ impl Codes {
     }
 
     /// Revokes its key: no host believes it any more. It goes on with a new `codes.key`.
-    pub async fn revoke(&self) -> Result<usize, StoreError> {
-        let revoked = self.registrar.revoke_code_services().await?;
+    pub async fn revoke(&self) -> Result<usize, Error> {
+        let revoked = self.registrar.revoke().await?;
         self.housekeeping().await?;
         Ok(revoked)
     }
 }
 
-fn failed(error: &StoreError) -> NotImported {
+fn failed(error: &dyn std::fmt::Display) -> NotImported {
     tracing::error!(%error, "an import failed");
     NotImported::Failed
 }

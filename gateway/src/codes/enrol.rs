@@ -6,7 +6,8 @@ use super::recovery::{self, Salt};
 use super::totp::AppSecret;
 use super::{Codes, Refusal, digits, failed, random_id};
 use crate::clock;
-use crate::registrar::code_changes::{APPROVAL_TTL, Asker, CodesChange, Standing as Stands};
+use crate::error::Error;
+use crate::registrar::code_changes::{APPROVAL_TTL, CodesChange, Standing as Stands};
 use crate::store::codes::{self as rows, Kind, NewEnrolled, Opening};
 use crate::store::{SqliteConnection, StoreError};
 use assent_proto::Id;
@@ -63,6 +64,8 @@ pub struct Own {
 }
 
 /// A set-up that waits for its first code.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct OpenedTotp {
     /// Names it.
     pub id: Id,
@@ -81,7 +84,9 @@ impl Codes {
         now: UnixTime,
     ) -> Result<CodeReply, Refusal> {
         let (identities, id) = (&owner.identities, host.claims().host_id);
-        if identities.is_empty() || identities.len() > MAX_IDENTITIES || !self.registrar.host_may_name(host, identities)
+        if identities.is_empty()
+            || identities.len() > MAX_IDENTITIES
+            || !self.registrar.may_name(host, identities).await?
         {
             return Err(CodeRefused::Caller.into());
         }
@@ -102,22 +107,18 @@ impl Codes {
         let change = match asked {
             Some(change) => change,
             None => {
-                let asker = Asker::Host(id);
-                let asked = self
-                    .registrar
-                    .ask_code_change(&owner, asker, CodesChange::AddTotp)
-                    .await?;
+                let asked = self.registrar.ask_change(&owner, id, CodesChange::AddTotp).await?;
                 let asked = asked.map_err(|why| Refusal(CodeRefused::Enrolled, why.as_str().to_owned()))?;
                 asked.id
             }
         };
-        match self.registrar.code_change(&owner, Some(id), change) {
+        match self.registrar.change(&owner, id, change).await? {
             Stands::Waiting => Ok(CodeReply::TotpAsked {
                 id: change,
                 ttl: APPROVAL_TTL,
             }),
             Stands::Granted
-                if self.registrar.take_code_change(&owner, Some(id), change) == Some(CodesChange::AddTotp) =>
+                if self.registrar.take_change(&owner, Some(id), change).await? == Some(CodesChange::AddTotp) =>
             {
                 let opened = self.open_totp(id, owner, secret, now).await?;
                 Ok(CodeReply::TotpOpen {
@@ -368,6 +369,8 @@ impl Codes {
 }
 
 /// What came of a change at the panel.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Made {
     /// An app waits for its first code.
     Totp(OpenedTotp),
@@ -381,8 +384,12 @@ pub enum Made {
 pub(super) const PANEL: Id = Id { 0: [0; 16] };
 
 impl Codes {
-    /// Carries out a change that the registrar granted to this person. The text says why not.
-    pub async fn carry_out(&self, owner: &DeviceOwner, change: CodesChange) -> Result<Made, ShortText> {
+    /// Carries out a change that the registrar granted to this person at the panel; `None`: there is no such grant. The
+    /// registrar is asked here, whatever the panel says. The text says why not.
+    pub async fn carry_out(&self, owner: &DeviceOwner, id: Id) -> Result<Result<Option<Made>, ShortText>, Error> {
+        let Some(change) = self.registrar.take_change(owner, None, id).await? else {
+            return Ok(Ok(None));
+        };
         let now = clock::now();
         let made = match change {
             CodesChange::AddTotp => self.open_own_totp(owner, now).await.map(Made::Totp),
@@ -390,7 +397,7 @@ impl Codes {
             CodesChange::RemoveTotp => self.forget_own(owner, Kind::Totp, change).await,
             CodesChange::RemoveRecovery => self.forget_own(owner, Kind::Recovery, change).await,
         };
-        made.map_err(|refusal| ShortText::cut(refusal.1))
+        Ok(made.map(Some).map_err(|refusal| ShortText::cut(refusal.1)))
     }
 
     async fn forget_own(&self, owner: &DeviceOwner, kind: Kind, change: CodesChange) -> Result<Made, Refusal> {

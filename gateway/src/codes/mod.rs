@@ -7,6 +7,7 @@
 
 pub mod admin;
 mod check;
+pub mod desk;
 mod digits;
 pub mod enrol;
 pub mod guesses;
@@ -27,8 +28,8 @@ use crate::config::Codes as Config;
 use crate::error::Error;
 use crate::keyfile;
 use crate::notify::{Event, Notifier};
-use crate::registrar::Registrar;
 use crate::registrar::code_changes::CodesChange;
+use crate::registrar::code_counter::CodeCounter;
 use crate::store::codes::{self as rows, Kind};
 use crate::store::{self, Durability, SqlitePool, StoreError};
 use assent_proto::cert::{DeviceOwner, Host, Identity};
@@ -61,7 +62,7 @@ pub const DATABASE: &str = "codes.db";
 /// The code service.
 pub struct Codes {
     keys: KeyPair,
-    registrar: Arc<Registrar>,
+    registrar: CodeCounter,
     certificate: RwLock<Option<CodeService>>,
     pool: SqlitePool,
     /// One call at a time decides and commits. Nothing waits for the network under it.
@@ -87,6 +88,17 @@ impl From<StoreError> for Refusal {
     fn from(error: StoreError) -> Self {
         tracing::error!(%error, "the code service could not decide a call");
         CodeRefused::Internal.into()
+    }
+}
+
+impl From<Error> for Refusal {
+    fn from(error: Error) -> Self {
+        let text = match error {
+            Error::Away => "the registrar is away; try again in a minute",
+            _ => CodeRefused::Internal.words(),
+        };
+        tracing::error!(%error, "the code service could not decide a call");
+        Self(CodeRefused::Internal, text.to_owned())
     }
 }
 
@@ -116,7 +128,7 @@ impl Codes {
     pub async fn open(
         state_dir: &Path,
         config: Config,
-        registrar: Arc<Registrar>,
+        registrar: CodeCounter,
         notifier: Notifier,
     ) -> anyhow::Result<Self> {
         let keys = keyfile::own_keys(state_dir, KEY_FILE)?;
@@ -140,21 +152,29 @@ impl Codes {
             hashing: Hashing::default(),
             notifier,
         };
-        codes.housekeeping().await?;
+        match codes.housekeeping().await {
+            // It starts after us, perhaps; until then no host believes a code.
+            Err(Error::Away) => tracing::warn!("the registrar is away: the code service waits for its certificate"),
+            done => done?,
+        }
         Ok(codes)
     }
 
+    /// Whether it has a certificate.
+    pub fn is_certified(&self) -> bool {
+        self.certificate().is_some()
+    }
+
     /// Has its key certified where that is due, and forgets what nobody can use.
-    pub async fn housekeeping(&self) -> Result<(), StoreError> {
+    pub async fn housekeeping(&self) -> Result<(), Error> {
         let now = clock::now();
-        let request = CodeServiceRequest::sign(&self.keys, now)
-            .and_then(|request| CodeServiceRequest::verify(&request))
-            .map_err(|_| StoreError::Row("code_service"))?;
-        let certificate = self.registrar.certify_code_service(&request).await?;
+        let request = CodeServiceRequest::sign(&self.keys, now);
+        let request = request.map_err(|_| Error::Internal("the code service could not sign its request"))?;
+        let certificate = self.registrar.certify(&request, now).await?;
         *self.certificate.write().unwrap_or_else(PoisonError::into_inner) = certificate;
         let _turn = self.turn.lock().await;
-        let mut conn = self.pool.acquire().await?;
-        rows::forget_old(&mut conn, now).await
+        let mut conn = self.pool.acquire().await.map_err(StoreError::from)?;
+        Ok(rows::forget_old(&mut conn, now).await?)
     }
 
     fn certificate(&self) -> Option<CodeService> {
@@ -240,10 +260,8 @@ impl Codes {
         if start.methods.is_empty() || !distinct || start.ttl == 0 || start.ttl > MAX_CODE_TTL {
             return Err(CodeRefused::Malformed.into());
         }
-        if !self
-            .registrar
-            .host_may_name(host, std::slice::from_ref(&start.identity))
-        {
+        let whose = std::slice::from_ref(&start.identity);
+        if !self.registrar.may_name(host, whose).await? {
             tracing::warn!(host = %id, identity = %start.identity, "a host asked about somebody whom it may not name");
             return Err(CodeRefused::Caller.into());
         }

@@ -5,16 +5,28 @@ use super::enrol::{App, List, PANEL};
 use super::recent::Typed;
 use super::{Codes, Refusal, digits, failed, guesses, names};
 use crate::clock;
+use crate::error::Error;
 use crate::store::SqliteConnection;
 use crate::store::codes::{self as rows, Kind};
+use assent_proto::ShortText;
 use assent_proto::cert::{DeviceOwner, Identity};
 use assent_proto::code::{CodeMethod, CodeRefused, TypedCode};
 use assent_proto::time::UnixTime;
 use subtle::ConstantTimeEq as _;
 
 impl Codes {
+    /// Lifts the freezes of somebody who proves themselves by this code; how many there were. The text says why not.
+    pub async fn lift_freeze(&self, owner: &DeviceOwner, typed: &TypedCode) -> Result<Result<u64, ShortText>, Error> {
+        let no = |why: &str| Ok(Err(ShortText::cut(why.to_owned())));
+        match self.proves(owner, typed).await {
+            Ok(true) => Ok(Ok(self.registrar.lift_freeze(owner).await?)),
+            Ok(false) => no("the code is wrong, or was used before"),
+            Err(why) => no(why),
+        }
+    }
+
     /// Whether this is a code of one of the person's identities; uses it up. The text says why none counts.
-    pub async fn proves(&self, owner: &DeviceOwner, typed: &TypedCode) -> Result<bool, &'static str> {
+    async fn proves(&self, owner: &DeviceOwner, typed: &TypedCode) -> Result<bool, &'static str> {
         for identity in &owner.identities {
             match self
                 .is_code_of(identity, owner.name.as_str(), typed, clock::now())

@@ -81,7 +81,8 @@ impl Asker {
 }
 
 /// How a change stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Standing {
     /// A device is being asked.
     Waiting,
@@ -164,6 +165,8 @@ impl CodeChanges {
 }
 
 /// A change that was asked for.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Asked {
     /// Names it.
     pub id: Id,

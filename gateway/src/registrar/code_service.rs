@@ -21,7 +21,7 @@ impl Registrar {
         let service = self.issue_code_service(&mut tx, request, now).await?;
         let living = code_services::living(&mut tx, now).await?;
         self.finish(tx, News::default(), turn).await?;
-        *self.code_services.write().unwrap_or_else(PoisonError::into_inner) = living;
+        self.have_code_services(living, now);
         Ok(service)
     }
 
@@ -39,11 +39,20 @@ impl Registrar {
             self.next_list(&mut tx, &mut news, now).await?;
         }
         self.finish(tx, news, turn).await?;
-        self.code_services
-            .write()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clear();
+        self.have_code_services(Vec::new(), now);
         Ok(revoked.len())
+    }
+
+    /// Those that live; a relay that runs apart hears of it.
+    fn have_code_services(&self, living: Vec<String>, now: UnixTime) {
+        let before = std::mem::replace(
+            &mut *self.code_services.write().unwrap_or_else(PoisonError::into_inner),
+            living.clone(),
+        );
+        if before != living {
+            let own = self.own_host().map(|own| own.claims().host_id);
+            self.relay.introduce(self.trust_info(now), own);
+        }
     }
 
     /// The host of this certificate, if it lives and is not revoked.

@@ -22,7 +22,7 @@ fn codes_config(sections: &str) -> String {
 
 async fn with_sms(more: &str) -> (Gateway, SmsGateway) {
     let sms = SmsGateway::start().await;
-    let gateway = Gateway::start_whole(&format!("{}{more}", codes_config(&sms.section("main"))));
+    let gateway = Gateway::start_with(&format!("{}{more}", codes_config(&sms.section("main"))));
     (gateway, sms)
 }
 
@@ -103,7 +103,7 @@ async fn three_tries_are_a_logins_last() {
 async fn bad_weather_at_one_gateway_is_good_weather_at_the_next_and_none_is_an_error() {
     let (first, second) = (SmsGateway::start().await, SmsGateway::start().await);
     let sections = format!("{}{}", first.section("first"), second.section("second"));
-    let gateway = Gateway::start_whole(&codes_config(&sections));
+    let gateway = Gateway::start_with(&codes_config(&sections));
     let asker = gateway.asker("web01").await;
     for weather in [
         Weather::Broken,
@@ -139,7 +139,7 @@ async fn bad_weather_at_one_gateway_is_good_weather_at_the_next_and_none_is_an_e
 async fn r77_numbers_outside_the_prefixes_and_messages_beyond_the_limits_are_refused() {
     let sms = SmsGateway::start().await;
     let limits = "[codes]\nprefixes = [\"+49\"]\ndefault_country = \"+49\"\npause = 0\nper_user_and_day = 2\nper_host_and_day = 3\n";
-    let mut gateway = Gateway::start_whole(&format!("{limits}{}", sms.section("main")));
+    let mut gateway = Gateway::start_with(&format!("{limits}{}", sms.section("main")));
     let asker = gateway.asker("web01").await;
     for (mobile, expected) in [
         (Some("+447700900123"), Some(CodeRefused::Address)),
@@ -186,7 +186,7 @@ async fn a_code_goes_by_mail_with_starttls_or_tls_and_to_no_server_whose_certifi
         let dir = scratch();
         let server = MailServer::start(&dir, mode);
         let section = server.section(mode);
-        let gateway = Gateway::start_whole(&codes_config(&section));
+        let gateway = Gateway::start_with(&codes_config(&section));
         let asker = gateway.asker("web01").await;
         let mut wanted = start("alice", &[CodeMethod::Mail]);
         wanted.mail = Some(text("alice@example.org"));
@@ -211,7 +211,7 @@ async fn a_code_goes_by_mail_with_starttls_or_tls_and_to_no_server_whose_certifi
             .lines()
             .filter(|line| !line.starts_with("ca_file"))
             .collect::<Vec<_>>();
-        let gateway = Gateway::start_whole(&codes_config(&unknown.join("\n")));
+        let gateway = Gateway::start_with(&codes_config(&unknown.join("\n")));
         let asker = gateway.asker("web01").await;
         let waiting = asker.starts(&gateway, wanted).await;
         let reply = asker.sends(&gateway, &waiting, CodeMethod::Mail).await;
@@ -224,7 +224,7 @@ async fn a_code_goes_by_mail_with_starttls_or_tls_and_to_no_server_whose_certifi
 
 /// A gateway, and alice's app, which was set up in a terminal.
 async fn with_app() -> (Gateway, crate::codes_rig::Asker, String) {
-    let gateway = Gateway::start_whole("");
+    let gateway = Gateway::start_with("");
     let asker = gateway.asker("web01").await;
     let CodeReply::TotpOpen { id, uri, .. } = asker.wants(&gateway, open_totp("alice")).await else {
         panic!("not opened");
@@ -414,7 +414,7 @@ async fn r78_a_secret_moved_or_planted_in_the_data_base_passes_nobody() {
 
 #[tokio::test]
 async fn an_admin_imports_a_secret_resets_it_and_revokes_the_services_key() {
-    let gateway = Gateway::start_whole("");
+    let gateway = Gateway::start_with("");
     let asker = gateway.asker("web01").await;
     let secret = "GEZDGNBVGY3TQOJQ";
     let import = json!({"user": "example.org#dora", "secret": secret});
@@ -453,7 +453,7 @@ async fn carried_out(browser: &Browser, change: &str) -> Value {
 }
 
 fn at_panel(sections: &str) -> Gateway {
-    Gateway::start_whole(&format!("[panel]\nurl = \"{ORIGIN}\"\n{sections}"))
+    Gateway::start_with(&format!("[panel]\nurl = \"{ORIGIN}\"\n{sections}"))
 }
 
 #[tokio::test]

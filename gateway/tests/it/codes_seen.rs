@@ -31,7 +31,7 @@ async fn app(gateway: &Gateway, asker: &Asker) -> String {
 
 #[tokio::test]
 async fn r87_whoever_guesses_from_many_places_locks_nobody_out_of_a_known_one() {
-    let mut gateway = Gateway::start_whole("");
+    let mut gateway = Gateway::start_with("");
     let (web, other) = (gateway.asker("web01").await, gateway.asker("web02").await);
     let secret = app(&gateway, &web).await;
     let home = || from("alice", &[CodeMethod::Totp], "192.0.2.7");
@@ -99,7 +99,7 @@ async fn by_link(gateway: &Gateway, asker: &Asker, user: &str) -> Browser {
 
 #[tokio::test]
 async fn m17_a_person_sees_where_their_codes_were_typed_and_nobody_else_does() {
-    let gateway = Gateway::start_whole(&format!("[panel]\nurl = \"{ORIGIN}\"\n"));
+    let gateway = Gateway::start_with(&format!("[panel]\nurl = \"{ORIGIN}\"\n"));
     let asker = gateway.asker("web01").await;
     let secret = app(&gateway, &asker).await;
     let mut wanted = from("alice", &[CodeMethod::Totp], "203.0.113.77");
@@ -163,7 +163,7 @@ async fn m17_the_panel_shows_of_number_and_address_what_their_owner_needs_to_kno
         with_password()
     );
     let users = users_file(&[("alice", &all), ("bob", &with_password())]);
-    let gateway = Gateway::start_whole(&format!(
+    let gateway = Gateway::start_with(&format!(
         "[panel]\nurl = \"{ORIGIN}\"\nauth_profiles = [\"staff\"]\n[codes]\nprefixes = [\"+49\"]\n{}[[codes.mail]]\nhost = \"localhost\"\nfrom = \"a@example.org\"\n{}",
         sms.section("main"),
         profile("staff", &users, "")

@@ -53,7 +53,7 @@ async fn listening(gateway: &Gateway, phone: &TestDevice) -> Events {
 
 #[tokio::test]
 async fn whoever_has_a_device_approves_the_app_there_for_the_host_that_asked() {
-    let gateway = Gateway::start_whole("");
+    let gateway = Gateway::start_with("");
     let (asker, other) = (gateway.asker("web01").await, gateway.asker("web02").await);
     let phone = gateway.enrol(&asker.test, "bob").await;
     let wish = open_totp("bob");
@@ -94,7 +94,7 @@ async fn whoever_has_a_device_approves_the_app_there_for_the_host_that_asked() {
 
 #[tokio::test]
 async fn a_persons_devices_are_asked_five_times_in_ten_minutes_and_then_no_more() {
-    let gateway = Gateway::start_whole("");
+    let gateway = Gateway::start_with("");
     let asker = gateway.asker("web01").await;
     let phone = gateway.enrol(&asker.test, "bob").await;
     let mut hears = listening(&gateway, &phone).await;
@@ -115,7 +115,7 @@ async fn a_persons_devices_are_asked_five_times_in_ten_minutes_and_then_no_more(
 
 #[tokio::test]
 async fn an_app_that_a_person_has_is_taken_over_with_its_secret() {
-    let gateway = Gateway::start_whole("");
+    let gateway = Gateway::start_with("");
     let asker = gateway.asker("web01").await;
     let with = |secret: &str| CodeWant::OpenTotp {
         identities: vec![identity("alice")],
@@ -144,7 +144,7 @@ async fn an_app_that_a_person_has_is_taken_over_with_its_secret() {
 
 #[tokio::test]
 async fn r28_a_host_sets_up_apps_of_those_alone_whom_it_may_name() {
-    let gateway = Gateway::start_whole("");
+    let gateway = Gateway::start_with("");
     let asker = gateway.asker("web01").await;
     let of = |realm: &str| CodeWant::OpenTotp {
         identities: vec![Identity {

@@ -4,6 +4,7 @@
 mod apart;
 mod claims;
 mod codes;
+mod codes_apart;
 mod codes_rig;
 mod codes_seen;
 mod codes_terminal;

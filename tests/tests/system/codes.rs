@@ -45,7 +45,7 @@ struct Codes {
 }
 
 /// The usual configuration, where the application `ssh` has these factors and further lines.
-fn with(usual: &str, factors: &str, more: &str) -> String {
+pub fn with(usual: &str, factors: &str, more: &str) -> String {
     let before = "services = [\"sshd\"]\nfactors = [[\"corp\"], [\"staff-push\"]]\n";
     assert!(usual.contains(before));
     let after = format!("services = [\"sshd\"]\nfactors = {factors}\n{more}\n");
@@ -97,7 +97,7 @@ impl Codes {
 }
 
 /// The code that an app shows now, by a program that is not ours.
-fn shown(secret: &str) -> String {
+pub fn shown(secret: &str) -> String {
     let tool = Program::new("/usr/bin/oathtool").args(["--totp", "--base32", secret]);
     tool.finish(PATIENCE).expect_success().out.trim().to_owned()
 }
@@ -337,7 +337,7 @@ fn a_gateway_that_is_away_denies_in_seconds_and_needs_no_restart() {
 }
 
 /// The code that an app shows in the next half minute: that of this one may be used up.
-fn shown_next(secret: &str) -> String {
+pub fn shown_next(secret: &str) -> String {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     let then = format!("@{}", now.expect("a clock").as_secs() + 30);
     let tool = Program::new("/usr/bin/oathtool").args(["--totp", "--base32", "--now", &then, secret]);
@@ -345,7 +345,7 @@ fn shown_next(secret: &str) -> String {
 }
 
 /// The key that stands in the terminal, to be typed into an app.
-fn key_in(terminal: &mut Terminal) -> String {
+pub fn key_in(terminal: &mut Terminal) -> String {
     let shown = terminal.expect(fits(r"\n\s+([A-Z2-7]{4} ){7}[A-Z2-7]{4}\s"), PATIENCE);
     let line = shown.trim_end().lines().last().expect("the key");
     line.split_whitespace().collect()
