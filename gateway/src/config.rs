@@ -6,11 +6,13 @@ mod link;
 mod roles;
 mod section;
 mod set;
+mod web_push;
 
 pub use codes::{Codes, SendLimits};
 pub use link::Link;
 pub use roles::{App, Hook, Panel};
 pub use set::{Role, RoleSet};
+pub use web_push::WebPush;
 
 use assent_proto::text::visible;
 use section::Section;
@@ -50,6 +52,8 @@ pub struct Config {
     pub link: Link,
     /// The code service.
     pub codes: Codes,
+    /// Web Push.
+    pub web_push: WebPush,
 }
 
 /// PEM files.
@@ -187,6 +191,7 @@ impl Config {
         let (link, link_lines) = link::read(&mut root, &roles);
         let unit = format!("{place}.service");
         let (codes, codes_lines) = codes::read(&mut root, roles.has(Role::Codes), &unit);
+        let (web_push, web_push_lines) = web_push::read(&mut root, roles.has(Role::Relay), public_url.as_deref());
         let plain = loopback && tls.is_none();
         let met = roles::read(&mut root, &roles, file, text, public_url.as_deref(), plain);
         let (met, mut lines) = match met {
@@ -195,6 +200,7 @@ impl Config {
         };
         lines.extend(link_lines);
         lines.extend(codes_lines);
+        lines.extend(web_push_lines);
         lines.extend(root.finish());
         lines.extend(registrar.finish());
         lines.extend(limits.finish());
@@ -212,6 +218,7 @@ impl Config {
                 limits: limits_read,
                 link,
                 codes,
+                web_push,
                 roles,
             }),
             _ => Err(lines),
@@ -315,10 +322,10 @@ mod tests {
             "codes",
             "codes.text_en",
         ] {
-            tables += &format!("[{table}]\nzzz = 1\n");
+            tables.extend(["[", table, "]\nzzz = 1\n"]);
         }
         for table in ["codes.sms", "codes.mail"] {
-            tables += &format!("[[{table}]]\nzzz = 1\n");
+            tables.extend(["[[", table, "]]\nzzz = 1\n"]);
         }
         let mut known = std::collections::BTreeSet::new();
         for roles in ["relay", "app", "panel", "registrar", "codes", "all"] {

@@ -1,7 +1,7 @@
 //! Key files: read only if nobody but the gateway's own user and root can change them, nor read the secret ones (R56).
 
 use anyhow::{Context as _, bail};
-use assent_proto::keys::KeyPair;
+use assent_proto::keys::{KeyPair, SigningKey};
 use nix::unistd::geteuid;
 use std::fs::File;
 use std::io::{Read as _, Write as _};
@@ -36,20 +36,36 @@ pub fn own_keys(state_dir: &Path, name: &str) -> anyhow::Result<KeyPair> {
     if !file.try_exists().unwrap_or(true) {
         let keys = KeyPair::generate().context("the system's random generator failed")?;
         let text: Zeroizing<String> = keys.to_file().context("the new key cannot be written down")?;
-        // Whole or not at all: written beside, then renamed.
-        let beside = state_dir.join(format!("{name}.new"));
-        let written = File::options()
-            .create(true)
-            .truncate(true)
-            .write(true)
-            .mode(0o600)
-            .open(&beside)
-            .and_then(|mut out| out.write_all(text.as_bytes()).and_then(|()| out.sync_all()))
-            .and_then(|()| std::fs::rename(&beside, &file));
-        written.with_context(|| format!("{} cannot be written", file.display()))?;
+        write_secret(state_dir, name, &text)?;
         return Ok(keys);
     }
     KeyPair::from_file(&read_secret(&file)?).with_context(|| file.display().to_string())
+}
+
+/// A signing key of the gateway's own (PKCS#8 PEM); at the first start, it is made.
+pub fn own_signing_key(state_dir: &Path, name: &str) -> anyhow::Result<SigningKey> {
+    let file = state_dir.join(name);
+    if !file.try_exists().unwrap_or(true) {
+        let key = SigningKey::generate().context("the system's random generator failed")?;
+        let text = key.to_pem().context("the new key cannot be written down")?;
+        write_secret(state_dir, name, &text)?;
+        return Ok(key);
+    }
+    SigningKey::from_pem(&read_secret(&file)?).with_context(|| file.display().to_string())
+}
+
+/// Whole or not at all: written beside, then renamed.
+fn write_secret(state_dir: &Path, name: &str, text: &str) -> anyhow::Result<()> {
+    let (file, beside) = (state_dir.join(name), state_dir.join(format!("{name}.new")));
+    let written = File::options()
+        .create(true)
+        .truncate(true)
+        .write(true)
+        .mode(0o600)
+        .open(&beside)
+        .and_then(|mut out| out.write_all(text.as_bytes()).and_then(|()| out.sync_all()))
+        .and_then(|()| std::fs::rename(&beside, &file));
+    written.with_context(|| format!("{} cannot be written", file.display()))
 }
 
 /// The text of a file that everyone may read and nobody else may change.

@@ -23,5 +23,6 @@ pub mod server;
 pub mod store;
 mod tls;
 pub mod web;
+pub mod web_push;
 
 pub use run::{check, run};

@@ -22,6 +22,7 @@ use crate::web::assets::{Bundle, FILES};
 use crate::web::headers::Headers;
 use crate::web::origin::Origin;
 use crate::web::{self, Roles};
+use crate::web_push::{courier, resolver};
 use crate::{admin, neighbour, server};
 use anyhow::{Context as _, bail};
 use assent_proto::keys::VerifyingKey;
@@ -61,6 +62,8 @@ pub fn check(file: &Path) -> anyhow::Result<()> {
         notify::check(&hook.program)?;
     }
     codes::check_config(&config.codes)?;
+    let (proxy, ca_file) = (config.web_push.proxy.as_deref(), config.web_push.ca_file.as_deref());
+    courier::client(&config.web_push.services, proxy, ca_file, resolver::system())?;
     if !config.codes.sms.is_empty() {
         println!(
             "note: SMS can be read by others on its way; NIST SP 800-63B calls it restricted. Give people an authenticator app or a device"
@@ -217,7 +220,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
 /// Opens the roles of this process, and finds those that run apart.
 async fn open(config: &Config, keys: Option<IssuingKeys>) -> anyhow::Result<Parts> {
     let relay = match config.roles.has(Role::Relay) {
-        true => Some(Relay::open(&config.state_dir, &config.public_url, &config.limits).await?),
+        true => Some(Relay::open(&config.state_dir, &config.public_url, &config.limits, &config.web_push).await?),
         false => None,
     };
     let desk = match &config.link.registrar_key {
@@ -293,6 +296,7 @@ async fn open_registrar(
         first_device: config.panel.first_device,
         max_devices: config.panel.max_devices,
         panel_url: config.panel.address(),
+        app_origin: config.app.url.to_string(),
     };
     let link = match relay {
         Some(_) => None,

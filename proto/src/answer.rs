@@ -3,6 +3,7 @@
 use crate::encoding::{Digest, Id, Nonce, ShortText};
 use crate::jws::{self, JwsError, Typ, V1};
 use crate::keys::SigningKey;
+use crate::passkey::{self, Assertion};
 use crate::request::VerifiedRequest;
 use crate::time::UnixTime;
 use serde::{Deserialize, Serialize};
@@ -37,6 +38,9 @@ pub struct Answer {
     pub num: Option<ShortText>,
     /// Which device.
     pub device_id: Id,
+    /// The passkey's own word; only in an approval at level passkey.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub passkey: Option<Assertion>,
     /// When, by the device's clock; for the record alone.
     pub at: UnixTime,
 }
@@ -58,8 +62,14 @@ impl Answer {
             decision,
             num,
             device_id,
+            passkey: None,
             at,
         }
+    }
+
+    /// What the device's passkey must sign to approve `request`.
+    pub fn passkey_challenge(request: &VerifiedRequest, device_id: &Id) -> Digest {
+        passkey::approval_challenge(&request.digest, device_id)
     }
 
     /// Signs it with the device key.

@@ -8,6 +8,7 @@ use crate::encoding::{Id, ShortText};
 use crate::jws::{self, JwsError, Typ, V1};
 use crate::keys::{KemPublic, KeyId, KeyPair, SigningKey, VerifyingKey};
 use crate::life::Life;
+use crate::passkey::Passkey;
 use crate::roots::RootSet;
 use crate::time::UnixTime;
 use serde::{Deserialize, Serialize};
@@ -160,6 +161,9 @@ pub struct DeviceClaims {
     pub label: ShortText,
     /// The highest level that it reaches.
     pub level_max: Level,
+    /// What it reaches level passkey by.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub passkey: Option<Passkey>,
     /// Signs answers.
     pub sign: VerifyingKey,
     /// Requests are sealed to it.
@@ -610,13 +614,13 @@ pub struct DeviceOwner {
     pub name: ShortText,
 }
 
-/// Signs a device for `owner`.
+/// Signs a device for `owner`, with the passkey that its request has proven, if any.
 pub fn sign_device(
     issuer: &Issuer,
     key: &SigningKey,
     device_id: Id,
     owner: DeviceOwner,
-    request: &crate::enrol::DeviceRequest,
+    (request, passkey): (&crate::enrol::DeviceRequest, Option<Passkey>),
     issuance: Issuance,
 ) -> Result<String, CertError> {
     issuer.allows_identities(&owner.identities)?;
@@ -626,7 +630,12 @@ pub fn sign_device(
         identities: owner.identities,
         name: ShortText::cut_to(owner.name.as_str().to_owned(), MAX_LABEL),
         label: ShortText::cut_to(request.label.as_str().to_owned(), MAX_LABEL),
-        level_max: Level::Number,
+        level_max: if passkey.is_some() {
+            Level::Passkey
+        } else {
+            Level::Number
+        },
+        passkey,
         sign: request.sign.clone(),
         kem: request.kem.clone(),
         nbf: issuance.nbf,

@@ -4,6 +4,7 @@
 use crate::encoding::{Digest, Fixed, Id, Nonce, ShortText, sha256};
 use crate::jws::{self, JwsError, Typ, V1};
 use crate::keys::{KemPublic, KeyId, KeyPair, VerifyingKey};
+use crate::passkey::{self, Assertion, Offered, Passkey, PasskeyError};
 use crate::roots::RootSet;
 use crate::time::UnixTime;
 use hkdf::Hkdf;
@@ -143,6 +144,9 @@ pub struct DeviceRequest {
     pub ua: ShortText,
     /// When, by the device's clock.
     pub iat: UnixTime,
+    /// A passkey of the device, to be certified with it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub passkey: Option<Offered>,
 }
 
 /// A [`DeviceRequest`] with the proof that its sender knows the token's secret.
@@ -153,6 +157,9 @@ pub struct Enrolment {
     pub request: String,
     /// HMAC under the token's secret over the request as signed: the relay cannot swap keys (R26).
     pub mac: Digest,
+    /// The proof that the sender holds the passkey in the request.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub passkey: Option<Assertion>,
 }
 
 const DEVICE: &[u8] = b"assent/1 enrol";
@@ -176,10 +183,51 @@ impl Enrolment {
             label,
             ua,
             iat: now,
+            passkey: None,
         };
-        let request = jws::sign(Typ::DeviceRequest, &keys.sign, &request)?;
+        Self::of(token, keys, &request)
+    }
+
+    fn of(token: &Token, keys: &KeyPair, request: &DeviceRequest) -> Result<Self, JwsError> {
+        let request = jws::sign(Typ::DeviceRequest, &keys.sign, request)?;
         let mac = token.secret.mac(DEVICE, request.as_bytes());
-        Ok(Self { request, mac })
+        Ok(Self {
+            request,
+            mac,
+            passkey: None,
+        })
+    }
+
+    /// The same wish with a passkey; `assert` is given the challenge that the passkey must sign.
+    pub fn with_passkey(
+        self,
+        token: &Token,
+        keys: &KeyPair,
+        offered: Offered,
+        assert: impl FnOnce(Digest) -> Assertion,
+    ) -> Result<Self, JwsError> {
+        let mut request: DeviceRequest =
+            jws::verify_self_signed(&self.request, Typ::DeviceRequest, |r: &DeviceRequest| &r.sign)?;
+        request.passkey = Some(offered);
+        let wish = Self::of(token, keys, &request)?;
+        let assertion = assert(passkey::enrolment_challenge(&wish.request));
+        Ok(Self {
+            passkey: Some(assertion),
+            ..wish
+        })
+    }
+
+    /// The passkey of this wish, verified. `None` where it has none; an error where the request and the proof do not belong
+    /// together.
+    pub fn passkey(&self, request: &DeviceRequest) -> Result<Option<Passkey>, PasskeyError> {
+        match (&request.passkey, &self.passkey) {
+            (None, None) => Ok(None),
+            (Some(offered), Some(assertion)) => {
+                let challenge = passkey::enrolment_challenge(&self.request);
+                offered.prove(&challenge, assertion).map(Some)
+            }
+            (Some(_), None) | (None, Some(_)) => Err(PasskeyError::Offer),
+        }
     }
 
     /// The six digits that the device shows and the user types where the code was shown. `n` is the registrar's, chosen

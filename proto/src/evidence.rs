@@ -8,6 +8,7 @@ use crate::answer::{Answer, Decision};
 use crate::cert::{CertError, Device, Host, Identity, Issuers, Level, Trust};
 use crate::encoding::{Id, ShortText};
 use crate::jws::{self, JwsError, Typ};
+use crate::passkey;
 use crate::request::Statement;
 use crate::time::UnixTime;
 use serde::{Deserialize, Serialize};
@@ -163,7 +164,13 @@ fn judge(statement: &Statement, request: &str, answer: &str, device: &Device) ->
             .num
             .as_ref()
             .is_some_and(|num| num.as_str().len() == usize::from(statement.digits)),
-        Level::Passkey => false,
+        Level::Passkey => match (&device.passkey, &answer.passkey) {
+            (Some(passkey), Some(assertion)) => {
+                let challenge = passkey::approval_challenge(&answer.req, &device.device_id);
+                passkey.verify(&challenge, assertion).is_ok() && answer.num.is_none()
+            }
+            (_, None) | (None, _) => false,
+        },
     };
     if answer.decision == Decision::Approve && (!typed || device.level_max < statement.level) {
         return Err(EvidenceError::Level);

@@ -21,6 +21,8 @@ const JOINT: char = '~';
 const MAX_LIST_PAYLOAD: usize = 512 * 1024;
 const MAX_LIST: usize = MAX_LIST_PAYLOAD / 3 * 4 + 1024;
 
+const TOKEN_HEADER: &[u8] = br#"{"typ":"JWT","alg":"ES256"}"#;
+
 /// The document types. A signature counts for the type in its header and for no other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Typ {
@@ -145,6 +147,16 @@ pub(crate) fn sign<T: Serialize>(typ: Typ, key: &SigningKey, payload: &T) -> Res
         return Err(JwsError::TooLong);
     }
     let mut compact = format!("{}.{}", Bytes::encode(&header), Bytes::encode(&payload));
+    let signature = key.sign(compact.as_bytes());
+    compact.push('.');
+    compact.push_str(&Bytes::encode(&signature));
+    Ok(compact)
+}
+
+/// Signs `claims` as a plain JSON Web Token, for readers that are none of ours.
+pub(crate) fn sign_token<T: Serialize>(key: &SigningKey, claims: &T) -> Result<String, JwsError> {
+    let claims = serde_json::to_vec(claims).map_err(content)?;
+    let mut compact = format!("{}.{}", Bytes::encode(TOKEN_HEADER), Bytes::encode(&claims));
     let signature = key.sign(compact.as_bytes());
     compact.push('.');
     compact.push_str(&Bytes::encode(&signature));

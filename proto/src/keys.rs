@@ -8,7 +8,7 @@ use p256::ecdsa::signature::Signer as _;
 use p256::pkcs8::{
     DecodePrivateKey as _, DecodePublicKey as _, EncodePrivateKey as _, EncodePublicKey as _, LineEnding,
 };
-use ring::signature::{ECDSA_P256_SHA256_FIXED, UnparsedPublicKey};
+use ring::signature::{ECDSA_P256_SHA256_ASN1, ECDSA_P256_SHA256_FIXED, UnparsedPublicKey};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 use std::fmt;
 use zeroize::Zeroizing;
@@ -136,10 +136,22 @@ impl VerifyingKey {
         sha256(&[&self.point])
     }
 
+    /// The uncompressed point.
+    pub(crate) fn point(&self) -> &[u8; 65] {
+        &self.point
+    }
+
     pub(crate) fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
         // By ring, which every program of ours has for TLS: in a quarter of the time that `p256` takes, and a login waits
         // for four of them. It refuses r or s of zero or above the order (CVE-2022-21449) and every other length (DER).
         UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, &self.point)
+            .verify(message, signature)
+            .is_ok()
+    }
+
+    /// The same for a signature in DER, the form of passkeys.
+    pub(crate) fn verifies_der(&self, message: &[u8], signature: &[u8]) -> bool {
+        UnparsedPublicKey::new(&ECDSA_P256_SHA256_ASN1, &self.point)
             .verify(message, signature)
             .is_ok()
     }

@@ -32,6 +32,7 @@ pub mod life;
 pub mod link;
 pub mod login_id;
 pub mod number;
+pub mod passkey;
 pub mod registrar;
 pub mod relay;
 pub mod report;
@@ -41,6 +42,7 @@ pub mod roots;
 pub mod seal;
 pub mod text;
 pub mod time;
+pub mod vapid;
 pub mod verdict;
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]

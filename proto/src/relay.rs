@@ -7,14 +7,18 @@
 //! | `POST /v1/codes` | anyone | a sealed [`crate::code::Sealed`] call to the code service, and its reply |
 //! | `POST /v1/push` | host | a [`Push`]; the same id again is the same push |
 //! | `DELETE /v1/push/{id}` | host | withdraws it; of an ended push it is no error |
+//! | `GET /v1/push/{id}` | device | the [`WaitingPush`]; who fetches it has heard of it |
 //! | `POST /v1/push/{id}/answer` | device | a [`DeviceAnswer`] |
+//! | `GET /v1/subscription` | device | [`WebPush`]: how its Web Push stands |
+//! | `PUT /v1/subscription` | device | a [`Subscription`], in the place of the one before |
+//! | `DELETE /v1/subscription` | device | no Web Push any more |
 //! | `GET /v1/events` | host, device | server-sent events: [`HostEvent`] or [`DeviceEvent`], resumed by `Last-Event-ID` |
 //!
 //! Errors are [`Problem`] with a status code. A host or device shows a [`Claim`] of its own signature as
 //! `Authorization: Bearer …`; the relay knows each mailbox's public key from the registrar. It proves who fetches
 //! and posts, nothing more: no approval rests on it.
 
-use crate::encoding::{Bytes, Id, ShortText};
+use crate::encoding::{Bytes, Digest, Id, ShortText};
 use crate::enrol::Token;
 use crate::jws::{self, JwsError, Typ, V1};
 use crate::keys::{KeyId, SigningKey, VerifyingKey};
@@ -102,6 +106,69 @@ pub struct PushTaken {
 pub struct DeviceAnswer {
     /// Sealed to the host.
     pub blob: Bytes,
+}
+
+/// A request that waits for a device, fetched by its id.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WaitingPush {
+    /// The push.
+    pub id: Id,
+    /// Part of the sealed context.
+    pub expiry: UnixTime,
+    /// Seconds that it lives on, by the relay's clock.
+    pub left: u32,
+    /// Sealed to the device.
+    pub blob: Bytes,
+}
+
+/// Where a device's browser hears by Web Push (RFC 8030), and how it is sealed to (RFC 8291).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Subscription {
+    /// The push service's URL for this browser. Who knows it can only send with the relay's VAPID key.
+    pub endpoint: ShortText,
+    /// The browser's public key: a point of P-256, 65 bytes.
+    pub p256dh: Bytes,
+    /// The browser's secret of 16 bytes, shared with us alone.
+    pub auth: Bytes,
+}
+
+/// How a device's Web Push stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WebPush {
+    /// The relay's VAPID key (RFC 8292), to which a subscription is bound; none where the relay sends nothing.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub vapid: Option<VerifyingKey>,
+    /// The subscription.
+    pub subscription: SubscriptionState,
+}
+
+/// A device's subscription as the relay has it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum SubscriptionState {
+    /// There is none.
+    None,
+    /// The push service ended it; it must be made anew.
+    Lost,
+    /// It is used.
+    Kept {
+        /// SHA-256 of its endpoint.
+        endpoint: Digest,
+        /// Since when nothing that was sent has been heard.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        silent_since: Option<UnixTime>,
+    },
+}
+
+/// What travels by Web Push: an id and nothing else. The request itself is fetched, sealed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Ring {
+    /// The push.
+    pub id: Id,
 }
 
 /// What a host hears. The SSE event name is the variant's, in snake case; `id:` resumes.

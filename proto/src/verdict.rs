@@ -6,6 +6,7 @@ use crate::cert::{Device, Host, Identity, Level};
 use crate::encoding::{Bytes, Digest, Id, Nonce};
 use crate::jws::{self, Typ};
 use crate::keys::KemSecret;
+use crate::passkey::{self, Passkey, PasskeyError};
 use crate::request::{MAX_TTL, Statement};
 use crate::seal::{self, Purpose};
 use crate::time::{BootTime, UnixTime};
@@ -115,6 +116,9 @@ pub enum Refusal {
     /// Weaker than asked.
     #[error("the answer does not reach the level that was asked")]
     Level,
+    /// The passkey's word does not hold.
+    #[error("the passkey's word does not hold: {0}")]
+    Passkey(PasskeyError),
 }
 
 /// What became of an incoming answer.
@@ -254,6 +258,7 @@ impl PendingPush {
             device: device.device_id,
             serial: device.serial,
             level_max: device.level_max,
+            passkey: device.passkey.clone(),
             record: envelope.res,
         })
     }
@@ -285,13 +290,27 @@ impl PendingPush {
         if now >= self.ends() {
             return Some(Refusal::Expired);
         }
-        // A passkey's assertion has another form than this answer; a plain signature never reaches that level.
-        if self.level == Level::Passkey || authentic.level_max < self.level {
+        if authentic.level_max < self.level {
+            return Some(Refusal::Level);
+        }
+        let passkey = match (&authentic.passkey, &authentic.answer.passkey) {
+            (_, None) => false,
+            (Some(passkey), Some(assertion)) => {
+                let challenge = passkey::approval_challenge(&self.req, &authentic.device);
+                match passkey.verify(&challenge, assertion) {
+                    Ok(()) => true,
+                    Err(why) => return Some(Refusal::Passkey(why)),
+                }
+            }
+            (None, Some(_)) => return Some(Refusal::Level),
+        };
+        // The device's own signature never reaches level passkey by itself.
+        if passkey != (self.level == Level::Passkey) {
             return Some(Refusal::Level);
         }
         let typed = authentic.answer.num.as_ref().map(|num| num.as_str().as_bytes());
         match (self.level, &self.number, typed) {
-            (Level::Tap, None, None) => None,
+            (Level::Tap | Level::Passkey, None, None) => None,
             (Level::Number, Some(shown), Some(typed)) if bool::from(shown.as_bytes().ct_eq(typed)) => None,
             _ => Some(Refusal::Number),
         }
@@ -307,6 +326,7 @@ struct Authentic {
     device: Id,
     serial: Id,
     level_max: Level,
+    passkey: Option<Passkey>,
     record: String,
 }
 

@@ -152,7 +152,7 @@ fn seed() -> Result<()> {
 }
 
 /// The types of the target `documents`, by the number in its inputs' first byte.
-const DOCUMENTS: [&str; 13] = [
+const DOCUMENTS: [&str; 14] = [
     "assent-issuer+jws",
     "assent-host+jws",
     "assent-dev+jws",
@@ -167,6 +167,7 @@ const DOCUMENTS: [&str; 13] = [
     "assent-dev-req+jws",
     "assent-rev+jws",
     "assent-host-req+jws",
+    "assent-cp+jws",
 ];
 
 /// The types of the target `codes`, with the number in its inputs' first byte. Under 3 it takes a typed code.

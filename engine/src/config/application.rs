@@ -110,7 +110,7 @@ pub(super) fn application(
 /// What a method counts at most; a push rises to whatever floor there is.
 fn most(profile: &MethodProfile) -> Strength {
     match profile.method {
-        Method::Push { .. } => Strength::Number,
+        Method::Push { .. } => Strength::Passkey,
         Method::Code { method, .. } => method.into(),
     }
 }
@@ -136,14 +136,6 @@ fn floor(
     let Some(written) = raw.floor.as_deref() else {
         return weakest;
     };
-    if written == "passkey" {
-        checker.problem(
-            place,
-            "floor = \"passkey\" is not there yet",
-            "this version knows methods up to \"number\"",
-        );
-        return weakest;
-    }
     let floor = checker.choice(place, "floor", Some(written), weakest, &Strength::WORDS);
     for profile in profiles().filter(|profile| most(profile) < floor) {
         checker.problem(

@@ -117,6 +117,18 @@ pub static SECTIONS: &[Section] = &[
         keys: &[
             key("syslog", "path", "`/dev/log`", "the syslog socket"),
             key(
+                "format",
+                "`auto`, `rfc3164`, `rfc5424`",
+                "`auto`",
+                "`auto`: to journald with fields, where it runs, otherwise as `rfc3164`; see [Audit](../audit.md#fields)",
+            ),
+            key(
+                "enterprise",
+                "number",
+                "none; needed with `rfc5424`",
+                "your organisation's private enterprise number: the fields stand under `assent@` and this number",
+            ),
+            key(
                 "audit_file",
                 "path",
                 "`/var/lib/assent/audit.jsonl`",
@@ -359,7 +371,7 @@ pub static SECTIONS: &[Section] = &[
             ),
             key(
                 "assurance",
-                "`\"adaptive\"`, `\"tap\"`, `\"number\"`",
+                "`\"adaptive\"`, `\"tap\"`, `\"number\"`, `\"passkey\"`",
                 "`\"adaptive\"`",
                 "how sure an approval must be, see [Assurance](../setup/3-push-profile.md#assurance)",
             ),
@@ -370,12 +382,18 @@ pub static SECTIONS: &[Section] = &[
                 "numbers have six digits instead of three (NIST SP 800-63B)",
             ),
             key("ttl_seconds", "10 to 600", "60", "how long a push lives"),
+            key(
+                "synced_passkeys",
+                "true, false",
+                "false",
+                "whether a passkey that is kept in an account of the user's, and so can be on several devices, counts as one",
+            ),
         ],
     },
     Section {
         name: "sms_profile",
         many: true,
-        about: "A one-time code by SMS.",
+        about: "A one-time code by SMS. The [code service](gateway.md) sends and judges it.",
         keys: CODE_KEYS,
     },
     Section {
@@ -570,7 +588,7 @@ pub static SECTIONS: &[Section] = &[
             ),
             key(
                 "floor",
-                "`\"bypass\"`, `\"mail\"`, `\"sms\"`, `\"totp\"`, `\"recovery\"`, `\"tap\"`, `\"number\"`",
+                "`\"bypass\"`, `\"mail\"`, `\"sms\"`, `\"totp\"`, `\"recovery\"`, `\"tap\"`, `\"number\"`, `\"passkey\"`",
                 "the weakest method that `factors` list",
                 "the weakest method that counts, whatever profiles and policies say; `\"number\"` makes every tap a number",
             ),

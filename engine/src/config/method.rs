@@ -38,6 +38,7 @@ pub(super) fn push_profile(checker: &mut Checker, place: &Place, raw: RawPushPro
             assurance: assurance.unwrap_or(Assurance::Adaptive),
             digits: if nist { 6 } else { 3 },
             ttl,
+            synced_passkeys: raw.synced_passkeys.unwrap_or(false),
         },
     })
 }
@@ -48,15 +49,11 @@ pub(super) fn assurance(checker: &mut Checker, place: &Place, written: Option<&s
         "adaptive" => return Some(Assurance::Adaptive),
         "tap" => return Some(Assurance::Always(Level::Tap)),
         "number" => return Some(Assurance::Always(Level::Number)),
-        "passkey" => checker.problem(
-            place,
-            "assurance = \"passkey\" is not there yet",
-            "this version knows \"adaptive\", \"tap\" and \"number\"",
-        ),
+        "passkey" => return Some(Assurance::Always(Level::Passkey)),
         other => checker.problem(
             place,
             format!("assurance = {other:?} is not known"),
-            "write \"adaptive\", \"tap\" or \"number\"",
+            "write \"adaptive\", \"tap\", \"number\" or \"passkey\"",
         ),
     }
     None

@@ -10,6 +10,7 @@ mod conditions;
 mod files;
 pub mod keys;
 mod ldap;
+mod log;
 mod method;
 mod parse;
 mod policy;
@@ -100,8 +101,24 @@ pub struct Gateway {
 pub struct Log {
     /// The syslog socket.
     pub syslog: PathBuf,
+    /// How it is written to.
+    pub format: LogFormat,
     /// The file of decisions and traces, as JSON lines.
     pub audit_file: PathBuf,
+}
+
+/// How decisions are said to the machine's log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// With fields to journald, where it runs; otherwise as [`Self::Plain`].
+    Auto,
+    /// RFC 3164, as `/dev/log` has it.
+    Plain,
+    /// RFC 5424 with fields.
+    Structured {
+        /// The private enterprise number of whoever runs this, as RFC 5424 asks of names of fields.
+        enterprise: u32,
+    },
 }
 
 /// Where files are.
@@ -201,6 +218,8 @@ pub enum Method {
         digits: u8,
         /// Seconds that a push lives.
         ttl: u32,
+        /// Whether a passkey that can leave its device for an account of the user's counts as one (R14).
+        synced_passkeys: bool,
     },
     /// A one-time code, which the code service judges.
     Code {
@@ -226,8 +245,7 @@ impl Method {
     }
 }
 
-/// How sure an approval must be. Passkeys come with their own part of the product; until then their word is a
-/// configuration error, never a quiet tap.
+/// How sure an approval must be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Assurance {
     /// A tap where enough speaks for the login, otherwise a number ([`crate::login::level`]).

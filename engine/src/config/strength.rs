@@ -18,11 +18,13 @@ pub enum Strength {
     Tap,
     /// A number, typed on a device.
     Number,
+    /// A passkey, with user verification.
+    Passkey,
 }
 
 impl Strength {
     /// Every word of the configuration.
-    pub const WORDS: [(&str, Self); 7] = [
+    pub const WORDS: [(&str, Self); 8] = [
         ("bypass", Self::Bypass),
         ("mail", Self::Mail),
         ("sms", Self::Sms),
@@ -30,6 +32,7 @@ impl Strength {
         ("recovery", Self::Code),
         ("tap", Self::Tap),
         ("number", Self::Number),
+        ("passkey", Self::Passkey),
     ];
 
     /// As in the configuration.
@@ -41,6 +44,7 @@ impl Strength {
     /// The weakest approval on a device that counts.
     pub fn level(self) -> Level {
         match self {
+            Self::Passkey => Level::Passkey,
             Self::Number => Level::Number,
             Self::Bypass | Self::Mail | Self::Sms | Self::Code | Self::Tap => Level::Tap,
         }

@@ -311,13 +311,13 @@ impl Login {
 
     /// The profiles whose codes are taken while a push waits: nothing is sent for them, the factor lists them, and their
     /// policies and fallback profiles admit the user by what is known already. None where the policy that chose the push
-    /// names its assurance.
+    /// names its assurance, or a passkey is asked for.
     pub(super) fn beside(&self) -> Vec<MethodIndex> {
         let application = self.config.applications.get(self.application);
         let can_ask = !(self.facts.over_ssh && self.facts.phase == Phase::Account);
         // Who says how sure an approval must be does not mean something weaker beside it.
         let chosen = self.policy.and_then(|at| self.config.policies.get(at));
-        let demands = chosen.is_some_and(|policy| policy.assurance.is_some());
+        let demands = chosen.is_some_and(|policy| policy.assurance.is_some()) || self.push.asks_for_a_passkey();
         if !can_ask || demands || self.code.spent || !application.is_some_and(|app| app.offer_codes) {
             return Vec::new();
         }

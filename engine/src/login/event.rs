@@ -486,6 +486,8 @@ pub enum Cause {
     NotTheCaller,
     /// The user has no device.
     NoDevice,
+    /// A passkey is asked for, and no device of the user has one that counts.
+    NoPasskey,
     /// No push may leave for this user from here now.
     Barred(Barred),
     /// What must be shown beside a push cannot be shown on this channel; no push left.

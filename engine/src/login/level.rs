@@ -39,6 +39,8 @@ pub enum Why {
     NoEarlierFactor,
     /// Nothing is known of where it comes from.
     NewSource,
+    /// A number cannot be shown on this channel, and a passkey needs none.
+    NoNumber,
 }
 
 impl Why {
@@ -52,6 +54,7 @@ impl Why {
             Self::KnownNetwork => "an earlier factor, from a known network",
             Self::KnownSource => "an earlier factor, from an address that this user approved before",
             Self::NoEarlierFactor => "no earlier factor",
+            Self::NoNumber => "a number cannot be shown here, and a passkey needs none",
             Self::NewSource => "from an address that this user has not approved before",
         }
     }

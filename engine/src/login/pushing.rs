@@ -47,6 +47,10 @@ impl Pushing {
         self.standing.as_ref()
     }
 
+    pub(super) fn asks_for_a_passkey(&self) -> bool {
+        self.level == Some(Level::Passkey)
+    }
+
     pub(super) fn end(&mut self) {
         (self.leaves, self.ends) = (None, None);
     }
@@ -135,6 +139,13 @@ impl Login {
             DeviceSearch::Found(devices) if devices.is_empty() => {
                 return self.fail(Failure::NotEnrolled, Cause::NoDevice);
             }
+            DeviceSearch::Found(devices) if self.push.level == Some(Level::Passkey) => {
+                let with_passkeys = self.with_passkeys(method, devices);
+                if with_passkeys.is_empty() {
+                    return self.fail(Failure::NotEnrolled, Cause::NoPasskey);
+                }
+                with_passkeys
+            }
             DeviceSearch::Found(devices) => devices,
             DeviceSearch::Unreachable(why) => return self.fail(Failure::Gateway, Cause::GatewayUnreachable(why)),
             DeviceSearch::Frozen => return self.deny(Cause::Frozen),
@@ -155,6 +166,36 @@ impl Login {
             }
             None => self.send_with_a_line(method, digits, now),
         }
+    }
+
+    /// Those that reach level passkey.
+    fn with_passkeys(&self, method: MethodIndex, mut devices: Vec<Device>) -> Vec<Device> {
+        let synced = matches!(
+            self.config.method(method).method,
+            Method::Push {
+                synced_passkeys: true,
+                ..
+            }
+        );
+        devices.retain(|device| {
+            let passkey = device.claims().passkey.as_ref();
+            passkey.is_some_and(|passkey| synced || !passkey.synced)
+        });
+        devices
+    }
+
+    /// The number cannot be shown: the push leaves at the level above, which needs none, where the user can reach it.
+    fn without_number(&mut self, method: MethodIndex, now: BootTime) -> Vec<Effect> {
+        let devices = std::mem::take(&mut self.push.devices);
+        let with_passkeys = self.with_passkeys(method, devices);
+        if self.push.level != Some(Level::Number) || with_passkeys.is_empty() {
+            return self.deny(Cause::CannotShow);
+        }
+        self.push.devices = with_passkeys;
+        self.push.level = Some(Level::Passkey);
+        self.push.prompt_open = false;
+        self.record_level(Level::Passkey, level::Why::NoNumber);
+        self.send(method, Vec::new(), now)
     }
 
     /// The prompt beside the push, where there is one: over SSH a number rides in it, and where a code would do as well it
@@ -233,7 +274,7 @@ impl Login {
                 self.push.prompt_open = false;
                 self.send(method, Vec::new(), now)
             }
-            Event::Shown(false) => self.deny(Cause::CannotShow),
+            Event::Shown(false) => self.without_number(method, now),
             Event::CodeTyped(typed) => self.typed_instead(typed),
             Event::Tick if self.push.leaves.is_some_and(|leaves| now < leaves) => Vec::new(),
             Event::Tick => self.send(method, Vec::new(), now),

@@ -32,6 +32,7 @@ impl Cause {
             Self::NotAsked => "push_not_asked_for",
             Self::NotTheCaller => "caller_is_not_who_logged_in",
             Self::NoDevice => "no_device",
+            Self::NoPasskey => "no_passkey",
             Self::NoTerminal => "no_terminal",
             Self::NonInteractive => "non_interactive",
             Self::RunsNothing => "runs_no_command",
@@ -59,6 +60,7 @@ impl Cause {
                 assent_proto::verdict::Refusal::Expired => "answered_too_late",
                 assent_proto::verdict::Refusal::Number => "wrong_number",
                 assent_proto::verdict::Refusal::Level => "level_not_reached",
+                assent_proto::verdict::Refusal::Passkey(_) => "passkey_not_believed",
             },
             Self::NoAnswer => "no_answer",
             Self::TooMuchRubbish => "too_many_false_answers",
@@ -117,6 +119,9 @@ impl Cause {
             Self::CodesBarred(_) if open => "Too many codes were sent. Try again later.",
             Self::NotTheCaller if open => "You are not who logged in here. Log in by yourself.",
             Self::NoDevice if open => "No device is registered for you. Ask your administrator to enrol you.",
+            Self::NoPasskey if open => {
+                "A passkey is needed, and none of your devices has one. Register a device with a passkey."
+            }
             Self::NoPolicy | Self::PolicyDenies(_) if open => "No policy lets you in here. Ask your administrator.",
             Self::Blocked(crate::directory::Account::MustChangePassword) if open => {
                 "Your password must be changed first."
@@ -142,6 +147,7 @@ impl Cause {
             | Self::CodesBarred(_)
             | Self::NotTheCaller
             | Self::NoDevice
+            | Self::NoPasskey
             | Self::Barred(_)
             | Self::Frozen
             | Self::RevocationsStale(_)

@@ -12,6 +12,7 @@ use assent_proto::code::{self, CodeAsk, CodeMethod, CodePassed, CodeStart, CodeW
 use assent_proto::code_service::{CodeService, CodeServiceRequest, sign_code_service};
 use assent_proto::enrol::{Enrolment, Token};
 use assent_proto::keys::{KeyPair, SigningKey};
+use assent_proto::passkey::Passkey;
 use assent_proto::registrar::HostJoin;
 use assent_proto::request::{self, Details, Statement};
 use assent_proto::roots::RootSet;
@@ -19,7 +20,7 @@ use assent_proto::seal::{self, Purpose};
 use assent_proto::text::Outside;
 use assent_proto::time::{BootTime, UnixTime};
 use assent_proto::verdict::{Approved, PendingPush, Received, seal_to_devices};
-use assent_proto::{Digest, Id, Nonce, ShortText, sha256};
+use assent_proto::{Bytes, Digest, Id, Nonce, ShortText, sha256};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -130,6 +131,29 @@ factors = [["stack"], ["mail"]]
 name = "totp-alone"
 services = ["totp-alone"]
 factors = [["totp"]]
+
+[[push_profile]]
+name = "passkey-push"
+fallback_auth_profiles = ["corp"]
+assurance = "passkey"
+
+[[push_profile]]
+name = "synced-push"
+fallback_auth_profiles = ["corp"]
+assurance = "number"
+synced_passkeys = true
+
+[[application]]
+name = "passkey"
+services = ["sshd-passkey"]
+factors = [["stack"], ["passkey-push", "totp"]]
+on_failure = { not_enrolled = ["totp"] }
+
+[[application]]
+name = "synced"
+services = ["sshd-synced"]
+factors = [["stack"], ["synced-push"]]
+floor = "passkey"
 
 [[application]]
 name = "password"
@@ -278,6 +302,29 @@ factors = [["stack"], ["risk-push"]]
 floor = "bypass"
 on_failure = { directory = ["totp"], no_answer = ["risk-push"] }
 
+[[push_profile]]
+name = "later-push"
+fallback_auth_profiles = ["corp"]
+assurance = "tap"
+
+[[policy]]
+push_profile = "later-push"
+auth_profile = "corp"
+first_factor = ["key", "password"]
+assurance = "tap"
+
+[[policy]]
+push_profile = "later-push"
+auth_profile = "corp"
+first_factor = ["stack"]
+assurance = "number"
+
+[[application]]
+name = "risk-then"
+services = ["sshd-risk-then"]
+factors = [["stack"], ["risk-push"], ["later-push"]]
+floor = "bypass"
+
 [[application]]
 name = "risk-alone"
 services = ["sshd-risk-alone"]
@@ -398,6 +445,8 @@ pub struct Company {
     host: Host,
     host_keys: KeyPair,
     pub device: Device,
+    /// One with a passkey that is bound to it, and one with a passkey that is not.
+    pub with_passkeys: [Device; 2],
     device_keys: KeyPair,
 }
 
@@ -435,16 +484,19 @@ impl Company {
             identities: vec![identity("alice-id")],
             name: text("alice"),
         };
-        let device = cert::sign_device(
-            &issuer,
-            &issuer_keys.sign,
-            Id::random().unwrap(),
-            owner,
-            &request,
-            issuance,
-        )
-        .unwrap();
-        let device = issuer.verify_device(&device, now).unwrap();
+        let certified = |passkey| {
+            let (key, id) = (&issuer_keys.sign, Id::random().unwrap());
+            let document = cert::sign_device(&issuer, key, id, owner.clone(), (&request, passkey), issuance).unwrap();
+            issuer.verify_device(&document, now).unwrap()
+        };
+        let passkey = |synced| Passkey {
+            cred: Bytes(vec![1]),
+            key: device_keys.sign.public(),
+            origin: text("https://phone.example.org"),
+            synced,
+        };
+        let device = certified(None);
+        let with_passkeys = [certified(Some(passkey(false))), certified(Some(passkey(true)))];
         let code_keys = KeyPair::generate().unwrap();
         let wish = CodeServiceRequest::verify(&CodeServiceRequest::sign(&code_keys, now).unwrap()).unwrap();
         let code_service = sign_code_service(&issuer, &issuer_keys.sign, &wish, issuance).unwrap();
@@ -456,6 +508,7 @@ impl Company {
             host,
             host_keys,
             device,
+            with_passkeys,
             device_keys,
         }
     }

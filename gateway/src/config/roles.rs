@@ -59,7 +59,7 @@ pub(super) fn read(
     plain: bool,
 ) -> Result<Roles, Vec<String>> {
     let (signs_in, decides) = (set.has(Role::Panel), set.has(Role::Registrar));
-    let mut app = root.section_if(set.listens(), "app");
+    let mut app = root.section_if(set.listens() || decides, "app");
     let mut panel = root.section_if(signs_in || decides || set.has(Role::App), "panel");
     let mut notify = root.section_if(signs_in || decides || set.has(Role::Codes), "notify");
     let default = public_url.and_then(Origin::of_url);

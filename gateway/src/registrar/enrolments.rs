@@ -11,6 +11,7 @@ use crate::store::registrar as rows;
 use crate::store::{SqliteConnection, StoreError};
 use assent_proto::cert::{DeviceOwner, Identity, MAX_LABEL, REGISTRAR_NAME};
 use assent_proto::enrol::{DeviceRequest, Enrolment, OneTimeSecret};
+use assent_proto::passkey::Passkey;
 use assent_proto::registrar::{
     DIGIT_TRIES, DeviceAsk, ENROL_OPENED, ENROL_TRIES, ENROL_TTL, EnrolmentState, Refused, Reply,
 };
@@ -87,6 +88,7 @@ impl Registrar {
 
     /// A device comes with a token.
     pub(super) async fn enrol_device(
+        &self,
         conn: &mut SqliteConnection,
         enrolment: &Enrolment,
         now: UnixTime,
@@ -121,6 +123,10 @@ impl Registrar {
         };
         if let Some(refusal) = unfit(conn, &request).await? {
             return Ok(refusal);
+        }
+        if let Err(why) = self.passkey_of(enrolment, &request) {
+            tracing::warn!(%token_id, "a device came with a passkey that does not hold: {why}");
+            return Ok(refuse(Refused::Malformed, &format!("the passkey is refused: {why}")));
         }
         tracing::info!(%token_id, label = ?request.label, key = %request.sign.id(), "a device came");
         row.stage = Stage::Digits;
@@ -240,6 +246,19 @@ impl Registrar {
         self.certify(conn, news, row, &request, now).await.map(drop)
     }
 
+    /// The passkey of a device that comes, if it has one and holds it: for the authenticator's pages and no other (R76).
+    fn passkey_of(&self, enrolment: &Enrolment, request: &DeviceRequest) -> Result<Option<Passkey>, String> {
+        let passkey = enrolment.passkey(request).map_err(|why| why.to_string())?;
+        match passkey {
+            Some(passkey) if passkey.origin.as_str() != self.rules.app_origin => Err(format!(
+                "it is for {}, and the authenticator's pages are at {} (app.url in the registrar's configuration)",
+                assent_proto::text::visible(passkey.origin.as_str()),
+                self.rules.app_origin
+            )),
+            passkey => Ok(passkey),
+        }
+    }
+
     /// Signs the certificate that ends an enrolment well.
     async fn certify(
         &self,
@@ -249,7 +268,16 @@ impl Registrar {
         request: &DeviceRequest,
         now: UnixTime,
     ) -> Result<Reply, StoreError> {
-        let document = match self.issue_device(conn, news, &row.owner, request, now).await? {
+        let passkey = match &row.bound {
+            Some(bound) => self.passkey_of(&bound.enrolment, request),
+            None => return Err(StoreError::Row("enrolment")),
+        };
+        let passkey = passkey.map_err(|_| StoreError::Row("enrolment"))?;
+        let with_passkey = passkey.is_some();
+        let document = match self
+            .issue_device(conn, news, &row.owner, (request, passkey), now)
+            .await?
+        {
             Issued::Yes(document) => document,
             Issued::No(refusal) => {
                 row.end(Stage::Over);
@@ -262,7 +290,7 @@ impl Registrar {
         row.device = device;
         enrolments::save(conn, &row).await?;
         news.change(Change::Added, &row.owner, device, &request.label);
-        tracing::info!(host = %row.host, device = ?device, name = ?row.owner.name, label = ?request.label, "a device was certified");
+        tracing::info!(host = %row.host, device = ?device, name = ?row.owner.name, label = ?request.label, with_passkey, "a device was certified");
         Ok(Reply::Enrolment(EnrolmentState::Certified { device: document }))
     }
 

@@ -15,6 +15,7 @@ use assent_proto::cert::{
 use assent_proto::code_service::{CodeService, CodeServiceRequest, sign_code_service};
 use assent_proto::enrol::DeviceRequest;
 use assent_proto::life::{Age, Life};
+use assent_proto::passkey::Passkey;
 use assent_proto::registrar::{HostRequest, Refused, Reply};
 use assent_proto::time::UnixTime;
 use std::sync::atomic::Ordering;
@@ -61,13 +62,13 @@ impl Registrar {
         Ok(Issued::Yes(host.document().to_owned()))
     }
 
-    /// Certifies a device.
+    /// Certifies a device, with the passkey that its request has proven.
     pub(super) async fn issue_device(
         &self,
         conn: &mut SqliteConnection,
         news: &mut News,
         owner: &DeviceOwner,
-        request: &DeviceRequest,
+        (request, passkey): (&DeviceRequest, Option<Passkey>),
         now: UnixTime,
     ) -> Result<Issued, StoreError> {
         let issuance = match self.issuance(conn, self.lives.device_days, now).await? {
@@ -77,7 +78,7 @@ impl Registrar {
         let keys = self.keys();
         let (issuer, key) = (&keys.current().issuer, &keys.current().pair.sign);
         let id = random_id()?;
-        let signed = sign_device(issuer, key, id, owner.clone(), request, issuance)
+        let signed = sign_device(issuer, key, id, owner.clone(), (request, passkey), issuance)
             .and_then(|document| issuer.verify_device(&document, now));
         let device = match signed {
             Ok(device) => device,

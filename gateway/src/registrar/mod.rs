@@ -279,7 +279,7 @@ impl Registrar {
         let reply = match ask {
             Ask::JoinHost(join) => self.join_host(&mut tx, &mut news, join, now).await?,
             Ask::Host { signed } => self.host_asks(&mut tx, &mut news, signed, now).await?,
-            Ask::EnrolDevice(enrolment) => Self::enrol_device(&mut tx, enrolment, now).await?,
+            Ask::EnrolDevice(enrolment) => self.enrol_device(&mut tx, enrolment, now).await?,
             Ask::Device { signed } => Self::device_asks(&mut tx, signed, now).await?,
             Ask::DeviceCall { signed } => self.device_calls(&mut tx, &mut news, signed, now).await?,
             Ask::Report { request, answer } => self.take_report(&mut tx, &mut news, (request, answer), now).await?,

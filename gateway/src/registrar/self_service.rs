@@ -42,6 +42,8 @@ pub struct Rules {
     pub max_devices: u8,
     /// The Register Panel's address, with a slash at its end.
     pub panel_url: String,
+    /// Where the authenticator's pages are: the one origin that passkeys are certified for.
+    pub app_origin: String,
 }
 
 /// How the panel has proven who somebody is.

@@ -2,7 +2,8 @@
 //!
 //! Call chain of a push: [`routes`] → [`auth::FromHost`] (exists only if the claim verified) → [`push::post`] →
 //! [`crate::store::writer`] (commit) → [`Relay::publish`] → [`bus`] → [`stream`] → device. An answer goes the same way
-//! back. [`Relay::sweep_for_ever`] ends what is over.
+//! back. [`Relay::sweep_for_ever`] ends what is over. What [`Relay::publish`] says also goes to the
+//! [`crate::web_push::Outbox`], which rings at browsers ([`subscription`]).
 
 pub mod auth;
 pub mod body;
@@ -15,13 +16,20 @@ pub mod link;
 pub mod push;
 pub mod routes;
 pub mod stream;
+pub mod subscription;
 
-use crate::config::Limits;
+use crate::config::{Limits, WebPush};
+use crate::keyfile;
 use crate::store::relay::{Kind, Mailbox, MostAtDevice};
 use crate::store::writer::{Notice, Writer};
 use crate::store::{self, Durability, SqlitePool, StoreError};
+use crate::web_push::Outbox;
+use crate::web_push::courier::{self, Courier};
+use crate::web_push::endpoint::Services;
+use crate::web_push::resolver;
+use crate::web_push::vapid::{KEY_FILE, Vapid};
 use assent_proto::Id;
-use assent_proto::keys::KeyId;
+use assent_proto::keys::{KeyId, VerifyingKey};
 use assent_proto::relay::TrustInfo;
 use bus::Bus;
 use std::collections::{HashMap, HashSet};
@@ -49,6 +57,15 @@ pub struct Relay {
     limits: limits::Limiter,
     /// How many pushes of one host a device bears.
     most: MostAtDevice,
+    outbox: Arc<Outbox>,
+    /// How browsers are rung at; none where they are not.
+    ringing: Option<Ringing>,
+}
+
+/// What a device must know to be rung at, and what it may ask for.
+struct Ringing {
+    key: VerifyingKey,
+    services: Services,
 }
 
 #[derive(Default)]
@@ -59,7 +76,12 @@ struct Mailboxes {
 
 impl Relay {
     /// Opens `relay.db` in `state_dir`.
-    pub async fn open(state_dir: &Path, public_url: &str, limits: &Limits) -> Result<Arc<Self>, StoreError> {
+    pub async fn open(
+        state_dir: &Path,
+        public_url: &str,
+        limits: &Limits,
+        web_push: &WebPush,
+    ) -> anyhow::Result<Arc<Self>> {
         let file = state_dir.join("relay.db");
         let readers = store::open(&file, Durability::Process, READERS, &store::RELAY_MIGRATIONS).await?;
         let conn = store::open(&file, Durability::Process, 1, &store::RELAY_MIGRATIONS).await?;
@@ -67,14 +89,41 @@ impl Relay {
         let epoch = store::relay::epoch(&mut conn).await?;
         let mailboxes = store::relay::mailboxes(&mut conn).await?;
         let generation = store::relay::generation(&mut conn).await?;
+        let rings = !web_push.services.is_empty();
+        let subscriptions = match rings {
+            true => store::relay::subscriptions(&mut conn).await?,
+            false => Vec::new(),
+        };
+        let (outbox, jobs) = Outbox::new(subscriptions);
+        let outbox = Arc::new(outbox);
         let bus = Arc::new(Bus::default());
         let epoch = epoch
             .iter()
             .fold(String::new(), |text, byte| format!("{text}{byte:02x}"));
         let in_process = Arc::<in_process::Hosts>::default();
-        let publish = publisher(Arc::clone(&bus), Arc::clone(&in_process), epoch.clone());
+        let publish = publisher(
+            Arc::clone(&bus),
+            Arc::clone(&in_process),
+            Arc::clone(&outbox),
+            epoch.clone(),
+        );
+        let writer = Writer::start(conn, publish);
+        let ringing = match rings {
+            true => {
+                let vapid = Vapid::new(keyfile::own_signing_key(state_dir, KEY_FILE)?, web_push.contact.clone());
+                let (key, services) = (vapid.public(), web_push.services.clone());
+                let (proxy, ca_file) = (web_push.proxy.as_deref(), web_push.ca_file.as_deref());
+                let client = courier::client(&services, proxy, ca_file, resolver::system())?;
+                let courier = Courier::new(client, services.clone(), vapid, Arc::clone(&outbox), writer.clone());
+                tokio::spawn(courier.run(jobs));
+                Some(Ringing { key, services })
+            }
+            false => None,
+        };
         let relay = Arc::new(Self {
-            writer: Writer::start(conn, publish),
+            writer,
+            outbox,
+            ringing,
             readers,
             bus,
             in_process,
@@ -193,6 +242,7 @@ impl Relay {
     pub async fn remove_mailbox(&self, id: Id) -> Result<(), StoreError> {
         self.forget(&id);
         self.bus.close_mailbox(&id);
+        self.outbox.forget(id);
         self.writer.remove_mailbox(id).await
     }
 
@@ -255,9 +305,15 @@ impl Relay {
     }
 }
 
-fn publisher(bus: Arc<Bus>, in_process: Arc<in_process::Hosts>, epoch: String) -> impl Fn(Notice) + Send + 'static {
+fn publisher(
+    bus: Arc<Bus>,
+    in_process: Arc<in_process::Hosts>,
+    outbox: Arc<Outbox>,
+    epoch: String,
+) -> impl Fn(Notice) + Send + 'static {
     move |notice| match notice {
         Notice::Pushed { seq, push } => {
+            outbox.pushed(&push);
             for item in &push.to {
                 if bus.listens(&item.device)
                     && let Some(event) = event::push(&epoch, seq, push.id, push.expiry, push.ttl, &item.blob)
@@ -273,6 +329,7 @@ fn publisher(bus: Arc<Bus>, in_process: Arc<in_process::Hosts>, epoch: String) -
             device,
             blob,
         } => {
+            outbox.answered(id, device);
             in_process.deliver(host, || in_process::Delivered {
                 id,
                 device,
@@ -285,6 +342,7 @@ fn publisher(bus: Arc<Bus>, in_process: Arc<in_process::Hosts>, epoch: String) -
             }
         }
         Notice::Ended { ended, why } => {
+            outbox.ended(&ended);
             if let Some(event) = event::withdrawn(ended.id, why) {
                 for device in ended.devices {
                     bus.send(device, &event);

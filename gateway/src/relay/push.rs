@@ -114,6 +114,6 @@ pub async fn answer(
     Ok(StatusCode::NO_CONTENT)
 }
 
-fn read_id(text: &str) -> Result<Id, Error> {
+pub(super) fn read_id(text: &str) -> Result<Id, Error> {
     Id::decode(text).ok_or_else(|| Error::Malformed("the push's id is not 16 bytes in base64url".into()))
 }

@@ -2,7 +2,7 @@
 
 use super::auth::Stranger;
 use super::door::{CodesDoor, Door};
-use super::{Relay, body, push, stream};
+use super::{Relay, body, push, stream, subscription};
 use crate::error::Error;
 use assent_proto::registrar::Sealed;
 use assent_proto::relay::TrustInfo;
@@ -27,9 +27,15 @@ pub fn router(relay: Arc<Relay>, door: Door, codes: CodesDoor, tls: bool) -> Rou
         .route("/v1/registrar", post(call))
         .route("/v1/codes", post(codes_call))
         .route("/v1/push", post(push::post))
-        .route("/v1/push/{id}", delete(push::delete))
+        .route("/v1/push/{id}", delete(push::delete).get(subscription::waiting))
         .route("/v1/push/{id}/answer", post(push::answer))
         .route("/v1/events", get(stream::open))
+        .route(
+            "/v1/subscription",
+            get(subscription::get)
+                .put(subscription::put)
+                .delete(subscription::delete),
+        )
         .fallback(|| async { Error::NoRoute })
         .method_not_allowed_fallback(|| async { Error::NoMethod })
         .layer(Extension(door))

@@ -9,6 +9,7 @@ use super::Relay;
 use super::auth::Caller;
 use super::bus::{Event, Listener};
 use super::event;
+use super::subscription::left;
 use crate::clock::Millis;
 use crate::error::Error;
 use crate::store::relay::{self as rows, Kind};
@@ -158,7 +159,7 @@ impl Reader {
         let now = Millis::now();
         let page = rows::waiting_after(conn, self.mailbox, self.said, now, PAGE).await?;
         let event = |p: rows::Waiting| {
-            let left = u32::try_from((p.ends_at.0 - now.0).max(0) / 1000).unwrap_or(u32::MAX);
+            let left = left(p.ends_at, now);
             (
                 p.seq,
                 event::push(&self.relay.epoch, p.seq, p.id, p.expiry, left, &p.blob),

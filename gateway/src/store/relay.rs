@@ -4,9 +4,9 @@
 
 use super::{StoreError, id_of};
 use crate::clock::Millis;
-use assent_proto::relay::{Push, TrustInfo, Withdrawn};
+use assent_proto::relay::{Push, Subscription, TrustInfo, Withdrawn};
 use assent_proto::time::UnixTime;
-use assent_proto::{Bytes, Digest, Id, sha256};
+use assent_proto::{Bytes, Digest, Id, ShortText, sha256};
 use sqlx::{Row as _, SqliteConnection};
 use std::sync::Arc;
 
@@ -128,6 +128,20 @@ pub struct WaitingAnswer {
     pub device: Id,
     /// Sealed to the host.
     pub blob: Bytes,
+}
+
+/// A device's Web Push subscription as it is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum KeptSubscription {
+    /// The push service has ended it.
+    Lost,
+    /// It is used.
+    Reaches {
+        /// Where, and how it is sealed to.
+        to: Subscription,
+        /// Since when nothing that was sent has been heard.
+        silent_since: Option<UnixTime>,
+    },
 }
 
 fn kind_number(kind: Kind) -> i64 {
@@ -485,6 +499,88 @@ pub async fn waiting_after(
             })
         })
         .collect()
+}
+
+/// A live push that waits for a device's first answer.
+pub async fn waiting(
+    conn: &mut SqliteConnection,
+    device: Id,
+    id: Id,
+    now: Millis,
+) -> Result<Option<Waiting>, StoreError> {
+    let row = sqlx::query(
+        "SELECT p.seq, p.expiry, p.ends_at, i.blob FROM push p JOIN item i ON i.push = p.seq AND i.device = ? \
+         WHERE p.id = ? AND i.open = 1 AND p.ends_at > ?",
+    )
+    .bind(device.0.as_slice())
+    .bind(id.0.as_slice())
+    .bind(now.0)
+    .fetch_optional(conn)
+    .await?;
+    let Some(row) = row else { return Ok(None) };
+    Ok(Some(Waiting {
+        seq: row.try_get(0)?,
+        id,
+        expiry: UnixTime(u64::try_from(row.try_get::<i64, _>(1)?).unwrap_or(0)),
+        ends_at: Millis(row.try_get(2)?),
+        blob: Bytes(row.try_get(3)?),
+    }))
+}
+
+/// Every device's subscription.
+pub async fn subscriptions(conn: &mut SqliteConnection) -> Result<Vec<(Id, KeptSubscription)>, StoreError> {
+    let rows = sqlx::query("SELECT device, endpoint, p256dh, auth, silent FROM subscription")
+        .fetch_all(conn)
+        .await?;
+    rows.iter()
+        .map(|row| {
+            let device = id_of(row.try_get(0)?, "subscription")?;
+            let Some(endpoint) = row.try_get::<Option<String>, _>(1)? else {
+                return Ok((device, KeptSubscription::Lost));
+            };
+            let silent: Option<i64> = row.try_get(4)?;
+            let to = Subscription {
+                endpoint: ShortText::new(endpoint).ok_or(StoreError::Row("subscription"))?,
+                p256dh: Bytes(row.try_get(2)?),
+                auth: Bytes(row.try_get(3)?),
+            };
+            let silent_since = silent.map(|at| UnixTime(u64::try_from(at).unwrap_or(0)));
+            Ok((device, KeptSubscription::Reaches { to, silent_since }))
+        })
+        .collect()
+}
+
+/// Keeps a device's subscription in the place of the one before; whether the device has a mailbox.
+pub async fn keep_subscription(
+    conn: &mut SqliteConnection,
+    device: Id,
+    kept: &KeptSubscription,
+) -> Result<bool, StoreError> {
+    let (to, silent_since) = match kept {
+        KeptSubscription::Lost => (None, None),
+        KeptSubscription::Reaches { to, silent_since } => (Some(to), *silent_since),
+    };
+    let done = sqlx::query(
+        "INSERT OR REPLACE INTO subscription (device, endpoint, p256dh, auth, silent) \
+         SELECT id, ?, ?, ?, ? FROM mailbox WHERE id = ?",
+    )
+    .bind(to.map(|to| to.endpoint.as_str()))
+    .bind(to.map(|to| to.p256dh.0.as_slice()))
+    .bind(to.map(|to| to.auth.0.as_slice()))
+    .bind(silent_since.map(super::seconds))
+    .bind(device.0.as_slice())
+    .execute(conn)
+    .await?;
+    Ok(done.rows_affected() > 0)
+}
+
+/// Forgets a device's subscription.
+pub async fn forget_subscription(conn: &mut SqliteConnection, device: Id) -> Result<(), StoreError> {
+    sqlx::query("DELETE FROM subscription WHERE device = ?")
+        .bind(device.0.as_slice())
+        .execute(conn)
+        .await?;
+    Ok(())
 }
 
 /// Pushes up to number `upto` that have ended, newest first: what a device that resumes may still show.

@@ -3,7 +3,7 @@
 //! order, so a stream's numbers never go back.
 
 use super::StoreError;
-use super::relay::{self, Answered, Ended, Mailbox, NewPush, Pushed};
+use super::relay::{self, Answered, Ended, KeptSubscription, Mailbox, NewPush, Pushed};
 use crate::clock::Millis;
 use assent_proto::relay::{Push, TrustInfo, Withdrawn};
 use assent_proto::{Bytes, Id};
@@ -57,6 +57,7 @@ enum Op {
     RemoveMailbox(Id, oneshot::Sender<()>),
     Generation(u64, oneshot::Sender<()>),
     Trust(Box<TrustInfo>, oneshot::Sender<()>),
+    Subscription(Id, Option<KeptSubscription>, oneshot::Sender<bool>),
     Close(oneshot::Sender<()>),
 }
 
@@ -118,6 +119,11 @@ impl Writer {
         self.ask(|reply| Op::Trust(Box::new(trust), reply)).await
     }
 
+    /// Keeps a device's subscription, or forgets it; whether the device has a mailbox.
+    pub async fn keep_subscription(&self, device: Id, kept: Option<KeptSubscription>) -> Result<bool, StoreError> {
+        self.ask(|reply| Op::Subscription(device, kept, reply)).await
+    }
+
     /// Commits what is queued and closes the data base.
     pub async fn close(&self) -> Result<(), StoreError> {
         self.ask(Op::Close).await
@@ -175,7 +181,8 @@ fn take_close(group: &mut Vec<Op>) -> Option<oneshot::Sender<()>> {
         | Op::AddMailbox(..)
         | Op::RemoveMailbox(..)
         | Op::Generation(..)
-        | Op::Trust(..) => None,
+        | Op::Trust(..)
+        | Op::Subscription(..) => None,
     }
 }
 
@@ -252,6 +259,16 @@ async fn apply(conn: &mut SqliteConnection, op: Op) -> Result<Option<Applied>, S
         Op::Trust(trust, reply) => {
             relay::keep_trust(conn, &trust).await?;
             Applied::new(reply, (), Vec::new())
+        }
+        Op::Subscription(device, kept, reply) => {
+            let there = match kept {
+                Some(kept) => relay::keep_subscription(conn, device, &kept).await?,
+                None => {
+                    relay::forget_subscription(conn, device).await?;
+                    true
+                }
+            };
+            Applied::new(reply, there, Vec::new())
         }
         // Taken out of the group before.
         Op::Close(_) => return Ok(None),

@@ -209,7 +209,7 @@ impl Company {
             identities: vec![identity(owner)],
             name: text(PEOPLE[owner]),
         };
-        cert::sign_device(issuer, &issuing.sign, id, owner, &wish, issuance(expired)).unwrap()
+        cert::sign_device(issuer, &issuing.sign, id, owner, (&wish, None), issuance(expired)).unwrap()
     }
 
     pub fn server_of(&self, id: Id) -> Option<usize> {

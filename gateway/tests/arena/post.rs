@@ -2,7 +2,7 @@
 //! is kept for [`crate::secrecy`].
 
 use crate::company::{Company, EVIL, HONEST, counts};
-use assent_gateway::config::Limits;
+use assent_gateway::config::{Limits, WebPush};
 use assent_gateway::relay::auth::Peer;
 use assent_gateway::relay::door::{CodesDoor, Door};
 use assent_gateway::relay::link::Desk;
@@ -56,7 +56,7 @@ impl Post {
             waiting_per_host_and_device: WAITING,
             unanswered_per_host_and_device: much,
         };
-        let relay = Relay::open(&dir, URL, &limits).await.unwrap();
+        let relay = Relay::open(&dir, URL, &limits, &WebPush::default()).await.unwrap();
         let mut open = Vec::new();
         for at in [EVIL].into_iter().chain(HONEST) {
             let server = &company.servers[at];

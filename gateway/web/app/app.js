@@ -4,7 +4,8 @@
 import { Account } from "/assets/account.js";
 import { send } from "/assets/answering.js";
 import { Desk } from "/assets/desk.js";
-import { button, h, notice, p } from "/assets/dom.js";
+import { Notifying } from "/assets/notifying.js";
+import { Offers } from "/assets/offers.js";
 import { Registering } from "/assets/registering.js";
 import { ending, home, newDevices } from "/assets/screen-home.js";
 import { elsewhere, lost } from "/assets/screen-other.js";
@@ -13,12 +14,12 @@ import { request } from "/assets/screen-request.js";
 import { settings } from "/assets/screen-settings.js";
 import { welcome } from "/assets/screen-welcome.js";
 import { missing, unusable } from "/assets/unusable.js";
-import { service } from "/assets/words.js";
+import { pastOf } from "/assets/words.js";
 import * as vault from "/assets/vault.js";
 
 /** @import { Heard } from "/assets/events.js" */
 /** @import { Waiting } from "/assets/desk.js" */
-/** @import { Decision } from "/assets/request.js" */
+/** @import { Decision, Proof } from "/assets/request.js" */
 /** @import { Screen } from "/assets/screen-welcome.js" */
 /** @import { Unusable } from "/assets/unusable.js" */
 /** @import { Became, Past, Registration } from "/assets/vault.js" */
@@ -66,8 +67,10 @@ export class App {
     this.resulting = null;
     this.persistent = false;
     this.panel = "/panel/";
-    /** Notices that can be acted on. @type {Map<string, () => Node>} */
-    this.notices = new Map();
+    this.offers = new Offers(() => this.redraw());
+    this.notifying = new Notifying(() => this.accounts);
+    /** The request that a notification led here for. @type {string | null} */
+    this.wanted = null;
     this.desk = new Desk((waiting, why) => this.over(waiting, why === "expired" ? "expired" : "ended"));
     /** Takes the work over from another tab. */
     this.here = () => {};
@@ -179,6 +182,7 @@ export class App {
       if (heard.name === "connected") {
         void account.fetchList();
         void this.refresh(account).catch(() => {});
+        void this.notifying.visit();
       }
       this.redraw();
       return;
@@ -202,7 +206,7 @@ export class App {
     this.asking?.recount();
     this.resulting?.recount();
     const reading = this.resulting !== null && (!this.resulting.settled || performance.now() - this.resulting.since < READ_MS);
-    if (this.asking === null && !reading) this.ask(waiting);
+    if ((this.asking === null && !reading) || this.wanted === id) this.ask(waiting);
     else this.redraw();
   }
 
@@ -225,15 +229,16 @@ export class App {
       waiting,
       position: others,
       account: this.accounts.length > 1 ? waiting.account.name : null,
-      answer: (decision, num) => void this.answer(waiting, decision, num),
+      answer: (decision, proof) => void this.answer(waiting, decision, proof),
       later: () => this.rest(),
     });
+    this.wanted = null;
     this.asking = { waiting, recount: screen.recount };
     this.page.show(screen);
   }
 
-  /** @param {Waiting} waiting @param {Decision} decision @param {string | undefined} num */
-  async answer(waiting, decision, num) {
+  /** @param {Waiting} waiting @param {Decision} decision @param {Proof} proof */
+  async answer(waiting, decision, proof) {
     if (!this.active || this.desk.take(waiting.id) === null) return;
     this.asking = null;
     const shown = this.result(waiting);
@@ -242,7 +247,7 @@ export class App {
       await this.remember(waiting, "expired");
       return;
     }
-    const { became, why } = await send(waiting, decision, num);
+    const { became, why } = await send(waiting, decision, proof);
     if (became === "unsent") this.desk.unsent(waiting);
     shown.become(became, why);
     await this.remember(waiting, became);
@@ -285,13 +290,27 @@ export class App {
 
   /** @param {Waiting} waiting @param {Became} became */
   async remember({ id, request }, became) {
-    const { statement } = request;
-    const what = service(statement).replace("?", "");
-    const { user, login } = statement;
-    const past = { id, at: Date.now(), what, host: statement.host.display, user, login, became };
+    void this.notifying.close(id).catch(() => {});
+    const past = pastOf(request, id, became);
     this.past = [past, ...this.past.filter((one) => one.id !== id)].slice(0, 50);
     this.redraw();
     await vault.remember(past).catch(() => {});
+  }
+
+  // Notifications
+
+  /** One was pressed. @param {string} id */
+  openAt(id) {
+    this.wanted = id;
+    if (!this.active) this.here();
+    const waiting = this.desk.waiting.find((one) => one.id === id);
+    if (waiting !== undefined && this.asking?.waiting !== waiting) this.ask(waiting);
+  }
+
+  /** One was answered. @param {string} id @param {Became} became */
+  answeredAt(id, became) {
+    const waiting = this.desk.take(id);
+    if (waiting !== null) this.over(waiting, became);
   }
 
   // Screens
@@ -349,11 +368,10 @@ export class App {
   notes() {
     const busy = this.asking !== null || this.resulting !== null || !this.active;
     if (busy || !(this.atHome || this.atWelcome)) return [];
-    const offers = [...this.notices.values()].map((make) => make());
     const news = this.accounts.filter((one) => one.registration.news.length > 0);
     const told = news.map((one) => newDevices(one, { seen: () => void one.seen().then(() => this.redraw()) }));
     const ends = this.accounts.flatMap((one) => (one.ending === null ? [] : [ending(one, one.ending, { again: () => this.add() })]));
-    return [...ends, ...told, ...offers];
+    return [...ends, ...told, ...this.offers.nodes()];
   }
 
   get atHome() {
@@ -421,6 +439,7 @@ export class App {
     this.open(() => {
       const screen = settings({
         account,
+        notifying: this.notifying,
         panel: this.panel,
         persistent: this.persistent,
         back: () => this.close(),
@@ -445,17 +464,5 @@ export class App {
     this.accounts = this.accounts.filter((one) => one !== account);
     await vault.wipe(account.id);
     this.closed();
-  }
-
-  /** A notice that can be acted on. @param {string} id @param {string} head @param {string} text
-   * @param {string} label @param {() => void} act */
-  offer(id, head, text, label, act) {
-    const take = () => {
-      this.notices.delete(id);
-      this.redraw();
-      act();
-    };
-    this.notices.set(id, () => notice("", head, p(text), h("div", { class: "row" }, button(label, "", take))));
-    this.redraw();
   }
 }

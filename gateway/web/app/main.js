@@ -6,7 +6,7 @@ import { broken } from "/assets/screen-other.js";
 import { object, short } from "/assets/shape.js";
 import { tabs } from "/assets/tabs.js";
 import { serviceWorker } from "/assets/trusted.js";
-import { sentence } from "/assets/words.js";
+import { day, sentence } from "/assets/words.js";
 
 /** @import { Config } from "/assets/app.js" */
 /** @import { Screen } from "/assets/screen-welcome.js" */
@@ -101,10 +101,14 @@ function tick() {
 async function work() {
   if (!("serviceWorker" in navigator)) return;
   const registration = await serviceWorker();
+  app.notifying.begin(await navigator.serviceWorker.ready, (since) => {
+    const text = `Nothing that was sent since ${day(since)} has come here. Open Assent once a month, so that the browser goes on delivering.`;
+    app.offers.offer("silent", "Notifications did not arrive", text, "Close", () => {});
+  });
   const offer = () => {
     const { waiting } = registration;
     if (waiting === null || navigator.serviceWorker.controller === null) return;
-    app.offer("update", "A new version is ready", "It is used from the next start on.", "Use it now", () => {
+    app.offers.offer("update", "A new version is ready", "It is used from the next start on.", "Use it now", () => {
       navigator.serviceWorker.addEventListener("controllerchange", () => location.reload(), { once: true });
       waiting.postMessage("now");
     });
@@ -116,7 +120,7 @@ async function work() {
 function begin() {
   const code = broughtByLink();
   const problem = code === "" ? null : app.registering.bring(code);
-  if (problem !== null) app.offer("link", "The link could not be used", sentence(problem), "Close", () => {});
+  if (problem !== null) app.offers.offer("link", "The link could not be used", sentence(problem), "Close", () => {});
   toSettings.addEventListener("click", () => app.settings());
   const failed = (/** @type {unknown} */ error) => {
     const why = error instanceof Error ? error.message : "unknown error";
@@ -134,9 +138,13 @@ function begin() {
   });
   addEventListener("beforeinstallprompt", (event) => {
     event.preventDefault();
-    app.offer("install", "Keep Assent at hand", "Install it, and it opens like any other app.", "Install", () => {
+    app.offers.offer("install", "Keep Assent at hand", "Install it, and it opens like any other app.", "Install", () => {
       void /** @type {any} */ (event).prompt();
     });
+  });
+  navigator.serviceWorker?.addEventListener("message", ({ data }) => {
+    if (typeof data?.open === "string") app.openAt(data.open);
+    else if (typeof data?.answered?.id === "string") app.answeredAt(data.answered.id, data.answered.became);
   });
   document.addEventListener("visibilitychange", () => document.visibilityState === "visible" && hurry());
   void config().then(({ panel }) => (app.panel = panel), () => {});

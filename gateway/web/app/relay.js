@@ -4,7 +4,7 @@
 import { encode, text } from "/assets/bytes.js";
 import { TimeError, now } from "/assets/cert.js";
 import { sign } from "/assets/jws.js";
-import { ShapeError, list, object, optional, parse, point, seconds, text as textShape } from "/assets/shape.js";
+import { ShapeError, bytes, digest, id, integer, list, object, optional, parse, point, seconds, text as textShape, variant } from "/assets/shape.js";
 
 /** @import { Bytes } from "/assets/bytes.js" */
 /** @import { Reader } from "/assets/shape.js" */
@@ -43,6 +43,17 @@ const trustShape = object({
 });
 
 /** @typedef {ReturnType<typeof trustShape>} TrustInfo */
+
+const webPushShape = object({
+  vapid: optional(point),
+  subscription: variant({
+    none: null,
+    lost: null,
+    kept: object({ endpoint: digest, silent_since: optional(seconds) }),
+  }),
+});
+
+const waitingShape = object({ id, expiry: seconds, left: integer(0xffff_ffff), blob: bytes });
 
 /** @param {string} url @param {RequestInit} init @param {AbortSignal} signal @returns {Promise<Response>} */
 export async function call(url, init, signal) {
@@ -120,6 +131,9 @@ export const posted = (value) => ({
   body: JSON.stringify(value),
 });
 
+/** @param {string} url @param {RequestInit} init */
+const done = (url, init) => call(url, init, AbortSignal.timeout(CALL_MS));
+
 /** Clocks that differ by no more are taken to be right. */
 const NEWS_S = 30;
 
@@ -188,6 +202,42 @@ export class Caller {
     if (!(failure instanceof Problem) || failure.code !== "clock") return false;
     this.claim = null;
     return this.hears(failure.at);
+  }
+
+  /** A call in this device's name; once more where the clock was what stood in its way.
+   * @template T @param {string} path @param {RequestInit} init
+   * @param {(url: string, init: RequestInit) => Promise<T>} act @returns {Promise<T>} */
+  async named(path, init, act) {
+    const once = async () => {
+      const headers = { ...init.headers, authorization: `Bearer ${await this.bearer()}` };
+      return act(`${this.base}${path}`, { ...init, headers });
+    };
+    try {
+      return await once();
+    } catch (error) {
+      if (!this.learn(error)) throw error;
+      return once();
+    }
+  }
+
+  /** How this device's Web Push stands. */
+  webPush() {
+    return this.named("/v1/subscription", {}, (url, init) => json(url, init, webPushShape));
+  }
+
+  /** Is rung at here from now on. @param {{ endpoint: string, p256dh: string, auth: string }} subscription */
+  async subscribe(subscription) {
+    await this.named("/v1/subscription", { ...posted(subscription), method: "PUT" }, done);
+  }
+
+  /** Is rung at no more. */
+  async unsubscribe() {
+    await this.named("/v1/subscription", { method: "DELETE" }, done);
+  }
+
+  /** The request that it was rung at for. @param {string} push */
+  waiting(push) {
+    return this.named(`/v1/push/${push}`, {}, (url, init) => json(url, init, waitingShape));
   }
 
   /** Hands a sealed answer over. @param {string} push @param {Bytes} blob */

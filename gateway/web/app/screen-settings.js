@@ -4,6 +4,7 @@ import { grouped, } from "/assets/account.js";
 import { button, fact, h, notice, once, outside, p } from "/assets/dom.js";
 import { cut } from "/assets/enrol.js";
 import { shortFingerprint } from "/assets/keys.js";
+import { notifications } from "/assets/screen-notifications.js";
 import { visible } from "/assets/text.js";
 import { day } from "/assets/words.js";
 
@@ -11,12 +12,12 @@ import { day } from "/assets/words.js";
 /** @import { Screen } from "/assets/screen-welcome.js" */
 
 /**
- * @param {{ account: Account, panel: string, persistent: boolean, back: () => void, add: () => void,
+ * @param {{ account: Account, notifying: import("/assets/notifying.js").Notifying, panel: string, persistent: boolean, back: () => void, add: () => void,
  *   rename: (label: string) => Promise<void>, refresh: () => Promise<void>, leave: () => Promise<void>,
  *   wipe: () => Promise<void> }} ways
  * @returns {Screen & { redraw: () => void }}
  */
-export function settings({ account, panel, persistent, back, add, rename, refresh, leave, wipe }) {
+export function settings({ account, notifying, panel, persistent, back, add, rename, refresh, leave, wipe }) {
   const list = h("div", { class: "stack tight" });
   const redraw = () => list.replaceChildren(...devices(account, panel));
   redraw();
@@ -26,6 +27,7 @@ export function settings({ account, panel, persistent, back, add, rename, refres
     h("div", null, button("Back", "quiet back", back)),
     h("h1", { tabindex: -1 }, "Settings"),
     naming(account, rename, redraw),
+    notifications(notifying),
     h("section", { class: "card", "aria-labelledby": "devices" }, h("h2", { id: "devices" }, "Your devices"), list),
     about(account, persistent),
     removal(leave, wipe),
@@ -123,10 +125,16 @@ function about({ registration, device, self }, persistent) {
       fact(self.roots.keys.length === 1 ? "Root key" : "Root keys", h("span", { class: "mono" }, grouped(self.roots.fingerprint).join(" "))),
       fact("This device’s key", key(claims.sign)),
       fact("Valid until", day(claims.exp)),
-      fact("Level", claims.level_max === "passkey" ? "passkey" : "tap and number"),
+      fact("Level", levels(claims.passkey)),
       fact("Storage", persistent ? "kept by the browser" : "the browser may delete it when space runs short"),
     ),
   );
+}
+
+/** What this device reaches. @param {{ synced: boolean } | undefined} passkey */
+function levels(passkey) {
+  if (passkey === undefined) return "tap and number; no passkey";
+  return passkey.synced ? "tap, number and passkey (kept in your account, not on this device alone)" : "tap, number and passkey";
 }
 
 /** @param {() => Promise<void>} leave @param {() => Promise<void>} wipe */

@@ -1,5 +1,7 @@
-// The service worker: keeps the shell and its assets, so that the app opens without a network and says so. It touches
-// nothing of the relay or the panel, and holds no keys.
+// The service worker: keeps the shell and its assets, so that the app opens without a network and says so; and shows what
+// the relay rings for (rung.js), with the keys that the page made.
+
+import { Rung } from "/assets/rung.js";
 
 /** @typedef {{ version: string, assets: string[] }} Assets */
 
@@ -37,6 +39,10 @@ worker.addEventListener("activate", (event) => event.waitUntil(activate()));
 worker.addEventListener("message", ({ data }) => {
   if (data === "now") void worker.skipWaiting();
 });
+const rung = new Rung(worker.registration, worker.clients);
+worker.addEventListener("push", (event) => event.waitUntil(rung.push(event.data)));
+worker.addEventListener("notificationclick", (event) => event.waitUntil(rung.pressed(event.notification, event.action)));
+worker.addEventListener("pushsubscriptionchange", (event) => /** @type {ExtendableEvent} */ (event).waitUntil(rung.changed()));
 worker.addEventListener("fetch", (event) => {
   const { request } = event;
   const url = new URL(request.url);

@@ -21,4 +21,5 @@ export const scanWorker = () =>
   new Worker(policy.createScriptURL("/assets/scan-worker.js"), { type: "module", name: "scan" });
 
 /** @returns {Promise<ServiceWorkerRegistration>} */
-export const serviceWorker = () => navigator.serviceWorker.register(policy.createScriptURL("/sw.js"), { scope: "/" });
+export const serviceWorker = () =>
+  navigator.serviceWorker.register(policy.createScriptURL("/sw.js"), { scope: "/", type: "module" });

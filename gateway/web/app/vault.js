@@ -2,6 +2,7 @@
 // which registrations there should be, so that lost keys are noticed.
 
 /** @import { OwnKeys } from "/assets/keys.js" */
+/** @import { Offered } from "/assets/passkey.js" */
 
 /** A device of the same person, as last seen. @typedef {{ id: string, label: string }} Known */
 
@@ -15,7 +16,7 @@
 
 /** An enrolment that waits for its six digits. `until` by this device's clock.
  * @typedef {{
- *   tokenId: string, relay: string, root: string, steps: string[], issuers: string[], keys: OwnKeys, label: string, digits: string,
+ *   tokenId: string, relay: string, root: string, steps: string[], issuers: string[], keys: OwnKeys, label: string, passkey?: Offered | null, digits: string,
  *   ahead: number, until: number,
  * }} Enrolling */
 
@@ -24,12 +25,15 @@
 /** A line of the history.
  * @typedef {{ id: string, at: number, what: string, host: string, user: string, login: string, became: Became }} Past */
 
+/** How the person wants notifications on this device: `text`: what they say; `approve`: whether Approve may stand on them.
+ * @typedef {{ on: boolean, text: "names" | "plain", approve: boolean }} Notifications */
+
 /** What localStorage says of a registration. @typedef {{ deviceId: string, name: string, label: string, relay: string }} Mark */
 
 const KEPT = 50;
 const MARKS = "assent.registrations";
 /** Every store, and what its rows are named by. */
-const STORES = { registrations: "deviceId", enrolling: "tokenId", history: "id" };
+const STORES = { registrations: "deviceId", enrolling: "tokenId", history: "id", settings: "name" };
 
 /** @type {Promise<IDBDatabase> | null} */
 let opened = null;
@@ -150,6 +154,20 @@ export const remember = (past) =>
     await done(store("history").put(past));
     const lines = /** @type {Past[]} */ (await done(store("history").getAll()));
     for (const old of lines.sort((a, b) => b.at - a.at).slice(KEPT)) await done(store("history").delete(old.id));
+  });
+
+/** @returns {Promise<Notifications>} */
+export async function notifications() {
+  const settings = (await database()).transaction("settings").objectStore("settings");
+  const { on = false, text = "names", approve = false } = (await done(settings.get("notifications"))) ?? {};
+  return { on: on === true, text: text === "plain" ? "plain" : "names", approve: approve === true };
+}
+
+/** Two changes at once are both kept. @param {Partial<Notifications>} changed */
+export const changeNotifications = (changed) =>
+  write(["settings"], async (store) => {
+    const kept = await done(store("settings").get("notifications"));
+    await done(store("settings").put({ ...kept, ...changed, name: "notifications" }));
   });
 
 export const clearHistory = () => write(["history"], async (store) => void (await done(store("history").clear())));

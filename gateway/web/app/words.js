@@ -45,6 +45,45 @@ export const BECAME = {
   unsent: { tag: "Not sent", kind: "warn" },
 };
 
+/** @typedef {{ title: string, body: string }} Words */
+
+/** A notification for a request that cannot be fetched now. @type {Words} */
+export const AWAY = { title: "A sign-in may be waiting", body: "Open Assent to see it." };
+/** For one that is over. @type {Words} */
+export const OVER = { title: "No answer needed any more", body: "A sign-in has ended." };
+/** For what did not verify. @type {Words} */
+export const UNVERIFIED = { title: "Nothing to decide", body: "Something came that this device could not verify, so it is not shown." };
+
+/** Longest title of a notification. */
+const TITLE = 80;
+
+/** What a request is about, as far as a locked screen may say it. @param {Statement} statement */
+function about(statement) {
+  const what = statement.svc === "enrol" ? service(statement) : `${service(statement)} on ${visible(statement.host.display)}`;
+  const characters = [...what];
+  return characters.length > TITLE ? `${characters.slice(0, TITLE).join("")}…` : what;
+}
+
+/** A notification that asks (R11). @param {Statement} statement @param {"names" | "plain"} text @returns {Words} */
+export const asks = (statement, text) => ({
+  title: text === "names" ? about(statement) : "A sign-in is waiting",
+  body: "Press to see the details.",
+});
+
+/** What is left up after an answer. @param {Statement} statement @param {Became} became @param {"names" | "plain"} text
+ * @returns {Words} */
+export const answered = (statement, became, text) => ({
+  title: BECAME[became].tag,
+  body: text === "names" ? about(statement) : "A sign-in was answered.",
+});
+
+/** A line of the history. @param {{ statement: Statement }} request @param {string} id @param {Became} became
+ * @returns {import("/assets/vault.js").Past} */
+export function pastOf({ statement }, id, became) {
+  const { user, login, host } = statement;
+  return { id, at: Date.now(), what: service(statement).replace("?", ""), host: host.display, user, login, became };
+}
+
 /** What the host has not seen of this person before. @type {Record<"address" | "place", string>} */
 const NEWS = { address: "New address", place: "New country" };
 

@@ -111,17 +111,20 @@ class Host {
 
 /** A gateway, the app, and a host. */
 export class World {
-  static async start() {
+  /** @param {{ name?: string, pushService?: string }} [site] `name`: how the pages name this machine; what has a passkey needs
+   * one that is no address. `pushService`: the origin of one of its own */
+  static async start({ name = "127.0.0.1", pushService } = {}) {
     for (const program of [GATEWAY, TESTHOST]) {
       assert.ok(existsSync(program), `${program} is missing: cargo build -p assent-gateway --bins --example testhost`);
     }
     const world = new World();
+    world.pushService = pushService ?? null;
     world.dir = mkdtempSync(join(tmpdir(), "assent-web-"));
     execFileSync(TESTHOST, ["keys", world.dir]);
     // One port for ever, so that it can be started again.
     world.address = `127.0.0.1:${await freePort()}`;
     if (process.env.ASSENT_WEB === "dev") world.app = await serve({ port: 0, gateway: () => `http://${world.address}` });
-    world.url = world.app?.url ?? `http://${world.address}`;
+    world.url = world.app?.url ?? `http://${world.address.replace("127.0.0.1", name)}`;
     world.configure();
     await world.run();
     const { token } = await world.admin("POST", "/host-token", { name: "web01", ttl: 60 });
@@ -134,6 +137,8 @@ export class World {
   dir = "";
   url = "";
   address = "";
+  /** @type {string | null} */
+  pushService = null;
   /** @type {Awaited<ReturnType<typeof serve>> | null} */
   app = null;
   /** @type {Host} */
@@ -151,6 +156,9 @@ export class World {
       `public_url = "${this.url}"`,
       `state_dir = "${this.dir}"`,
       `admin_socket = "${this.dir}/admin.sock"`,
+      "[web_push]",
+      "services = []",
+      ...(this.pushService === null ? [] : [`own_services = ["${this.pushService}"]`]),
     ];
     writeFileSync(join(this.dir, "gateway.toml"), `${lines.join("\n")}\n`);
   }
@@ -263,21 +271,26 @@ export class Phone {
     });
     /** @type {Page} */
     this.page = /** @type {any} */ (null);
+    /** What a page is given before it opens. @type {(page: Page) => Promise<void>} */
+    this.prepare = async () => {};
   }
 
   /** @param {string} [path] */
   async visit(path = "/") {
     this.page = await this.context.newPage();
+    await this.prepare(this.page);
     await this.page.goto(this.home + path);
     return this.page;
   }
 
-  /** Enrols for `user` by link, as a person does. @param {string} user @param {string} [label] */
-  async enrol(user, label) {
+  /** Enrols for `user` by link, as a person does. @param {string} user @param {string} [label]
+   * @param {{ passkey?: boolean }} [options] where a passkey can be made: whether one is */
+  async enrol(user, label, { passkey } = {}) {
     const { code, token_id } = await this.world.host.open(user);
     await this.visit(`/e#${code}`);
     const { page } = this;
     if (label !== undefined) await page.getByLabel("Name of this device").fill(label);
+    if (passkey !== undefined) await page.getByLabel("Make a passkey, too").setChecked(passkey);
     await page.getByRole("button", { name: "Register this device" }).click();
     const confirmed = await this.world.host.confirm(token_id, await this.digits());
     assert.ok(confirmed.enrolment?.certified, JSON.stringify(confirmed));

@@ -520,7 +520,7 @@ fn a_certificate_stays_small_whatever_its_holder_calls_it() {
             &stage.issuer_keys.pair.sign,
             id("phone"),
             owner,
-            &wish,
+            (&wish, None),
             crate::stage::issuance(),
         )
     };

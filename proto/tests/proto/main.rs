@@ -7,6 +7,7 @@ mod code;
 mod evidence;
 mod golden;
 mod jws;
+mod passkeys;
 mod registrar;
 mod renewal;
 mod revocation;

@@ -459,6 +459,7 @@ fn r26_the_relay_cannot_swap_the_keys_of_an_enrolment() {
     let forged = Enrolment {
         request: swapped,
         mac: enrolment.mac,
+        passkey: None,
     };
     assert!(forged.token_id().is_ok(), "it is well signed, and that is not enough");
     assert!(forged.verify(token.id, &token.secret).is_none());
@@ -474,7 +475,12 @@ fn r26_the_relay_cannot_swap_the_keys_of_an_enrolment() {
     claims["kem"] = serde_json::to_value(mallory.pair.kem.public()).unwrap();
     let request = mallory.value("assent-dev-req+jws", &claims);
     let mac = mac_of(&token, "assent/1 enrol", &request);
-    assert!(Enrolment { request, mac }.verify(token.id, &token.secret).is_none());
+    let passkey = None;
+    assert!(
+        Enrolment { request, mac, passkey }
+            .verify(token.id, &token.secret)
+            .is_none()
+    );
     // The check of the check: the same way of making a MAC is right for a right request.
     let mac = mac_of(&token, "assent/1 enrol", &enrolment.request);
     assert_eq!(mac, enrolment.mac);
@@ -504,6 +510,7 @@ fn r26_any_altered_byte_of_an_enrolment_is_noticed() {
         let altered = Enrolment {
             request: String::from_utf8(bytes).unwrap(),
             mac: enrolment.mac,
+            passkey: None,
         };
         assert!(altered.verify(token.id, &token.secret).is_none(), "byte {at}");
     }
@@ -528,6 +535,7 @@ fn r21_a_device_s_proof_is_no_host_s_and_the_other_way_round() {
     let as_enrolment = |request: &str, mac| Enrolment {
         request: request.to_owned(),
         mac,
+        passkey: None,
     };
     assert!(
         as_join(&enrolment.request, enrolment.mac)

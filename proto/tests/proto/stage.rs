@@ -266,7 +266,14 @@ pub fn device_document(
         identities,
         name: text("alice"),
     };
-    cert::sign_device(issuer, &issuer_keys.pair.sign, id(name), owner, &wish, issuance())
+    cert::sign_device(
+        issuer,
+        &issuer_keys.pair.sign,
+        id(name),
+        owner,
+        (&wish, None),
+        issuance(),
+    )
 }
 
 pub fn details(level: Level, digits: u8) -> Details {

@@ -93,8 +93,8 @@ impl Company {
             identities: vec![identity()],
             name: text("alice"),
         };
-        let signed =
-            cert::sign_device(&issuer, &issuer_keys.sign, id(), owner, &wish, issuance()).expect("a certificate");
+        let signed = cert::sign_device(&issuer, &issuer_keys.sign, id(), owner, (&wish, None), issuance())
+            .expect("a certificate");
         let device = issuer.verify_device(&signed, now).expect("a device");
         Self {
             trust,
