@@ -401,7 +401,8 @@ async fn a_relay_apart_holds_nothing_of_the_registrars_and_does_not_start_beside
             "relay-admin.sock",
             "relay.db",
             "relay.db-shm",
-            "relay.db-wal"
+            "relay.db-wal",
+            "vapid.key"
         ]
     );
     gateway.kill_part("relay");
