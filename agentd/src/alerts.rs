@@ -5,6 +5,7 @@
 //! for a bounded time. What it prints goes to the agent's log, made visible and cut.
 
 use crate::agent::{Agent, Notice, Report, Setup};
+use crate::audit::{Kind, Message};
 use anyhow::{Context as _, bail};
 use assent_proto::text::{cut_in_the_middle, visible};
 use assent_proto::time::UnixTime;
@@ -29,11 +30,17 @@ static RUNNING: AtomicUsize = AtomicUsize::new(0);
 
 /// Tells everybody.
 pub fn reported(agent: &Agent, setup: &Setup, report: Report) {
-    setup.audit.alarm(&format!(
-        "login={} alert=reported_not_me user={:?} identity={:?} source={} service={:?} device={}: a sign-in in this user's name \
-         was not theirs; their requests are frozen",
-        report.login, report.user, report.identity, report.source, report.service, report.device
-    ));
+    let device = report.device.to_string();
+    let message = Message::new(Kind::Alarm)
+        .word("login", Some(&report.login))
+        .word("alert", Some("reported_not_me"))
+        .text("user", Some(&report.user))
+        .text("identity", Some(&report.identity))
+        .word("source", Some(&report.source))
+        .text("service", Some(&report.service))
+        .word("device", Some(&device))
+        .sentence("a sign-in in this user's name was not theirs; their requests are frozen");
+    setup.audit.alarm(&message);
     if let Some(hook) = &setup.config.alert_hook {
         tokio::spawn(run(hook.clone(), line(&report)));
     }

@@ -2,7 +2,7 @@
 //! the end of either. Each is a record of its own in the audit before it is in force, a warning in syslog and a signal.
 
 use crate::agent::{Agent, Notice, Setup};
-use crate::audit::Record;
+use crate::audit::{self, Message, Record};
 use assent_engine::directory::Lookup;
 use assent_engine::grants::{Grant, Kind};
 use assent_engine::names::UserName;
@@ -166,23 +166,17 @@ fn record(setup: &Setup, what: &str, grant: &Grant, by: &str) -> Result<(), Refu
     fields.insert("at".into(), json!(UnixTime::now()));
     fields.insert("host".into(), json!(host));
     fields.insert("by".into(), json!(by));
-    let line = format!(
-        "exception={} verdict={what} id={} user={:?} identity={:?} applications={:?} seconds={} by={by:?} reason={:?}",
-        grant.kind.name(),
-        grant.id,
-        grant.user.as_str(),
-        grant.identity.to_string(),
-        grant.applications.join(","),
-        grant
-            .seconds
-            .map_or_else(|| "-".to_owned(), |seconds| seconds.to_string()),
-        grant.reason,
-    );
-    let record = Record {
-        json: fields,
-        line,
-        warning: true,
-    };
+    let message = Message::new(audit::Kind::Warning)
+        .word("exception", Some(grant.kind.name()))
+        .word("verdict", Some(what))
+        .word("id", Some(&grant.id.to_string()))
+        .text("user", Some(grant.user.as_str()))
+        .text("identity", Some(&grant.identity.to_string()))
+        .text("applications", Some(&grant.applications.join(",")))
+        .word("seconds", grant.seconds.map(|seconds| seconds.to_string()).as_deref())
+        .text("by", Some(by))
+        .text("reason", Some(&grant.reason));
+    let record = Record { json: fields, message };
     match setup.audit.write(record) {
         true => Ok(()),
         false => Err(Refused(

@@ -30,7 +30,7 @@ pub struct Tail {
 }
 
 /// Records that the file did not take since its last line.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct Missed {
     syslog: u64,
     nowhere: u64,
@@ -40,6 +40,21 @@ impl Missed {
     fn all(self) -> u64 {
         self.syslog.saturating_add(self.nowhere)
     }
+
+    fn and(self, more: Self) -> Self {
+        Self {
+            syslog: self.syslog.saturating_add(more.syslog),
+            nowhere: self.nowhere.saturating_add(more.nowhere),
+        }
+    }
+}
+
+/// A gap that no line speaks of yet, for whoever keeps it over a restart.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Gap {
+    /// The last line before it; `None` where the file could not be read.
+    after: Option<Head>,
+    missed: Missed,
 }
 
 /// A chain that is written.
@@ -47,6 +62,8 @@ impl Missed {
 pub struct Chain {
     head: Option<Head>,
     missed: Missed,
+    /// What an earlier run has left.
+    kept: Gap,
     /// A line that must be ended and spoken of: its length and hash.
     torn: Option<(usize, Digest)>,
     /// The hash of a last line that is none of a chain.
@@ -115,9 +132,10 @@ impl Chain {
             add(seq, note(json!({"kind": "anew", "after": hash})));
             seq = seq.saturating_add(1);
         }
-        if self.missed.all() > 0 {
-            seq = seq.saturating_add(self.missed.all());
-            let missed = json!({"kind": "gap", "syslog": self.missed.syslog, "nowhere": self.missed.nowhere});
+        let missed = self.gap().missed;
+        if missed.all() > 0 {
+            seq = seq.saturating_add(missed.all());
+            let missed = json!({"kind": "gap", "syslog": missed.syslog, "nowhere": missed.nowhere});
             add(seq, note(missed));
             seq = seq.saturating_add(1);
         }
@@ -141,6 +159,29 @@ impl Chain {
             false => &mut self.missed.nowhere,
         };
         *count = count.saturating_add(1);
+    }
+
+    /// The gap that is open: nothing, if it has no records.
+    pub fn gap(&self) -> Gap {
+        // What was kept and has been said since stands behind another line.
+        let open = self.kept.after.is_none() || self.head.is_none() || self.kept.after == self.head;
+        let kept = if open { self.kept } else { Gap::default() };
+        Gap {
+            after: self.head.or(kept.after),
+            missed: self.missed.and(kept.missed),
+        }
+    }
+
+    /// An earlier run has left this gap open.
+    pub fn recall(&mut self, gap: Gap) {
+        self.kept = gap;
+    }
+}
+
+impl Gap {
+    /// Whether it has no records.
+    pub fn is_closed(&self) -> bool {
+        self.missed.all() == 0
     }
 }
 
@@ -366,6 +407,32 @@ mod tests {
             read(&less).1[0],
             (2, Broken::Number { expected: 4, found: 5 })
         ));
+    }
+
+    #[test]
+    fn r73_a_gap_that_is_open_at_a_restart_is_said_afterwards_and_only_once() {
+        let mut first = Chain::default();
+        let before = write(&mut first, "a");
+        first.missed(true);
+        first.missed(false);
+        let kept: Gap = serde_json::from_str(&serde_json::to_string(&first.gap()).unwrap()).unwrap();
+        let mut second = Chain::default();
+        second.recall(kept);
+        // The file cannot be opened yet: nothing of it is forgotten.
+        second.missed(true);
+        assert_eq!((second.gap().after, second.gap().missed.all()), (first.head(), 3));
+        second.resume(&tail(&before));
+        let after = write(&mut second, "b");
+        let (verifier, broken) = read(&(before.clone() + &after));
+        assert_eq!((broken, verifier.syslog_alone, verifier.nowhere), (vec![], 2, 1));
+        assert!(second.gap().is_closed());
+        // Ended before it could be forgotten: the line that speaks of it stands already.
+        let mut third = Chain::default();
+        third.recall(kept);
+        third.resume(&tail(&after));
+        assert!(third.gap().is_closed());
+        let (verifier, broken) = read(&(before + &after + &write(&mut third, "c")));
+        assert_eq!((broken, verifier.syslog_alone), (vec![], 2));
     }
 
     #[test]

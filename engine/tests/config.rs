@@ -3,7 +3,7 @@
 
 use assent_engine::conditions::Circumstances;
 use assent_engine::config::keys::reference;
-use assent_engine::config::{AuthProfile, AuthSource, Factor, load, load_auth_profiles, load_str};
+use assent_engine::config::{AuthProfile, AuthSource, Factor, LogFormat, load, load_auth_profiles, load_str};
 use assent_engine::risk::Context;
 use assent_proto::time::UnixTime;
 use std::os::unix::fs::PermissionsExt;
@@ -371,6 +371,32 @@ fn unknown_keys_wrong_values_and_broken_lines_come_at_once_each_with_its_line() 
     assert!(broken.matches("agentd.toml:").count() >= 2, "{broken}");
     let typed = problems(&changed("services = [\"sshd\"]", "services = \"sshd\""));
     assert!(typed.contains("expected a sequence"), "{typed}");
+}
+
+#[test]
+fn structured_lines_need_a_number_that_is_the_admins_own() {
+    let log = |lines: &str| format!("{GOOD}\n[log]\n{lines}\n");
+    let format = |lines: &str| load_str("agentd.toml", &log(lines)).unwrap().log.format;
+    assert_eq!(format(""), LogFormat::Auto);
+    assert_eq!(format("format = \"auto\""), LogFormat::Auto);
+    assert_eq!(format("format = \"rfc3164\""), LogFormat::Plain);
+    let structured = LogFormat::Structured { enterprise: 99_999 };
+    assert_eq!(format("format = \"rfc5424\"\nenterprise = 99999"), structured);
+    for (lines, why) in [
+        (
+            "format = \"rfc5424\"",
+            "needs your organisation's private enterprise number",
+        ),
+        ("format = \"rfc5424\"\nenterprise = 32473", "belongs to nobody"),
+        ("format = \"rfc5424\"\nenterprise = 0", "belongs to nobody"),
+        ("enterprise = 99999", "not asked for here"),
+        ("format = \"rfc3164\"\nenterprise = 99999", "not asked for here"),
+        ("format = \"json\"", "format = \"json\" is not known"),
+    ] {
+        let said = problems(&log(lines));
+        assert!(said.contains(why), "{lines}: {said}");
+        assert_eq!(said.matches("agentd.toml:").count(), 1, "{said}");
+    }
 }
 
 #[test]

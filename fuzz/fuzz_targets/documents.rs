@@ -10,6 +10,7 @@
 mod stage;
 
 use assent_proto::cert::{self, IssuerRequest};
+use assent_proto::checkpoint::Checkpoint;
 use assent_proto::enrol::{Enrolment, Token};
 use assent_proto::registrar::{DeviceAsk, DeviceCall, HostAsk, HostJoin};
 use assent_proto::relay::Claim;
@@ -102,6 +103,12 @@ fuzz_target!(|data: &[u8]| {
                 let _ = (list.revokes_device(&phone.device), list.revokes_host(&host.host));
                 let here = Origin::Host(host.host.claims().host_id);
                 let _ = list.frozen(&stage::alice(), here, NOW);
+            }
+        }
+        13 => {
+            let document = signed(&host.keys, "assent-cp+jws");
+            if let Ok(checkpoint) = Checkpoint::verify(&document, &host.host) {
+                assert_eq!(checkpoint.host, host.host.claims().host_id);
             }
         }
         _ => {

@@ -80,7 +80,6 @@ struct Press {
 #[tokio::main(flavor = "current_thread")]
 async fn main() {
     let bus = connection::Builder::session()
-        .unwrap()
         .name("org.freedesktop.Notifications")
         .unwrap()
         .serve_at(PATH, Desktop::default())

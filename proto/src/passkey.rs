@@ -116,9 +116,14 @@ pub fn enrolment_challenge(request: &str) -> Digest {
     sha256(&[b"assent/1 passkey enrol", request.as_bytes()])
 }
 
-/// The relying party of an origin: its host. `None` for what is no bare https origin.
+/// The relying party of an origin: its host. `None` for what is no bare https origin; over http this machine's own name
+/// alone is one, as browsers have it.
 pub fn relying_party(origin: &str) -> Option<&str> {
-    let authority = origin.strip_prefix("https://")?;
+    let here = || {
+        let authority = origin.strip_prefix("http://")?;
+        (authority.split(':').next() == Some("localhost")).then_some(authority)
+    };
+    let authority = origin.strip_prefix("https://").or_else(here)?;
     let (host, port) = match authority.split_once(':') {
         Some((host, port)) => (host, Some(port)),
         None => (authority, None),

@@ -10,7 +10,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 /// What the tests and the demo need on a fresh Debian 12.
-pub const FOR_TESTS: [&str; 21] = [
+pub const FOR_TESTS: [&str; 23] = [
     "openssh-server",
     "openssh-client",
     "sudo",
@@ -25,6 +25,9 @@ pub const FOR_TESTS: [&str; 21] = [
     // The code service's tests: a mail server, an authenticator app.
     "python3-aiosmtpd",
     "oathtool",
+    // Who reads the record: a syslog daemon, and the journal's own reader.
+    "rsyslog",
+    "systemd-journal-remote",
     // The engine's tests of real directories.
     "samba",
     "samba-ad-dc",
@@ -207,6 +210,7 @@ fn keep_off_after_boot(installed: &[String]) {
         ("samba", "smbd.service"),
         ("samba", "nmbd.service"),
         ("samba-ad-dc", "samba-ad-dc.service"),
+        ("rsyslog", "rsyslog.service"),
     ] {
         if installed.iter().any(|name| name == package) {
             println!(

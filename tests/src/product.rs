@@ -422,6 +422,11 @@ impl Site {
         Self::build(gateway, change, None)
     }
 
+    /// A site with this gateway on a system bus. The accounts are there already, as the bus's policy names them.
+    pub fn open_around_on(bus: &Bus, gateway: impl FnOnce() -> Gateway, change: impl FnOnce(String) -> String) -> Self {
+        Self::build(gateway, change, Some(bus))
+    }
+
     /// A site on a system bus. The accounts are there already, as the bus's policy names them.
     pub fn open_on(bus: &Bus) -> Self {
         Self::build(Gateway::start, |usual| usual, Some(bus))

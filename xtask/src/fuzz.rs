@@ -148,7 +148,7 @@ fn seed() -> Result<()> {
 }
 
 /// The types of the target `documents`, by the number in its inputs' first byte.
-const DOCUMENTS: [&str; 13] = [
+const DOCUMENTS: [&str; 14] = [
     "assent-issuer+jws",
     "assent-host+jws",
     "assent-dev+jws",
@@ -163,6 +163,7 @@ const DOCUMENTS: [&str; 13] = [
     "assent-dev-req+jws",
     "assent-rev+jws",
     "assent-host-req+jws",
+    "assent-cp+jws",
 ];
 
 fn seed_with(target: &str, name: &str, first: u8, text: &str) -> Result<()> {

@@ -1,7 +1,7 @@
 //! Each day, and when the agent starts, the host signs where its chain of records stands; the signature goes into the file
 //! and to syslog.
 
-use super::Audit;
+use super::{Audit, Kind, Message};
 use crate::standing::Standing;
 use assent_proto::checkpoint::Checkpoint;
 use assent_proto::time::UnixTime;
@@ -26,7 +26,7 @@ fn make(audit: &Audit, host: &Standing, now: UnixTime) {
     let claims = host.host.claims();
     let signed = Checkpoint::new(claims.host_id, head.seq, head.hash, now).sign(&host.keys.sign);
     let written = signed.map_err(std::io::Error::other).and_then(|checkpoint| {
-        let words = format!("checkpoint={checkpoint}");
+        let message = Message::new(Kind::Checkpoint).word("checkpoint", Some(&checkpoint));
         let fields = json!({
             "kind": "checkpoint",
             "at": now,
@@ -35,7 +35,7 @@ fn make(audit: &Audit, host: &Standing, now: UnixTime) {
             "issuers": [host.issuer.document()],
         });
         match fields {
-            Value::Object(fields) => audit.note(fields, &words),
+            Value::Object(fields) => audit.note(fields, message),
             _ => Err(std::io::ErrorKind::InvalidData.into()),
         }
     });

@@ -41,6 +41,11 @@ impl AuditFile {
         tail(&file)
     }
 
+    /// Whether it keeps what it takes: `/dev/null` does not.
+    pub fn is_kept(&self) -> bool {
+        self.file.metadata().is_ok_and(|meta| meta.is_file())
+    }
+
     /// Adds a line; when it does not fit, nothing of it stays behind to spoil the next one.
     pub fn append(&mut self, line: &[u8]) -> io::Result<()> {
         let length = self.length()?;

@@ -2,6 +2,7 @@
 //! chain, and a file that was rotated is followed by one whose first line names its last.
 
 use super::file::AuditFile;
+use super::gap::GapFile;
 use assent_engine::chain::{Chain, Head};
 use assent_proto::time::UnixTime;
 use serde_json::{Map, Value};
@@ -16,6 +17,7 @@ const EVERY: u64 = 86_400;
 /// The file and its chain.
 pub struct Trail {
     path: PathBuf,
+    gap: GapFile,
     state: Mutex<State>,
 }
 
@@ -30,9 +32,13 @@ struct State {
 impl Trail {
     /// The trail in the file at `path`, which is opened by [`Self::reopen`] or by the first record.
     pub fn new(path: &Path) -> Self {
+        let gap = GapFile::beside(path);
+        let mut state = State::default();
+        state.chain.recall(gap.read());
         Self {
             path: path.to_owned(),
-            state: Mutex::default(),
+            gap,
+            state: Mutex::new(state),
         }
     }
 
@@ -56,13 +62,29 @@ impl Trail {
             state.chain.next(record)
         };
         self.open(&mut state)?.append(ready.text.as_bytes())?;
+        let said = !state.chain.gap().is_closed();
         state.chain.written(&ready);
+        if said {
+            self.keep(&state);
+        }
         Ok(ready.head)
     }
 
     /// The file did not take a record.
     pub fn missed(&self, syslog: bool) {
-        self.lock().chain.missed(syslog);
+        let mut state = self.lock();
+        state.chain.missed(syslog);
+        self.keep(&state);
+    }
+
+    /// Keeps the gap that is open, or that none is, over a restart.
+    fn keep(&self, state: &State) {
+        if let Err(e) = self.gap.write(state.chain.gap()) {
+            tracing::error!(
+                "how many records the audit file {} did not take cannot be kept: {e}; a restart forgets it",
+                self.path.display()
+            );
+        }
     }
 
     /// Where the chain stands, if it is time for a checkpoint: at the agent's start and once a day, unless nothing was
@@ -96,6 +118,14 @@ impl Trail {
                         ..tail
                     });
                 }
+            }
+            if file.is_kept()
+                && let Err(e) = self.gap.take_room()
+            {
+                tracing::warn!(
+                    "no room for the count of records that {} does not take: {e}",
+                    self.path.display()
+                );
             }
             state.file = Some(file);
         }
@@ -192,6 +222,37 @@ mod tests {
             add(&next, "c");
             let verifier = verify(&[&dir.file()]);
             assert_eq!((verifier.records, verifier.unfinished), (4, 1));
+        }
+    }
+
+    /// A directory in the file's place takes no record.
+    #[test]
+    fn r73_records_that_were_not_taken_before_a_restart_are_said_after_it() {
+        for opened_before in [true, false] {
+            let dir = Dir::new("gap");
+            if opened_before {
+                add(&Trail::new(&dir.file()), "a");
+            }
+            let aside = dir.0.join("aside");
+            let _ = std::fs::rename(dir.file(), &aside);
+            std::fs::create_dir(dir.file()).unwrap();
+            let trail = Trail::new(&dir.file());
+            assert!(trail.append(Map::new()).is_err());
+            trail.missed(true);
+            trail.missed(false);
+            // Killed; the next one does not get through either.
+            let trail = Trail::new(&dir.file());
+            assert!(trail.append(Map::new()).is_err());
+            trail.missed(true);
+            drop(trail);
+            std::fs::remove_dir(dir.file()).unwrap();
+            let _ = std::fs::rename(&aside, dir.file());
+            let trail = Trail::new(&dir.file());
+            add(&trail, "b");
+            drop(trail);
+            add(&Trail::new(&dir.file()), "c");
+            let verifier = verify(&[&dir.file()]);
+            assert_eq!((verifier.syslog_alone, verifier.nowhere), (2, 1), "{opened_before}");
         }
     }
 

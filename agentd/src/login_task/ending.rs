@@ -2,7 +2,7 @@
 
 use super::Task;
 use crate::agent::Notice;
-use crate::audit::Record;
+use crate::audit::{Kind, Message, Record};
 use crate::clock::boot_now;
 use crate::frames;
 use crate::sessions::Connection;
@@ -161,16 +161,24 @@ impl Task {
             .ssh
             .map_or_else(|| "local".to_owned(), |ssh| ssh.client.to_string());
         let identity = self.login.identity().map(ToString::to_string);
-        let line = format!(
-            "login={} verdict={verdict} cause={} service={:?} application={:?} user={user:?} identity={:?} source={source} tty={:?} method={:?} detail={detail:?}",
-            self.login_id.as_str(),
-            if cause.is_empty() { "-" } else { cause },
-            facts.service.shown(64),
-            self.login.application().unwrap_or("-"),
-            identity.as_deref().unwrap_or("-"),
-            facts.tty.as_ref().map_or_else(String::new, |tty| tty.shown(64)),
-            self.login.method().unwrap_or("-"),
-        );
+        let approved = matches!(outcome, Outcome::Approved | Outcome::ApprovedBefore);
+        let kind = match approved && waived.is_none() && bypassed.is_none() {
+            true => Kind::Approval,
+            false => Kind::Warning,
+        };
+        let tty = facts.tty.as_ref().map_or_else(String::new, |tty| tty.shown(64));
+        let message = Message::new(kind)
+            .word("login", Some(self.login_id.as_str()))
+            .word("verdict", Some(verdict))
+            .word("cause", Some(cause).filter(|cause| !cause.is_empty()))
+            .text("service", Some(&facts.service.shown(64)))
+            .text("application", self.login.application())
+            .text("user", Some(&user))
+            .text("identity", identity.as_deref())
+            .word("source", Some(&source))
+            .text("tty", Some(&tty))
+            .text("method", self.login.method())
+            .text("detail", Some(detail));
         let trace: Vec<_> = self.login.trace().iter().map(|line| &line.json).collect();
         let host = self.setup.gateway.as_ref().ok();
         let fields = [
@@ -195,13 +203,7 @@ impl Task {
             ("trace", json!(trace)),
         ];
         let json = fields.into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
-        Record {
-            json,
-            line,
-            warning: waived.is_some()
-                || bypassed.is_some()
-                || !matches!(outcome, Outcome::Approved | Outcome::ApprovedBefore),
-        }
+        Record { json, message }
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod anchors;
 mod export;
+mod heard;
 mod lines;
 mod show;
 mod verify;

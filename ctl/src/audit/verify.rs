@@ -1,12 +1,13 @@
 //! `assentctl audit verify`: the chain, line by line; each push from the roots to the device's answer; each checkpoint; and
 //! what a log off this host has heard.
 
+use super::heard::Heard;
 use super::{anchors, lines};
 use crate::failure::{Done, Failure};
 use crate::report::report;
 use crate::rules::Which;
 use assent_engine::chain::{Head, Verifier};
-use assent_proto::cert::{Issuers, Trust};
+use assent_proto::cert::{Host, Issuers, Trust};
 use assent_proto::checkpoint::Checkpoint;
 use assent_proto::evidence::{self, Evidence};
 use assent_proto::text::visible;
@@ -48,6 +49,9 @@ struct Findings {
     approvals: u64,
     answers: u64,
     checkpoints: u64,
+    /// Hosts whose certificates stand in checkpoints.
+    hosts: Vec<Host>,
+    heard_checkpoints: u64,
     unfinished_end: usize,
 }
 
@@ -61,12 +65,24 @@ impl Findings {
     }
 }
 
+impl Findings {
+    /// Remembers who signed a checkpoint.
+    fn know(&mut self, record: &Value, trust: &Trust) {
+        if record["kind"] == "checkpoint"
+            && let Ok(host) = host_of(record, trust)
+            && !self.hosts.iter().any(|known| known.document() == host.document())
+        {
+            self.hosts.push(host);
+        }
+    }
+}
+
 impl Verify {
     /// Says what does not hold.
     pub fn run(self) -> Done {
         let config = self.which.read()?;
         let trust = anchors::read(&config.paths.trust_dir, &config.paths.state_dir)?;
-        let heard = self.against.as_deref().map(heard).transpose()?;
+        let heard = self.against.as_deref().map(Heard::read).transpose()?;
         let files = match self.files.is_empty() {
             true => vec![config.log.audit_file.clone()],
             false => self.files.clone(),
@@ -84,7 +100,11 @@ impl Verify {
                     return ControlFlow::Continue(());
                 }
                 match chain.line(line.bytes) {
-                    Err(why) => found.bad(file, line.number, &why.to_string()),
+                    Err(why) => {
+                        found.bad(file, line.number, &why.to_string());
+                        // Who signs checkpoints is known all the same: the other machine's log is held against it.
+                        found.know(&serde_json::from_slice(line.bytes).unwrap_or_default(), &trust);
+                    }
                     Ok(None) => {}
                     Ok(Some(record)) => {
                         if let Err(why) = judge(&record, before, &trust, &mut found) {
@@ -106,12 +126,9 @@ impl Verify {
         if let Err(why) = chain.end() {
             found.bad(last, 0, &why.to_string());
         }
-        for (seq, hash) in heard.iter().flatten().filter(|(seq, _)| Some(**seq) >= first) {
-            match places.get(seq) {
-                Some(here) if here == hash => {}
-                Some(_) => found.bad(last, 0, &format!("record {seq} is another than the log has heard")),
-                None => found.bad(last, 0, &format!("record {seq} is missing, and the log has heard it")),
-            }
+        if let Some(heard) = &heard {
+            let hosts = std::mem::take(&mut found.hosts);
+            found.heard_checkpoints = heard.against(&places, first, &hosts, |why| found.bad(last, 0, &why));
         }
         self.say(&chain, &found, first)
     }
@@ -126,6 +143,7 @@ impl Verify {
             "approvals_by_device": found.approvals,
             "answers": found.answers,
             "checkpoints": found.checkpoints,
+            "heard_checkpoints": found.heard_checkpoints,
             "syslog_alone": chain.syslog_alone,
             "nowhere": chain.nowhere,
             "unfinished_lines": chain.unfinished,
@@ -144,6 +162,7 @@ impl Verify {
                     words.push(format!("{count} {what}"));
                 }
             };
+            also(found.heard_checkpoints, "checkpoints of the other machine's log verify");
             also(
                 chain.syslog_alone,
                 "records found no room here and went to syslog alone",
@@ -184,6 +203,7 @@ fn judge(record: &Value, before: Option<Head>, trust: &Trust, found: &mut Findin
     match record["kind"].as_str() {
         Some("login") => login(record, trust, found),
         Some("checkpoint") => {
+            found.know(record, trust);
             checkpoint(record, before, trust)?;
             found.checkpoints += 1;
             Ok(())
@@ -218,13 +238,19 @@ fn login(record: &Value, trust: &Trust, found: &mut Findings) -> Result<(), Stri
     Ok(())
 }
 
-fn checkpoint(record: &Value, before: Option<Head>, trust: &Trust) -> Result<(), String> {
+/// The host that a checkpoint's certificate is of, if it holds.
+fn host_of(record: &Value, trust: &Trust) -> Result<Host, String> {
     let at = UnixTime(record["at"].as_u64().unwrap_or(0));
     let issuers = record["issuers"].as_array().map(Vec::as_slice).unwrap_or_default();
     let issuers = Issuers::under(trust, issuers.iter().filter_map(Value::as_str));
     let (host, _) = issuers
         .verify_host(text(&record["certificate"]), at)
         .map_err(|e| format!("a checkpoint's certificate does not hold: {e}"))?;
+    Ok(host)
+}
+
+fn checkpoint(record: &Value, before: Option<Head>, trust: &Trust) -> Result<(), String> {
+    let host = host_of(record, trust)?;
     let signed = Checkpoint::verify(text(&record["checkpoint"]), &host)
         .map_err(|e| format!("a checkpoint does not verify: {e}"))?;
     match before {
@@ -232,41 +258,5 @@ fn checkpoint(record: &Value, before: Option<Head>, trust: &Trust) -> Result<(),
         None => Ok(()),
         Some(before) if (signed.seq, signed.hash) == (before.seq, before.hash) => Ok(()),
         Some(_) => Err("a checkpoint stands behind another record than the one that it was made for".into()),
-    }
-}
-
-/// Numbers and hashes that another machine's log holds.
-fn heard(log: &Path) -> Done<BTreeMap<u64, Digest>> {
-    let mut heard = BTreeMap::new();
-    lines::each(log, |line| {
-        heard.extend(place(&String::from_utf8_lossy(line.bytes)));
-        ControlFlow::Continue(())
-    })?;
-    if heard.is_empty() {
-        return Err(Failure::Input(format!(
-            "{} holds no line of the agent with seq= and hash=",
-            log.display()
-        )));
-    }
-    Ok(heard)
-}
-
-/// They are a line's last words: what stands before them may come from outside.
-fn place(line: &str) -> Option<(u64, Digest)> {
-    let (rest, hash) = line.trim_end().rsplit_once(" hash=")?;
-    let (_, seq) = rest.rsplit_once(" seq=")?;
-    Some((seq.parse().ok()?, Digest::decode(hash)?))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_lines_place_is_its_last_words_whatever_a_name_says() {
-        let hash = sha256(&[b"x"]);
-        let forged = format!("user=\"seq=1 hash={}\" detail=\"\" seq=42 hash={hash}", sha256(&[b"y"]));
-        assert_eq!(place(&forged), Some((42, hash)));
-        assert_eq!(place("user=\"a\" seq=1 hash=short"), None);
     }
 }

@@ -111,7 +111,7 @@ pub(super) fn judge(processes: &[Process], keys: &[Readable]) -> Finding {
             "not on this machine: {roles}; the grade holds if doctor says B there as well"
         ));
     }
-    reasons.push("grade A is not to be had yet: it needs log proofs of every certificate, and passkeys".into());
+    reasons.push("grade A is not to be had yet: it needs log proofs of every certificate".into());
     Finding::ok(
         CHECK,
         "grade B: the roles are apart; whoever takes the relay can approve nothing",

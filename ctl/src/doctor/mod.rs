@@ -12,13 +12,14 @@ mod grade;
 mod pam;
 mod processes;
 mod sshd;
+mod waivers;
 
 use crate::failure::{Done, Failure};
 use crate::report::report;
 use clap::Args;
 use finding::{Finding, State};
 use serde_json::json;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// The agent's configuration: who has it is a host.
 const AGENT_CONFIG: &str = "/etc/assent/agentd.toml";
@@ -59,13 +60,16 @@ impl Doctor {
         if is_gateway {
             findings.push(grade::look(&gateway));
         }
-        if std::path::Path::new(AGENT_CONFIG).exists() || self.socket.exists() {
+        if Path::new(AGENT_CONFIG).exists() || self.socket.exists() {
             let status = agent::status(&self.socket).await;
             if !is_gateway {
                 findings.push(grade::from_a_host(status.as_ref().ok()));
             }
             findings.push(agent::judge(&status));
             findings.extend(certificate::look(status.as_ref().ok()));
+            if Path::new(AGENT_CONFIG).exists() {
+                findings.push(waivers::look(Path::new(AGENT_CONFIG)));
+            }
             findings.extend(bypasses::judge(status.as_ref().ok()));
             findings.push(pam::look());
             findings.extend(sshd::look());

@@ -5,13 +5,14 @@ use super::auth::{auth_profile, loopback};
 use super::checker::{Checker, Named, Place};
 use super::conditions::network;
 use super::files::line_of;
+use super::log::log_format;
 use super::method::{code_profile, push_profile};
 use super::policy::{Around, policy};
 use super::raw::{LeftOut, RawCodeProfile, RawFile};
 use super::shadow::shadowed;
 use super::{
-    Action, Application, AuthIndex, AuthProfile, AuthSource, Config, Factor, Gateway, Log, MethodIndex, MethodProfile,
-    Paths, Policy, Problem, Problems, Strength, Unlisted,
+    Action, Application, AuthIndex, AuthProfile, AuthSource, Config, Factor, Gateway, Log, LogFormat, MethodIndex,
+    MethodProfile, Paths, Policy, Problem, Problems, Strength, Unlisted,
 };
 use crate::conditions::KnownNetwork;
 use assent_proto::code::CodeMethod;
@@ -275,6 +276,7 @@ impl Default for Settings {
             gateway: None,
             log: Log {
                 syslog: "/dev/log".into(),
+                format: LogFormat::Auto,
                 audit_file: "/var/lib/assent/audit.jsonl".into(),
             },
             alert_hook: None,
@@ -327,6 +329,9 @@ impl Settings {
             });
         }
         if let Some(log) = source.raw.log.take() {
+            let place = source.place(&log);
+            let log = log.into_inner();
+            replace(&mut self.log.format, log_format(checker, &place, &log));
             replace(&mut self.log.syslog, log.syslog);
             replace(&mut self.log.audit_file, log.audit_file);
         }

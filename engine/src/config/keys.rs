@@ -105,6 +105,18 @@ pub static SECTIONS: &[Section] = &[
         keys: &[
             key("syslog", "path", "`/dev/log`", "the syslog socket"),
             key(
+                "format",
+                "`auto`, `rfc3164`, `rfc5424`",
+                "`auto`",
+                "`auto`: to journald with fields, where it runs, otherwise as `rfc3164`; see [Audit](../audit.md#fields)",
+            ),
+            key(
+                "enterprise",
+                "number",
+                "none; needed with `rfc5424`",
+                "your organisation's private enterprise number: the fields stand under `assent@` and this number",
+            ),
+            key(
                 "audit_file",
                 "path",
                 "`/var/lib/assent/audit.jsonl`",

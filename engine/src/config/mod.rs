@@ -10,6 +10,7 @@ mod conditions;
 mod files;
 pub mod keys;
 mod ldap;
+mod log;
 mod method;
 mod parse;
 mod policy;
@@ -99,8 +100,24 @@ pub struct Gateway {
 pub struct Log {
     /// The syslog socket.
     pub syslog: PathBuf,
+    /// How it is written to.
+    pub format: LogFormat,
     /// The file of decisions and traces, as JSON lines.
     pub audit_file: PathBuf,
+}
+
+/// How decisions are said to the machine's log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// With fields to journald, where it runs; otherwise as [`Self::Plain`].
+    Auto,
+    /// RFC 3164, as `/dev/log` has it.
+    Plain,
+    /// RFC 5424 with fields.
+    Structured {
+        /// The private enterprise number of whoever runs this, as RFC 5424 asks of names of fields.
+        enterprise: u32,
+    },
 }
 
 /// Where files are.

@@ -10,7 +10,7 @@ use toml::Spanned;
 pub(super) struct RawFile {
     pub unlisted: Option<Spanned<String>>,
     pub gateway: Option<Spanned<RawGateway>>,
-    pub log: Option<RawLog>,
+    pub log: Option<Spanned<RawLog>>,
     pub alerts: Option<Spanned<RawAlerts>>,
     pub paths: Option<RawPaths>,
     pub known_networks: Option<Spanned<RawKnownNetworks>>,
@@ -75,6 +75,8 @@ pub(super) struct RawGateway {
 #[serde(deny_unknown_fields)]
 pub(super) struct RawLog {
     pub syslog: Option<PathBuf>,
+    pub format: Option<String>,
+    pub enterprise: Option<u32>,
     pub audit_file: Option<PathBuf>,
 }
 

@@ -138,7 +138,8 @@ impl Login {
             config,
             facts,
             began: now,
-            application: 0,
+            // None yet: no list is as long.
+            application: usize::MAX,
             name: None,
             canonical: None,
             hopeless: None,
@@ -207,7 +208,10 @@ impl Login {
 
     /// The application, once known.
     pub fn application(&self) -> Option<&str> {
-        (self.stage != Stage::New).then(|| self.config.applications.get(self.application).map(|a| a.name.as_str()))?
+        self.config
+            .applications
+            .get(self.application)
+            .map(|app| app.name.as_str())
     }
 
     /// The method that was chosen.

@@ -300,6 +300,29 @@ factors = [["stack"], ["risk-push"]]
 floor = "bypass"
 on_failure = { directory = ["totp"], no_answer = ["risk-push"] }
 
+[[push_profile]]
+name = "later-push"
+fallback_auth_profiles = ["corp"]
+assurance = "tap"
+
+[[policy]]
+push_profile = "later-push"
+auth_profile = "corp"
+first_factor = ["key", "password"]
+assurance = "tap"
+
+[[policy]]
+push_profile = "later-push"
+auth_profile = "corp"
+first_factor = ["stack"]
+assurance = "number"
+
+[[application]]
+name = "risk-then"
+services = ["sshd-risk-then"]
+factors = [["stack"], ["risk-push"], ["later-push"]]
+floor = "bypass"
+
 [[application]]
 name = "risk-alone"
 services = ["sshd-risk-alone"]

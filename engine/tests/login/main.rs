@@ -619,6 +619,7 @@ fn r55_whoever_is_gone_ends_the_login_and_the_push() {
 fn a_service_of_no_application_is_denied_by_default() {
     let bench = Bench::begin(facts("login", Phase::Auth));
     assert_eq!(bench.cause(), Cause::Unlisted);
+    assert_eq!(bench.login.application(), None, "the record names none");
 }
 
 #[test]

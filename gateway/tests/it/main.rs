@@ -15,6 +15,7 @@ mod panel;
 mod panel_devices;
 mod panel_matrix;
 mod panel_rig;
+mod passkeys;
 mod people;
 mod push_service;
 mod pushes;

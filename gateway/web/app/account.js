@@ -1,7 +1,7 @@
 // A registration at work: verified once more when it is loaded, connected to its relay, and asked for its list of
 // devices. One of these for each enrolment.
 
-import { decode } from "/assets/bytes.js";
+import { decode, encode } from "/assets/bytes.js";
 import {
   CertError,
   TimeError,
@@ -14,6 +14,7 @@ import {
 import { Stream } from "/assets/events.js";
 import { claimedSigner, digest } from "/assets/jws.js";
 import { pointOf } from "/assets/keys.js";
+import { PasskeyError, approvalChallenge, use } from "/assets/passkey.js";
 import { NotBelieved, deviceCall } from "/assets/registrar.js";
 import { Caller, trustInfo } from "/assets/relay.js";
 import { RequestError, sealedAnswer, verified } from "/assets/request.js";
@@ -24,7 +25,8 @@ import { keep } from "/assets/vault.js";
 /** @import { Bytes } from "/assets/bytes.js" */
 /** @import { Device, Issuer } from "/assets/cert.js" */
 /** @import { Heard } from "/assets/events.js" */
-/** @import { Decision, Self, VerifiedRequest } from "/assets/request.js" */
+/** @import { Assertion } from "/assets/passkey.js" */
+/** @import { Decision, Proof, Self, VerifiedRequest } from "/assets/request.js" */
 /** @import { List } from "/assets/revocations.js" */
 /** @import { Lineage } from "/assets/roots.js" */
 /** @import { Registration } from "/assets/vault.js" */
@@ -155,7 +157,8 @@ export class Account {
     if (document === this.registration.certificate) return;
     const device = await this.caller.judge((at) => verifyDeviceOf(this.issuers, document, at));
     const [was, is] = [this.device.claims, device.claims];
-    const same = is.sign === was.sign && is.kem === was.kem && is.device_id === was.device_id;
+    const same =
+      is.sign === was.sign && is.kem === was.kem && is.device_id === was.device_id && is.passkey?.key === was.passkey?.key;
     if (!same || JSON.stringify(is.identities) !== JSON.stringify(was.identities)) {
       throw new NotBelieved("the certificate that came is another device’s");
     }
@@ -223,9 +226,16 @@ export class Account {
     return fetched;
   }
 
-  /** @param {VerifiedRequest} request @param {Decision} decision @param {string | undefined} num */
-  sealed(request, decision, num) {
-    return sealedAnswer(this.self, request, decision, num, this.caller.now());
+  /** @param {VerifiedRequest} request @param {Decision} decision @param {Proof} proof */
+  sealed(request, decision, proof) {
+    return sealedAnswer(this.self, request, decision, proof, this.caller.now());
+  }
+
+  /** Has the person use this device's passkey for a request. @param {VerifiedRequest} request @returns {Promise<Assertion>} */
+  async usePasskey(request) {
+    const { passkey } = this.device.claims;
+    if (passkey === undefined) throw new PasskeyError("This device was registered without a passkey");
+    return use(encode(passkey.cred), await approvalChallenge(request.digest, this.id));
   }
 
   /** @param {import("/assets/registrar.js").Want} what */

@@ -4,7 +4,7 @@ import { Problem } from "/assets/relay.js";
 import { visible } from "/assets/text.js";
 
 /** @import { Waiting } from "/assets/desk.js" */
-/** @import { Decision } from "/assets/request.js" */
+/** @import { Decision, Proof } from "/assets/request.js" */
 /** @import { Became } from "/assets/vault.js" */
 
 const FIRST_PAUSE_MS = 200;
@@ -13,13 +13,13 @@ const LAST_PAUSE_MS = 2000;
 const REFUSAL_MS = 5000;
 
 /**
- * @param {Waiting} waiting @param {Decision} decision @param {string | undefined} num
+ * @param {Waiting} waiting @param {Decision} decision @param {Proof} proof
  * @returns {Promise<{ became: Became, why: string }>}
  */
-export async function send({ id, account, request, ends }, decision, num) {
+export async function send({ id, account, request, ends }, decision, proof) {
   const { caller } = account;
   const began = performance.now();
-  const blob = await account.sealed(request, decision, num);
+  const blob = await account.sealed(request, decision, proof);
   const worthwhile = (/** @type {number} */ pause) =>
     ends.left() > pause || (decision !== "approve" && performance.now() - began < REFUSAL_MS);
   let pause = FIRST_PAUSE_MS;

@@ -19,7 +19,7 @@ import * as vault from "/assets/vault.js";
 
 /** @import { Heard } from "/assets/events.js" */
 /** @import { Waiting } from "/assets/desk.js" */
-/** @import { Decision } from "/assets/request.js" */
+/** @import { Decision, Proof } from "/assets/request.js" */
 /** @import { Screen } from "/assets/screen-welcome.js" */
 /** @import { Unusable } from "/assets/unusable.js" */
 /** @import { Became, Past, Registration } from "/assets/vault.js" */
@@ -229,7 +229,7 @@ export class App {
       waiting,
       position: others,
       account: this.accounts.length > 1 ? waiting.account.name : null,
-      answer: (decision, num) => void this.answer(waiting, decision, num),
+      answer: (decision, proof) => void this.answer(waiting, decision, proof),
       later: () => this.rest(),
     });
     this.wanted = null;
@@ -237,8 +237,8 @@ export class App {
     this.page.show(screen);
   }
 
-  /** @param {Waiting} waiting @param {Decision} decision @param {string | undefined} num */
-  async answer(waiting, decision, num) {
+  /** @param {Waiting} waiting @param {Decision} decision @param {Proof} proof */
+  async answer(waiting, decision, proof) {
     if (!this.active || this.desk.take(waiting.id) === null) return;
     this.asking = null;
     const shown = this.result(waiting);
@@ -247,7 +247,7 @@ export class App {
       await this.remember(waiting, "expired");
       return;
     }
-    const { became, why } = await send(waiting, decision, num);
+    const { became, why } = await send(waiting, decision, proof);
     if (became === "unsent") this.desk.unsent(waiting);
     shown.become(became, why);
     await this.remember(waiting, became);

@@ -3,7 +3,8 @@
 
 import { claimedContent, claimedSigner, verify, verifyJoint } from "/assets/jws.js";
 import { verifyingKey } from "/assets/keys.js";
-import { id, list, object, parse, point, seconds, short, version, word } from "/assets/shape.js";
+import { passkeyShape } from "/assets/passkey.js";
+import { id, list, object, optional, parse, point, seconds, short, version, word } from "/assets/shape.js";
 import { visible } from "/assets/text.js";
 
 /** @import { VerifyingKey } from "/assets/keys.js" */
@@ -46,6 +47,7 @@ const deviceShape = object({
   name: short,
   label: short,
   level_max: levelShape,
+  passkey: optional(passkeyShape),
   sign: point,
   kem: point,
   nbf: seconds,

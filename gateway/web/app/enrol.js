@@ -5,11 +5,13 @@ import { concat, decode, encode, sha256, utf8 } from "/assets/bytes.js";
 import { TimeError, issuersUnder, newest, now, verifyDevice } from "/assets/cert.js";
 import { sign } from "/assets/jws.js";
 import { pointOf } from "/assets/keys.js";
+import { enrolmentChallenge, use } from "/assets/passkey.js";
 import { chosen, current, follow, replay } from "/assets/roots.js";
 
 /** @import { Bytes } from "/assets/bytes.js" */
 /** @import { Device, Issuer } from "/assets/cert.js" */
 /** @import { OwnKeys } from "/assets/keys.js" */
+/** @import { Assertion, Offered } from "/assets/passkey.js" */
 /** @import { TrustInfo } from "/assets/relay.js" */
 
 /** @typedef {{ id: string, secret: Bytes, root: string }} Token */
@@ -121,8 +123,10 @@ async function mac(secret, request) {
 /**
  * Asks for a certificate with the token's secret.
  * @param {Token} token @param {OwnKeys} keys @param {string} label @param {string} ua @param {number} at
+ * @param {Offered | null} offered a passkey that was made for it; the person uses it once, as the proof
+ * @returns {Promise<{ request: string, mac: string, passkey?: Assertion }>}
  */
-export async function enrolment(token, keys, label, ua, at) {
+export async function enrolment(token, keys, label, ua, at, offered) {
   const wish = {
     v: 1,
     token_id: token.id,
@@ -131,9 +135,11 @@ export async function enrolment(token, keys, label, ua, at) {
     label: cut(label),
     ua: cut(ua),
     iat: at,
+    ...(offered === null ? {} : { passkey: offered }),
   };
   const request = await sign("assent-dev-req+jws", keys.sign, wish);
-  return { request, mac: await mac(token.secret, request) };
+  const proof = offered === null ? {} : { passkey: await use(offered.cred, await enrolmentChallenge(request)) };
+  return { request, mac: await mac(token.secret, request), ...proof };
 }
 
 /** At most 128 bytes, cut between characters. @param {string} label */
@@ -157,13 +163,15 @@ export async function digits(request, n) {
 
 /**
  * The certificate that came, if it is valid and of our keys.
- * @param {Issuer} issuer @param {OwnKeys} keys @param {string} document @param {number} theirs the relay's clock
- * @returns {Promise<Device>}
+ * @param {Issuer} issuer @param {OwnKeys} keys @param {Offered | null} offered @param {string} document
+ * @param {number} theirs the relay's clock @returns {Promise<Device>}
  */
-export async function own(issuer, keys, document, theirs) {
+export async function own(issuer, keys, offered, document, theirs) {
   const device = await inTime((at) => verifyDevice(issuer, document, at), theirs);
   const [sign, kem] = await Promise.all([pointOf(keys.sign.publicKey), pointOf(keys.kem.publicKey)]);
-  if (device.claims.sign !== sign || device.claims.kem !== kem) {
+  const passkey = device.claims.passkey;
+  const same = passkey?.key === offered?.key && (passkey === undefined || encode(passkey.cred) === offered?.cred);
+  if (device.claims.sign !== sign || device.claims.kem !== kem || !same) {
     throw new Error("the certificate that came is for other keys; nothing was registered");
   }
   return device;

@@ -3,6 +3,7 @@
 import { TimeError, issuersUnder, newest, now } from "/assets/cert.js";
 import { ClockError, LIFE, RootError, digits, enrolment, own, pin } from "/assets/enrol.js";
 import { generate } from "/assets/keys.js";
+import { PasskeyError } from "/assets/passkey.js";
 import { NotBelieved, Refused, enrol, enrolmentStands } from "/assets/registrar.js";
 import { Problem, Unreachable, trustInfo } from "/assets/relay.js";
 import { current, replay } from "/assets/roots.js";
@@ -12,6 +13,7 @@ import { drift } from "/assets/words.js";
 
 /** @import { Issuer } from "/assets/cert.js" */
 /** @import { Token } from "/assets/enrol.js" */
+/** @import { Offered } from "/assets/passkey.js" */
 /** @import { EnrolmentState } from "/assets/registrar.js" */
 /** @import { Trouble } from "/assets/screen-enrol.js" */
 /** @import { Enrolling, Registration } from "/assets/vault.js" */
@@ -23,14 +25,15 @@ export class Over extends Error {}
 
 /**
  * Comes to the registrar with new keys. Gives back what is to be shown and waited for.
- * @param {string} relay @param {Token} token @param {string} label @param {string} ua @returns {Promise<Enrolling>}
+ * @param {string} relay @param {Token} token @param {string} label @param {string} ua
+ * @param {Offered | null} passkey one that was just made for it @returns {Promise<Enrolling>}
  */
-export async function come(relay, token, label, ua) {
+export async function come(relay, token, label, ua, passkey) {
   const info = await trustInfo(relay);
   const { root, steps, issuer, issuers } = await pin(info, token);
   const ahead = info.now - now();
   const keys = await generate();
-  const wish = await enrolment(token, keys, label, ua, now() + ahead);
+  const wish = await enrolment(token, keys, label, ua, now() + ahead, passkey);
   const state = await enrol(relay, issuer, keys, wish);
   // Nobody could have typed digits that were not shown yet.
   if (state.name !== "digits") throw new Over();
@@ -42,6 +45,7 @@ export async function come(relay, token, label, ua) {
     issuers,
     keys,
     label,
+    passkey,
     digits: await digits(wish.request, state.content.n),
     ahead,
     until: now() + LIFE,
@@ -80,7 +84,7 @@ async function stands(one, issuer) {
 
 /** @param {Enrolling} one @param {Issuer} issuer @param {string} document @returns {Promise<Registration>} */
 async function register(one, issuer, document) {
-  const { claims } = await own(issuer, one.keys, document, now() + one.ahead);
+  const { claims } = await own(issuer, one.keys, one.passkey ?? null, document, now() + one.ahead);
   const { relay, root, steps, keys } = one;
   const registration = {
     deviceId: claims.device_id,
@@ -121,6 +125,14 @@ export function troubleOf(error, relay) {
       "The clock is wrong",
       `This device’s clock is ${drift(error.off)}, so certificates cannot be checked: ${error.message}.`,
       "Set this device's date and time to automatic, then try again.",
+      { again: true },
+    );
+  }
+  if (error instanceof PasskeyError) {
+    return trouble(
+      "No passkey",
+      `${visible(error.message)}. Nothing was registered, and your code is still good.`,
+      "Try again; or take the tick away, and register without a passkey.",
       { again: true },
     );
   }

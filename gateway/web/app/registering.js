@@ -3,6 +3,7 @@
 
 import { linkOf } from "/assets/enrol.js";
 import { come, giveUp, troubleOf, wait } from "/assets/enrolling.js";
+import { make, possible } from "/assets/passkey.js";
 import { digits, failed, naming, registered } from "/assets/screen-enrol.js";
 import { platform } from "/assets/words.js";
 import * as vault from "/assets/vault.js";
@@ -27,7 +28,7 @@ export class Registering {
   /** @param {Around} around */
   constructor(around) {
     this.around = around;
-    /** A code that waits for the device's name. @type {{ token: Token, code: string, label: string } | null} */
+    /** A code that waits for the device's name. @type {{ token: Token, code: string, label: string, passkey: boolean } | null} */
     this.brought = null;
     /** An enrolment that waits for its digits. @type {{ one: Enrolling, stop: AbortController } | null} */
     this.enrolling = null;
@@ -55,7 +56,7 @@ export class Registering {
   /** Takes what was scanned or typed. @param {string} typed @returns {string | null} what is wrong with it */
   bring(typed) {
     try {
-      this.brought = { token: linkOf(typed, location.origin), code: typed.trim(), label: "" };
+      this.brought = { token: linkOf(typed, location.origin), code: typed.trim(), label: "", passkey: possible() };
     } catch (error) {
       return error instanceof Error ? error.message : "the code cannot be read";
     }
@@ -70,24 +71,27 @@ export class Registering {
     else if (this.enrolling !== null) this.showDigits(this.enrolling.one);
   }
 
-  /** @param {{ code: string, label: string }} brought */
-  showNaming({ code, label }) {
+  /** @param {{ code: string, label: string, passkey: boolean }} brought */
+  showNaming({ code, label, passkey }) {
     const cancel = () => {
       this.brought = null;
       this.around.rest();
     };
-    this.around.show(naming({ code, label, go: (label) => this.enrol(label), cancel }));
+    this.around.show(naming({ code, label, passkey, go: (label, passkey) => this.enrol(label, passkey), cancel }));
   }
 
-  /** @param {string} label */
-  async enrol(label) {
+  /** @param {string} label @param {boolean} passkey whether one is to be made */
+  async enrol(label, passkey) {
     const brought = this.brought;
     if (brought === null) return;
     brought.label = label;
+    brought.passkey = passkey;
     let relay = "this gateway";
     try {
+      // First of all: some browsers let a page ask only right after a press.
+      const made = passkey ? await make(label) : null;
       relay = await this.around.relay();
-      const one = await come(relay, brought.token, label, `Assent web app, ${await platform()}`);
+      const one = await come(relay, brought.token, label, `Assent web app, ${await platform()}`, made);
       this.brought = null;
       this.follow(one);
       this.around.rest();

@@ -95,7 +95,7 @@ function enrolmentState({ reply }) {
 }
 
 /** Brings this device to its enrolment. @param {string} base @param {Issuer} issuer @param {OwnKeys} keys
- * @param {{ request: string, mac: string }} enrolment */
+ * @param {{ request: string, mac: string, passkey?: import("/assets/passkey.js").Assertion }} enrolment */
 export async function enrol(base, issuer, keys, enrolment) {
   return enrolmentState(await call(base, issuer, keys, { enrol_device: enrolment }));
 }

@@ -10,6 +10,7 @@ import { digest as digestShape, flag, id, integer, list, object, optional, secon
 /** @import { Bytes } from "/assets/bytes.js" */
 /** @import { Host, Identity, Issuer } from "/assets/cert.js" */
 /** @import { OwnKeys } from "/assets/keys.js" */
+/** @import { Assertion } from "/assets/passkey.js" */
 /** @import { RootSet } from "/assets/roots.js" */
 
 const MAX_ARGS = 64;
@@ -59,6 +60,8 @@ const envelopeShape = object({ req: text, host: text, issuer: text });
 /** @typedef {ReturnType<typeof statementShape>} Statement */
 /** @typedef {{ statement: Statement, host: Host, digest: string }} VerifiedRequest */
 /** @typedef {"approve" | "deny" | "report"} Decision */
+/** What an approval rests on besides the press: the number that was typed, or the passkey's word.
+ * @typedef {{ num?: string, passkey?: Assertion }} Proof */
 
 /** What a device opens and verifies with.
  * @typedef {{ deviceId: string, identities: Identity[], keys: OwnKeys, roots: RootSet, issuers: Issuer[] }} Self */
@@ -102,12 +105,13 @@ function bounds({ iat, ttl, cmd, level, digits }, expiry) {
   }
 }
 
-/** Whether this decision may be signed for this request: a denial always; an approval by one tap, or with the number that
- * the level asks. @param {Pick<Statement, "level" | "digits">} statement @param {Decision} decision
- * @param {string | undefined} num */
-export function maySign({ level, digits }, decision, num) {
-  if (decision !== "approve" || level === "tap") return num === undefined;
-  return level === "number" && num !== undefined && num.length === digits && /^[0-9]+$/.test(num);
+/** Whether this decision may be signed for this request: a denial always; an approval by one tap, with the number that the
+ * level asks, or with the passkey's word. @param {Pick<Statement, "level" | "digits">} statement @param {Decision} decision
+ * @param {Proof} proof */
+export function maySign({ level, digits }, decision, { num, passkey }) {
+  if (decision !== "approve" || level === "tap") return num === undefined && passkey === undefined;
+  if (level === "passkey") return num === undefined && passkey !== undefined;
+  return passkey === undefined && num !== undefined && num.length === digits && /^[0-9]+$/.test(num);
 }
 
 /** Whether a request may be approved by who sees no more of it than service and host, and has said so on this device (R11):
@@ -116,16 +120,16 @@ export function maySign({ level, digits }, decision, num) {
  * @param {{ text: "names" | "plain", approve: boolean }} settings */
 export function mayApproveUnseen({ level, digits, svc, cmd, target_user, src }, { text, approve }) {
   const plain = cmd === undefined && target_user === undefined && !/^(?:enrol$|su|doas|polkit|runuser)/.test(svc);
-  return approve && text === "names" && plain && src?.new === undefined && maySign({ level, digits }, "approve", undefined);
+  return approve && text === "names" && plain && src?.new === undefined && maySign({ level, digits }, "approve", {});
 }
 
 /**
  * The answer, signed by this device and sealed to the host.
- * @param {Self} self @param {VerifiedRequest} request @param {Decision} decision @param {string | undefined} num
+ * @param {Self} self @param {VerifiedRequest} request @param {Decision} decision @param {Proof} proof
  * @param {number} at the relay's clock
  */
-export async function sealedAnswer(self, { statement, host, digest: req }, decision, num, at) {
-  if (!maySign(statement, decision, num)) throw new RequestError("this answer does not fit the request");
+export async function sealedAnswer(self, { statement, host, digest: req }, decision, { num, passkey }, at) {
+  if (!maySign(statement, decision, { num, passkey })) throw new RequestError("this answer does not fit the request");
   const answer = {
     v: 1,
     req,
@@ -134,6 +138,7 @@ export async function sealedAnswer(self, { statement, host, digest: req }, decis
     decision,
     ...(num === undefined ? {} : { num }),
     device_id: self.deviceId,
+    ...(passkey === undefined ? {} : { passkey }),
     at,
   };
   const res = await sign("assent-res+jws", self.keys.sign, answer);

@@ -113,7 +113,7 @@ export class Rung {
     if (request.digest !== digest || !unseen) return this.open(id);
     /** @type {Waiting} */
     const waiting = { id, ...found };
-    const { became } = await send(waiting, decision, undefined);
+    const { became } = await send(waiting, decision, {});
     await remember(pastOf(request, id, became)).catch(() => {});
     await this.tell(id, became);
     return this.show(answered(request.statement, became, settings.text), ANSWERED, { silent: true });

@@ -2,6 +2,7 @@
 // do next. The work is `enrolling.js`'s.
 
 import { button, h, notice, once, outside, p } from "/assets/dom.js";
+import { possible } from "/assets/passkey.js";
 import { installFirst } from "/assets/screen-welcome.js";
 import { isApple, isInstalled, platform } from "/assets/words.js";
 
@@ -11,9 +12,10 @@ import { isApple, isInstalled, platform } from "/assets/words.js";
 
 /**
  * Asks what this device is to be called.
- * @param {{ code: string, label: string, go: (label: string) => Promise<void>, cancel: () => void }} ways @returns {Screen}
+ * @param {{ code: string, label: string, passkey: boolean, go: (label: string, passkey: boolean) => Promise<void>,
+ *   cancel: () => void }} ways @returns {Screen}
  */
-export function naming({ code, label, go, cancel }) {
+export function naming({ code, label, passkey, go, cancel }) {
   const input = h("input", {
     class: "input",
     id: "label",
@@ -26,6 +28,8 @@ export function naming({ code, label, go, cancel }) {
   input.value = label;
   void platform().then((name) => (input.value ||= name));
   const problem = h("p", { class: "problem", id: "label-problem", role: "alert" });
+  const wanted = h("input", { id: "passkey", type: "checkbox", "aria-describedby": "passkey-hint" });
+  wanted.checked = passkey;
   const submit = h("button", { class: "button primary large block", type: "submit" }, "Register this device");
   const begin = once(async () => {
     if (input.value.trim() === "") {
@@ -34,7 +38,7 @@ export function naming({ code, label, go, cancel }) {
       return;
     }
     submit.textContent = "Registering …";
-    await go(input.value.trim());
+    await go(input.value.trim(), wanted.checked);
   });
   const form = h(
     "form",
@@ -54,6 +58,18 @@ export function naming({ code, label, go, cancel }) {
       input,
       problem,
     ),
+    possible() &&
+      h(
+        "div",
+        { class: "field tick" },
+        wanted,
+        h("label", { for: "passkey" }, "Make a passkey, too"),
+        h(
+          "p",
+          { class: "hint", id: "passkey-hint" },
+          "By fingerprint, face or PIN. Some sign-ins ask for it. Your device asks you twice: to make it, and to try it.",
+        ),
+      ),
     submit,
     button("Cancel", "block", cancel),
   );

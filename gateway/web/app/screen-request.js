@@ -4,24 +4,25 @@
 import { grouped } from "/assets/account.js";
 import { named } from "/assets/cert.js";
 import { command } from "/assets/command.js";
-import { button, fact, h, notice, outside, p } from "/assets/dom.js";
+import { button, fact, h, notice, once, outside, p } from "/assets/dom.js";
 import { ENROL_SERVICE, maySign } from "/assets/request.js";
 import { Steady } from "/assets/steady.js";
+import { visible } from "/assets/text.js";
 import { lasting, moment, origin, sameDay, service, time } from "/assets/words.js";
 
 /** @import { Waiting } from "/assets/desk.js" */
-/** @import { Decision, Statement } from "/assets/request.js" */
+/** @import { Decision, Proof, Statement } from "/assets/request.js" */
 /** @import { Screen } from "/assets/screen-welcome.js" */
 
 /**
  * @param {{ waiting: Waiting, position: () => string, account: string | null,
- *   answer: (decision: Decision, num: string | undefined) => void, later: () => void }} shown
+ *   answer: (decision: Decision, proof: Proof) => void, later: () => void }} shown
  * @returns {Screen & { recount: () => void }}
  */
 export function request({ waiting, position, account, answer, later }) {
   const { statement } = waiting.request;
   const steady = new Steady();
-  const buttons = decisions(statement, steady, answer);
+  const buttons = decisions(waiting, steady, answer);
   const { rows, folded } = command(statement, () => {
     steady.moved();
     buttons.opened();
@@ -140,10 +141,12 @@ function devices({ cmd, user, first, iat, login, host }, account, left) {
 
 /**
  * The number, if the level asks one, and the buttons. `fold` and `opened` say how the command stands.
- * @param {Statement} statement @param {Steady} steady
- * @param {(decision: Decision, num: string | undefined) => void} answer
+ * @param {Waiting} waiting @param {Steady} steady
+ * @param {(decision: Decision, proof: Proof) => void} answer
  */
-function decisions({ level, digits }, steady, answer) {
+function decisions({ account, request }, steady, answer) {
+  const { level, digits } = request.statement;
+  const able = level !== "passkey" || account.device.claims.passkey !== undefined;
   let closed = false;
   const why = h("p", { class: "why small", id: "why", role: "status" });
   const input = h("input", {
@@ -158,16 +161,29 @@ function decisions({ level, digits }, steady, answer) {
     oninput: () => recheck(),
   });
   const number = () => (level === "number" ? input.value.replaceAll(/\s/g, "") : undefined);
-  const complete = () => maySign({ level, digits }, "approve", number());
+  const complete = () => level === "passkey" || maySign({ level, digits }, "approve", { num: number() });
   const approve = button(
-    "Approve",
+    level === "passkey" ? "Approve with the passkey" : "Approve",
     "primary large block",
     (event) => {
       if (!steady.deliberate(event)) why.textContent = "That press came too soon after the screen changed. Press again.";
-      else if (!closed && complete()) answer("approve", number());
+      else if (closed || !complete()) return;
+      else if (level === "passkey") void asked();
+      else answer("approve", { num: number() });
     },
     { id: "approve", "aria-describedby": level === "number" ? "number-hint why" : "why" },
   );
+  // The browser's own dialog asks; what is refused there is no answer to the request.
+  const asked = once(async () => {
+    approve.disabled = true;
+    why.textContent = "Your device asks you …";
+    try {
+      answer("approve", { passkey: await account.usePasskey(request) });
+    } catch (error) {
+      approve.disabled = false;
+      why.textContent = `${visible(error instanceof Error ? error.message : "The passkey was not used")}. Nothing was sent.`;
+    }
+  });
   steady.watch(approve);
   const recheck = () => {
     approve.disabled = closed || !complete();
@@ -188,19 +204,19 @@ function decisions({ level, digits }, steady, answer) {
   const passkey = notice(
     "warn",
     "This needs a passkey",
-    p("The host asks for a passkey, and this authenticator cannot use one yet. You can only refuse here."),
+    p("The host asks for a passkey, and this device was registered without one. You can only refuse here. To approve, register it anew with a passkey."),
   );
   const node = h(
     "div",
     { class: "stack decisions" },
     level === "number" && field,
-    level === "passkey" && passkey,
-    level !== "passkey" && h("div", { class: "approve" }, approve, why),
+    !able && passkey,
+    able && h("div", { class: "approve" }, approve, why),
     h(
       "div",
       { class: "two" },
-      button("Deny", "large", () => answer("deny", undefined), { id: "deny" }),
-      button("This was not me", "danger large", () => answer("report", undefined), { id: "report" }),
+      button("Deny", "large", () => answer("deny", {}), { id: "deny" }),
+      button("This was not me", "danger large", () => answer("report", {}), { id: "report" }),
     ),
   );
   return {

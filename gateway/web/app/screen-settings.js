@@ -125,10 +125,16 @@ function about({ registration, device, self }, persistent) {
       fact(self.roots.keys.length === 1 ? "Root key" : "Root keys", h("span", { class: "mono" }, grouped(self.roots.fingerprint).join(" "))),
       fact("This device’s key", key(claims.sign)),
       fact("Valid until", day(claims.exp)),
-      fact("Level", claims.level_max === "passkey" ? "passkey" : "tap and number"),
+      fact("Level", levels(claims.passkey)),
       fact("Storage", persistent ? "kept by the browser" : "the browser may delete it when space runs short"),
     ),
   );
+}
+
+/** What this device reaches. @param {{ synced: boolean } | undefined} passkey */
+function levels(passkey) {
+  if (passkey === undefined) return "tap and number; no passkey";
+  return passkey.synced ? "tap, number and passkey (kept in your account, not on this device alone)" : "tap, number and passkey";
 }
 
 /** @param {() => Promise<void>} leave @param {() => Promise<void>} wipe */

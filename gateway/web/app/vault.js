@@ -2,6 +2,7 @@
 // which registrations there should be, so that lost keys are noticed.
 
 /** @import { OwnKeys } from "/assets/keys.js" */
+/** @import { Offered } from "/assets/passkey.js" */
 
 /** A device of the same person, as last seen. @typedef {{ id: string, label: string }} Known */
 
@@ -15,7 +16,7 @@
 
 /** An enrolment that waits for its six digits. `until` by this device's clock.
  * @typedef {{
- *   tokenId: string, relay: string, root: string, steps: string[], issuers: string[], keys: OwnKeys, label: string, digits: string,
+ *   tokenId: string, relay: string, root: string, steps: string[], issuers: string[], keys: OwnKeys, label: string, passkey?: Offered | null, digits: string,
  *   ahead: number, until: number,
  * }} Enrolling */
 

@@ -113,8 +113,9 @@ class Host {
 
 /** A gateway, the app, and a host. */
 export class World {
-  /** @param {{ pushService?: string }} [site] `pushService`: the origin of one of its own */
-  static async start({ pushService } = {}) {
+  /** @param {{ name?: string, pushService?: string }} [site] `name`: how the pages name this machine; what has a passkey needs
+   * one that is no address. `pushService`: the origin of one of its own */
+  static async start({ name = "127.0.0.1", pushService } = {}) {
     for (const program of [GATEWAY, TESTHOST]) {
       assert.ok(existsSync(program), `${program} is missing: cargo build -p assent-gateway --bins --example testhost`);
     }
@@ -125,7 +126,7 @@ export class World {
     // One port for ever, so that it can be started again.
     world.address = `127.0.0.1:${await freePort()}`;
     if (process.env.ASSENT_WEB === "dev") world.app = await serve({ port: 0, gateway: () => `http://${world.address}` });
-    world.url = world.app?.url ?? `http://${world.address}`;
+    world.url = world.app?.url ?? `http://${world.address.replace("127.0.0.1", name)}`;
     world.configure();
     await world.run();
     const { token } = await world.admin("POST", "/host-token", { name: "web01", ttl: 60 });
@@ -272,21 +273,26 @@ export class Phone {
     });
     /** @type {Page} */
     this.page = /** @type {any} */ (null);
+    /** What a page is given before it opens. @type {(page: Page) => Promise<void>} */
+    this.prepare = async () => {};
   }
 
   /** @param {string} [path] */
   async visit(path = "/") {
     this.page = await this.context.newPage();
+    await this.prepare(this.page);
     await this.page.goto(this.home + path);
     return this.page;
   }
 
-  /** Enrols for `user` by link, as a person does. @param {string} user @param {string} [label] */
-  async enrol(user, label) {
+  /** Enrols for `user` by link, as a person does. @param {string} user @param {string} [label]
+   * @param {{ passkey?: boolean }} [options] where a passkey can be made: whether one is */
+  async enrol(user, label, { passkey } = {}) {
     const { code, token_id } = await this.world.host.open(user);
     await this.visit(`/e#${code}`);
     const { page } = this;
     if (label !== undefined) await page.getByLabel("Name of this device").fill(label);
+    if (passkey !== undefined) await page.getByLabel("Make a passkey, too").setChecked(passkey);
     await page.getByRole("button", { name: "Register this device" }).click();
     const confirmed = await this.world.host.confirm(token_id, await this.digits());
     assert.ok(confirmed.enrolment?.certified, JSON.stringify(confirmed));

@@ -4,6 +4,7 @@ use crate::stage::{Ask, Keys, NOW, Phone, Stage, alice, base64, details, id, iss
 use assent_proto::answer::Decision;
 use assent_proto::cert::{self, DeviceOwner, Level};
 use assent_proto::enrol::Enrolment;
+use assent_proto::evidence::{self, Answered, Evidence, EvidenceError};
 use assent_proto::keys::VerifyingKey;
 use assent_proto::passkey::{Assertion, Offered, Passkey, PasskeyError, approval_challenge, relying_party};
 use assent_proto::verdict::{Received, Refusal};
@@ -322,6 +323,9 @@ fn r76_an_origin_is_bare_https_with_a_name_and_its_party_is_the_whole_host() {
         ("https://phone.example.org:8443", Some("phone.example.org")),
         ("https://localhost:1", Some("localhost")),
         ("https://xn--bcher-kva.example", Some("xn--bcher-kva.example")),
+        ("http://localhost:8080", Some("localhost")),
+        ("http://localhost", Some("localhost")),
+        ("http://localhost.example.org", None),
         ("http://phone.example.org", None),
         ("https://", None),
         ("https://:443", None),
@@ -392,6 +396,33 @@ fn r26_a_wish_and_its_passkeys_proof_belong_together() {
         let proven = offered.prove(&challenge, &authenticator.assert(&challenge));
         assert_eq!(proven, Err(PasskeyError::Offer));
     }
+}
+
+#[test]
+fn r13_what_is_kept_of_an_approval_by_passkey_verifies_later_and_nothing_less_does() {
+    let (stage, authenticator) = (Stage::new(), verified());
+    let phone = authenticator.phone(&stage, "strong");
+    let ask = ask(&stage, &phone);
+    let kept = |assertion: Option<Assertion>| {
+        let mut answer = ask.answer(&phone, Decision::Approve, None);
+        answer.passkey = assertion;
+        let evidence = Evidence {
+            request: ask.request.clone(),
+            host: stage.server.host.document().to_owned(),
+            issuers: vec![stage.issuer.document().to_owned()],
+            revocations: Some(7),
+            answered: Some(Answered {
+                answer: answer.sign(&phone.keys.pair.sign).unwrap(),
+                device: phone.device.document().to_owned(),
+            }),
+        };
+        evidence::verify(&evidence, &stage.trust).map(|proven| (proven.is_approved(), proven.level()))
+    };
+    let right = authenticator.assert(&challenge(&ask, &phone));
+    assert_eq!(kept(Some(right)), Ok((true, Level::Passkey)));
+    assert_eq!(kept(None), Err(EvidenceError::Level));
+    let wrong = authenticator.assert(&nonce("another"));
+    assert_eq!(kept(Some(wrong)), Err(EvidenceError::Level));
 }
 
 /// Signed by others: the standard's own vectors (tests/webauthn).

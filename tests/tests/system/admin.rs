@@ -47,7 +47,7 @@ fn a_broken_configuration_is_refused_at_reload_and_the_old_one_stays() {
     let usual = site.configuration();
     let reload = site
         .agent
-        .reload_with(&usual.replace("assurance = \"tap\"", "assurance = \"passkey\""));
+        .reload_with(&usual.replace("assurance = \"tap\"", "assurance = \"face\""));
     assert!(!reload.status.success());
     assert!(
         reload.err.contains("not there yet") && reload.err.contains("agentd.toml:"),

@@ -4,8 +4,10 @@
 use crate::evil::phone::Phone;
 use crate::login::{Login, begin};
 use assent_proto::answer::Decision;
-use assent_tests::product::{PATIENCE, Site, assentctl, program};
+use assent_tests::product::{PATIENCE, Site, assentctl, program, stack};
+use assent_tests::sudoers::{self, Sudo};
 use assent_tests::suite::Scenario;
+use assent_tests::terminal::fits;
 use assent_tests::{patience, scenarios};
 use assent_wire::{Verdict, VerdictCode};
 use nix::mount::{MsFlags, mount};
@@ -22,6 +24,7 @@ pub const SCENARIOS: &[Scenario] = scenarios![
     r73_room_for_records_is_taken_before_the_disk_is_full,
     r73_an_audit_file_that_could_not_be_opened_is_tried_again,
     r73_a_syslog_that_is_stuck_holds_up_no_login,
+    r73_with_its_whole_state_directory_full_root_gets_in_and_makes_room_and_nothing_is_lost_silently,
     t18_a_deleted_or_changed_record_is_found_and_an_approval_verifies_again,
 ];
 
@@ -53,7 +56,11 @@ fn site(audit_file: &Path) -> (Site, Phone) {
 
 /// Takes every byte that is left.
 fn fill() -> PathBuf {
-    let path = Path::new(TINY).join("others");
+    fill_at(Path::new(TINY))
+}
+
+fn fill_at(directory: &Path) -> PathBuf {
+    let path = directory.join("others");
     let mut file = fs::File::create(&path).expect("a file");
     for block in [65_536, 4_096, 1] {
         while file.write_all(&vec![b'x'; block]).is_ok() {}
@@ -191,6 +198,79 @@ fn r73_a_syslog_that_is_stuck_holds_up_no_login() {
     assert!(came.is_some(), "no line goes to syslog any more");
 }
 
+/// Agent's keys, memory, lists and audit: nothing of it can grow. Root gets in by sudo and makes room (R73's words), also
+/// after the agent was killed meanwhile; then a line says how many records the file did not take.
+fn r73_with_its_whole_state_directory_full_root_gets_in_and_makes_room_and_nothing_is_lost_silently() {
+    let state = Path::new("/var/lib/assent");
+    fs::create_dir_all(state).expect("the state directory");
+    mount(
+        Some("tmpfs"),
+        state,
+        Some("tmpfs"),
+        MsFlags::empty(),
+        Some("size=192k,mode=0700"),
+    )
+    .expect("a small one");
+    let mut site = Site::open();
+    sudoers::allow("alice");
+    sudoers::stack(&stack("sudo"));
+    let authenticator = site.enrol("alice");
+    let phone = Phone::of(&site, &authenticator);
+    phone.decides(Decision::Approve);
+    approved();
+    let others = fill_at(state);
+
+    // Until the last block of the file is full, too.
+    let missed = |site: &Site| site.agent.log().matches("did not take a record").count();
+    let mut passed = 1;
+    while missed(&site) < 2 {
+        approved();
+        passed += 1;
+        assert!(passed < 100, "the disk does not get full");
+    }
+    let lost_before = missed(&site);
+    // Killed, and started again while nothing has changed.
+    site.agent.kill();
+    site.agent.resume();
+    site.agent.wait_until_connected();
+    let Site { agent, syslog, .. } = &mut site;
+    // Real sudo, by a user and by root itself.
+    let mut sudo = Sudo::by("alice").run(["/usr/bin/id", "-u"]);
+    sudo.expect(fits(r"(?m)^0\s*$"), PATIENCE);
+    sudo.wait_for_success();
+    let mut sudo = Sudo::by("alice").run(["/bin/rm", &others.to_string_lossy()]);
+    sudo.wait_for_success();
+    assert!(!others.exists());
+    let lost = lost_before + agent.log().matches("did not take a record").count();
+    assert!(lost > lost_before, "after the restart the disk was still full");
+
+    // There is room: the record goes on, and says what is missing.
+    let last = approved();
+    let after = records(&state.join("audit.jsonl"));
+    assert_eq!(
+        after.last().map(|record| &record["login"]),
+        Some(&last.id.clone().into())
+    );
+    let whole = verified(&[], 0);
+    assert_eq!(whole["syslog_alone"], lost, "{whole}");
+    assert_eq!(whole["nowhere"], 0, "{whole}");
+    // Whatever the file lacks, syslog has; and what syslog has heard with a number stands in the file.
+    let decided: Vec<String> = syslog
+        .lines()
+        .into_iter()
+        .filter(|line| line.contains(" verdict="))
+        .collect();
+    assert_eq!(decided.len(), after.len() + lost, "{decided:#?}");
+    fs::write("/var/lib/assent-heard.log", syslog.lines().join("\n")).expect("a log");
+    verified(&["--against", "/var/lib/assent-heard.log"], 0);
+    // A second start says nothing twice.
+    agent.stop();
+    agent.resume();
+    agent.wait_until_connected();
+    approved();
+    assert_eq!(verified(&[], 0)["syslog_alone"], lost);
+}
+
 fn t18_a_deleted_or_changed_record_is_found_and_an_approval_verifies_again() {
     let file = Path::new("/var/lib/assent/audit.jsonl");
     let (mut site, _phone) = site(file);
@@ -241,6 +321,41 @@ fn t18_a_deleted_or_changed_record_is_found_and_an_approval_verifies_again() {
     assert!(
         cut["bad"][0]["why"].as_str().is_some_and(|why| why.contains("missing")),
         "{cut}"
+    );
+
+    // Checkpoints of the log are signed, and the files have what they say.
+    let log = "/var/lib/assent-heard.log";
+    let checkpoint = site.syslog.wait_for_text("checkpoint=", PATIENCE);
+    fs::write(log, &checkpoint).expect("a log");
+    let held = verified(&["--against", log], 0);
+    assert_eq!(held["heard_checkpoints"], 1, "{held}");
+    let against = |lines: &[&str], why: &str| {
+        fs::write(copy, lines.join("\n") + "\n").expect("a copy");
+        let refused = verified(&["/var/lib/assent-copy.jsonl", "--against", log], 1);
+        let said = refused["bad"].as_array().expect("a list").iter();
+        let mut said = said.filter_map(|bad| bad["why"].as_str());
+        assert!(said.any(|said| said.contains(why)), "{why}: {refused}");
+    };
+    // It stands behind the third record.
+    let other = lines[2].replace("\"user\":\"alice\"", "\"user\":\"mallory\"");
+    against(
+        &[&lines[..2], &[other.as_str()], &lines[3..]].concat(),
+        "record 3 is another than the one that the host signed",
+    );
+    against(
+        &[&lines[..2], &lines[3..]].concat(),
+        "record 3 is missing, and the host has signed it",
+    );
+    let (head, signature) = checkpoint.split_once(" seq=").expect("a place");
+    let other = if head.ends_with('A') { "B" } else { "A" };
+    let forged = format!("{}{other} seq={signature}", &head[..head.len() - 1]);
+    fs::write(log, forged).expect("a log");
+    let refused = verified(&["--against", log], 1);
+    assert!(
+        refused["bad"][0]["why"]
+            .as_str()
+            .is_some_and(|why| why.contains("signed by no host")),
+        "{refused}"
     );
 
     let shown = assentctl(["audit", "show", verdicts[0].id.as_str()]);

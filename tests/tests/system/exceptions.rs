@@ -67,7 +67,8 @@ fn mission_row_18_a_bypass_lets_a_user_in_by_the_first_factor_alone_for_its_appl
     let detail = decision["detail"].as_str().expect("a detail");
     assert!(detail.contains(REASON) && detail.contains("by root"), "{detail}");
     assert_eq!(count(&decision, "effect", "push"), 0);
-    site.syslog.wait_for_text("cause=factor_bypassed", PATIENCE);
+    let line = site.syslog.wait_for_text("cause=factor_bypassed", PATIENCE);
+    assert!(line.starts_with("<84>"), "R72: a warning: {line}");
     // The first factor is asked for as ever.
     let mut wrong = sshd.client("alice").option("NumberOfPasswordPrompts=1").run("true");
     wrong.expect("Password", PATIENCE);

@@ -16,6 +16,7 @@ mod audit;
 mod caller;
 mod certificates;
 mod codes;
+mod collectors;
 mod devices;
 mod evil;
 mod exceptions;
@@ -23,6 +24,7 @@ mod guesses;
 mod helpers;
 mod login;
 mod numbers;
+mod planted;
 mod revocation;
 mod rigs;
 mod risk;
@@ -47,6 +49,7 @@ fn main() -> ExitCode {
         numbers::SCENARIOS,
         risk::SCENARIOS,
         codes::SCENARIOS,
+        collectors::SCENARIOS,
         walkthrough::SCENARIOS,
         users::SCENARIOS,
         exceptions::SCENARIOS,
@@ -55,6 +58,7 @@ fn main() -> ExitCode {
         admin::SCENARIOS,
         devices::SCENARIOS,
         audit::SCENARIOS,
+        planted::SCENARIOS,
         certificates::SCENARIOS,
         apart::SCENARIOS,
         evil::SCENARIOS[0],

@@ -216,7 +216,8 @@ fn mission_row_19_a_known_address_waives_the_factor_and_a_report_ends_that() {
         (&"approved".into(), &"factor_waived".into())
     );
     assert_eq!(count(&waived, "effect", "push"), 0, "{waived}");
-    world.site.syslog.wait_for_text("cause=factor_waived", PATIENCE);
+    let line = world.site.syslog.wait_for_text("cause=factor_waived", PATIENCE);
+    assert!(line.starts_with("<84>"), "R72: a warning: {line}");
     let checked = assentctl(["check"]);
     assert!(checked.out.contains("waives a factor"), "{checked:?}");
     // From elsewhere somebody asks, and she says that it was not her.

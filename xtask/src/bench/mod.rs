@@ -36,6 +36,8 @@ pub enum Topic {
     Memory,
     /// A verdict without a push beside `pam_permit`.
     Quiet,
+    /// What the record costs a decision.
+    Record,
     /// The LDAP factor beside a bare search and bind.
     Ldap,
     /// A login with an LDAP factor beside `libpam-ldapd` and `nslcd`.

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! run ─▶ size · policies · trust          no world
-//!     └▶ memory · quiet · ldap · nslcd · crowd · push · gateway
+//!     └▶ memory · quiet · record · ldap · nslcd · crowd · push · gateway
 //!          ├─ pam         a program of one PAM transaction, in fresh processes
 //!          ├─ phone       a device that approves at once, built from the protocol
 //!          ├─ duo         libpam-duo, and a server that answers it at once
@@ -27,6 +27,7 @@ mod phone;
 mod policies;
 mod push;
 mod quiet;
+mod record;
 mod row;
 mod size;
 mod trust;
@@ -77,12 +78,13 @@ pub fn run(options: &Options) -> Result<()> {
 
 type Measure = fn(&Options) -> Vec<Row>;
 
-const TOPICS: [(Topic, Measure); 10] = [
+const TOPICS: [(Topic, Measure); 11] = [
     (Topic::Size, size::rows),
     (Topic::Policies, policies::rows),
     (Topic::Trust, trust::rows),
     (Topic::Memory, memory::rows),
     (Topic::Quiet, quiet::rows),
+    (Topic::Record, record::rows),
     (Topic::Ldap, ldap::rows),
     (Topic::Nslcd, nslcd::rows),
     (Topic::Crowd, crowd::rows),

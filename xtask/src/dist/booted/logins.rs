@@ -16,11 +16,36 @@ pub fn ssh(site: &mut Site) {
     phone.send_line("a");
     ssh.expect("the shell of alice", PATIENCE);
     ssh.wait_for_success();
+    in_the_journal(site);
     let mut ssh = site.password_login(&[], "echo never");
     phone.expect("[a]pprove", PATIENCE);
     phone.send_line("d");
     assert!(!ssh.wait(PATIENCE).success(), "{}", ssh.transcript());
     assert!(!ssh.transcript().contains("never"));
+}
+
+/// The login's own id finds it in the journal, with its fields.
+fn in_the_journal(site: &Site) {
+    let last = site
+        .machine
+        .run(["assentctl", "audit", "tail", "-n", "1", "--json"])
+        .out;
+    let record: serde_json::Value = serde_json::from_str(last.trim()).expect("the last decision");
+    let login = format!("ASSENT_LOGIN={}", record["login"].as_str().expect("an id"));
+    let words = ["journalctl", "--no-pager", "--quiet", "--output=json", login.as_str()];
+    let found = site.machine.run(words).expect_success().out;
+    let entries: Vec<&str> = found.lines().collect();
+    assert_eq!(entries.len(), 1, "{login} finds one entry:\n{found}");
+    let entry: serde_json::Value = serde_json::from_str(entries[0]).expect("JSON");
+    for (field, value) in [
+        ("ASSENT_VERDICT", "approved"),
+        ("ASSENT_USER", "alice"),
+        ("ASSENT_SERVICE", "sshd"),
+        ("SYSLOG_IDENTIFIER", "assent-agentd"),
+        ("_SYSTEMD_UNIT", "assent-agentd.service"),
+    ] {
+        assert_eq!(entry[field], value, "{entry}");
+    }
 }
 
 pub fn sudo(site: &mut Site) {
