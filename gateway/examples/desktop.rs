@@ -10,9 +10,9 @@ use serde::Deserialize;
 use serde_json::json;
 use std::collections::HashMap;
 use tokio::sync::mpsc;
+use zbus::OwnedVariant;
 use zbus::connection;
 use zbus::object_server::SignalEmitter;
-use zbus::zvariant::OwnedValue;
 
 const PATH: &str = "/org/freedesktop/Notifications";
 /// Why a notification closed: the person did it, and: the program did it.
@@ -45,7 +45,7 @@ impl Desktop {
         summary: String,
         body: String,
         actions: Vec<String>,
-        _hints: HashMap<String, OwnedValue>,
+        _hints: HashMap<String, OwnedVariant>,
         _timeout: i32,
     ) -> u32 {
         let id = if replaces == 0 { self.last + 1 } else { replaces };
@@ -81,9 +81,7 @@ struct Press {
 async fn main() {
     let bus = connection::Builder::session()
         .name("org.freedesktop.Notifications")
-        .unwrap()
         .serve_at(PATH, Desktop::default())
-        .unwrap()
         .build()
         .await
         .unwrap();

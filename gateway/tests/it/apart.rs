@@ -483,6 +483,7 @@ fn a_file_holds_the_keys_of_its_own_roles_alone() {
         &[
             "listen: is not known",
             "tls_key: is not known",
+            "limits: is not known",
             "panel.auth_profiles: is not known",
         ],
     );
