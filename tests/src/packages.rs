@@ -10,7 +10,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 /// What the tests and the demo need on a fresh Debian 12.
-pub const FOR_TESTS: [&str; 23] = [
+pub const FOR_TESTS: [&str; 24] = [
     "openssh-server",
     "openssh-client",
     "sudo",
@@ -36,8 +36,9 @@ pub const FOR_TESTS: [&str; 23] = [
     "ldb-tools",
     "389-ds-base",
     "libnss3-tools",
-    // Web Push as it really arrives.
+    // Web Push as it really arrives; libnotify is Firefox's way to a desktop's buttons.
     "firefox-esr",
+    "libnotify4",
 ];
 
 /// Whether the person has agreed to an installation.

@@ -408,7 +408,8 @@ async fn a_relay_apart_holds_nothing_of_the_registrars_and_does_not_start_beside
             "relay-admin.sock",
             "relay.db",
             "relay.db-shm",
-            "relay.db-wal"
+            "relay.db-wal",
+            "vapid.key"
         ]
     );
     gateway.kill_part("relay");
@@ -485,11 +486,11 @@ fn a_file_holds_the_keys_of_its_own_roles_alone() {
     refused("roles = [\"relay\", \"relay\"]", &["listed twice"]);
     refused("roles = [\"relay\"]", &["link.registrar_key: is missing"]);
     refused(
-        "roles = [\"registrar\"]\nlisten = \"127.0.0.1:1\"\ntls_key = \"/k\"\n[app]\nurl = \"https://app.example.org\"\n[panel]\nauth_profiles = [\"corp\"]",
+        "roles = [\"registrar\"]\nlisten = \"127.0.0.1:1\"\ntls_key = \"/k\"\n[limits]\nconnections = 16\n[panel]\nauth_profiles = [\"corp\"]",
         &[
             "listen: is not known",
             "tls_key: is not known",
-            "app: is not known",
+            "limits: is not known",
             "panel.auth_profiles: is not known",
         ],
     );

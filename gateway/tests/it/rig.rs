@@ -448,7 +448,7 @@ fn apart_config(dir: &Path, name: &str, link: &str, [relay, panel]: [u16; 2], mo
         "relay" => {
             keep("app", &["url"]);
             keep("panel", &["url"]);
-            keep("web_push", &["services", "own_services"]);
+            keep("web_push", &["services", "own_services", "proxy"]);
             keep(
                 "limits",
                 &[

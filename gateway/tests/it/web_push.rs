@@ -416,3 +416,31 @@ async fn a_gateway_that_calls_nobody_offers_no_key_and_takes_no_subscription() {
     let (status, problem) = problem(device.subscribe(&gateway, &subscription).await).await;
     assert_eq!((status, problem.code), (400, ProblemCode::Malformed));
 }
+
+#[tokio::test]
+async fn a_proxy_carries_what_is_sent_where_there_is_one() {
+    let mut proxy = PushService::start().await;
+    // Nobody listens there: whoever called it without the proxy would reach nothing.
+    let own = "http://127.0.0.1:9";
+    let config = format!(
+        "[web_push]\nservices = []\nown_services = [\"{own}\"]\nproxy = \"{}\"\n",
+        proxy.origin
+    );
+    let gateway = Gateway::start_with(&config);
+    let host = gateway.join("web01").await;
+    let device = gateway.enrol(&host, "alice").await;
+    let browser = Browser::new();
+    let subscription = browser.subscription(&format!("{own}/push/alice"));
+    assert_eq!(
+        device.subscribe(&gateway, &subscription).await.status(),
+        StatusCode::NO_CONTENT
+    );
+    let push = push_to(&[&device]);
+    host.push(&gateway, &push).await;
+    let message = proxy.next().await;
+    assert_eq!(message.headers["host"], "127.0.0.1:9");
+    assert_eq!(
+        (message.path.as_str(), browser.opens(&message)),
+        ("/push/alice", push.id)
+    );
+}

@@ -1,5 +1,5 @@
 // A real Firefox, driven by WebDriver BiDi over its own socket. It calls nobody but the push service that it is given.
-// Its notifications are windows of its own here, without buttons: what a desktop without a notification service shows.
+// Without a desktop its notifications are windows of its own, which have no buttons; with one (desktop.mjs) it hands them over.
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -14,14 +14,14 @@ export const FIREFOX = process.env.FIREFOX ?? "/usr/bin/firefox-esr";
 /** Starting it takes longest. */
 const START_MS = 60_000;
 
-/** @param {string} pushService its WebSocket's URL */
-const preferences = (pushService) => ({
+/** @param {string} pushService its WebSocket's URL @param {boolean} desktop */
+const preferences = (pushService, desktop) => ({
   "dom.push.serverURL": pushService,
   "dom.push.testing.allowInsecureServerURL": true,
   "dom.push.connection.enabled": true,
   // What is recommended to whoever drives it switches push off.
   "remote.prefs.recommended": false,
-  "alerts.useSystemBackend": false,
+  "alerts.useSystemBackend": desktop,
   "app.update.disabledForTesting": true,
   "app.normandy.enabled": false,
   "browser.aboutwelcome.enabled": false,
@@ -51,14 +51,14 @@ const preferences = (pushService) => ({
 });
 
 export class Firefox {
-  /** @param {string} pushService */
-  static async start(pushService) {
+  /** @param {string} pushService @param {string} [bus] where a desktop listens */
+  static async start(pushService, bus) {
     const firefox = new Firefox();
     firefox.dir = mkdtempSync(join(tmpdir(), "assent-firefox-"));
-    const lines = Object.entries(preferences(pushService)).map(([name, value]) => `user_pref(${JSON.stringify(name)}, ${JSON.stringify(value)});`);
+    const lines = Object.entries(preferences(pushService, bus !== undefined)).map(([name, value]) => `user_pref(${JSON.stringify(name)}, ${JSON.stringify(value)});`);
     writeFileSync(join(firefox.dir, "user.js"), lines.join("\n"));
     const arguments_ = ["--headless", "--profile", firefox.dir, "--remote-debugging-port", "0", "--remote-allow-system-access"];
-    const browser = spawn(FIREFOX, arguments_, { stdio: ["ignore", "ignore", "pipe"], env: { PATH: process.env.PATH, HOME: firefox.dir } });
+    const browser = spawn(FIREFOX, arguments_, { stdio: ["ignore", "ignore", "pipe"], env: { PATH: process.env.PATH, HOME: firefox.dir, ...(bus && { DBUS_SESSION_BUS_ADDRESS: bus }) } });
     firefox.process = browser;
     const address = await firefox.says(/WebDriver BiDi listening on (ws:\S+)/);
     firefox.socket = new WebSocket(`${address}/session`);
@@ -151,6 +151,18 @@ export class Firefox {
   /** Waits for a text on the page. @param {string} text */
   sees(text) {
     return this.until(`return document.body.innerText.includes(${JSON.stringify(text)});`);
+  }
+
+  /** Registers, as a person does. @param {import("./rig.mjs").World} world @param {string} user */
+  async enrol(world, user) {
+    const { code, token_id } = await world.host.open(user);
+    await this.goto(`${world.url}/e#${code}`);
+    await this.press("Register this device");
+    const digits = await this.until(`const all = [...document.querySelectorAll(".digits span")]; return all.length > 0 && all.map((one) => one.textContent).join("");`);
+    assert.ok((await world.host.confirm(token_id, digits)).enrolment?.certified);
+    await this.press("Done");
+    await this.sees("Ready");
+    await this.run("await navigator.serviceWorker.ready; return true;");
   }
 
   /** The windows of the browser itself. */

@@ -43,14 +43,7 @@ async function showing(fits) {
 }
 
 test("a person registers in Firefox and turns notifications on: its subscription is bound to the gateway's key", async () => {
-  const { code, token_id } = await world.host.open("fox");
-  await firefox.goto(`${world.url}/e#${code}`);
-  await firefox.press("Register this device");
-  const digits = await firefox.until(`const all = [...document.querySelectorAll(".digits span")]; return all.length > 0 && all.map((one) => one.textContent).join("");`);
-  assert.ok((await world.host.confirm(token_id, digits)).enrolment?.certified);
-  await firefox.press("Done");
-  await firefox.sees("Ready");
-  await firefox.run("await navigator.serviceWorker.ready; return true;");
+  await firefox.enrol(world, "fox");
   await firefox.press("Settings");
   await firefox.press("Turn on");
   await firefox.sees("On. Open Assent");

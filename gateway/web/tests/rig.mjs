@@ -20,6 +20,8 @@ import { serve } from "../dev/serve.mjs";
 const TARGET = process.env.ASSENT_TARGET ?? fileURLToPath(new URL("../../../target/debug", import.meta.url));
 const GATEWAY = join(TARGET, "assent-gateway");
 export const TESTHOST = join(TARGET, "examples/testhost");
+/** A notification area. */
+export const DESKTOP = join(TARGET, "examples/desktop");
 export const CHROMIUM = process.env.CHROMIUM ?? "/usr/bin/chromium";
 /** Longer than anything here should take. */
 export const SOON = 15_000;
