@@ -10,7 +10,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 /// What the tests and the demo need on a fresh Debian 12.
-pub const FOR_TESTS: [&str; 23] = [
+pub const FOR_TESTS: [&str; 24] = [
     "openssh-server",
     "openssh-client",
     "sudo",
