@@ -7,6 +7,7 @@ use crate::{enrolment, exceptions, server};
 use assent_engine::grants::Kind;
 use assent_engine::ledger::SourceKey;
 use assent_proto::cert::Identity;
+use assent_proto::code::TypedSecret;
 use assent_proto::registrar::EnrolmentState;
 use assent_proto::{Id, ShortText};
 use std::net::IpAddr;
@@ -15,6 +16,7 @@ use tokio::net::UnixListener;
 use zbus::message::Header;
 use zbus::object_server::SignalEmitter;
 use zbus::{Connection, fdo, interface};
+use zeroize::Zeroizing;
 
 const PATH: &str = "/org/assent/Agent1";
 const NAME: &str = "org.assent.Agent1";
@@ -262,6 +264,54 @@ impl Interface {
             .await
             .map_err(failed)?;
         Ok(state_words(&state))
+    }
+
+    /// Vouches for a user who sets up an authenticator app; `secret`: of one that they have, in base32, or empty; `asked`:
+    /// empty, or the id that came with `approval`. `approval` (a device of the user is asked: ask again), its id, nothing,
+    /// the seconds it has; or `open`, the id of the set-up, the app's address, the seconds it waits for the first code.
+    async fn open_totp(
+        &self,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] bus: &Connection,
+        user: String,
+        secret: String,
+        asked: String,
+    ) -> fdo::Result<(String, String, String, u32)> {
+        self.demand_root(&header, bus).await?;
+        let secret = Zeroizing::new(secret);
+        let secret = (!secret.is_empty()).then(|| TypedSecret(secret));
+        let asked = (!asked.is_empty()).then(|| token(&asked)).transpose()?;
+        let setup = self.agent.setup().map_err(fdo::Error::Failed)?;
+        match enrolment::open_totp(&setup, &user, secret, asked)
+            .await
+            .map_err(failed)?
+        {
+            enrolment::Totp::Asked { id, ttl } => Ok(("approval".into(), id.to_string(), String::new(), ttl)),
+            enrolment::Totp::Open { id, uri, ttl } => {
+                tracing::info!("root on this host sets up an authenticator app for a user");
+                Ok(("open".into(), id.to_string(), uri.0.to_string(), ttl))
+            }
+        }
+    }
+
+    /// Hands over the app's first code: `ready`, or `wrong` and why.
+    async fn confirm_totp(
+        &self,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] bus: &Connection,
+        id: String,
+        code: String,
+    ) -> fdo::Result<(String, String)> {
+        self.demand_root(&header, bus).await?;
+        let code = Zeroizing::new(code);
+        let setup = self.agent.setup().map_err(fdo::Error::Failed)?;
+        match enrolment::confirm_totp(&setup, token(&id)?, &code)
+            .await
+            .map_err(failed)?
+        {
+            None => Ok(("ready".into(), String::new())),
+            Some(why) => Ok(("wrong".into(), why)),
+        }
     }
 
     /// A login began.

@@ -6,9 +6,10 @@ use crate::push::{PushError, Relay};
 use crate::revocations::{Clearance, Revocations};
 use crate::standing::Standing;
 use assent_engine::login::{CodeCheck, CodeOrder, CodeTrouble};
-use assent_proto::cert::Identity;
+use assent_proto::cert::{DeviceOwner, Identity};
 use assent_proto::code::{
-    self, CodeAsk, CodeMethod, CodeReply, CodeStart, CodeWant, Judged, Offer, PendingCode, TypedCode,
+    self, CodeAsk, CodeMethod, CodeRefused, CodeReply, CodeStart, CodeWant, Judged, Offer, PendingCode, TypedCode,
+    TypedSecret,
 };
 use assent_proto::code_service::CodeService;
 use assent_proto::revocation::Origin;
@@ -72,7 +73,7 @@ impl Codes {
             mail: order.mail.clone(),
             ttl: order.ttl,
             ctx: context.ctx,
-            lang: ShortText::cut("en".into()),
+            lang: order.lang.clone(),
         };
         let began = boot_now();
         let (ask, service, reply) = self.ask(CodeWant::Start(Box::new(start.clone()))).await?;
@@ -127,6 +128,42 @@ impl Codes {
         }
     }
 
+    /// Root vouches for somebody who sets up an authenticator app; `asked`: the approval that was waited for.
+    pub async fn open_totp(
+        &self,
+        owner: DeviceOwner,
+        secret: Option<TypedSecret>,
+        asked: Option<Id>,
+    ) -> Result<CodeReply, String> {
+        let want = CodeWant::OpenTotp {
+            identities: owner.identities,
+            user: owner.name,
+            secret,
+            asked,
+        };
+        match self.ask(want).await.map_err(|e| words(&e))?.2 {
+            reply @ (CodeReply::TotpAsked { .. } | CodeReply::TotpOpen { .. }) => Ok(reply),
+            other => Err(told(&other)),
+        }
+    }
+
+    /// The app's first code: `false`, and why, where another may be typed.
+    pub async fn confirm_totp(&self, id: Id, code: TypedCode) -> Result<Result<(), String>, String> {
+        match self
+            .ask(CodeWant::ConfirmTotp { id, code })
+            .await
+            .map_err(|e| words(&e))?
+            .2
+        {
+            CodeReply::TotpReady {} => Ok(Ok(())),
+            other @ CodeReply::Refused {
+                code: CodeRefused::Malformed,
+                ..
+            } => Ok(Err(told(&other))),
+            other => Err(told(&other)),
+        }
+    }
+
     /// Whether a code that passed counts now.
     pub async fn admits(&self, identity: &Identity, origin: Origin) -> bool {
         let known = self.revocations.usable().await;
@@ -164,14 +201,11 @@ impl Codes {
             return Ok(None);
         };
         let reply = open.reply(&host.keys.kem, &sealed).map_err(|e| unreachable(&e))?;
-        match reply {
-            CodeReply::Refused { code, text } => {
-                let text = assent_proto::text::visible(text.as_str());
-                tracing::info!("the code service refuses: {}: {text}", code.words());
-                Err(CodeTrouble::Refused(code))
-            }
-            reply => Ok(Some(reply)),
+        if let CodeReply::Refused { code, text } = &reply {
+            let text = assent_proto::text::visible(text.as_str());
+            tracing::info!("the code service refuses: {}: {text}", code.words());
         }
+        Ok(Some(reply))
     }
 
     /// The code service: the newest that an issuer which is believed here has certified.
@@ -220,6 +254,24 @@ fn unreachable(why: &dyn std::fmt::Display) -> CodeTrouble {
 #[allow(clippy::needless_pass_by_value)] // what map_err wants
 fn away(why: PushError) -> CodeTrouble {
     CodeTrouble::Unreachable(why.to_string())
+}
+
+/// What went wrong, for an admin.
+fn words(trouble: &CodeTrouble) -> String {
+    match trouble {
+        CodeTrouble::Refused(code) => code.words().to_owned(),
+        CodeTrouble::Frozen => "the user's logins are frozen".to_owned(),
+        CodeTrouble::Unreachable(why) => why.clone(),
+        CodeTrouble::Unbelieved(why) => why.to_string(),
+    }
+}
+
+/// A refusal in the code service's own words, for an admin.
+fn told(reply: &CodeReply) -> String {
+    match reply {
+        CodeReply::Refused { text, .. } => assent_proto::text::visible(text.as_str()),
+        _ => "the code service answered something else".to_owned(),
+    }
 }
 
 fn unexpected(reply: CodeReply) -> CodeTrouble {

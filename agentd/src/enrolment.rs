@@ -1,10 +1,12 @@
-//! `assentctl enroll USER`: root on this host vouches for a user, the registrar opens a one-time enrolment.
+//! `assentctl enroll USER`: root on this host vouches for a user, the registrar opens a one-time enrolment; with `--totp`,
+//! the code service sets up an authenticator app.
 
 use crate::agent::{Gateway, Setup};
 use crate::devices::host_ask;
 use assent_engine::directory::{Account, Lookup};
 use assent_engine::names::UserName;
 use assent_proto::cert::{DeviceOwner, Identity, MAX_IDENTITIES};
+use assent_proto::code::{CodeReply, TypedCode, TypedSecret};
 use assent_proto::enrol::Token;
 use assent_proto::registrar::{EnrolmentState, HostWant, Reply};
 use assent_proto::text::Outside;
@@ -71,6 +73,50 @@ pub async fn open_link(setup: &Setup, user: &str, ttl: u32) -> Result<PanelLink,
         }),
         other => Err(unexpected(&other)),
     }
+}
+
+/// How the set-up of an authenticator app stands.
+pub enum Totp {
+    /// The user's devices are asked.
+    Asked {
+        /// Names the approval.
+        id: Id,
+        /// Seconds that they have.
+        ttl: u32,
+    },
+    /// It waits for its first code.
+    Open {
+        /// Names the set-up.
+        id: Id,
+        /// For the app.
+        uri: TypedSecret,
+        /// Seconds that it waits.
+        ttl: u32,
+    },
+}
+
+/// Vouches for `user`, who sets up an authenticator app: a new one, or that of this `secret`. Who has a device approves it
+/// there; `asked` names the approval when this asks again.
+pub async fn open_totp(
+    setup: &Setup,
+    user: &str,
+    secret: Option<TypedSecret>,
+    asked: Option<Id>,
+) -> Result<Totp, Refused> {
+    let gateway = setup.gateway.as_ref().map_err(|why| Refused(why.clone()))?;
+    let owner = owner(setup, user).await?;
+    match gateway.codes.open_totp(owner, secret, asked).await.map_err(Refused)? {
+        CodeReply::TotpAsked { id, ttl } => Ok(Totp::Asked { id, ttl }),
+        CodeReply::TotpOpen { id, uri, ttl } => Ok(Totp::Open { id, uri, ttl }),
+        _ => Err(Refused("the code service answered something else".into())),
+    }
+}
+
+/// Hands the app's first code over: why it is wrong, where another may be typed.
+pub async fn confirm_totp(setup: &Setup, id: Id, code: &str) -> Result<Option<String>, Refused> {
+    let gateway = setup.gateway.as_ref().map_err(|why| Refused(why.clone()))?;
+    let code = TypedCode::new(code.as_bytes()).ok_or_else(|| Refused("this cannot be a code".into()))?;
+    Ok(gateway.codes.confirm_totp(id, code).await.map_err(Refused)?.err())
 }
 
 fn new_token(gateway: &Gateway) -> Result<Token, Refused> {

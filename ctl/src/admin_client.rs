@@ -13,6 +13,9 @@ use std::time::Duration;
 /// Where a registrar of this machine listens for its admin: one of its own process, or that of a gateway with every role.
 const SOCKETS: [&str; 2] = ["/run/assent-registrar/admin.sock", "/run/assent-gateway/admin.sock"];
 
+/// Where a code service with a process of its own listens for its admin.
+const CODES_SOCKET: &str = "/run/assent-codes/admin.sock";
+
 /// The admin's way in.
 #[derive(Debug, Args)]
 pub struct Socket {
@@ -23,6 +26,15 @@ pub struct Socket {
 }
 
 impl Socket {
+    /// Opens that of the code service, where it has a process of its own.
+    pub fn open_codes(&self) -> Done<Admin> {
+        let apart = Path::new(CODES_SOCKET);
+        match self.socket.is_none() && apart.exists() {
+            true => Admin::at(apart),
+            false => self.open(),
+        }
+    }
+
     /// Whether one was named, or there is one where it would be.
     pub fn is_there(&self) -> bool {
         self.socket.is_some() || self.path(|path| path.exists()).exists()

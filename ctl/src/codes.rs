@@ -1,16 +1,13 @@
 //! `assentctl codes`: on the gateway, the code service: how it is, who is locked, resets, imports, trial messages.
 
 use crate::admin_client::Socket;
-use crate::failure::{Done, Failure};
+use crate::failure::Done;
+use crate::google_authenticator;
 use crate::report::{readable, report};
 use assent_proto::text::visible;
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::{Value, json};
-use std::path::{Path, PathBuf};
-use zeroize::Zeroizing;
-
-/// Most bytes of a file of google-authenticator.
-const MAX_FILE: u64 = 64 * 1024;
+use std::path::PathBuf;
 
 /// Codes by SMS and mail, of authenticator apps and recovery lists.
 #[derive(Debug, Subcommand)]
@@ -57,8 +54,6 @@ pub enum What {
     Totp,
     /// The recovery codes
     Recovery,
-    /// The confirmed mobile number
-    Mobile,
     /// All of them
     All,
 }
@@ -68,7 +63,6 @@ impl What {
         match self {
             Self::Totp => "totp",
             Self::Recovery => "recovery",
-            Self::Mobile => "mobile",
             Self::All => "all",
         }
     }
@@ -110,7 +104,7 @@ impl Codes {
     pub async fn run(&self) -> Done {
         match self {
             Self::Status(at) => {
-                let value = at.socket.open()?.get("/codes").await?;
+                let value = at.socket.open_codes()?.get("/codes").await?;
                 report(at.json, &value, || readable(&value));
                 Ok(())
             }
@@ -147,7 +141,7 @@ impl Codes {
 
 impl Plain {
     async fn post(&self, path: &str, body: Value) -> Done<Value> {
-        self.socket.open()?.post(path, &body).await
+        self.socket.open_codes()?.post(path, &body).await
     }
 }
 
@@ -164,9 +158,8 @@ impl To {
 
 impl Import {
     async fn run(&self) -> Done {
-        let text = read(&self.file)?;
-        let secret = secret_of(&text).map_err(|why| Failure::Input(format!("{}: {why}", self.file.display())))?;
-        let body = json!({"user": self.user, "secret": secret});
+        let secret = google_authenticator::secret_in(&self.file)?;
+        let body = json!({"user": self.user, "secret": secret.as_str()});
         let value = self.at.post("/codes/import", body).await?;
         report(self.at.json, &value, || {
             format!(
@@ -177,58 +170,5 @@ impl Import {
             )
         });
         Ok(())
-    }
-}
-
-fn read(file: &Path) -> Done<Zeroizing<String>> {
-    let shown = file.display();
-    let meta = std::fs::metadata(file).map_err(|e| Failure::Input(format!("{shown} cannot be read: {e}")))?;
-    if !meta.is_file() || meta.len() > MAX_FILE {
-        return Err(Failure::Input(format!("{shown} is no file of google-authenticator")));
-    }
-    let text = std::fs::read_to_string(file).map_err(|e| Failure::Input(format!("{shown} cannot be read: {e}")))?;
-    Ok(Zeroizing::new(text))
-}
-
-/// The secret on the first line, if the app makes codes by the clock in steps of 30 seconds.
-fn secret_of(text: &str) -> Result<&str, &'static str> {
-    let mut lines = text.lines();
-    let secret = lines.next().unwrap_or_default().trim();
-    let base32 = |c: char| c.is_ascii_uppercase() || matches!(c, '2'..='7');
-    if secret.len() < 16 || !secret.chars().all(base32) {
-        return Err("its first line is no secret in base32");
-    }
-    let options: Vec<&str> = lines.filter_map(|line| line.strip_prefix("\" ")).collect();
-    if options.iter().any(|option| option.starts_with("HOTP_COUNTER")) {
-        return Err("its codes are made by a counter, not by the clock; set up a new app");
-    }
-    let step = options.iter().find_map(|option| option.strip_prefix("STEP_SIZE "));
-    match step.map_or("30", str::trim) {
-        "30" => Ok(secret),
-        _ => Err("its codes do not change every 30 seconds; set up a new app"),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_secret_is_taken_out_of_a_file_by_the_clock_in_common_steps_alone() {
-        let secret = "GEZDGNBVGY3TQOJQGEZDGNBVGY";
-        let file = |options: &str| format!("{secret}\n{options}12345678\n87654321\n");
-        for options in [
-            "\" TOTP_AUTH\n",
-            "\" RATE_LIMIT 3 30\n\" TOTP_AUTH\n",
-            "\" STEP_SIZE 30\n\" TOTP_AUTH\n",
-        ] {
-            assert_eq!(secret_of(&file(options)), Ok(secret), "{options}");
-        }
-        for options in ["\" HOTP_COUNTER 1\n", "\" STEP_SIZE 60\n\" TOTP_AUTH\n"] {
-            assert!(secret_of(&file(options)).is_err(), "{options}");
-        }
-        for bad in ["", "short\n", "gezdgnbvgy3tqojq\n", "GEZDGNBVGY3TQOJ1\n"] {
-            assert!(secret_of(bad).is_err(), "{bad}");
-        }
     }
 }

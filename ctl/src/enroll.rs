@@ -1,5 +1,7 @@
 //! `assentctl enroll USER`: root on an enrolled host vouches for a user, who registers a device with a link and is
-//! known by the six digits that the device shows (PROTOCOL 2.4).
+//! known by the six digits that the device shows (PROTOCOL 2.4). With `--totp`, an authenticator app for codes ([`totp`]).
+
+mod totp;
 
 use crate::agent_bus::{Agent, SOCKET};
 use crate::failure::{Done, Failure};
@@ -21,6 +23,7 @@ const POLL: Duration = Duration::from_secs(1);
 
 /// `enroll`.
 #[derive(Debug, Args)]
+#[allow(clippy::struct_excessive_bools)] // switches of a command line
 pub struct Enroll {
     /// The user who will approve with the new device
     user: String,
@@ -30,6 +33,12 @@ pub struct Enroll {
     /// Draw no QR code, and do not ask
     #[arg(long, conflicts_with = "link")]
     no_qr: bool,
+    /// Set up an authenticator app for codes instead of a device
+    #[arg(long, conflicts_with = "link")]
+    totp: bool,
+    /// Take over the app that the user has for google-authenticator, from this file
+    #[arg(long, value_name = "FILE", requires = "totp")]
+    from_google_authenticator: Option<PathBuf>,
     /// Make a one-time link to the Register Panel instead, to be sent to the user
     #[arg(long)]
     link: bool,
@@ -37,7 +46,7 @@ pub struct Enroll {
     #[arg(long, value_name = "SECONDS", default_value_t = 3600, requires = "link",
           value_parser = clap::value_parser!(u32).range(1..=i64::from(LINK_TTL)))]
     ttl: u32,
-    /// Report who was registered as JSON; link and questions go to standard error
+    /// Report who was registered as JSON; link, code and questions go to standard error
     #[arg(long)]
     json: bool,
 }
@@ -52,7 +61,15 @@ impl Enroll {
         if self.link {
             return self.link(&agent).await;
         }
-        let draw = self.may_draw().await?;
+        if self.totp {
+            return self.set_up_app(&agent).await;
+        }
+        let draw = self
+            .may_draw(&format!(
+                "Whoever photographs the code can register a device for {} in the next ten minutes.",
+                visible(&self.user)
+            ))
+            .await?;
         let (token, link, until): (String, String, u64) = agent.call("OpenEnrolment", &self.user.as_str()).await?;
         let link = Zeroizing::new(link);
         self.show(&link, until, draw);
@@ -84,14 +101,11 @@ impl Enroll {
     }
 
     /// A code on a shared screen is a key on a shared screen: asked before it is made.
-    async fn may_draw(&self) -> Done<bool> {
+    async fn may_draw(&self, warning: &str) -> Done<bool> {
         if self.no_qr || self.json || Charset::of_locale() == Charset::Ascii || !std::io::stdin().is_terminal() {
             return Ok(!self.no_qr);
         }
-        eprint!(
-            "Whoever photographs the code can register a device for {} in the next ten minutes. Draw it here? [Y/n] ",
-            visible(&self.user)
-        );
+        eprint!("{warning} Draw it here? [Y/n] ");
         let _ = std::io::stderr().flush();
         let typed = tokio::task::spawn_blocking(terminal::read_line).await.ok().flatten();
         match typed.as_ref().map(|typed| typed.trim()) {
@@ -104,15 +118,7 @@ impl Enroll {
     }
 
     fn show(&self, link: &str, until: u64, draw: bool) {
-        let charset = Charset::of_locale();
-        let drawn = if !draw || charset == Charset::Ascii {
-            None
-        } else {
-            qr::lines(link)
-        };
-        let mut text = String::new();
-        // Above the code, so that the code itself has the last screen.
-        for line in [
+        let lines = [
             format!(
                 "Link for {}, good once and until {}:",
                 visible(&self.user),
@@ -121,8 +127,22 @@ impl Enroll {
             format!("  {}", visible(link)),
             "Without a camera, open the address before the # and type the code behind it.".into(),
             "With a terminal: assentctl authenticator enroll 'LINK'. Give it to nobody else.".into(),
-        ] {
-            text.push_str(&charset.fit(&line));
+        ];
+        self.show_with_code(&lines, link, draw);
+    }
+
+    /// Lines, and below them the QR code of an address, if it may be drawn.
+    fn show_with_code(&self, lines: &[String], address: &str, draw: bool) {
+        let charset = Charset::of_locale();
+        let drawn = if !draw || charset == Charset::Ascii {
+            None
+        } else {
+            qr::lines(address)
+        };
+        let mut text = Zeroizing::new(String::new());
+        // Above the code, so that the code itself has the last screen.
+        for line in lines {
+            text.push_str(&charset.fit(line));
             text.push('\n');
         }
         match drawn {
@@ -140,7 +160,7 @@ impl Enroll {
             None if draw && charset == Charset::Ascii => {
                 text.push_str("(No QR code: this terminal's locale is not UTF-8.)\n");
             }
-            None if draw => text.push_str("(No QR code: the link is too long for 80x24.)\n"),
+            None if draw => text.push_str("(No QR code: it is too long for 80x24.)\n"),
             None => {}
         }
         self.print(&text);

@@ -19,6 +19,7 @@ mod failure;
 mod files;
 mod freeze;
 mod gateway_client;
+mod google_authenticator;
 mod host;
 mod policy;
 mod qr;
@@ -71,7 +72,7 @@ enum Command {
     /// This machine as an authenticator: enroll, listen, show
     #[command(subcommand)]
     Authenticator(authenticator::Authenticator),
-    /// As root on an enrolled host: register a user's device
+    /// As root on an enrolled host: register a user's device, or their authenticator app for codes
     Enroll(enroll::Enroll),
     /// As root: the local users in users.toml; bypass and block for any user
     #[command(subcommand)]

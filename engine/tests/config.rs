@@ -64,6 +64,47 @@ fn with_codes(factors: &str, more: &str) -> String {
 }
 
 #[test]
+fn a_message_is_in_the_persons_language_and_a_wrong_tag_is_named() {
+    use assent_engine::config::{AuthSource, language_tag};
+    let with = |kind: &str, more: &str| {
+        let name = format!("name = \"{kind}\"\n");
+        with_codes("\"staff-push\"", "").replace(&name, &format!("{name}{more}\n"))
+    };
+    let config = load_str(
+        "agentd.toml",
+        &with("sms", "language_attribute = \"preferredLanguage\"\nlanguage = \"tr\""),
+    )
+    .unwrap();
+    let corp = config
+        .auth_indices()
+        .map(|index| config.auth_profile(index))
+        .find(|profile| profile.name() == "corp");
+    let AuthSource::Ldap(corp) = &corp.unwrap().source else {
+        panic!("corp is LDAP");
+    };
+    assert!(
+        corp.attributes.iter().any(|name| name == "preferredLanguage"),
+        "it is read: {:?}",
+        corp.attributes
+    );
+    assert!(problems(&with("mail", "language = \"tr_TR.UTF-8\"")).contains("is no language"));
+    for key in ["language = \"tr\"", "language_attribute = \"x\""] {
+        assert!(problems(&with("totp", key)).contains("nothing is sent"), "{key}");
+    }
+    for (said, tag) in [
+        ("de", Some("de")),
+        ("de, en-gb;q=0.8, en;q=0.7", Some("de")),
+        (" tr-TR ;q=1", Some("tr-TR")),
+        ("", None),
+        ("*", None),
+        ("\u{202e}tr", None),
+        ("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", None),
+    ] {
+        assert_eq!(language_tag(said), tag, "{said}");
+    }
+}
+
+#[test]
 fn the_floor_is_the_weakest_method_listed_and_nothing_weaker_is_led_to() {
     use assent_engine::config::{Failure, Strength};
     let floor = |factors: &str, more: &str| {

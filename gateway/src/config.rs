@@ -135,7 +135,8 @@ impl Config {
         let mut root = Section::new("", table);
         let roles = RoleSet::read(&mut root);
         let has = |wanted: &[Role]| roles.has_any(wanted);
-        let (keeps, pages) = (has(&[Role::Relay, Role::Registrar]), has(&[Role::Relay, Role::Panel]));
+        let keeps = has(&[Role::Relay, Role::Registrar, Role::Codes]);
+        let pages = has(&[Role::Relay, Role::Panel]);
         let mut registrar = root.section_if(roles.has(Role::Registrar), "registrar");
         let mut limits = root.section_if(roles.listens(), "limits");
         let listen = root.text_if(roles.listens(), "listen", "127.0.0.1:8443");
@@ -306,5 +307,88 @@ mod tests {
     fn a_syntax_error_names_its_line() {
         let lines = Config::parse("listen = \"127.0.0.1:1\"\npublic_url = \n").unwrap_err();
         assert!(lines[0].starts_with("line 2: "), "{lines:?}");
+    }
+
+    /// Every key that a file may have, by the table that it is in: a parser names them when it meets another.
+    fn known() -> std::collections::BTreeSet<(String, String)> {
+        let mut tables = String::from("zzz = 1\npublic_url = \"https://push.example.org\"\n");
+        for table in [
+            "app",
+            "panel",
+            "link",
+            "notify",
+            "registrar",
+            "limits",
+            "codes",
+            "codes.text_en",
+        ] {
+            tables.extend(["[", table, "]\nzzz = 1\n"]);
+        }
+        for table in ["codes.sms", "codes.mail"] {
+            tables.extend(["[[", table, "]]\nzzz = 1\n"]);
+        }
+        let mut known = std::collections::BTreeSet::new();
+        for roles in ["relay", "app", "panel", "registrar", "codes", "all"] {
+            let lines = Config::parse(&format!("roles = [{roles:?}]\n{tables}")).unwrap_err();
+            for line in lines {
+                let Some((place, keys)) = line.split_once(": is not known here; known are: ") else {
+                    continue;
+                };
+                let table = place.trim_end_matches("zzz").trim_end_matches('.');
+                if place.ends_with("zzz") {
+                    known.extend(keys.split(", ").map(|key| (table.to_owned(), key.to_owned())));
+                }
+            }
+        }
+        known
+    }
+
+    #[test]
+    fn the_manual_knows_every_key() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        let read = |page: &str| std::fs::read_to_string(root.join(page)).unwrap();
+        let (man, reference) = (read("packaging/man/gateway.toml.5"), read("docs/reference/gateway.md"));
+        let words: Vec<&str> = man.split_whitespace().collect();
+        let known = known();
+        assert!(
+            known.len() > 60 && known.contains(&("codes.sms".into(), "success_body".into())),
+            "{known:?}"
+        );
+        for (table, key) in &known {
+            // The agent's tables and those named beside them have pages of their own.
+            if table.is_empty()
+                && [
+                    "app",
+                    "panel",
+                    "link",
+                    "notify",
+                    "registrar",
+                    "limits",
+                    "codes",
+                    "auth_profile",
+                ]
+                .contains(&key.as_str())
+            {
+                let heads = [format!("[{key}]"), format!("[{key}],"), format!("[[{key}]]")];
+                assert!(
+                    words.iter().any(|word| heads.contains(&(*word).to_owned())),
+                    "man: [{key}]"
+                );
+                continue;
+            }
+            assert!(
+                words.contains(&key.as_str()),
+                "gateway.toml.5 has nothing of {table}.{key}"
+            );
+            let written = [
+                format!("`{key}`"),
+                format!("`{table}.{key}`"),
+                format!("[[{table}.{key}]]"),
+            ];
+            assert!(
+                written.iter().any(|text| reference.contains(text)),
+                "docs/reference/gateway.md has nothing of {table}.{key}"
+            );
+        }
     }
 }

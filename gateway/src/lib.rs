@@ -13,6 +13,7 @@ pub mod codes;
 pub mod config;
 pub mod error;
 mod keyfile;
+mod neighbour;
 pub mod notify;
 pub mod panel;
 pub mod registrar;

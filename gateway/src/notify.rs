@@ -1,5 +1,5 @@
-//! Tells a configured program what happened: a device was added or removed, or said "not me"; somebody signed in by a
-//! one-time link.
+//! Tells a configured program what happened: a device was added or removed, or said "not me"; somebody's codes changed;
+//! somebody signed in by a one-time link.
 //!
 //! The program is run without a shell, one at a time, with an empty environment, the event as one line of JSON on its
 //! standard input, and a bounded time. What it prints goes nowhere; that it failed goes to the log. Nothing waits for it:
@@ -8,6 +8,7 @@
 
 use crate::clock;
 use crate::config::Hook;
+use crate::registrar::code_changes::CodesChange;
 use crate::registrar::notice::{Change, Notice, ReportedLogin};
 use anyhow::{Context as _, bail};
 use assent_proto::cert::Identity;
@@ -48,6 +49,15 @@ pub enum Event {
         device: Device,
         /// The login.
         login: ReportedLogin,
+    },
+    /// An authenticator app was set up, recovery codes were made, one of both was removed.
+    CodesChanged {
+        /// The user's name.
+        name: ShortText,
+        /// Who it is.
+        identities: Vec<Identity>,
+        /// What was done.
+        change: CodesChange,
     },
     /// Somebody signed in at the panel by a one-time link.
     SignInByLink {

@@ -1,12 +1,15 @@
 //! Start and stop. The order of the stop loses nothing: streams end, requests in flight finish, the store closes.
 
+use crate::codes::desk::{self, Desk as CodesDesk};
 use crate::codes::{self, Codes};
 use crate::config::{Config, Role};
+use crate::error::Error;
 use crate::keyfile;
 use crate::notify::{self, Notifier};
 use crate::panel::{self, Panel};
 use crate::registrar::Registrar;
 use crate::registrar::carrier::Carrier;
+use crate::registrar::code_counter::{self, CodeCounter};
 use crate::registrar::counter::{self, Counter};
 use crate::registrar::keys::IssuingKeys;
 use crate::registrar::link::{self, Link, Way};
@@ -20,7 +23,7 @@ use crate::web::headers::Headers;
 use crate::web::origin::Origin;
 use crate::web::{self, Roles};
 use crate::web_push::{courier, resolver};
-use crate::{admin, server};
+use crate::{admin, neighbour, server};
 use anyhow::{Context as _, bail};
 use assent_proto::keys::VerifyingKey;
 use std::fs::Permissions;
@@ -37,6 +40,8 @@ use tracing_subscriber::EnvFilter;
 
 /// How often certificates that ended lose their mailbox, and old enrolments are forgotten.
 const HOUSEKEEPING: Duration = Duration::from_secs(600);
+/// How often a code service without a certificate asks for one.
+const UNCERTIFIED: Duration = Duration::from_secs(2);
 /// Connections at once on the socket of the registrar's link; it needs one.
 const LINKS: u32 = 16;
 
@@ -128,11 +133,13 @@ struct Parts {
     link: Option<Arc<Link>>,
     panel: Option<Arc<Panel>>,
     codes: Option<Arc<Codes>>,
+    /// Where the calls of hosts to the code service are brought.
+    calls: Option<CodesDesk>,
 }
 
 async fn serve(config: Config) -> anyhow::Result<()> {
     let keys = keys(&config)?;
-    let keeps = config.roles.has_any(&[Role::Relay, Role::Registrar]);
+    let keeps = config.roles.has_any(&[Role::Relay, Role::Registrar, Role::Codes]);
     let _lock = keeps.then(|| lock(&config.state_dir)).transpose()?;
     let tls = config.tls.clone().map(Certificates::load).transpose()?;
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
@@ -174,7 +181,10 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         tokio::spawn(async move { relay.sweep_for_ever().await });
     }
     if let Some(registrar) = parts.registrar.clone() {
-        tokio::spawn(housekeeping(registrar, parts.codes.clone()));
+        tokio::spawn(housekeeping(registrar));
+    }
+    if let Some(codes) = parts.codes.clone() {
+        tokio::spawn(keep_codes(codes));
     }
     if let Some(admin) = admin {
         tokio::spawn(admin::serve(admin, here, stopped));
@@ -232,20 +242,37 @@ async fn open(config: &Config, keys: Option<IssuingKeys>) -> anyhow::Result<Part
         }
         None => (None, None),
     };
-    let codes = match &registrar {
-        Some(registrar) if config.roles.has(Role::Codes) => {
-            let codes = Codes::open(&config.state_dir, config.codes.clone(), Arc::clone(registrar)).await?;
+    let codes = match config.roles.has(Role::Codes) {
+        true => {
+            let counter = match &registrar {
+                Some(registrar) => CodeCounter::Here(Arc::clone(registrar)),
+                None => CodeCounter::apart(&config.link.codes_socket)?,
+            };
+            let codes = Codes::open(&config.state_dir, config.codes.clone(), counter, notifier.clone()).await?;
             Some(Arc::new(codes))
         }
-        Some(_) | None => None,
+        false => None,
     };
+    let calls = match (&codes, &config.link.codes_user) {
+        (Some(codes), _) => Some(CodesDesk::Here(Arc::clone(codes))),
+        (None, Some(_)) => Some(CodesDesk::apart(&config.link.calls_socket)?),
+        (None, None) => None,
+    };
+    if let (Some(registrar), Some(link)) = (&registrar, &link) {
+        tokio::spawn(Arc::clone(link).keep(Arc::clone(registrar), calls.clone()));
+    }
     let panel = match config.roles.has(Role::Panel) {
         true => {
             let counter = match &registrar {
                 Some(registrar) => Counter::Here(Arc::clone(registrar)),
                 None => Counter::apart(&config.link.panel_socket)?,
             };
-            Some(Panel::open(config, counter, codes.clone(), notifier)?)
+            let codes = match (&codes, &config.link.codes_panel_socket) {
+                (Some(codes), _) => Some(CodesDesk::Here(Arc::clone(codes))),
+                (None, Some(socket)) => Some(CodesDesk::apart(socket)?),
+                (None, None) => None,
+            };
+            Some(Panel::open(config, counter, codes, notifier)?)
         }
         false => None,
     };
@@ -256,6 +283,7 @@ async fn open(config: &Config, keys: Option<IssuingKeys>) -> anyhow::Result<Part
         link,
         panel,
         codes,
+        calls,
     })
 }
 
@@ -294,9 +322,6 @@ async fn open_registrar(
     if let Some(answers) = registrar.answers() {
         tokio::spawn(Arc::clone(&registrar).hear_devices(answers));
     }
-    if let Some(link) = &link {
-        tokio::spawn(Arc::clone(link).keep(Arc::clone(&registrar)));
-    }
     Ok((registrar, link))
 }
 
@@ -317,15 +342,33 @@ fn neighbours(config: &Config, parts: &Parts, stopped: &watch::Receiver<bool>) -
             stopped.clone(),
         )));
     }
-    if let (Some(registrar), Some(user)) = (&parts.registrar, &config.link.panel_user) {
-        let socket = &config.link.panel_socket;
-        let (listener, panel) = counter::bind(socket, user)?;
-        serving.push(tokio::spawn(counter::serve(
-            listener,
-            panel,
-            Arc::clone(registrar),
-            stopped.clone(),
-        )));
+    let to_panel = |socket: &Path| {
+        let user = config.link.panel_user.as_ref();
+        user.map(|user| neighbour::Door::bind(socket, user, "link.panel_user", "the panel"))
+            .transpose()
+    };
+    if let Some(registrar) = &parts.registrar
+        && let Some(door) = to_panel(&config.link.panel_socket)?
+    {
+        let served = counter::serve(door, Arc::clone(registrar), stopped.clone());
+        serving.push(tokio::spawn(served));
+    }
+    if let (Some(registrar), Some(user)) = (&parts.registrar, &config.link.codes_user) {
+        let door = neighbour::Door::bind(&config.link.codes_socket, user, "link.codes_user", "the code service")?;
+        let served = code_counter::serve(door, Arc::clone(registrar), stopped.clone());
+        serving.push(tokio::spawn(served));
+    }
+    if let (Some(codes), Some(socket)) = (&parts.codes, &config.link.codes_panel_socket)
+        && let Some(door) = to_panel(socket)?
+    {
+        let served = desk::serve_panel(door, Arc::clone(codes), stopped.clone());
+        serving.push(tokio::spawn(served));
+    }
+    if let (Some(codes), Some(user)) = (&parts.codes, &config.link.calls_user) {
+        let socket = &config.link.calls_socket;
+        let door = neighbour::Door::bind(socket, user, "link.calls_user", "the bearer of calls")?;
+        let served = desk::serve_calls(door, Arc::clone(codes), stopped.clone());
+        serving.push(tokio::spawn(served));
     }
     Ok(serving)
 }
@@ -334,14 +377,22 @@ fn neighbours(config: &Config, parts: &Parts, stopped: &watch::Receiver<bool>) -
 fn sockets(config: &Config) -> Vec<&Path> {
     let roles = &config.roles;
     let mut sockets = Vec::new();
-    if roles.has_any(&[Role::Relay, Role::Registrar]) {
+    if roles.has_any(&[Role::Relay, Role::Registrar, Role::Codes]) {
         sockets.push(config.admin_socket.as_path());
     }
+    let (registrar, codes) = (roles.has(Role::Registrar), roles.has(Role::Codes));
     if roles.has(Role::Relay) {
         sockets.extend(config.link.socket.as_deref());
     }
-    if roles.has(Role::Registrar) && config.link.panel_user.is_some() {
-        sockets.push(&config.link.panel_socket);
+    if config.link.panel_user.is_some() {
+        sockets.extend(registrar.then_some(config.link.panel_socket.as_path()));
+        sockets.extend(config.link.codes_panel_socket.as_deref().filter(|_| codes));
+    }
+    if registrar && config.link.codes_user.is_some() {
+        sockets.push(&config.link.codes_socket);
+    }
+    if codes && config.link.calls_user.is_some() {
+        sockets.push(&config.link.calls_socket);
     }
     sockets
 }
@@ -379,9 +430,10 @@ fn routes(config: &Config, parts: &Parts) -> anyhow::Result<axum::Router> {
     };
     let relay = match (&parts.relay, door) {
         (Some(relay), Some(door)) => {
-            let codes = match &parts.codes {
-                Some(codes) => CodesDoor::Here(Arc::clone(codes)),
-                None => CodesDoor::Nowhere,
+            let codes = match (&parts.calls, &parts.desk) {
+                (Some(codes), _) => CodesDoor::Service(codes.clone()),
+                (None, Some(desk)) => CodesDoor::ByRegistrar(Arc::clone(desk)),
+                (None, None) => CodesDoor::Nowhere,
             };
             let mut router = relay::routes::router(Arc::clone(relay), door, codes, tls);
             if let (Some(desk), None) = (&parts.desk, &config.link.socket) {
@@ -442,16 +494,25 @@ async fn reload(mut hangup: Signal, tls: Option<Arc<Certificates>>, registrar: O
     }
 }
 
-async fn housekeeping(registrar: Arc<Registrar>, codes: Option<Arc<Codes>>) {
+async fn housekeeping(registrar: Arc<Registrar>) {
     let mut tick = tokio::time::interval(HOUSEKEEPING);
     loop {
         tick.tick().await;
         if let Err(error) = registrar.housekeeping().await {
             tracing::error!(%error, "the registrar's housekeeping failed");
         }
-        if let Some(codes) = &codes
-            && let Err(error) = codes.housekeeping().await
-        {
+    }
+}
+
+async fn keep_codes(codes: Arc<Codes>) {
+    let mut waits = !codes.is_certified();
+    loop {
+        // Without a certificate no host believes a code: a registrar that runs apart may be about to start.
+        let pause = if waits { UNCERTIFIED } else { HOUSEKEEPING };
+        tokio::time::sleep(pause).await;
+        let done = codes.housekeeping().await;
+        waits = matches!(done, Err(Error::Away)) && !codes.is_certified();
+        if let Err(error) = done {
             tracing::error!(%error, "the code service's housekeeping failed");
         }
     }

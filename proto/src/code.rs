@@ -179,12 +179,19 @@ pub enum CodeWant {
         /// The start's.
         id: Id,
     },
-    /// The host vouches for a user who wants to set up an authenticator app. Only for who has none and no device.
+    /// The host vouches for a user who wants to set up an authenticator app. Only for who has none; who has a device
+    /// approves it there, and until then the host asks again.
     OpenTotp {
         /// Who it is for: every identity that was proven.
         identities: Vec<Identity>,
         /// The user's name, for the app's list.
         user: ShortText,
+        /// The secret of an app that the user has already, in base32; `None`: a new one is made.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        secret: Option<TypedSecret>,
+        /// The approval that was waited for ([`CodeReply::TotpAsked`]).
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        asked: Option<Id>,
     },
     /// The first code of the app that [`CodeReply::TotpOpen`] set up.
     ConfirmTotp {
@@ -251,6 +258,13 @@ pub enum CodeReply {
     },
     /// The login is forgotten.
     Ended {},
+    /// The user's devices are asked first.
+    TotpAsked {
+        /// Names the approval.
+        id: Id,
+        /// Seconds that a device has.
+        ttl: u32,
+    },
     /// An authenticator app can be set up.
     TotpOpen {
         /// Names the set-up.

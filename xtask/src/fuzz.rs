@@ -115,7 +115,7 @@ fn fuzz(target: &str, seconds: u32) -> Result<()> {
     run::cargo(arguments)
 }
 
-/// The golden documents as inputs of `documents`, `answers`, `roots` and `link`, so that they are not kept twice.
+/// The golden documents as inputs of `documents`, `answers`, `roots`, `link` and `codes`, so that they are not kept twice.
 fn seed() -> Result<()> {
     let path = run::root().join("proto/tests/golden/documents.json");
     let text = fs::read_to_string(&path).with_context(|| format!("{} cannot be read", path.display()))?;
@@ -143,6 +143,10 @@ fn seed() -> Result<()> {
             // The second time as it travels.
             seed_with("documents", &format!("{name}, signed"), kind | 0x80, part("compact"))?;
         }
+        if let Some((_, kind)) = CODES.iter().find(|(known, _)| typ["typ"] == *known) {
+            seed_with("codes", name, *kind, part("payload"))?;
+            seed_with("codes", &format!("{name}, signed"), kind | 0x80, part("compact"))?;
+        }
     }
     Ok(())
 }
@@ -164,6 +168,14 @@ const DOCUMENTS: [&str; 14] = [
     "assent-rev+jws",
     "assent-host-req+jws",
     "assent-cp+jws",
+];
+
+/// The types of the target `codes`, with the number in its inputs' first byte. Under 3 it takes a typed code.
+const CODES: [(&str, u8); 4] = [
+    ("assent-code-ask+jws", 0),
+    ("assent-cs+jws", 1),
+    ("assent-cs-req+jws", 2),
+    ("assent-code+jws", 4),
 ];
 
 fn seed_with(target: &str, name: &str, first: u8, text: &str) -> Result<()> {

@@ -44,8 +44,12 @@ pub(super) fn look(processes: &[Process]) -> Finding {
     let mut keys = Vec::new();
     for process in processes {
         let Ok(says) = &process.says else { continue };
-        if says.roles.iter().any(|role| role == "registrar" || role == "relay") {
-            let names = ["issuer.key", "registrar-host.key", "link.key"];
+        if says
+            .roles
+            .iter()
+            .any(|role| matches!(role.as_str(), "registrar" | "relay" | "codes"))
+        {
+            let names = ["issuer.key", "registrar-host.key", "link.key", "codes.key"];
             let files = names.into_iter().map(|name| says.state_dir.join(name));
             keys.extend(files.filter_map(|file| readable(process.pid, file)));
         }
@@ -149,20 +153,28 @@ fn together(parts: &[(&Process, &Says)]) -> Vec<String> {
     why
 }
 
-/// Keys of the registrar that others may read.
+/// Keys of registrar and code service that others may read.
 fn keys_of_others(parts: &[(&Process, &Says)], keys: &[Readable]) -> Vec<String> {
-    let registrar = |uid: u32| {
+    let runs = |uid: u32, wanted: &[&str]| {
         parts
             .iter()
-            .any(|(process, says)| process.uid == uid && says.roles.iter().any(|role| role == "registrar"))
+            .any(|(process, says)| process.uid == uid && says.roles.iter().any(|role| wanted.contains(&role.as_str())))
     };
     let mut why = Vec::new();
     for key in keys {
         let file = visible(&key.file.to_string_lossy());
+        let owners: &[&str] = match key.file.ends_with("codes.key") {
+            true => &["codes", "registrar"],
+            false => &["registrar"],
+        };
         if key.mode & 0o077 != 0 {
             why.push(format!("others may read {file} (mode {:03o})", key.mode));
-        } else if key.uid != 0 && !registrar(key.uid) {
-            why.push(format!("{file} belongs to uid {}, as whom no registrar runs", key.uid));
+        } else if key.uid != 0 && !runs(key.uid, owners) {
+            why.push(format!(
+                "{file} belongs to uid {}, as whom no {} runs",
+                key.uid,
+                owners.join(" or ")
+            ));
         }
     }
     why

@@ -11,8 +11,8 @@ use super::policy::{Around, policy};
 use super::raw::{LeftOut, RawCodeProfile, RawFile};
 use super::shadow::shadowed;
 use super::{
-    Action, Application, AuthIndex, AuthProfile, AuthSource, Config, Factor, Gateway, Log, LogFormat, MethodIndex,
-    MethodProfile, Paths, Policy, Problem, Problems, Strength, Unlisted,
+    Action, Application, AuthIndex, AuthProfile, Config, Factor, Gateway, Log, LogFormat, MethodIndex, MethodProfile,
+    Paths, Policy, Problem, Problems, Strength, Unlisted,
 };
 use crate::conditions::KnownNetwork;
 use assent_proto::code::CodeMethod;
@@ -433,17 +433,17 @@ fn want_attributes(profiles: &mut [Option<AuthProfile>], policies: &[Policy], me
         Some((policy.auth_profile, test.name.as_str()))
     });
     let addresses = methods.iter().flatten().flat_map(|method| {
-        let names = method.address.iter().map(String::as_str);
+        let names = method
+            .address
+            .iter()
+            .chain(&method.language.attribute)
+            .map(String::as_str);
         names.flat_map(|name| method.fallback.iter().map(move |profile| (*profile, name)))
     });
     for (profile, name) in tested.chain(addresses) {
         let Some(Some(profile)) = profiles.get_mut(profile.0) else {
             continue;
         };
-        if let AuthSource::Ldap(ldap) = &mut profile.source
-            && !ldap.attributes.iter().any(|known| known.eq_ignore_ascii_case(name))
-        {
-            ldap.attributes.push(name.to_owned());
-        }
+        profile.want(name);
     }
 }

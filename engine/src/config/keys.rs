@@ -50,7 +50,19 @@ const CODE_KEYS: &[Key] = &[
         "address_attribute",
         "an attribute",
         "`mobile` for SMS; `mail`, then `email` for mail",
-        "where a code goes; without a value, the number or address that the user confirmed at the panel. Only for what is sent",
+        "where a code goes; without a value, none goes. Only for what is sent",
+    ),
+    key(
+        "language_attribute",
+        "an attribute, such as `preferredLanguage`",
+        "none",
+        "what the person reads: a BCP 47 tag, or a list of them, of which the first counts. English and Turkish are written; any other is English. Only for what is sent",
+    ),
+    key(
+        "language",
+        "a BCP 47 tag",
+        "`\"en\"`",
+        "where that attribute says nothing. Only for what is sent",
     ),
     key(
         "ttl_seconds",
@@ -393,13 +405,13 @@ pub static SECTIONS: &[Section] = &[
     Section {
         name: "totp_profile",
         many: true,
-        about: "A time-based code (RFC 6238). As `[[sms_profile]]`.",
+        about: "A time-based code (RFC 6238) of the user's authenticator app.",
         keys: CODE_KEYS,
     },
     Section {
         name: "recovery_profile",
         many: true,
-        about: "A recovery code. As `[[sms_profile]]`.",
+        about: "A recovery code of the user's list.",
         keys: CODE_KEYS,
     },
     Section {

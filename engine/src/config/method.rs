@@ -2,7 +2,7 @@
 
 use super::checker::{Checker, Place};
 use super::raw::{RawCodeProfile, RawPushProfile};
-use super::{Assurance, AuthIndex, Method, MethodProfile};
+use super::{Assurance, AuthIndex, Language, Method, MethodProfile};
 use assent_proto::cert::Level;
 use assent_proto::code::{CodeMethod, MAX_CODE_TTL};
 
@@ -30,6 +30,10 @@ pub(super) fn push_profile(checker: &mut Checker, place: &Place, raw: RawPushPro
         name: raw.name,
         fallback,
         address: Vec::new(),
+        language: Language {
+            attribute: None,
+            tag: Language::DEFAULT.to_owned(),
+        },
         method: Method::Push {
             assurance: assurance.unwrap_or(Assurance::Adaptive),
             digits: if nist { 6 } else { 3 },
@@ -74,14 +78,28 @@ pub(super) fn code_profile(
             format!("use 30 to {MAX_CODE_TTL}"),
         );
     }
-    if raw.address_attribute.is_some() && !method.is_sent() {
+    for (key, given) in [
+        ("address_attribute", raw.address_attribute.is_some()),
+        ("language_attribute", raw.language_attribute.is_some()),
+        ("language", raw.language.is_some()),
+    ] {
+        if given && !method.is_sent() {
+            checker.problem(
+                place,
+                format!(
+                    "{key} is for what is sent, and nothing is sent to {:?}'s users",
+                    raw.name
+                ),
+                "remove it",
+            );
+        }
+    }
+    let tag = raw.language.unwrap_or_else(|| Language::DEFAULT.to_owned());
+    if language_tag(&tag) != Some(tag.as_str()) {
         checker.problem(
             place,
-            format!(
-                "address_attribute says where a code goes, and nothing is sent to {:?}'s users",
-                raw.name
-            ),
-            "remove it",
+            format!("language = {tag:?} is no language"),
+            "write a BCP 47 tag such as \"en\" or \"tr\"",
         );
     }
     let usual: &[&str] = match method {
@@ -98,8 +116,21 @@ pub(super) fn code_profile(
         name: raw.name,
         fallback,
         address,
+        language: Language {
+            attribute: raw.language_attribute,
+            tag,
+        },
         method: Method::Code { method, ttl },
     })
+}
+
+/// The first tag of what a directory says of a language: "de", or, as RFC 2798 has it, "de, en-gb;q=0.8".
+pub fn language_tag(text: &str) -> Option<&str> {
+    let first = text.split([',', ';']).next()?.trim();
+    let fits = (1..=35).contains(&first.len())
+        && first.starts_with(|c: char| c.is_ascii_alphabetic())
+        && first.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
+    fits.then_some(first)
 }
 
 fn fallback(checker: &mut Checker, place: &Place, kind: &str, name: &str, profiles: &[String]) -> Vec<AuthIndex> {

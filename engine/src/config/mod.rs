@@ -26,6 +26,7 @@ mod strength;
 pub use auth::load_auth_profiles;
 pub(crate) use files::line_of;
 pub use files::{load, load_str};
+pub use method::language_tag;
 pub use problem::{Problem, Problems};
 pub use routes::{Failure, Routes};
 pub use strength::Strength;
@@ -157,6 +158,15 @@ impl AuthProfile {
             AuthSource::Local(local) => &local.name,
         }
     }
+
+    /// Has an attribute read with its users. Local users come with all that they have.
+    pub fn want(&mut self, name: &str) {
+        if let AuthSource::Ldap(ldap) = &mut self.source
+            && !ldap.attributes.iter().any(|known| known.eq_ignore_ascii_case(name))
+        {
+            ldap.attributes.push(name.to_owned());
+        }
+    }
 }
 
 /// What happens when an authentication profile cannot be reached.
@@ -177,8 +187,24 @@ pub struct MethodProfile {
     pub fallback: Vec<AuthIndex>,
     /// The attributes any of which may hold the address that a code is sent to, in order; none where nothing is sent.
     pub address: Vec<String>,
+    /// In which language a message is written.
+    pub language: Language,
     /// Which method.
     pub method: Method,
+}
+
+/// In which language a message is written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Language {
+    /// The attribute that says what the person reads.
+    pub attribute: Option<String>,
+    /// The BCP 47 tag where it says nothing.
+    pub tag: String,
+}
+
+impl Language {
+    /// Where nobody says.
+    pub const DEFAULT: &str = "en";
 }
 
 /// What a method profile does.

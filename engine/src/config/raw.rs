@@ -169,6 +169,8 @@ pub(super) struct RawCodeProfile {
     pub name: String,
     pub fallback_auth_profiles: Vec<String>,
     pub address_attribute: Option<String>,
+    pub language_attribute: Option<String>,
+    pub language: Option<String>,
     pub ttl_seconds: Option<u32>,
 }
 

@@ -5,7 +5,7 @@ use super::event::{Cause, CodeCheck, CodeEvent, CodeOrder, CodeTrouble, CodeType
 use super::facts::Phase;
 use super::pushing::SHOW_GRACE;
 use super::{Login, Passed, Stage, blocked};
-use crate::config::{Failure, Method, MethodIndex, Strength};
+use crate::config::{Failure, Language, Method, MethodIndex, MethodProfile, Strength, language_tag};
 use crate::directory::{Lookup, Person};
 use crate::policy::{self, Choice};
 use assent_proto::ShortText;
@@ -96,8 +96,22 @@ impl Login {
             mail: address(CodeMethod::Mail),
             ttl: codes.iter().map(|(_, ttl)| *ttl).max().unwrap_or_default(),
             methods: codes.into_iter().map(|(method, _)| method).collect(),
+            lang: self.language(profiles, person),
         };
         vec![Effect::StartCode(Box::new(order))]
+    }
+
+    /// What the person reads, by the first of these profiles that sends something.
+    fn language(&self, profiles: &[MethodIndex], person: &Person) -> ShortText {
+        let sends =
+            |profile: &&MethodProfile| matches!(profile.method, Method::Code { method, .. } if method.is_sent());
+        let mut methods = profiles.iter().map(|index| self.config.method(*index));
+        let Some(Language { attribute, tag }) = methods.find(sends).map(|profile| &profile.language) else {
+            return ShortText::cut(Language::DEFAULT.to_owned());
+        };
+        let said = attribute.as_ref().and_then(|name| first_value(person, name));
+        let said = said.as_ref().and_then(|text| language_tag(text.as_str()));
+        ShortText::cut(said.unwrap_or(tag).to_owned())
     }
 
     pub(super) fn is_present(&self, event: &Event) -> bool {

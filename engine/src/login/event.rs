@@ -391,6 +391,8 @@ pub struct CodeOrder {
     pub mail: Option<ShortText>,
     /// Seconds of life.
     pub ttl: u32,
+    /// The language the person reads, as BCP 47.
+    pub lang: ShortText,
 }
 
 /// What a question is for.

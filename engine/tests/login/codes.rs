@@ -121,6 +121,24 @@ fn sends(bench: &Bench) -> Option<CodeMethod> {
 }
 
 #[test]
+fn a_message_is_written_in_what_the_directory_says_the_person_reads() {
+    assert_eq!(
+        found(facts("codes", Phase::Auth)).order().lang,
+        text("tr"),
+        "the profile's own"
+    );
+    let reading = |said: &str| {
+        let mut alice = alice();
+        let values = vec![Outside::new(said)];
+        let syntax = Syntax::Text;
+        alice.attributes.insert("preferredLanguage", Values { syntax, values });
+        found_as(facts("codes", Phase::Auth), alice).order().lang
+    };
+    assert_eq!(reading("de-AT, en;q=0.5"), text("de-AT"));
+    assert_eq!(reading("{{code}}"), text("tr"), "no tag");
+}
+
+#[test]
 fn an_sms_code_is_asked_for_before_it_is_sent_and_lets_the_login_pass() {
     let company = Company::new();
     let mut bench = found(facts("codes", Phase::Auth));

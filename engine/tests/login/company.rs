@@ -88,6 +88,8 @@ subject = "caller"
 [[sms_profile]]
 name = "sms"
 fallback_auth_profiles = ["corp"]
+language_attribute = "preferredLanguage"
+language = "tr"
 
 [[application]]
 name = "codes"

@@ -4,12 +4,12 @@ use super::enrol::Standing;
 use super::totp::AppSecret;
 use super::{Codes, Refusal};
 use crate::clock;
+use crate::error::Error;
 use crate::store::StoreError;
-use crate::store::codes::{self as rows, Guesses, Kind};
+use crate::store::codes::{self as rows, Kind};
 use assent_proto::ShortText;
 use assent_proto::cert::{DeviceOwner, Identity};
 use assent_proto::code::CodeRefused;
-use assent_proto::time::UnixTime;
 use serde::{Deserialize, Serialize};
 
 /// How the code service is.
@@ -25,11 +25,10 @@ pub struct Status {
     mail: Vec<String>,
     /// Logins that wait for a code.
     logins: usize,
-    /// People with an authenticator app, recovery codes, a confirmed number.
+    /// People with an authenticator app, recovery codes.
     totp: i64,
     recovery: i64,
-    mobile: i64,
-    /// Whose codes count for nothing now.
+    /// Whose codes count for nothing now, and where.
     locked: Vec<Locked>,
     /// What ought to be looked at.
     warnings: Vec<String>,
@@ -41,6 +40,8 @@ struct Locked {
     identity: String,
     name: String,
     until: u64,
+    /// "unknown places": all at which the user never passed; "one place": a host, and an address.
+    at: &'static str,
 }
 
 /// What is reset.
@@ -51,8 +52,6 @@ pub enum What {
     Totp,
     /// The recovery codes.
     Recovery,
-    /// The mobile number.
-    Mobile,
     /// All of them.
     All,
 }
@@ -62,8 +61,7 @@ impl What {
         match self {
             Self::Totp => &[Kind::Totp],
             Self::Recovery => &[Kind::Recovery],
-            Self::Mobile => &[Kind::Mobile],
-            Self::All => &[Kind::Totp, Kind::Recovery, Kind::Mobile],
+            Self::All => &[Kind::Totp, Kind::Recovery],
         }
     }
 }
@@ -93,17 +91,14 @@ impl Codes {
     pub async fn status(&self) -> Result<Status, StoreError> {
         let now = clock::now();
         let mut conn = self.pool.acquire().await?;
-        let mut locked = Vec::new();
-        for known in rows::people(&mut conn).await? {
-            let until = rows::guesses(&mut conn, &known.identity).await?.locked;
-            if until > now {
-                locked.push(Locked {
-                    identity: known.identity.to_string(),
-                    name: known.name,
-                    until: until.0,
-                });
-            }
-        }
+        let locks = rows::locks(&mut conn, now).await?;
+        let locked = locks.into_iter().map(|lock| Locked {
+            identity: lock.who.identity.to_string(),
+            name: lock.who.name,
+            until: lock.until.0,
+            at: if lock.everywhere { "unknown places" } else { "one place" },
+        });
+        let locked = locked.collect();
         let certificate = self.certificate();
         let mut warnings = Vec::new();
         if certificate.is_none() {
@@ -124,7 +119,6 @@ impl Codes {
             logins: self.logins.count(),
             totp: rows::count_enrolled(&mut conn, Kind::Totp).await?,
             recovery: rows::count_enrolled(&mut conn, Kind::Recovery).await?,
-            mobile: rows::count_enrolled(&mut conn, Kind::Mobile).await?,
             locked,
             warnings,
         })
@@ -141,18 +135,11 @@ impl Codes {
     /// Lets somebody's codes count again; how many people that were.
     pub async fn unlock(&self, who: &str) -> Result<usize, StoreError> {
         let people = self.people(who).await?;
-        let none = Guesses {
-            wrong: 0,
-            locked: UnixTime(0),
-        };
         let _turn = self.turn.lock().await;
         let mut tx = self.begin().await?;
         let mut unlocked = 0;
         for known in people {
-            if rows::guesses(&mut tx, &known.identity).await? != none {
-                rows::put_guesses(&mut tx, &known.identity, &known.name, none).await?;
-                unlocked += 1;
-            }
+            unlocked += usize::from(rows::forgive(&mut tx, &known.identity).await?);
         }
         tx.commit().await?;
         tracing::warn!(unlocked, "codes were unlocked by an admin");
@@ -212,14 +199,14 @@ impl Codes {
     }
 
     /// Revokes its key: no host believes it any more. It goes on with a new `codes.key`.
-    pub async fn revoke(&self) -> Result<usize, StoreError> {
-        let revoked = self.registrar.revoke_code_services().await?;
+    pub async fn revoke(&self) -> Result<usize, Error> {
+        let revoked = self.registrar.revoke().await?;
         self.housekeeping().await?;
         Ok(revoked)
     }
 }
 
-fn failed(error: &StoreError) -> NotImported {
+fn failed(error: &dyn std::fmt::Display) -> NotImported {
     tracing::error!(%error, "an import failed");
     NotImported::Failed
 }

@@ -2,36 +2,15 @@
 //! up is used up in the transaction in which the word on it is signed.
 
 use super::logins::Login;
-use super::{Codes, Refusal, digits, failed};
+use super::recent::Typed;
+use super::{Codes, Refusal, digits, failed, guesses};
 use crate::clock;
 use crate::store::SqliteConnection;
-use crate::store::codes::{self as rows, Guesses};
+use crate::store::codes as rows;
 use assent_proto::Id;
-use assent_proto::cert::{DAY, Host};
+use assent_proto::cert::Host;
 use assent_proto::code::{CodeMethod, CodeRefused, CodeReply, CodeWord, TypedCode};
 use assent_proto::time::UnixTime;
-
-/// Wrong codes of one person in a row, after which none counts for [`LOCK`].
-const MOST_WRONG: u32 = 10;
-/// Seconds of the lock.
-const LOCK: u64 = DAY / 24;
-
-impl Guesses {
-    /// The count after one more.
-    pub(super) fn after(self, right: bool, now: UnixTime) -> Self {
-        let wrong = if right { 0 } else { self.wrong + 1 };
-        match wrong >= MOST_WRONG {
-            true => Self {
-                wrong: 0,
-                locked: now.plus(LOCK),
-            },
-            false => Self {
-                wrong,
-                locked: UnixTime(0),
-            },
-        }
-    }
-}
 
 /// A right code.
 struct Right {
@@ -56,8 +35,9 @@ impl Codes {
         let hash = self.recovery_hash(&login, typed).await?;
         let _turn = self.turn.lock().await;
         let mut tx = self.begin().await?;
-        let guesses = rows::guesses(&mut tx, login.identity()).await?;
-        if guesses.locked > now {
+        let place = guesses::place(host, login.start.src);
+        let guesses = rows::guesses(&mut tx, login.identity(), place).await?;
+        if guesses.locked(now) {
             return Err(CodeRefused::Locked.into());
         }
         let right = self.right(&mut tx, &login, typed, hash.as_ref(), now).await?;
@@ -65,7 +45,10 @@ impl Codes {
             .as_ref()
             .map_or_else(|| looks_like(&login, typed), |right| right.method);
         let after = guesses.after(right.is_some(), now);
-        rows::put_guesses(&mut tx, login.identity(), login.start.user.as_str(), after).await?;
+        let who = (login.identity(), login.start.user.as_str());
+        rows::put_guesses(&mut tx, who, place, after, now).await?;
+        let typed = Typed::at_login(&login, method, right.is_some());
+        self.remember(&mut tx, login.identity(), typed, now).await?;
         let word = CodeWord::sign(
             &self.keys.sign,
             (login.ask, host, &login.start),
@@ -78,8 +61,11 @@ impl Codes {
         let shown = login.start.login.as_str();
         let Some(right) = right else {
             tracing::warn!(login = shown, identity = %login.identity(), left, "a wrong code was typed");
-            if after.locked > now {
-                tracing::warn!(identity = %login.identity(), until = after.locked.0, "too many wrong codes in a row: no code of this user counts for an hour");
+            if after.locked(now) {
+                tracing::warn!(identity = %login.identity(), "too many wrong codes in a row: none of this user counts from here for an hour");
+            }
+            if after.strangers.locked > guesses.strangers.locked {
+                tracing::warn!(identity = %login.identity(), "too many wrong codes from unknown places: none of this user counts from such for an hour");
             }
             return Ok(CodeReply::Checked { word, left });
         };
@@ -141,25 +127,4 @@ fn looks_like(login: &Login, typed: &TypedCode) -> CodeMethod {
     likely
         .or(login.start.methods.first().copied())
         .unwrap_or(CodeMethod::Recovery)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn r77_ten_wrong_codes_in_a_row_lock_for_an_hour_and_a_right_one_begins_anew() {
-        let now = UnixTime(1000);
-        let mut guesses = Guesses {
-            wrong: 0,
-            locked: UnixTime(0),
-        };
-        for wrong in 1..MOST_WRONG {
-            guesses = guesses.after(false, now);
-            assert_eq!((guesses.wrong, guesses.locked), (wrong, UnixTime(0)));
-        }
-        assert_eq!(guesses.after(true, now).wrong, 0);
-        let locked = guesses.after(false, now);
-        assert_eq!((locked.wrong, locked.locked), (0, UnixTime(4600)));
-    }
 }

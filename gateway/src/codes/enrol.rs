@@ -1,18 +1,18 @@
-//! What people set up: authenticator apps, recovery codes, mobile numbers. Whether somebody may, is decided by who calls:
-//! a host's word is taken only in mode "terminal" and for who has nothing; the panel asks the registrar first.
+//! What people set up: authenticator apps, recovery codes. Whether somebody may, the registrar says, for a host's root that
+//! vouches as for the panel: who has a device approves it there ([`crate::registrar::code_changes`]).
 
-use super::number::Number;
+use super::recent::Recent;
 use super::recovery::{self, Salt};
 use super::totp::AppSecret;
-use super::{Codes, Refusal, digits, failed, names, random_id};
+use super::{Codes, Refusal, digits, failed, random_id};
 use crate::clock;
-use crate::registrar::code_changes::CodesChange;
-use crate::registrar::self_service::FirstDevice;
+use crate::error::Error;
+use crate::registrar::code_changes::{APPROVAL_TTL, CodesChange, Standing as Stands};
 use crate::store::codes::{self as rows, Kind, NewEnrolled, Opening};
 use crate::store::{SqliteConnection, StoreError};
 use assent_proto::Id;
 use assent_proto::cert::{DeviceOwner, Host, Identity, MAX_IDENTITIES};
-use assent_proto::code::{CODE_TRIES, CodeRefused, CodeReply, TypedCode, TypedSecret};
+use assent_proto::code::{CODE_TRIES, CodeMethod, CodeRefused, CodeReply, TypedCode, TypedSecret};
 use assent_proto::time::UnixTime;
 use assent_proto::{Bytes, ShortText};
 use serde::{Deserialize, Serialize};
@@ -40,29 +40,32 @@ pub(super) struct List {
     pub salt: Salt,
 }
 
-/// A confirmed mobile number, as it is kept.
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Mobile {
-    identities: Vec<Identity>,
-    number: Zeroizing<String>,
-}
-
 /// How somebody stands with codes.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Standing {
     /// Since when there is an app.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", default)]
     pub totp: Option<u64>,
     /// Recovery codes that are left.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", default)]
     pub recovery: Option<usize>,
-    /// The number that was confirmed, as its last digits.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub mobile: Option<String>,
+}
+
+/// What a person sees of their codes at the panel.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Own {
+    /// What is set up.
+    #[serde(flatten)]
+    pub standing: Standing,
+    /// The ways by which codes are sent here.
+    pub sends: Vec<CodeMethod>,
+    /// What was typed lately, newest first.
+    pub recent: Vec<Recent>,
 }
 
 /// A set-up that waits for its first code.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct OpenedTotp {
     /// Names it.
     pub id: Id,
@@ -71,64 +74,85 @@ pub struct OpenedTotp {
 }
 
 impl Codes {
-    /// The number that this person confirmed.
-    pub(super) async fn confirmed_number(&self, identity: &Identity) -> Result<Option<Number>, Refusal> {
-        let mut conn = self.pool.acquire().await?;
-        let Some(row) = rows::enrolled(&mut conn, identity, Kind::Mobile).await? else {
-            return Ok(None);
-        };
-        let mobile: Mobile = self.open_kept(Kind::Mobile, &row.sealed)?;
-        names(&mobile.identities, identity)?;
-        Ok(Number::parse(&mobile.number, None))
-    }
-
-    /// A host vouches for somebody who wants to set up an app in the terminal.
+    /// A host vouches for somebody who wants to set up an app in the terminal, with a new secret or the one that they have.
     pub(super) async fn open_totp_for_host(
         &self,
         host: &Host,
-        identities: Vec<Identity>,
-        user: ShortText,
+        owner: DeviceOwner,
+        secret: Option<&TypedSecret>,
+        asked: Option<Id>,
         now: UnixTime,
     ) -> Result<CodeReply, Refusal> {
-        if self.registrar.first_device() != FirstDevice::Terminal {
-            return Err(Refusal(
-                CodeRefused::Caller,
-                "authenticator apps are set up at the Register Panel, not in a terminal".to_owned(),
-            ));
-        }
+        let (identities, id) = (&owner.identities, host.claims().host_id);
         if identities.is_empty()
             || identities.len() > MAX_IDENTITIES
-            || !self.registrar.host_may_name(host, &identities)
+            || !self.registrar.may_name(host, identities).await?
         {
             return Err(CodeRefused::Caller.into());
         }
-        self.nothing_yet(&identities, now).await?;
-        let owner = DeviceOwner { identities, name: user };
-        let opened = self.open_totp(host.claims().host_id, owner, now).await?;
-        Ok(CodeReply::TotpOpen {
-            id: opened.id,
-            uri: TypedSecret(opened.uri),
-            ttl: OPEN_TTL,
-        })
+        let secret = match secret {
+            Some(text) => AppSecret::from_base32(&text.0).ok_or_else(|| {
+                Refusal(
+                    CodeRefused::Malformed,
+                    "this is no secret of an authenticator app: base32 of at least 80 bits".to_owned(),
+                )
+            })?,
+            None => AppSecret::random().ok_or_else(|| failed("no randomness"))?,
+        };
+        self.no_app_yet(
+            identities,
+            "there is an authenticator app already; it is removed first, at the Register Panel or by `assentctl codes reset`",
+        )
+        .await?;
+        let change = match asked {
+            Some(change) => change,
+            None => {
+                let asked = self.registrar.ask_change(&owner, id, CodesChange::AddTotp).await?;
+                let asked = asked.map_err(|why| Refusal(CodeRefused::Enrolled, why.as_str().to_owned()))?;
+                asked.id
+            }
+        };
+        match self.registrar.change(&owner, id, change).await? {
+            Stands::Waiting => Ok(CodeReply::TotpAsked {
+                id: change,
+                ttl: APPROVAL_TTL,
+            }),
+            Stands::Granted
+                if self.registrar.take_change(&owner, Some(id), change).await? == Some(CodesChange::AddTotp) =>
+            {
+                let opened = self.open_totp(id, owner, secret, now).await?;
+                Ok(CodeReply::TotpOpen {
+                    id: opened.id,
+                    uri: TypedSecret(opened.uri),
+                    ttl: OPEN_TTL,
+                })
+            }
+            Stands::Granted | Stands::Over => Err(Refusal(
+                CodeRefused::Over,
+                "no device of the user approved this in time".to_owned(),
+            )),
+        }
     }
 
-    /// Refuses whoever has an app or a device.
-    async fn nothing_yet(&self, identities: &[Identity], now: UnixTime) -> Result<(), Refusal> {
+    /// Refuses whoever has an app.
+    async fn no_app_yet(&self, identities: &[Identity], words: &str) -> Result<(), Refusal> {
         let mut conn = self.pool.acquire().await?;
         for identity in identities {
             if rows::enrolled(&mut conn, identity, Kind::Totp).await?.is_some() {
-                return Err(CodeRefused::Enrolled.into());
+                return Err(Refusal(CodeRefused::Enrolled, words.to_owned()));
             }
         }
-        match self.registrar.have_device(identities, now).await? {
-            true => Err(CodeRefused::Enrolled.into()),
-            false => Ok(()),
-        }
+        Ok(())
     }
 
-    /// Makes an app's secret, which waits for its first code.
-    async fn open_totp(&self, by: Id, owner: DeviceOwner, now: UnixTime) -> Result<OpenedTotp, Refusal> {
-        let secret = AppSecret::random().ok_or_else(|| failed("no randomness"))?;
+    /// Keeps an app's secret, which waits for its first code.
+    async fn open_totp(
+        &self,
+        by: Id,
+        owner: DeviceOwner,
+        secret: AppSecret,
+        now: UnixTime,
+    ) -> Result<OpenedTotp, Refusal> {
         let uri = secret.uri(&self.config.issuer, owner.name.as_str()).map_err(|error| {
             tracing::error!("{error:#}");
             Refusal::from(CodeRefused::Internal)
@@ -208,6 +232,7 @@ impl Codes {
         rows::end_opening(&mut tx, id).await?;
         tx.commit().await?;
         tracing::info!(name = ?app.user, "an authenticator app was set up");
+        self.tell(&app.user, &app.identities, CodesChange::AddTotp);
         Ok(())
     }
 
@@ -254,6 +279,7 @@ impl Codes {
         self.put_app(&mut tx, &app, &sealed, 0, now).await?;
         tx.commit().await?;
         tracing::warn!(name = ?app.user, "an authenticator app's secret was imported by an admin");
+        self.tell(&app.user, &app.identities, CodesChange::AddTotp);
         Ok(())
     }
 
@@ -288,6 +314,7 @@ impl Codes {
         rows::put_recovery(&mut tx, new.id, &hashes).await?;
         tx.commit().await?;
         tracing::info!(name = ?owner.name, "recovery codes were made");
+        self.tell(&owner.name, &owner.identities, CodesChange::NewRecovery);
         Ok(codes.iter().map(|code| recovery::grouped(code)).collect())
     }
 
@@ -297,7 +324,6 @@ impl Codes {
         let mut standing = Standing {
             totp: None,
             recovery: None,
-            mobile: None,
         };
         for identity in identities {
             if let Some(app) = rows::enrolled(&mut conn, identity, Kind::Totp).await? {
@@ -307,14 +333,26 @@ impl Codes {
                 standing.recovery = Some(rows::recovery(&mut conn, list.id).await?.len());
             }
         }
-        drop(conn);
-        for identity in identities {
-            let number = self.confirmed_number(identity).await;
-            // Its cause is in the log.
-            let number = number.map_err(|_| StoreError::Row("enrolled"))?;
-            standing.mobile = standing.mobile.or(number.map(|number| number.hint()));
-        }
         Ok(standing)
+    }
+
+    /// What a person sees of their codes.
+    pub async fn own(&self, identities: &[Identity]) -> Result<Own, StoreError> {
+        let sends = [
+            (CodeMethod::Sms, self.config.sms.is_empty()),
+            (CodeMethod::Mail, self.config.mail.is_empty()),
+        ];
+        // Its cause is in the log.
+        let recent = self.recent(identities).await.map_err(|_| StoreError::Row("typed"))?;
+        Ok(Own {
+            standing: self.standing(identities).await?,
+            sends: sends
+                .iter()
+                .filter(|(_, none)| !none)
+                .map(|(method, _)| *method)
+                .collect(),
+            recent,
+        })
     }
 
     /// Forgets what somebody has of a kind; whether there was something.
@@ -331,6 +369,8 @@ impl Codes {
 }
 
 /// What came of a change at the panel.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Made {
     /// An app waits for its first code.
     Totp(OpenedTotp),
@@ -341,37 +381,40 @@ pub enum Made {
 }
 
 /// Who opens set-ups at the panel: no host has this id, for hosts' ids are random.
-const PANEL: Id = Id { 0: [0; 16] };
+pub(super) const PANEL: Id = Id { 0: [0; 16] };
 
 impl Codes {
-    /// Carries out a change that the registrar granted to this person. The text says why not.
-    pub async fn carry_out(&self, owner: &DeviceOwner, change: CodesChange) -> Result<Made, ShortText> {
+    /// Carries out a change that the registrar granted to this person at the panel; `None`: there is no such grant. The
+    /// registrar is asked here, whatever the panel says. The text says why not.
+    pub async fn carry_out(&self, owner: &DeviceOwner, id: Id) -> Result<Result<Option<Made>, ShortText>, Error> {
+        let Some(change) = self.registrar.take_change(owner, None, id).await? else {
+            return Ok(Ok(None));
+        };
         let now = clock::now();
         let made = match change {
             CodesChange::AddTotp => self.open_own_totp(owner, now).await.map(Made::Totp),
             CodesChange::NewRecovery => self.make_recovery(owner, now).await.map(Made::Recovery),
-            CodesChange::RemoveTotp => self.forget(&owner.identities, Kind::Totp).await.map(|_| Made::Removed),
-            CodesChange::RemoveRecovery => {
-                let gone = self.forget(&owner.identities, Kind::Recovery).await;
-                gone.map(|_| Made::Removed)
-            }
+            CodesChange::RemoveTotp => self.forget_own(owner, Kind::Totp, change).await,
+            CodesChange::RemoveRecovery => self.forget_own(owner, Kind::Recovery, change).await,
         };
-        made.map_err(|refusal| ShortText::cut(refusal.1))
+        Ok(made.map(Some).map_err(|refusal| ShortText::cut(refusal.1)))
+    }
+
+    async fn forget_own(&self, owner: &DeviceOwner, kind: Kind, change: CodesChange) -> Result<Made, Refusal> {
+        if self.forget(&owner.identities, kind).await? {
+            self.tell(&owner.name, &owner.identities, change);
+        }
+        Ok(Made::Removed)
     }
 
     async fn open_own_totp(&self, owner: &DeviceOwner, now: UnixTime) -> Result<OpenedTotp, Refusal> {
-        {
-            let mut conn = self.pool.acquire().await?;
-            for identity in &owner.identities {
-                if rows::enrolled(&mut conn, identity, Kind::Totp).await?.is_some() {
-                    return Err(Refusal(
-                        CodeRefused::Enrolled,
-                        "you have an authenticator app already; remove it first".to_owned(),
-                    ));
-                }
-            }
-        }
-        self.open_totp(PANEL, owner.clone(), now).await
+        self.no_app_yet(
+            &owner.identities,
+            "you have an authenticator app already; remove it first",
+        )
+        .await?;
+        let secret = AppSecret::random().ok_or_else(|| failed("no randomness"))?;
+        self.open_totp(PANEL, owner.clone(), secret, now).await
     }
 
     /// The first code of an app that was opened at the panel; `false`: there is no such set-up of this person (any more).

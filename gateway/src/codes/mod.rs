@@ -7,12 +7,15 @@
 
 pub mod admin;
 mod check;
+pub mod desk;
 mod digits;
 pub mod enrol;
+pub mod guesses;
 mod logins;
 pub mod mail;
 pub mod number;
 mod own;
+pub mod recent;
 mod recovery;
 pub mod secret;
 mod send;
@@ -24,10 +27,12 @@ use crate::clock;
 use crate::config::Codes as Config;
 use crate::error::Error;
 use crate::keyfile;
-use crate::registrar::Registrar;
+use crate::notify::{Event, Notifier};
+use crate::registrar::code_changes::CodesChange;
+use crate::registrar::code_counter::CodeCounter;
 use crate::store::codes::{self as rows, Kind};
 use crate::store::{self, Durability, SqlitePool, StoreError};
-use assent_proto::cert::{DAY, Host, Identity};
+use assent_proto::cert::{DeviceOwner, Host, Identity};
 use assent_proto::code::{
     CodeAsk, CodeMethod, CodeRefused, CodeReply, CodeStart, CodeWant, MAX_CODE_TTL, Offer, ReceivedCall, Sealed,
     digest, receive,
@@ -57,7 +62,7 @@ pub const DATABASE: &str = "codes.db";
 /// The code service.
 pub struct Codes {
     keys: KeyPair,
-    registrar: Arc<Registrar>,
+    registrar: CodeCounter,
     certificate: RwLock<Option<CodeService>>,
     pool: SqlitePool,
     /// One call at a time decides and commits. Nothing waits for the network under it.
@@ -66,6 +71,7 @@ pub struct Codes {
     gateways: sms::Gateways,
     logins: Logins,
     hashing: Hashing,
+    notifier: Notifier,
 }
 
 /// A refusal, with its words for people.
@@ -82,6 +88,17 @@ impl From<StoreError> for Refusal {
     fn from(error: StoreError) -> Self {
         tracing::error!(%error, "the code service could not decide a call");
         CodeRefused::Internal.into()
+    }
+}
+
+impl From<Error> for Refusal {
+    fn from(error: Error) -> Self {
+        let text = match error {
+            Error::Away => "the registrar is away; try again in a minute",
+            _ => CodeRefused::Internal.words(),
+        };
+        tracing::error!(%error, "the code service could not decide a call");
+        Self(CodeRefused::Internal, text.to_owned())
     }
 }
 
@@ -108,7 +125,12 @@ impl Refusal {
 
 impl Codes {
     /// Opens `codes.db` in `state_dir` and reads `codes.key`, which it makes at the first start.
-    pub async fn open(state_dir: &Path, config: Config, registrar: Arc<Registrar>) -> anyhow::Result<Self> {
+    pub async fn open(
+        state_dir: &Path,
+        config: Config,
+        registrar: CodeCounter,
+        notifier: Notifier,
+    ) -> anyhow::Result<Self> {
         let keys = keyfile::own_keys(state_dir, KEY_FILE)?;
         check_config(&config)?;
         let pool = store::open(
@@ -128,22 +150,31 @@ impl Codes {
             config: Arc::new(config),
             logins: Logins::default(),
             hashing: Hashing::default(),
+            notifier,
         };
-        codes.housekeeping().await?;
+        match codes.housekeeping().await {
+            // It starts after us, perhaps; until then no host believes a code.
+            Err(Error::Away) => tracing::warn!("the registrar is away: the code service waits for its certificate"),
+            done => done?,
+        }
         Ok(codes)
     }
 
+    /// Whether it has a certificate.
+    pub fn is_certified(&self) -> bool {
+        self.certificate().is_some()
+    }
+
     /// Has its key certified where that is due, and forgets what nobody can use.
-    pub async fn housekeeping(&self) -> Result<(), StoreError> {
+    pub async fn housekeeping(&self) -> Result<(), Error> {
         let now = clock::now();
-        let request = CodeServiceRequest::sign(&self.keys, now)
-            .and_then(|request| CodeServiceRequest::verify(&request))
-            .map_err(|_| StoreError::Row("code_service"))?;
-        let certificate = self.registrar.certify_code_service(&request).await?;
+        let request = CodeServiceRequest::sign(&self.keys, now);
+        let request = request.map_err(|_| Error::Internal("the code service could not sign its request"))?;
+        let certificate = self.registrar.certify(&request, now).await?;
         *self.certificate.write().unwrap_or_else(PoisonError::into_inner) = certificate;
         let _turn = self.turn.lock().await;
-        let mut conn = self.pool.acquire().await?;
-        rows::forget_old(&mut conn, now, UnixTime(now.0.saturating_sub(DAY))).await
+        let mut conn = self.pool.acquire().await.map_err(StoreError::from)?;
+        Ok(rows::forget_old(&mut conn, now).await?)
     }
 
     fn certificate(&self) -> Option<CodeService> {
@@ -202,7 +233,15 @@ impl Codes {
                 self.logins.end(ask.host_id, id);
                 Ok(CodeReply::Ended {})
             }
-            CodeWant::OpenTotp { identities, user } => self.open_totp_for_host(&host, identities, user, now).await,
+            CodeWant::OpenTotp {
+                identities,
+                user,
+                secret,
+                asked,
+            } => {
+                let owner = DeviceOwner { identities, name: user };
+                self.open_totp_for_host(&host, owner, secret.as_ref(), asked, now).await
+            }
             CodeWant::ConfirmTotp { id, code } => {
                 self.confirm_totp((host.claims().host_id, None), id, &code, now).await?;
                 Ok(CodeReply::TotpReady {})
@@ -221,20 +260,22 @@ impl Codes {
         if start.methods.is_empty() || !distinct || start.ttl == 0 || start.ttl > MAX_CODE_TTL {
             return Err(CodeRefused::Malformed.into());
         }
-        if !self
-            .registrar
-            .host_may_name(host, std::slice::from_ref(&start.identity))
-        {
+        let whose = std::slice::from_ref(&start.identity);
+        if !self.registrar.may_name(host, whose).await? {
             tracing::warn!(host = %id, identity = %start.identity, "a host asked about somebody whom it may not name");
             return Err(CodeRefused::Caller.into());
         }
-        let number = self.number_of(&start).await?;
+        let number = start
+            .mobile
+            .as_ref()
+            .filter(|_| start.methods.contains(&CodeMethod::Sms));
+        let number = number.and_then(|written| Number::parse(written.as_str(), self.config.default_country.as_ref()));
         let address = start.mail.as_ref().and_then(|written| mail::address(written.as_str()));
         let name = visible(host.claims().display.as_str());
         let login = Login::new(digest(ask), start, name, number, address, clock::boot_now());
         let mut offers = Vec::new();
         for method in &login.start.methods {
-            offers.push(self.offer(&login, *method, now).await?);
+            offers.push(self.offer(&login, id, *method, now).await?);
         }
         tracing::info!(login = login.start.login.as_str(), host = %id, identity = %login.start.identity, "a login may go on by a code");
         match self.logins.begin(id, login, clock::boot_now()) {
@@ -247,23 +288,13 @@ impl Codes {
         }
     }
 
-    /// The number that the directory has, or else the one that the user confirmed.
-    async fn number_of(&self, start: &CodeStart) -> Result<Option<Number>, Refusal> {
-        if !start.methods.contains(&CodeMethod::Sms) {
-            return Ok(None);
-        }
-        match &start.mobile {
-            Some(written) => Ok(Number::parse(written.as_str(), self.config.default_country.as_ref())),
-            None => self.confirmed_number(&start.identity).await,
-        }
-    }
-
-    async fn offer(&self, login: &Login, method: CodeMethod, now: UnixTime) -> Result<Offer, Refusal> {
+    async fn offer(&self, login: &Login, host: Id, method: CodeMethod, now: UnixTime) -> Result<Offer, Refusal> {
         let mut conn = self.pool.acquire().await?;
         let identity = login.identity();
         let ready = |hint: Option<String>| (None, hint.map(ShortText::cut));
         let no = |why: CodeRefused| (Some(why), None);
-        let (refused, hint) = if rows::guesses(&mut conn, identity).await?.locked > now {
+        let place = guesses::place(host, login.start.src);
+        let (refused, hint) = if rows::guesses(&mut conn, identity, place).await?.locked(now) {
             no(CodeRefused::Locked)
         } else {
             match method {
@@ -290,6 +321,15 @@ impl Codes {
             }
         };
         Ok(Offer { method, refused, hint })
+    }
+
+    /// Tells whoever is configured to hear of it.
+    fn tell(&self, name: &ShortText, identities: &[Identity], change: CodesChange) {
+        self.notifier.tell(Event::CodesChanged {
+            name: name.clone(),
+            identities: identities.to_vec(),
+            change,
+        });
     }
 
     async fn begin(&self) -> Result<Transaction<'static, Sqlite>, StoreError> {

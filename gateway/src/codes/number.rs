@@ -12,6 +12,13 @@ impl std::fmt::Debug for Number {
     }
 }
 
+/// As much of a written number as its owner needs to know it again, whatever country it is of; `None`: it is no number.
+pub fn hint(written: &str) -> Option<String> {
+    // Any country: only the end is shown.
+    let any = CallingCode("1".to_owned());
+    Number::parse(written, Some(&any)).map(|number| number.hint())
+}
+
 /// A country's calling code.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CallingCode(String);
@@ -166,5 +173,7 @@ mod tests {
     fn a_number_shows_its_last_two_digits_alone() {
         let number = Number::parse("+491701234567", None).unwrap();
         assert_eq!((number.hint().as_str(), format!("{number:?}").as_str()), ("…67", "…67"));
+        assert_eq!(hint("0170 1234542").as_deref(), Some("…42"));
+        assert_eq!(hint("none"), None);
     }
 }

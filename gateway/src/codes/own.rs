@@ -1,19 +1,32 @@
 //! A code as proof of who somebody is at the panel: of their app or of their list, never one that was sent. Guesses count
-//! with those of logins.
+//! as those at a place of their own.
 
-use super::enrol::{App, List};
-use super::{Codes, Refusal, digits, failed, names};
+use super::enrol::{App, List, PANEL};
+use super::recent::Typed;
+use super::{Codes, Refusal, digits, failed, guesses, names};
 use crate::clock;
+use crate::error::Error;
 use crate::store::SqliteConnection;
 use crate::store::codes::{self as rows, Kind};
+use assent_proto::ShortText;
 use assent_proto::cert::{DeviceOwner, Identity};
-use assent_proto::code::{CodeRefused, TypedCode};
+use assent_proto::code::{CodeMethod, CodeRefused, TypedCode};
 use assent_proto::time::UnixTime;
 use subtle::ConstantTimeEq as _;
 
 impl Codes {
+    /// Lifts the freezes of somebody who proves themselves by this code; how many there were. The text says why not.
+    pub async fn lift_freeze(&self, owner: &DeviceOwner, typed: &TypedCode) -> Result<Result<u64, ShortText>, Error> {
+        let no = |why: &str| Ok(Err(ShortText::cut(why.to_owned())));
+        match self.proves(owner, typed).await {
+            Ok(true) => Ok(Ok(self.registrar.lift_freeze(owner).await?)),
+            Ok(false) => no("the code is wrong, or was used before"),
+            Err(why) => no(why),
+        }
+    }
+
     /// Whether this is a code of one of the person's identities; uses it up. The text says why none counts.
-    pub async fn proves(&self, owner: &DeviceOwner, typed: &TypedCode) -> Result<bool, &'static str> {
+    async fn proves(&self, owner: &DeviceOwner, typed: &TypedCode) -> Result<bool, &'static str> {
         for identity in &owner.identities {
             match self
                 .is_code_of(identity, owner.name.as_str(), typed, clock::now())
@@ -34,8 +47,9 @@ impl Codes {
         };
         let _turn = self.turn.lock().await;
         let mut tx = self.begin().await?;
-        let guesses = rows::guesses(&mut tx, who).await?;
-        if guesses.locked > now {
+        let place = guesses::place(PANEL, None);
+        let guesses = rows::guesses(&mut tx, who, place).await?;
+        if guesses.locked(now) {
             return Err(CodeRefused::Locked.into());
         }
         let right = match (&hash, digits::are_six(typed.reveal())) {
@@ -43,7 +57,13 @@ impl Codes {
             (Some(hash), false) => self.list_code(&mut tx, who, hash, now).await?.is_some(),
             (None, false) => false,
         };
-        rows::put_guesses(&mut tx, who, name, guesses.after(right, now)).await?;
+        rows::put_guesses(&mut tx, (who, name), place, guesses.after(right, now), now).await?;
+        let method = match digits::are_six(typed.reveal()) {
+            true => CodeMethod::Totp,
+            false => CodeMethod::Recovery,
+        };
+        self.remember(&mut tx, who, Typed::at_panel(who, method, right), now)
+            .await?;
         tx.commit().await?;
         Ok(right)
     }

@@ -74,7 +74,7 @@ impl Codes {
         if !method.is_sent() || !login.offers(method) {
             return Err(CodeRefused::NoMethod.into());
         }
-        if let Some(why) = self.offer(&login, method, now).await?.refused {
+        if let Some(why) = self.offer(&login, host, method, now).await?.refused {
             return Err(why.into());
         }
         let way = match (method, &login.number, &login.mail) {

@@ -96,8 +96,11 @@ pub(super) fn read(root: &mut Section, has: bool, unit: &str) -> (Codes, Vec<Str
         );
     }
     let mut texts = Texts::default();
-    for (language, key) in [(Language::English, "text_en"), (Language::Turkish, "text_tr")] {
-        let mut table = section.section(key);
+    for (language, key, place) in [
+        (Language::English, "text_en", "codes.text_en"),
+        (Language::Turkish, "text_tr", "codes.text_tr"),
+    ] {
+        let mut table = section.section_at(key, place);
         for (slot, key, places) in texts.of_mut(language) {
             let Some(text) = table.optional(key) else { continue };
             match Template::parse(&text, places) {
@@ -321,4 +324,141 @@ fn server(table: &mut Section, unit: &str) -> Option<MailServer> {
         from: from?,
         ca_file: ca_file(table),
     })
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::super::Config;
+    use super::*;
+
+    const SMS: &str =
+        "[[codes.sms]]\nname = \"main\"\nurl = \"https://sms.example.org/send\"\nbody = \"{number} {text}\"\n";
+    const MAIL: &str = "[[codes.mail]]\nhost = \"smtp.example.org\"\nfrom = \"Assent <assent@example.org>\"\n";
+
+    fn parse(codes: &str) -> Result<Codes, Vec<String>> {
+        Config::parse(&format!("public_url = \"https://push.example.org\"\n{codes}")).map(|config| config.codes)
+    }
+
+    #[test]
+    fn without_a_section_nothing_is_sent_and_the_limits_stand() {
+        let codes = parse("").unwrap();
+        assert!(codes.sms.is_empty() && codes.mail.is_empty() && codes.prefixes.is_empty());
+        assert_eq!((codes.issuer.as_str(), codes.default_country), ("Assent", None));
+        let limits = SendLimits {
+            per_user: 10,
+            per_host: 500,
+            per_prefix: 1000,
+            per_day: 2000,
+            pause: 30,
+        };
+        assert_eq!(codes.limits, limits);
+    }
+
+    #[test]
+    fn every_key_is_taken_as_it_is_written() {
+        let codes = parse(&format!(
+            "[codes]\nissuer = \"Example Ltd\"\ndefault_country = \"+49\"\nprefixes = [\"+49\", \"+4366\"]\nper_user_and_day = 1\nper_host_and_day = 2\nper_prefix_and_day = 3\nper_day = 4\npause = 0\n[codes.text_tr]\nsms = \"{{code}} kod\"\n{SMS}method = \"POST\"\ncontent_type = \"text/plain\"\nauth = \"basic\"\nuser = \"u\"\nsecret_file = \"/etc/assent/sms\"\nheaders = {{ \"X-Way\" = \"1\" }}\nsuccess_status = [200, 202]\nsuccess_body = \"ok\"\nca_file = \"/ca.pem\"\n{MAIL}port = 2525\ntls = \"tls\"\nuser = \"u\"\npassword_credential = \"smtp\"\n"
+        ))
+        .unwrap();
+        assert_eq!(codes.issuer, "Example Ltd");
+        assert_eq!(
+            codes.prefixes.iter().map(Prefix::text).collect::<Vec<_>>(),
+            ["+49", "+4366"]
+        );
+        let limits = codes.limits;
+        let counts = (
+            limits.per_user,
+            limits.per_host,
+            limits.per_prefix,
+            limits.per_day,
+            limits.pause,
+        );
+        assert_eq!(counts, (1, 2, 3, 4, 0));
+        assert_eq!(codes.sms[0].name, "main");
+        let mail = &codes.mail[0];
+        assert_eq!(
+            (mail.host.as_str(), mail.port, mail.tls),
+            ("smtp.example.org", 2525, Tls::Wrapped)
+        );
+        let (user, password) = mail.login.clone().unwrap();
+        let credential = Path::new("/run/credentials/assent-gateway.service/smtp");
+        assert_eq!((user.as_str(), password.path()), ("u", credential));
+    }
+
+    #[test]
+    fn a_credential_is_that_of_the_unit_that_runs_the_code_service() {
+        let text = format!(
+            "public_url = \"https://push.example.org\"\nroles = [\"codes\"]\n{MAIL}user = \"u\"\npassword_credential = \"smtp\"\n"
+        );
+        let codes = Config::parse(&text).unwrap().codes;
+        let (_, password) = codes.mail[0].login.clone().unwrap();
+        assert_eq!(password.path(), Path::new("/run/credentials/assent-codes.service/smtp"));
+    }
+
+    #[test]
+    fn what_would_send_codes_astray_is_refused_with_its_key() {
+        for (codes, key) in [
+            ("[codes]\nissuer = \"a:b\"".to_owned(), "codes.issuer: "),
+            ("[codes]\nissuer = \"\"".to_owned(), "codes.issuer: "),
+            (
+                "[codes]\ndefault_country = \"49\"".to_owned(),
+                "codes.default_country: ",
+            ),
+            (
+                format!("[codes]\nprefixes = [\"49\"]\n{SMS}"),
+                "codes.prefixes: must be",
+            ),
+            (SMS.to_owned(), "codes.prefixes: is missing"),
+            ("[codes]\nper_day = 0".to_owned(), "codes.per_day: "),
+            ("[codes]\npause = 3601".to_owned(), "codes.pause: "),
+            ("[codes]\nsms = 1".to_owned(), "codes.sms: must be tables"),
+            (
+                "[codes.text_en]\nsms = \"no {place}\"".to_owned(),
+                "codes.text_en.sms: ",
+            ),
+            (
+                "[codes.text_en]\nmail_subject = \"{code}\"".to_owned(),
+                "codes.text_en.mail_subject: ",
+            ),
+            ("[codes]\nx = 1".to_owned(), "codes.x: is not known"),
+        ] {
+            let lines = parse(&codes).unwrap_err();
+            assert!(lines.iter().any(|line| line.starts_with(key)), "{codes}: {lines:#?}");
+        }
+        let sms = |more: &str| parse(&format!("[codes]\nprefixes = [\"+49\"]\n{SMS}{more}\n")).unwrap_err();
+        for (more, key) in [
+            ("method = \"PUT\"", "codes.sms.method: "),
+            ("auth = \"bearer\"", "codes.sms.auth: needs"),
+            ("auth = \"basic\"\nsecret_file = \"/s\"", "codes.sms.user: is missing"),
+            ("user = \"u\"", "codes.sms.user: is for"),
+            ("auth = \"digest\"\nsecret_file = \"/s\"", "codes.sms.auth: must be"),
+            ("secret_file = \"s\"", "codes.sms.secret_file: must be a path"),
+            (
+                "secret_file = \"/s\"\nsecret_credential = \"s\"",
+                "codes.sms.secret_file: and secret_credential",
+            ),
+            ("secret_credential = \"../s\"", "codes.sms.secret_credential: "),
+            ("content_type = \"text/html\"", "codes.sms.content_type: "),
+            ("success_status = [302]", "codes.sms.success_status: "),
+            ("success_body = \"(\"", "codes.sms.success_body: "),
+            ("headers = 1", "codes.sms.headers: "),
+            ("zzz = 1", "codes.sms.zzz: is not known"),
+        ] {
+            let lines = sms(more);
+            assert!(lines.iter().any(|line| line.starts_with(key)), "{more}: {lines:#?}");
+        }
+        let mail = |more: &str| parse(&format!("{MAIL}{more}\n")).unwrap_err();
+        for (more, key) in [
+            ("tls = \"none\"", "codes.mail.tls: must not be"),
+            ("tls = \"maybe\"", "codes.mail.tls: must be"),
+            ("user = \"u\"", "codes.mail.user: and password_file"),
+            ("password_file = \"/p\"", "codes.mail.user: and password_file"),
+            ("port = 0", "codes.mail.port: "),
+            ("zzz = 1", "codes.mail.zzz: is not known"),
+        ] {
+            let lines = mail(more);
+            assert!(lines.iter().any(|line| line.starts_with(key)), "{more}: {lines:#?}");
+        }
+    }
 }

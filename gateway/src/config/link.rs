@@ -1,5 +1,5 @@
 //! `[link]`: how roles that run apart find each other. A relay knows its registrar by a key, a registrar its relay by the
-//! public URL or a socket; panel and registrar meet at a Unix socket of one machine.
+//! public URL or a socket; panel, registrar and code service meet at Unix sockets of one machine.
 
 use super::section::Section;
 use super::set::{Role, RoleSet};
@@ -7,6 +7,13 @@ use std::path::PathBuf;
 
 /// Where the registrar listens for a panel that runs apart.
 const PANEL_SOCKET: &str = "/run/assent-registrar/panel.sock";
+
+/// Where the registrar listens for a code service that runs apart.
+const CODES_SOCKET: &str = "/run/assent-registrar/codes.sock";
+/// Where a code service that runs apart listens for the calls of hosts.
+const CALLS_SOCKET: &str = "/run/assent-codes/calls.sock";
+/// Where it listens for the panel.
+const CODES_PANEL_SOCKET: &str = "/run/assent-codes/panel.sock";
 
 /// What the roles of this process need to find those of others.
 #[derive(Debug, Clone, Default)]
@@ -21,15 +28,26 @@ pub struct Link {
     pub ca_file: Option<PathBuf>,
     /// Registrar: where it listens for the panel. Panel: where the registrar is.
     pub panel_socket: PathBuf,
-    /// Registrar: the one user who may come there; without one, nobody listens.
+    /// Registrar, code service: the one user who may come there; without one, nobody listens.
     pub panel_user: Option<String>,
+    /// Registrar: where it listens for the code service. Code service: where the registrar is.
+    pub codes_socket: PathBuf,
+    /// Registrar: the one user who may come there; without one there is no code service apart.
+    pub codes_user: Option<String>,
+    /// Code service: where it listens for the calls of hosts. Registrar: where it brings them.
+    pub calls_socket: PathBuf,
+    /// Code service: the one user who may come there; without one, nobody listens.
+    pub calls_user: Option<String>,
+    /// Code service: where it listens for the panel. Panel: where the code service is, if there is one.
+    pub codes_panel_socket: Option<PathBuf>,
 }
 
 /// Takes the section out of the file.
 pub(super) fn read(root: &mut Section, roles: &RoleSet) -> (Link, Vec<String>) {
     let (relay, registrar) = (roles.has(Role::Relay), roles.has(Role::Registrar));
-    let panel = roles.has(Role::Panel);
-    if (relay && registrar && panel) || !roles.has_any(&[Role::Relay, Role::Registrar, Role::Panel]) {
+    let (panel, codes) = (roles.has(Role::Panel), roles.has(Role::Codes));
+    let all = relay && registrar && panel && codes;
+    if all || !(relay || registrar || panel || codes) {
         return (Link::default(), Vec::new());
     }
     let mut section = root.section("link");
@@ -63,8 +81,24 @@ pub(super) fn read(root: &mut Section, roles: &RoleSet) -> (Link, Vec<String>) {
     if registrar != panel {
         link.panel_socket = section.path("panel_socket", PANEL_SOCKET);
     }
-    if registrar && !panel {
+    if (registrar || codes) && !panel {
         link.panel_user = section.optional("panel_user");
+    }
+    if registrar != codes {
+        link.codes_socket = section.path("codes_socket", CODES_SOCKET);
+        link.calls_socket = section.path("calls_socket", CALLS_SOCKET);
+    }
+    if registrar && !codes {
+        link.codes_user = section.optional("codes_user");
+    }
+    if codes && !registrar {
+        link.calls_user = section.optional("calls_user");
+    }
+    if panel && !codes {
+        link.codes_panel_socket = path(&mut section, "codes_panel_socket");
+    }
+    if codes && !panel {
+        link.codes_panel_socket = Some(section.path("codes_panel_socket", CODES_PANEL_SOCKET));
     }
     (link, section.finish())
 }

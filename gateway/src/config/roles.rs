@@ -61,7 +61,7 @@ pub(super) fn read(
     let (signs_in, decides) = (set.has(Role::Panel), set.has(Role::Registrar));
     let mut app = root.section_if(set.listens() || decides, "app");
     let mut panel = root.section_if(signs_in || decides || set.has(Role::App), "panel");
-    let mut notify = root.section_if(signs_in || decides, "notify");
+    let mut notify = root.section_if(signs_in || decides || set.has(Role::Codes), "notify");
     let default = public_url.and_then(Origin::of_url);
     let app_url = url(&mut app, default.as_ref(), plain);
     let panel_url = url(&mut panel, default.as_ref(), plain);

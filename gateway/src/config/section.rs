@@ -41,15 +41,20 @@ impl Section {
 
     /// Takes a table out.
     pub fn section(&mut self, key: &'static str) -> Self {
+        self.section_at(key, key)
+    }
+
+    /// The same inside another one; `place` names it whole.
+    pub fn section_at(&mut self, key: &'static str, place: &'static str) -> Self {
         let table = match self.take(key) {
             None => toml::Table::new(),
             Some(toml::Value::Table(table)) => table,
             Some(_) => {
-                self.problem(key, &format!("must be a table; write [{key}] on a line of its own"));
+                self.problem(key, &format!("must be a table; write [{place}] on a line of its own"));
                 toml::Table::new()
             }
         };
-        Self::new(key, table)
+        Self::new(place, table)
     }
 
     /// Takes a table out where a role of this process has it; otherwise the key stays, and is unknown.

@@ -69,10 +69,10 @@ impl RoleSet {
             }
         }
         let lacks = |role| !roles.contains(&role);
-        if roles.contains(&Role::Codes) && (lacks(Role::Relay) || lacks(Role::Registrar)) {
+        if roles.contains(&Role::Codes) && !lacks(Role::Relay) && lacks(Role::Registrar) {
             root.problem(
                 "roles",
-                "\"codes\" runs in one process with \"relay\" and \"registrar\"; list them too, or leave it out",
+                "\"codes\" holds secrets that do not belong beside a relay that faces the world: run it beside \"registrar\" or alone",
             );
         }
         if roles.is_empty() { Self::all() } else { Self(roles) }
@@ -88,18 +88,19 @@ impl RoleSet {
         roles.iter().any(|role| self.has(*role))
     }
 
-    /// Whether it answers HTTP: the registrar alone does not.
+    /// Whether it answers HTTP: registrar and code service alone do not.
     pub fn listens(&self) -> bool {
         self.has_any(&[Role::Relay, Role::App, Role::Panel])
     }
 
-    /// The name of its directories and unit: `assent-relay`, `assent-registrar` where that role is alone.
+    /// The name of its directories and unit: `assent-relay`, `assent-registrar` and so on where that role is alone.
     pub fn place(&self) -> &'static str {
         match self.0.as_slice() {
             [Role::Relay] => "assent-relay",
             [Role::App] => "assent-app",
             [Role::Panel] => "assent-panel",
             [Role::Registrar] => "assent-registrar",
+            [Role::Codes] => "assent-codes",
             _ => "assent-gateway",
         }
     }

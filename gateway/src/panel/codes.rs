@@ -7,13 +7,13 @@ use super::enrolment::{Matrix, matrix};
 use super::error::PanelError;
 use super::guard::{Actor, Visitor};
 use super::{MAX_BODY, Panel};
-use crate::codes::Codes;
+use crate::codes::desk::Desk;
 use crate::codes::enrol::{self, Made, OPEN_TTL};
+use crate::codes::recent::Recent;
 use crate::registrar::Registrar;
 use crate::registrar::code_changes::{CodesChange, Standing as Stands};
-use crate::registrar::counter::Counter;
 use crate::relay::body;
-use assent_proto::code::TypedCode;
+use assent_proto::code::{CodeMethod, TypedCode};
 use assent_proto::{Id, ShortText};
 use axum::Json;
 use axum::body::Body;
@@ -24,24 +24,56 @@ use std::sync::Arc;
 use zeroize::Zeroizing;
 
 impl Panel {
-    /// The code service and the registrar, where they share this process.
-    pub(super) fn codes(&self) -> Result<(&Arc<Codes>, &Arc<Registrar>), PanelError> {
-        match (&self.codes, &self.registrar) {
-            (Some(codes), Counter::Here(registrar)) => Ok((codes, registrar)),
-            _ => Err(PanelError::Refused(ShortText::cut(
-                "this panel has no code service".to_owned(),
-            ))),
-        }
+    /// The code service, if this panel has one.
+    pub(super) fn codes(&self) -> Result<&Desk, PanelError> {
+        let none = || PanelError::Refused(ShortText::cut("this panel has no code service".to_owned()));
+        self.codes.as_ref().ok_or_else(none)
     }
+}
+
+/// What the page shows of a person's codes.
+#[derive(Serialize)]
+pub(super) struct Shown {
+    #[serde(flatten)]
+    standing: enrol::Standing,
+    sent: Vec<Sent>,
+    recent: Vec<Recent>,
+}
+
+/// A way by which codes are sent.
+#[derive(Serialize)]
+struct Sent {
+    by: CodeMethod,
+    /// Whether a directory was asked.
+    asked: bool,
+    /// Where one would go by that directory.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    to: Option<String>,
 }
 
 /// `GET codes`.
 pub(super) async fn standing(
     State(panel): State<Arc<Panel>>,
     Visitor(session): Visitor,
-) -> Result<Json<enrol::Standing>, PanelError> {
-    let (codes, _) = panel.codes()?;
-    Ok(Json(codes.standing(&session.owner.identities).await?))
+) -> Result<Json<Shown>, PanelError> {
+    let own = panel.codes()?.own(&session.owner.identities).await?;
+    let sent = own.sends.into_iter().map(|by| {
+        let known = session.sent_to.as_ref();
+        Sent {
+            by,
+            asked: known.is_some(),
+            to: known.and_then(|known| match by {
+                CodeMethod::Sms => known.sms.clone(),
+                CodeMethod::Mail => known.mail.clone(),
+                CodeMethod::Totp | CodeMethod::Recovery => None,
+            }),
+        }
+    });
+    Ok(Json(Shown {
+        standing: own.standing,
+        sent: sent.collect(),
+        recent: own.recent,
+    }))
 }
 
 #[derive(Deserialize)]
@@ -72,9 +104,10 @@ pub(super) async fn ask(
     body: Body,
 ) -> Result<(StatusCode, Json<Change>), PanelError> {
     let Want { change } = body::json(body, MAX_BODY).await?;
-    let (_, registrar) = panel.codes()?;
+    panel.codes()?;
     let session = &actor.session;
-    let asked = registrar
+    let asked = panel
+        .registrar
         .ask_code_change(&session.owner, session.proof, change)
         .await?
         .map_err(PanelError::Refused)?;
@@ -95,8 +128,7 @@ pub(super) async fn change(
     Path(id): Path<String>,
 ) -> Result<Json<Change>, PanelError> {
     let id = read_id(&id, "change")?;
-    let (_, registrar) = panel.codes()?;
-    Ok(Json(match registrar.code_change(&session.owner, id) {
+    Ok(Json(match panel.registrar.code_change(&session.owner, id).await? {
         Stands::Waiting => Change::Approval {
             id,
             left: Registrar::approval_seconds(),
@@ -123,20 +155,16 @@ pub(super) enum Done {
     Removed,
 }
 
-/// `POST codes/changes/{id}/carry-out`: carries out what was granted, once.
+/// `POST codes/changes/{id}/carry-out`: carries out what was granted; a page that did not hear the answer asks once more.
 pub(super) async fn carry_out(
     State(panel): State<Arc<Panel>>,
     actor: Actor,
     Path(id): Path<String>,
 ) -> Result<Json<Done>, PanelError> {
     let id = read_id(&id, "change")?;
-    let (codes, registrar) = panel.codes()?;
-    let owner = &actor.session.owner;
-    let change = registrar
-        .take_code_change(owner, id)
-        .ok_or(PanelError::NotYours("change"))?;
-    let made = codes.carry_out(owner, change).await.map_err(PanelError::Refused)?;
-    Ok(Json(match made {
+    let made = panel.codes()?.carry_out(&actor.session.owner, id).await?;
+    let made = made.map_err(PanelError::Refused)?;
+    Ok(Json(match made.ok_or(PanelError::NotYours("change"))? {
         Made::Totp(opened) => Done::Totp {
             id: opened.id,
             qr: matrix(&opened.uri)?,
@@ -168,8 +196,7 @@ pub(super) async fn confirm(
     let code = TypedCode::new(code.trim().as_bytes()).filter(enrol::is_app_code);
     let code = code.ok_or(PanelError::Digits)?;
     let id = read_id(&id, "code")?;
-    let (codes, _) = panel.codes()?;
-    let confirmed = codes.confirm_own_totp(&actor.session.owner, id, &code).await;
+    let confirmed = panel.codes()?.confirm_totp(&actor.session.owner, id, &code).await?;
     match confirmed.map_err(PanelError::Refused)? {
         true => Ok(Json(Ready {})),
         false => Err(PanelError::NotYours("code")),

@@ -6,7 +6,6 @@ use super::Panel;
 use super::error::PanelError;
 use super::guard::Actor;
 use crate::relay::body;
-use assent_proto::ShortText;
 use assent_proto::code::TypedCode;
 use axum::Json;
 use axum::body::Body;
@@ -35,13 +34,7 @@ pub(super) async fn lift(
 ) -> Result<Json<Lifted>, PanelError> {
     let Proof { code } = body::json(body, MAX_BODY).await?;
     let code = TypedCode::new(code.trim().as_bytes()).ok_or(PanelError::Digits)?;
-    let (codes, registrar) = panel.codes()?;
-    let refused = |why: &str| PanelError::Refused(ShortText::cut(why.to_owned()));
-    match codes.proves(&actor.session.owner, &code).await {
-        Ok(true) => Ok(Json(Lifted {
-            lifted: registrar.lift_by_owner(&actor.session.owner).await?,
-        })),
-        Ok(false) => Err(refused("the code is wrong, or was used before")),
-        Err(why) => Err(refused(why)),
-    }
+    let lifted = panel.codes()?.lift_freeze(&actor.session.owner, &code).await?;
+    let lifted = lifted.map_err(PanelError::Refused)?;
+    Ok(Json(Lifted { lifted }))
 }

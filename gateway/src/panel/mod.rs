@@ -18,7 +18,7 @@ mod sign_in;
 pub mod throttle;
 
 use crate::clock;
-use crate::codes::Codes;
+use crate::codes::desk::Desk;
 use crate::config::{Config, Limits};
 use crate::error::Error;
 use crate::notify::Notifier;
@@ -47,8 +47,8 @@ const MAX_BODY: usize = 4096;
 /// The panel's state.
 pub struct Panel {
     registrar: Counter,
-    /// Where it shares this process.
-    codes: Option<Arc<Codes>>,
+    /// Where it is, if there is one.
+    codes: Option<Desk>,
     directories: SignIn,
     sessions: Sessions,
     throttle: Throttle,
@@ -65,14 +65,20 @@ impl Panel {
     pub fn open(
         config: &Config,
         registrar: Counter,
-        codes: Option<Arc<Codes>>,
+        codes: Option<Desk>,
         notifier: Notifier,
     ) -> anyhow::Result<Arc<Self>> {
         let limits: &Limits = &config.limits;
+        let mut profiles = config.panel.auth_profiles.clone();
+        for profile in &mut profiles {
+            for name in sign_in::ADDRESSES {
+                profile.want(name);
+            }
+        }
         Ok(Arc::new(Self {
             registrar,
             codes,
-            directories: SignIn::new(config.panel.auth_profiles.clone())?,
+            directories: SignIn::new(profiles)?,
             sessions: Sessions::default(),
             throttle: Throttle::new(clock::boot_now()),
             limiter: Limiter::new(limits),

@@ -30,10 +30,22 @@ pub struct Session {
     pub owner: DeviceOwner,
     /// How that was proven.
     pub proof: Proof,
+    /// Where codes would go by the directory that checked the password, as much of it as its owner needs to know it
+    /// again; `None`: no directory was asked.
+    pub sent_to: Option<SentTo>,
     /// What a change must bring along.
     pub csrf: Nonce,
     began: BootTime,
     seen: BootTime,
+}
+
+/// Where codes would go, by a directory.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct SentTo {
+    /// The mobile number's last digits.
+    pub sms: Option<String>,
+    /// The mail address's first letter and domain.
+    pub mail: Option<String>,
 }
 
 impl Session {
@@ -68,12 +80,19 @@ pub struct Sessions {
 
 impl Sessions {
     /// Begins a session; its id is for the cookie and nowhere else.
-    pub fn begin(&self, owner: DeviceOwner, proof: Proof, now: BootTime) -> Result<(Nonce, Session), StoreError> {
+    pub fn begin(
+        &self,
+        owner: DeviceOwner,
+        proof: Proof,
+        sent_to: Option<SentTo>,
+        now: BootTime,
+    ) -> Result<(Nonce, Session), StoreError> {
         let random = || Nonce::random().map_err(|_| StoreError::Random);
         let id = random()?;
         let session = Session {
             owner,
             proof,
+            sent_to,
             csrf: random()?,
             began: now,
             seen: now,
@@ -165,7 +184,7 @@ mod tests {
     #[test]
     fn r75_a_session_ends_after_fifteen_idle_minutes() {
         let sessions = Sessions::default();
-        let (id, session) = sessions.begin(owner("alice"), Proof::Directory, at(0)).unwrap();
+        let (id, session) = sessions.begin(owner("alice"), Proof::Directory, None, at(0)).unwrap();
         assert_eq!(session.left(at(60)), 14 * 60);
         assert!(sessions.find(&id, at(899)).is_some());
         assert!(
@@ -182,7 +201,7 @@ mod tests {
     #[test]
     fn r75_pages_that_only_ask_keep_no_session_awake() {
         let sessions = Sessions::default();
-        let (id, _) = sessions.begin(owner("alice"), Proof::Directory, at(0)).unwrap();
+        let (id, _) = sessions.begin(owner("alice"), Proof::Directory, None, at(0)).unwrap();
         for now in (0..900).step_by(60) {
             assert!(sessions.peek(&id, at(now)).is_some(), "{now}");
         }
@@ -193,7 +212,7 @@ mod tests {
     fn r75_a_session_ends_after_eight_hours_and_one_by_link_after_fifteen_minutes() {
         for (proof, longest) in [(Proof::Directory, 8 * 3600), (Proof::Link(Id { 0: [1; 16] }), 900)] {
             let sessions = Sessions::default();
-            let (id, _) = sessions.begin(owner("alice"), proof, at(0)).unwrap();
+            let (id, _) = sessions.begin(owner("alice"), proof, None, at(0)).unwrap();
             for now in (0..longest).step_by(600) {
                 assert!(sessions.find(&id, at(now)).is_some(), "{now} of {longest}");
             }
@@ -204,8 +223,8 @@ mod tests {
     #[test]
     fn a_session_is_known_by_its_id_alone_and_its_id_is_kept_nowhere() {
         let sessions = Sessions::default();
-        let (alice, _) = sessions.begin(owner("alice"), Proof::Directory, at(0)).unwrap();
-        let (bob, _) = sessions.begin(owner("bob"), Proof::Directory, at(0)).unwrap();
+        let (alice, _) = sessions.begin(owner("alice"), Proof::Directory, None, at(0)).unwrap();
+        let (bob, _) = sessions.begin(owner("bob"), Proof::Directory, None, at(0)).unwrap();
         assert_eq!(sessions.find(&alice, at(1)).unwrap().owner, owner("alice"));
         assert_eq!(sessions.find(&bob, at(1)).unwrap().owner, owner("bob"));
         assert!(sessions.find(&Nonce::random().unwrap(), at(1)).is_none());
@@ -217,9 +236,14 @@ mod tests {
     #[test]
     fn one_person_has_a_bounded_number_of_sessions_and_takes_nobody_elses_place() {
         let sessions = Sessions::default();
-        let (bob, _) = sessions.begin(owner("bob"), Proof::Directory, at(0)).unwrap();
+        let (bob, _) = sessions.begin(owner("bob"), Proof::Directory, None, at(0)).unwrap();
         let alice: Vec<Nonce> = (0..12)
-            .map(|now| sessions.begin(owner("alice"), Proof::Directory, at(now)).unwrap().0)
+            .map(|now| {
+                sessions
+                    .begin(owner("alice"), Proof::Directory, None, at(now))
+                    .unwrap()
+                    .0
+            })
             .collect();
         let living: Vec<bool> = alice.iter().map(|id| sessions.find(id, at(20)).is_some()).collect();
         assert_eq!(living, [[false; 4].as_slice(), &[true; 8]].concat());

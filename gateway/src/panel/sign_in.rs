@@ -3,9 +3,10 @@
 
 use super::error::PanelError;
 use super::guard::{Actor, Anybody, OwnPage, cookie};
-use super::session::Session;
+use super::session::{SentTo, Session};
 use super::{COOKIE, MAX_BODY, Panel};
 use crate::clock;
+use crate::codes::{mail, number};
 use crate::error::Error;
 use crate::notify::Event;
 use crate::registrar::self_service::Proof;
@@ -115,16 +116,40 @@ pub(super) async fn by_password(
         Ok((person, name)) => {
             panel.throttle.succeeded(attempt, clock::boot_now());
             tracing::info!(user = name.shown(), identity = %person.identity, %address, "signed in at the panel");
+            let sent_to = sent_to(&person);
             let owner = DeviceOwner {
                 identities: vec![person.identity],
                 name: ShortText::cut(name.as_str().to_owned()),
             };
-            begin(&panel, &headers, owner, Proof::Directory)
+            begin(&panel, &headers, owner, Proof::Directory, Some(sent_to))
         }
         Err(error) => {
             on_the_beat(began).await;
             Err(error)
         }
+    }
+}
+
+/// The attributes in which a directory may have an address, as the methods of hosts look for them by default.
+pub(super) const ADDRESSES: [&str; 3] = [MOBILE, MAIL, EMAIL];
+const MOBILE: &str = "mobile";
+const MAIL: &str = "mail";
+const EMAIL: &str = "email";
+
+/// Where codes would go. The whole number and address are forgotten here.
+fn sent_to(person: &Person) -> SentTo {
+    let first = |name: &str| {
+        let values = &person.attributes.find(name)?.values;
+        values
+            .iter()
+            .find_map(|value| std::str::from_utf8(value.as_bytes()).ok())
+    };
+    SentTo {
+        sms: first(MOBILE).and_then(number::hint),
+        mail: first(MAIL)
+            .or_else(|| first(EMAIL))
+            .and_then(mail::address)
+            .map(|address| mail::hint(&address)),
     }
 }
 
@@ -200,7 +225,7 @@ pub(super) async fn by_link(
     panel.throttle.succeeded(attempt, now);
     tracing::info!(link = %grant.link, name = ?grant.owner.name, %address, "signed in at the panel by a link");
     panel.notifier.tell(sign_in_by_link(&grant.owner, address));
-    begin(&panel, &headers, grant.owner, Proof::Link(grant.link))
+    begin(&panel, &headers, grant.owner, Proof::Link(grant.link), None)
 }
 
 fn sign_in_by_link(owner: &DeviceOwner, address: IpAddr) -> Event {
@@ -223,11 +248,17 @@ pub(super) async fn out(State(panel): State<Arc<Panel>>, actor: Actor) -> Respon
 }
 
 /// A new session with a new id; the one that the browser had ends.
-fn begin(panel: &Panel, headers: &HeaderMap, owner: DeviceOwner, proof: Proof) -> Result<Response, PanelError> {
+fn begin(
+    panel: &Panel,
+    headers: &HeaderMap,
+    owner: DeviceOwner,
+    proof: Proof,
+    sent_to: Option<SentTo>,
+) -> Result<Response, PanelError> {
     if let Some(old) = cookie(headers) {
         panel.sessions.end(&old);
     }
-    let (id, session) = panel.sessions.begin(owner, proof, clock::boot_now())?;
+    let (id, session) = panel.sessions.begin(owner, proof, sent_to, clock::boot_now())?;
     let cookie = Zeroizing::new(format!("{COOKIE}={id}; Path=/; Secure; HttpOnly; SameSite=Strict"));
     let mut cookie =
         HeaderValue::from_str(&cookie).map_err(|_| Error::Internal("a session's id is no header value"))?;

@@ -1,7 +1,6 @@
-//! What the code service asks the registrar: its own certificate, whether a host is one, whether somebody has a device.
+//! What the code service asks the registrar: its own certificate, whether a host is one, who has a name.
 
 use super::enrolments::may_vouch;
-use super::self_service::FirstDevice;
 use super::{News, Registrar};
 use crate::clock;
 use crate::store::registrar as rows;
@@ -22,7 +21,7 @@ impl Registrar {
         let service = self.issue_code_service(&mut tx, request, now).await?;
         let living = code_services::living(&mut tx, now).await?;
         self.finish(tx, News::default(), turn).await?;
-        *self.code_services.write().unwrap_or_else(PoisonError::into_inner) = living;
+        self.have_code_services(living, now);
         Ok(service)
     }
 
@@ -40,11 +39,20 @@ impl Registrar {
             self.next_list(&mut tx, &mut news, now).await?;
         }
         self.finish(tx, news, turn).await?;
-        self.code_services
-            .write()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clear();
+        self.have_code_services(Vec::new(), now);
         Ok(revoked.len())
+    }
+
+    /// Those that live; a relay that runs apart hears of it.
+    fn have_code_services(&self, living: Vec<String>, now: UnixTime) {
+        let before = std::mem::replace(
+            &mut *self.code_services.write().unwrap_or_else(PoisonError::into_inner),
+            living.clone(),
+        );
+        if before != living {
+            let own = self.own_host().map(|own| own.claims().host_id);
+            self.relay.introduce(self.trust_info(now), own);
+        }
     }
 
     /// The host of this certificate, if it lives and is not revoked.
@@ -66,12 +74,6 @@ impl Registrar {
             && identities.iter().all(|identity| may_vouch(id, identity))
     }
 
-    /// Whether one of these people has a device.
-    pub async fn have_device(&self, identities: &[Identity], now: UnixTime) -> Result<bool, StoreError> {
-        let mut conn = self.pool.acquire().await?;
-        Ok(!rows::active_of(&mut conn, identities, now).await?.is_empty())
-    }
-
     /// The people whose devices have this user name.
     pub async fn people(&self, name: &str) -> Result<Vec<(Identity, String)>, StoreError> {
         let mut conn = self.pool.acquire().await?;
@@ -89,10 +91,5 @@ impl Registrar {
             }
         }
         Ok(people)
-    }
-
-    /// Who may set up a first factor without an admin.
-    pub fn first_device(&self) -> FirstDevice {
-        self.rules.first_device
     }
 }

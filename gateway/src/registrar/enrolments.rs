@@ -376,7 +376,7 @@ pub(super) fn may_vouch(host: Id, identity: &Identity) -> bool {
 }
 
 /// How the person was proven, in words for their devices.
-async fn proven_by(conn: &mut SqliteConnection, host: Id) -> Result<ShortText, StoreError> {
+pub(super) async fn proven_by(conn: &mut SqliteConnection, host: Id) -> Result<ShortText, StoreError> {
     let text = match rows::host(conn, host).await? {
         Some(known) if known.name == REGISTRAR_NAME => "signed in at the Register Panel".to_owned(),
         Some(known) => format!("vouched for by root on {}", known.name),

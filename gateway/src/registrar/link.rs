@@ -6,10 +6,10 @@
 //! delay and drop. Calls are sealed and signed by their callers, answers are judged by the host's rules.
 
 use super::Registrar;
-use crate::clock;
 use crate::error::Error;
 use crate::keyfile;
 use crate::relay::in_process::Delivered;
+use crate::{clock, codes};
 use anyhow::{Context as _, anyhow, bail};
 use assent_proto::Id;
 use assent_proto::keys::SigningKey;
@@ -69,6 +69,23 @@ pub struct Link {
     outbox: Mutex<Option<mpsc::Sender<Queued>>>,
     answers: (mpsc::Sender<Delivered>, Mutex<Option<mpsc::Receiver<Delivered>>>),
     calls: Arc<Semaphore>,
+}
+
+/// For whom calls come in.
+#[derive(Clone)]
+struct Inside {
+    registrar: Arc<Registrar>,
+    codes: Option<codes::desk::Desk>,
+}
+
+impl Inside {
+    async fn handle(&self, sealed: Sealed) -> Result<Sealed, Error> {
+        match &self.codes {
+            // Sealed to none of the registrar's keys: the code service knows whether to its own.
+            Some(codes) if !self.registrar.has_issuer(&sealed.issuer) => codes.call(sealed).await,
+            Some(_) | None => self.registrar.handle(&sealed, clock::now()).await,
+        }
+    }
 }
 
 /// Where the relay is.
@@ -152,11 +169,12 @@ impl Link {
     }
 
     /// Keeps the link up, for ever.
-    pub async fn keep(self: Arc<Self>, registrar: Arc<Registrar>) {
+    pub async fn keep(self: Arc<Self>, registrar: Arc<Registrar>, codes: Option<codes::desk::Desk>) {
+        let inside = Inside { registrar, codes };
         let mut pause = Duration::from_millis(100);
         loop {
             let began = clock::boot_now();
-            let ended = self.session(&registrar).await;
+            let ended = self.session(&inside).await;
             *self.outbox() = None;
             match ended {
                 Ok(()) => tracing::info!("the relay ended the link; connecting again"),
@@ -175,13 +193,13 @@ impl Link {
         }
     }
 
-    async fn session(self: &Arc<Self>, registrar: &Arc<Registrar>) -> anyhow::Result<()> {
+    async fn session(self: &Arc<Self>, inside: &Inside) -> anyhow::Result<()> {
         let request = self.request(Method::POST, "/v1/link")?.timeout(CALL);
         let Session { session } = self.reply(request).await?;
         let (sender, mut queue) = mpsc::channel(QUEUE);
         // Whatever is committed from here on is queued; everything that was before, `start` tells.
         *self.outbox() = Some(sender);
-        registrar.start().await?;
+        inside.registrar.start().await?;
         // Its own mailbox must be there before it listens.
         while let Ok(queued) = queue.try_recv() {
             self.post(session, vec![queued]).await?;
@@ -192,7 +210,7 @@ impl Link {
         tracing::info!("linked to the relay at {}", self.audience);
         tokio::select! {
             ended = self.post_all(session, queue) => ended,
-            ended = self.hear(response, registrar) => ended,
+            ended = self.hear(response, inside) => ended,
         }
     }
 
@@ -228,12 +246,12 @@ impl Link {
         Ok(())
     }
 
-    async fn hear(self: &Arc<Self>, response: Response, registrar: &Arc<Registrar>) -> anyhow::Result<()> {
+    async fn hear(self: &Arc<Self>, response: Response, inside: &Inside) -> anyhow::Result<()> {
         let mut events = std::pin::pin!(assent_events::of(response.bytes_stream()));
         while let Some(event) = events.next().await {
             let event = event.map_err(|error| anyhow!("the event stream broke: {error}"))?;
             match serde_json::from_str(&event.data) {
-                Ok(Event::Call { id, sealed }) => self.called(id, sealed, registrar),
+                Ok(Event::Call { id, sealed }) => self.called(id, sealed, inside),
                 Ok(Event::Host(HostEvent::Answer { id, device, blob })) => {
                     if self.answers.0.try_send(Delivered { id, device, blob }).is_err() {
                         tracing::warn!("an answer to the registrar was dropped: too many wait");
@@ -248,15 +266,15 @@ impl Link {
     }
 
     /// One call of somebody, decided beside the others.
-    fn called(self: &Arc<Self>, call: Id, sealed: Sealed, registrar: &Arc<Registrar>) {
+    fn called(self: &Arc<Self>, call: Id, sealed: Sealed, inside: &Inside) {
         let Ok(place) = Arc::clone(&self.calls).try_acquire_owned() else {
             // No relay that keeps the protocol sends so many.
             tracing::warn!("a call was dropped: too many wait");
             return;
         };
-        let (link, registrar) = (Arc::clone(self), Arc::clone(registrar));
+        let (link, inside) = (Arc::clone(self), inside.clone());
         tokio::spawn(async move {
-            let order = match registrar.handle(&sealed, clock::now()).await {
+            let order = match inside.handle(sealed).await {
                 Ok(sealed) => Order::Reply { call, sealed },
                 Err(Error::Malformed(text)) => Order::Refuse {
                     call,

@@ -10,6 +10,7 @@ pub mod admin;
 mod approvals;
 pub mod carrier;
 pub mod code_changes;
+pub mod code_counter;
 mod code_service;
 pub mod counter;
 mod device_calls;
@@ -34,7 +35,7 @@ use crate::store::log::{self, Chain};
 use crate::store::registrar as rows;
 use crate::store::relay::{Kind, Mailbox};
 use crate::store::revocations as lists;
-use crate::store::{self, Durability, SqliteConnection, SqlitePool, StoreError};
+use crate::store::{self, Durability, SqliteConnection, SqlitePool, StoreError, code_services};
 use approvals::{Approvals, Wish};
 use assent_proto::cert::{DAY, Host, Identity};
 use assent_proto::keys::{KeyId, KeyPair};
@@ -167,6 +168,9 @@ impl Registrar {
                 key: one.key,
             }));
         }
+        // Those of a code service that runs apart hold over a restart.
+        let living = code_services::living(&mut conn, now).await?;
+        *self.code_services.write().unwrap_or_else(PoisonError::into_inner) = living;
         let own = self.own_host().map(|own| own.claims().host_id);
         self.relay.introduce(self.trust_info(now), own);
         self.relay.sync_mailboxes(mailboxes).await?;
@@ -236,6 +240,11 @@ impl Registrar {
                 .clone(),
             now,
         }
+    }
+
+    /// Whether a call sealed to this key is for the registrar.
+    fn has_issuer(&self, key: &KeyId) -> bool {
+        self.keys().of(key).is_some()
     }
 
     /// One call.

@@ -3,7 +3,7 @@
 
 use super::link::Desk;
 use crate::clock;
-use crate::codes::Codes;
+use crate::codes;
 use crate::error::Error;
 use crate::registrar::Registrar;
 use assent_proto::registrar::Sealed;
@@ -46,8 +46,10 @@ impl Door {
 /// The way to the code service.
 #[derive(Clone)]
 pub enum CodesDoor {
-    /// In this process.
-    Here(Arc<Codes>),
+    /// In this process, or at a socket of this machine.
+    Service(codes::desk::Desk),
+    /// Through the registrar, which runs apart and knows whether there is one.
+    ByRegistrar(Arc<Desk>),
     /// This gateway has none.
     Nowhere,
 }
@@ -56,12 +58,8 @@ impl CodesDoor {
     /// One sealed call.
     pub(super) async fn call(&self, sealed: Sealed) -> Result<Sealed, Error> {
         match self {
-            Self::Here(codes) => {
-                // In a task of its own: a caller who hangs up must not leave a message half sent and uncounted.
-                let codes = Arc::clone(codes);
-                let handled = tokio::spawn(async move { codes.handle(&sealed, clock::now()).await });
-                handled.await.unwrap_or(Err(Error::Internal("the code service failed")))
-            }
+            Self::Service(codes) => codes.call(sealed).await,
+            Self::ByRegistrar(desk) => desk.call(sealed).await,
             Self::Nowhere => Err(Error::NoRoute),
         }
     }

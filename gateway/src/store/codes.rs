@@ -2,10 +2,15 @@
 
 use super::registrar::time_of;
 use super::{StoreError, id_of, seconds};
-use assent_proto::cert::Identity;
+use crate::codes::guesses::{Count, Guesses};
+use assent_proto::cert::{DAY, Identity};
 use assent_proto::time::UnixTime;
-use assent_proto::{Bytes, Id, ShortText};
+use assent_proto::{Bytes, Digest, Id, ShortText};
+use sqlx::sqlite::SqliteRow;
 use sqlx::{Row as _, SqliteConnection};
+
+/// Right codes of a person that are remembered, and wrong ones.
+const MOST_TYPED: i64 = 10;
 
 /// What somebody can have set up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,8 +19,6 @@ pub enum Kind {
     Totp,
     /// A list of recovery codes.
     Recovery,
-    /// A mobile number.
-    Mobile,
 }
 
 impl Kind {
@@ -24,7 +27,6 @@ impl Kind {
         match self {
             Self::Totp => "totp",
             Self::Recovery => "recovery",
-            Self::Mobile => "mobile",
         }
     }
 }
@@ -188,41 +190,44 @@ pub async fn use_recovery(
     Ok(done.rows_affected() == 1)
 }
 
-/// Wrong guesses of one person.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Guesses {
-    /// In a row.
-    pub wrong: u32,
-    /// No code counts until then.
-    pub locked: UnixTime,
-}
-
-/// How often this person's codes were guessed wrong.
-pub async fn guesses(conn: &mut SqliteConnection, identity: &Identity) -> Result<Guesses, StoreError> {
-    let row = sqlx::query("SELECT wrong, locked FROM guess WHERE realm = ? AND id = ?")
+/// How often codes of this person were guessed wrong, as far as it bears on this place.
+pub async fn guesses(conn: &mut SqliteConnection, identity: &Identity, place: Digest) -> Result<Guesses, StoreError> {
+    let count = |row: &SqliteRow| -> Result<Count, StoreError> {
+        let wrong: i64 = row.try_get(0)?;
+        Ok(Count {
+            wrong: u32::try_from(wrong).map_err(|_| StoreError::Row("guess"))?,
+            locked: time_of(row.try_get(1)?),
+        })
+    };
+    let mut guesses = Guesses::NONE;
+    let strangers = sqlx::query("SELECT wrong, locked FROM guess WHERE realm = ? AND id = ?")
         .bind(identity.realm.as_str())
         .bind(identity.id.as_str())
+        .fetch_optional(&mut *conn)
+        .await?;
+    if let Some(row) = strangers {
+        guesses.strangers = count(&row)?;
+    }
+    let here = sqlx::query("SELECT wrong, locked, known FROM guess_at WHERE realm = ? AND id = ? AND place = ?")
+        .bind(identity.realm.as_str())
+        .bind(identity.id.as_str())
+        .bind(place.0.as_slice())
         .fetch_optional(conn)
         .await?;
-    let Some(row) = row else {
-        return Ok(Guesses {
-            wrong: 0,
-            locked: UnixTime(0),
-        });
-    };
-    let wrong: i64 = row.try_get(0)?;
-    Ok(Guesses {
-        wrong: u32::try_from(wrong).map_err(|_| StoreError::Row("guess"))?,
-        locked: time_of(row.try_get(1)?),
-    })
+    if let Some(row) = here {
+        guesses.here = count(&row)?;
+        guesses.known = time_of(row.try_get(2)?);
+    }
+    Ok(guesses)
 }
 
-/// Keeps the count.
+/// Keeps the counts.
 pub async fn put_guesses(
     conn: &mut SqliteConnection,
-    identity: &Identity,
-    name: &str,
+    (identity, name): (&Identity, &str),
+    place: Digest,
     guesses: Guesses,
+    now: UnixTime,
 ) -> Result<(), StoreError> {
     sqlx::query(
         "INSERT INTO guess (realm, id, name, wrong, locked) VALUES (?, ?, ?, ?, ?) ON CONFLICT (realm, id) \
@@ -231,11 +236,116 @@ pub async fn put_guesses(
     .bind(identity.realm.as_str())
     .bind(identity.id.as_str())
     .bind(name)
-    .bind(i64::from(guesses.wrong))
-    .bind(seconds(guesses.locked))
+    .bind(i64::from(guesses.strangers.wrong))
+    .bind(seconds(guesses.strangers.locked))
+    .execute(&mut *conn)
+    .await?;
+    sqlx::query(
+        "INSERT INTO guess_at (realm, id, place, name, wrong, locked, known, at) VALUES (?, ?, ?, ?, ?, ?, ?, ?) \
+         ON CONFLICT (realm, id, place) DO UPDATE SET name = excluded.name, wrong = excluded.wrong, \
+         locked = excluded.locked, known = excluded.known, at = excluded.at",
+    )
+    .bind(identity.realm.as_str())
+    .bind(identity.id.as_str())
+    .bind(place.0.as_slice())
+    .bind(name)
+    .bind(i64::from(guesses.here.wrong))
+    .bind(seconds(guesses.here.locked))
+    .bind(seconds(guesses.known))
+    .bind(seconds(now))
     .execute(conn)
     .await?;
     Ok(())
+}
+
+/// Lets a person's codes count again everywhere; whether something was counted.
+pub async fn forgive(conn: &mut SqliteConnection, identity: &Identity) -> Result<bool, StoreError> {
+    let mut changed = 0;
+    for update in [
+        "UPDATE guess SET wrong = 0, locked = 0 WHERE realm = ? AND id = ? AND (wrong > 0 OR locked > 0)",
+        "UPDATE guess_at SET wrong = 0, locked = 0 WHERE realm = ? AND id = ? AND (wrong > 0 OR locked > 0)",
+    ] {
+        let done = sqlx::query(update)
+            .bind(identity.realm.as_str())
+            .bind(identity.id.as_str())
+            .execute(&mut *conn)
+            .await?;
+        changed += done.rows_affected();
+    }
+    Ok(changed > 0)
+}
+
+/// A lock that holds.
+#[derive(Debug)]
+pub struct Lock {
+    /// Whose codes.
+    pub who: Known,
+    /// Until when.
+    pub until: UnixTime,
+    /// Whether at every unknown place, or at one place alone.
+    pub everywhere: bool,
+}
+
+/// The locks that hold.
+pub async fn locks(conn: &mut SqliteConnection, now: UnixTime) -> Result<Vec<Lock>, StoreError> {
+    let rows = sqlx::query(
+        "SELECT realm, id, name, locked, 1 FROM guess WHERE locked > ?1 UNION ALL \
+         SELECT realm, id, name, locked, 0 FROM guess_at WHERE locked > ?1 ORDER BY 1, 2, 4",
+    )
+    .bind(seconds(now))
+    .fetch_all(conn)
+    .await?;
+    rows.iter()
+        .map(|row| {
+            let everywhere: i64 = row.try_get(4)?;
+            Ok(Lock {
+                who: known(row)?,
+                until: time_of(row.try_get(3)?),
+                everywhere: everywhere != 0,
+            })
+        })
+        .collect()
+}
+
+/// Keeps what was typed, sealed; of right ones and of wrong ones the newest alone.
+pub async fn put_typed(
+    conn: &mut SqliteConnection,
+    identity: &Identity,
+    ok: bool,
+    sealed: &Bytes,
+    now: UnixTime,
+) -> Result<(), StoreError> {
+    sqlx::query("INSERT INTO typed (realm, id, at, ok, sealed) VALUES (?, ?, ?, ?, ?)")
+        .bind(identity.realm.as_str())
+        .bind(identity.id.as_str())
+        .bind(seconds(now))
+        .bind(i64::from(ok))
+        .bind(sealed.0.as_slice())
+        .execute(&mut *conn)
+        .await?;
+    sqlx::query(
+        "DELETE FROM typed WHERE realm = ?1 AND id = ?2 AND ok = ?3 AND rowid NOT IN \
+         (SELECT rowid FROM typed WHERE realm = ?1 AND id = ?2 AND ok = ?3 ORDER BY at DESC, rowid DESC LIMIT ?4)",
+    )
+    .bind(identity.realm.as_str())
+    .bind(identity.id.as_str())
+    .bind(i64::from(ok))
+    .bind(MOST_TYPED)
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// What this person typed lately, newest first: when, and the rest sealed.
+pub async fn typed(conn: &mut SqliteConnection, identity: &Identity) -> Result<Vec<(UnixTime, Bytes)>, StoreError> {
+    let rows = sqlx::query("SELECT at, sealed FROM typed WHERE realm = ? AND id = ? ORDER BY at DESC, rowid DESC")
+        .bind(identity.realm.as_str())
+        .bind(identity.id.as_str())
+        .fetch_all(conn)
+        .await?;
+    rows.iter()
+        .map(|row| Ok((time_of(row.try_get(0)?), Bytes(row.try_get(1)?))))
+        .collect()
 }
 
 /// A person as the code service knows them.
@@ -250,22 +360,23 @@ pub struct Known {
 /// Everybody of whom something is kept.
 pub async fn people(conn: &mut SqliteConnection) -> Result<Vec<Known>, StoreError> {
     let rows = sqlx::query(
-        "SELECT realm, id, name FROM guess UNION \
+        "SELECT realm, id, name FROM guess UNION SELECT realm, id, name FROM guess_at UNION \
          SELECT i.realm, i.id, e.name FROM enrolled_identity i JOIN enrolled e ON e.id = i.enrolled ORDER BY 1, 2, 3",
     )
     .fetch_all(conn)
     .await?;
-    rows.iter()
-        .map(|row| {
-            Ok(Known {
-                identity: Identity {
-                    realm: ShortText::cut(row.try_get(0)?),
-                    id: ShortText::cut(row.try_get(1)?),
-                },
-                name: row.try_get(2)?,
-            })
-        })
-        .collect()
+    rows.iter().map(known).collect()
+}
+
+/// The person in the first three columns.
+fn known(row: &SqliteRow) -> Result<Known, StoreError> {
+    Ok(Known {
+        identity: Identity {
+            realm: ShortText::cut(row.try_get(0)?),
+            id: ShortText::cut(row.try_get(1)?),
+        },
+        name: row.try_get(2)?,
+    })
 }
 
 /// Something that is being set up.
@@ -413,11 +524,16 @@ pub async fn put_sent(conn: &mut SqliteConnection, message: &Message<'_>, now: U
 }
 
 /// Forgets what can matter no more.
-pub async fn forget_old(conn: &mut SqliteConnection, now: UnixTime, day_ago: UnixTime) -> Result<(), StoreError> {
+pub async fn forget_old(conn: &mut SqliteConnection, now: UnixTime) -> Result<(), StoreError> {
+    let days_ago = |days: u64| UnixTime(now.0.saturating_sub(days * DAY));
     for (delete, before) in [
         ("DELETE FROM nonce WHERE until < ?", now),
         ("DELETE FROM opening WHERE ends_at < ?", now),
-        ("DELETE FROM sent WHERE at < ?", day_ago),
+        ("DELETE FROM sent WHERE at < ?", days_ago(1)),
+        ("DELETE FROM typed WHERE at < ?", days_ago(90)),
+        // What is known has been typed right within ninety days.
+        ("DELETE FROM guess_at WHERE known = 0 AND at < ?", days_ago(1)),
+        ("DELETE FROM guess_at WHERE known > 0 AND known < ?", now),
         ("DELETE FROM guess WHERE wrong = 0 AND locked < ?", now),
     ] {
         sqlx::query(delete).bind(seconds(before)).execute(&mut *conn).await?;

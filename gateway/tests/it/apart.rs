@@ -1,4 +1,4 @@
-//! Roles apart: relay, registrar and panel as programs of their own. The other suites run here once more, against that
+//! Roles apart: relay, registrar, code service and panel as programs of their own. The other suites run here once more, against that
 //! form; what only that form has is tested below: who may link, what goes on while a part is away, what a relay holds.
 
 use crate::further::{Newcomer, answers, asked, certified};
@@ -17,7 +17,7 @@ use std::fs;
 use std::process::Command;
 
 /// The suites that must hold whatever the layout.
-const SUITES: [&str; 8] = [
+const SUITES: [&str; 11] = [
     "joining::",
     "enrolment::",
     "further::",
@@ -26,6 +26,9 @@ const SUITES: [&str; 8] = [
     "claims::",
     "panel::",
     "panel_devices::",
+    "codes::",
+    "codes_seen::",
+    "codes_terminal::",
 ];
 
 /// What they cannot show apart: they look at one process, or at its log.
@@ -393,11 +396,15 @@ async fn a_relay_apart_holds_nothing_of_the_registrars_and_does_not_start_beside
     assert_eq!(
         names,
         [
+            "calls.sock",
+            "codes",
+            "codes-panel.sock",
             "link.pub",
             "lock",
             "log",
             "panel.sock",
             "registrar",
+            "registrar-codes.sock",
             "relay-admin.sock",
             "relay.db",
             "relay.db-shm",

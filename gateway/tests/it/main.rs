@@ -4,7 +4,10 @@
 mod apart;
 mod claims;
 mod codes;
+mod codes_apart;
 mod codes_rig;
+mod codes_seen;
+mod codes_terminal;
 mod enrolment;
 mod events;
 mod further;

@@ -3,7 +3,7 @@
 
 use self::Foreign::{NotFound, Nothing, Over};
 use self::Takes::{AnyRead, AnyWrite, Owner, Session};
-use crate::panel_rig::{Browser, owner_of, start_whole};
+use crate::panel_rig::{Browser, owner_of, start};
 use crate::rig::Gateway;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -225,7 +225,7 @@ fn expected(route: &Route, who: Who) -> Option<(u16, &'static str)> {
 }
 
 async fn world() -> (Gateway, Cast, Things) {
-    let gateway = start_whole("directory", "");
+    let gateway = start("directory", "");
     let host = gateway.join("web01").await;
     let alice = Browser::of(&gateway, "alice").await;
     let device = alice.register(&gateway, "phone").await;

@@ -63,11 +63,6 @@ pub fn start(mode: &str, more: &str) -> Gateway {
     Gateway::start_with(&people(mode, more))
 }
 
-/// The same with the code service.
-pub fn start_whole(mode: &str, more: &str) -> Gateway {
-    Gateway::start_whole(&people(mode, more))
-}
-
 fn people(mode: &str, more: &str) -> String {
     let password = with_password();
     let users = users_file(&[("alice", &password), ("bob", &password), ("carol", &password)]);

@@ -132,11 +132,6 @@ impl Gateway {
         Self::start_from("", days_ago, days)
     }
 
-    /// With the code service, which runs in one process with relay and registrar.
-    pub fn start_whole(more: &str) -> Self {
-        Self::start_in_one(more, 0, 90)
-    }
-
     fn start_from(more: &str, days_ago: u64, days: u32) -> Self {
         if let Some(link) = apart().filter(|_| days_ago == 0) {
             return Self::start_apart(&link, more);
@@ -169,17 +164,19 @@ impl Gateway {
         }
     }
 
-    /// Relay with app, registrar and panel as programs of their own, linked by a "socket" or by "http".
+    /// Relay with app, registrar, code service and panel as programs of their own, linked by a "socket" or by "http".
     pub fn start_apart(link: &str, more: &str) -> Self {
         let dir = scratch();
         let inner = dir.join("registrar");
-        fs::create_dir(&inner).unwrap();
-        fs::set_permissions(&inner, Permissions::from_mode(0o700)).unwrap();
+        for inner in [&inner, &dir.join("codes")] {
+            fs::create_dir(inner).unwrap();
+            fs::set_permissions(inner, Permissions::from_mode(0o700)).unwrap();
+        }
         let (root, issuer) = write_keys(&inner, 90);
         let link_key = SigningKey::generate().unwrap();
         write(&inner.join("link.key"), &link_key.to_pem().unwrap(), 0o600);
         write(&dir.join("link.pub"), &link_key.public().to_pem().unwrap(), 0o644);
-        let names = ["relay", "registrar", "panel"];
+        let names = ["relay", "registrar", "codes", "panel"];
         let parts = names.map(|name| Part::new(name, dir.join(format!("{name}.toml"))));
         let mut gateway = Self::not_started(dir, root, issuer, parts.into());
         let more: toml::Table = more.parse().unwrap();
@@ -192,11 +189,6 @@ impl Gateway {
         gateway
     }
 
-    /// Whether it has the code service, whose certificate stands in the log.
-    pub fn has_codes(&self) -> bool {
-        self.parts.len() == 1
-    }
-
     /// Ends one of the programs by `kill -9`.
     pub fn kill_part(&mut self, name: &str) {
         let part = self.parts.iter_mut().find(|part| part.name == name).unwrap();
@@ -207,7 +199,7 @@ impl Gateway {
     pub async fn start_part(&mut self, name: &'static str) {
         let linked = self.log().matches(LINKED).count();
         self.run_part(self.parts.iter().position(|part| part.name == name).unwrap());
-        if name != "panel" {
+        if !matches!(name, "panel" | "codes") {
             self.logs_times(LINKED, linked + 1).await;
         }
         self.client = client(true);
@@ -217,6 +209,11 @@ impl Gateway {
     pub fn start_relay_alone(&mut self) {
         self.run_part(0);
         self.client = client(true);
+    }
+
+    /// Starts the code service while its registrar is away.
+    pub fn start_codes_alone(&mut self) {
+        self.run_part(2);
     }
 
     /// Starts the registrar while its relay is away.
@@ -264,7 +261,7 @@ impl Gateway {
         let name = part.name;
         self.parts[at].process = Some(process);
         match (name, address) {
-            ("registrar", None) if line.trim() == "running" => {}
+            ("registrar" | "codes", None) if line.trim() == "running" => {}
             ("panel", Some(address)) => self.panel_address = address,
             (_, Some(address)) => self.address = address,
             (_, None) => panic!("{name} did not start:\n{}", self.log()),
@@ -327,10 +324,11 @@ impl Gateway {
     /// A file in the state directory of the role that has it.
     pub fn file(&self, name: &str) -> PathBuf {
         let inner = self.dir.join("registrar");
-        if inner.is_dir() && matches!(name, "registrar.db" | "admin.sock") {
-            return inner.join(name);
+        match name {
+            "registrar.db" | "admin.sock" if inner.is_dir() => inner.join(name),
+            "codes.db" | "codes.db-wal" | "codes.key" if inner.is_dir() => self.dir.join("codes").join(name),
+            _ => self.dir.join(name),
         }
-        self.dir.join(name)
     }
 
     pub fn url(&self, path: &str) -> String {
@@ -372,8 +370,13 @@ impl Gateway {
     /// One call on the admin's socket.
     pub async fn admin(&self, method: Method, path: &str, body: Value) -> (StatusCode, Value) {
         client(false);
+        let apart = self.dir.join("codes/admin.sock");
+        let socket = match path.starts_with("/codes") && apart.exists() {
+            true => apart,
+            false => self.file("admin.sock"),
+        };
         let client = Client::builder()
-            .unix_socket(self.file("admin.sock"))
+            .unix_socket(socket)
             .no_proxy()
             .http1_only()
             .tls_certs_only([])
@@ -480,7 +483,22 @@ fn apart_config(dir: &Path, name: &str, link: &str, [relay, panel]: [u16; 2], mo
             (
                 format!("state_dir = \"{shown}/registrar\"\nadmin_socket = \"{shown}/registrar/admin.sock\"\n"),
                 "\"registrar\"",
-                format!("{way}\npanel_socket = \"{shown}/panel.sock\"\npanel_user = \"{user}\"\n"),
+                format!(
+                    "{way}\npanel_socket = \"{shown}/panel.sock\"\npanel_user = \"{user}\"\ncodes_socket = \"{shown}/registrar-codes.sock\"\ncodes_user = \"{user}\"\ncalls_socket = \"{shown}/calls.sock\"\n"
+                ),
+            )
+        }
+        "codes" => {
+            keep("notify", &["hook"]);
+            if let Some(codes) = more.get("codes") {
+                table.insert("codes".into(), codes.clone());
+            }
+            (
+                format!("state_dir = \"{shown}/codes\"\nadmin_socket = \"{shown}/codes/admin.sock\"\n"),
+                "\"codes\"",
+                format!(
+                    "codes_socket = \"{shown}/registrar-codes.sock\"\ncalls_socket = \"{shown}/calls.sock\"\ncalls_user = \"{user}\"\ncodes_panel_socket = \"{shown}/codes-panel.sock\"\npanel_user = \"{user}\"\n"
+                ),
             )
         }
         _ => {
@@ -493,7 +511,7 @@ fn apart_config(dir: &Path, name: &str, link: &str, [relay, panel]: [u16; 2], mo
             (
                 format!("listen = \"127.0.0.1:{panel}\"\n"),
                 "\"panel\"",
-                format!("panel_socket = \"{shown}/panel.sock\"\n"),
+                format!("panel_socket = \"{shown}/panel.sock\"\ncodes_panel_socket = \"{shown}/codes-panel.sock\"\n"),
             )
         }
     };

@@ -4,12 +4,16 @@
 import { get, post, Problem } from "/assets/api.js";
 import { setUpApp } from "/assets/codes-app.js";
 import { lifting } from "/assets/codes-freeze.js";
+import { sentTo } from "/assets/codes-recent.js";
 import { showRecovery } from "/assets/codes-recovery.js";
 import { button, focusHeading, h, heading, notice, p, part, say, show } from "/assets/dom.js";
 import { report } from "/assets/session.js";
 import { countdown, day, sentence } from "/assets/words.js";
 
-/** @typedef {{ totp?: number, recovery?: number }} Standing */
+/**
+ * @typedef {{ totp?: number, recovery?: number, sent: import("/assets/codes-recent.js").Sent[],
+ *   recent: import("/assets/codes-recent.js").Recent[] }} Standing
+ */
 /** @typedef {"yes" | "frozen" | "device first"} May */
 /** @typedef {"add_totp" | "remove_totp" | "new_recovery" | "remove_recovery"} Wish */
 /** @typedef {{ may: May, person: string, home: (said: Node) => Promise<void> }} Setting */
@@ -20,6 +24,8 @@ import { countdown, day, sentence } from "/assets/words.js";
  */
 
 const LOOK_EVERY = 1500;
+/** How often an answer that was lost is asked for again. */
+const ASK_AGAIN = 20;
 /** Recovery codes that are made at once. */
 const ALL = 10;
 /** Few enough to be told so. */
@@ -58,7 +64,7 @@ export function codes(kept, setting) {
     p("For a sign-in without your device: no network on it, an empty battery, or it is lost."),
     why,
     setting.may === "frozen" && hasCodes && lifting(setting.home),
-    h("ul", { class: "items" }, app(kept, setting), recovery(kept, setting)),
+    h("ul", { class: "items" }, app(kept, setting), recovery(kept, setting), ...kept.sent.map(sentTo)),
   );
 }
 
@@ -208,12 +214,24 @@ class Waiting {
   }
 }
 
+/** What came of it. An answer that was lost is asked for again: the panel gives it for a minute. @param {string} id @param {number} tries @returns {Promise<Done>} */
+async function outcome(id, tries) {
+  try {
+    return await post(`codes/changes/${id}/carry-out`);
+  } catch (problem) {
+    if (!(problem instanceof Problem) || problem.code !== "network" || tries === 0) throw problem;
+    say(notice("warn", "The panel does not answer.", p("This page tries again by itself.")));
+    await new Promise((go) => setTimeout(go, LOOK_EVERY));
+    return outcome(id, tries - 1);
+  }
+}
+
 /** Does what was granted. @param {Wish} wish @param {string} id @param {Setting} setting */
 async function carryOut(wish, id, setting) {
   /** @type {Done} */
   let became;
   try {
-    became = await post(`codes/changes/${id}/carry-out`);
+    became = await outcome(id, ASK_AGAIN);
   } catch (problem) {
     // Granted, and not taken in time.
     if (problem instanceof Problem && problem.code === "not_found") return drawOver(wish, setting);

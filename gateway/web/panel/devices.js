@@ -1,6 +1,7 @@
 // The devices of the person who is signed in: list, name, remove; and, below them, their codes.
 
 import { get, post, Problem } from "/assets/api.js";
+import { typedLately } from "/assets/codes-recent.js";
 import { codes, standing } from "/assets/codes.js";
 import { button, carry, field, focusHeading, h, heading, notice, p, say, show, submits } from "/assets/dom.js";
 import { report, signedIn } from "/assets/session.js";
@@ -22,10 +23,11 @@ async function list(focus) {
   const [{ devices, add }, kept] = await Promise.all([get("devices"), standing()]);
   const only = devices.length === 1;
   const below = kept !== null && codes(kept, { may: mayChangeCodes(devices, add), person, home });
-  if (devices.length === 0) show(nobody(add), below);
+  const lately = kept !== null && typedLately(kept.recent);
+  if (devices.length === 0) show(nobody(add), below, lately);
   else {
     const items = h("ul", { class: "items" }, ...devices.map((device) => item(device, only)));
-    show(h("section", { class: "card", "aria-label": "Registered devices" }, items), more(add), below);
+    show(h("section", { class: "card", "aria-label": "Registered devices" }, items), more(add), below, lately);
   }
   const next = focus === undefined ? null : document.getElementById(focus);
   if (focus !== undefined) (next ?? document.querySelector("h1"))?.focus();

@@ -22,10 +22,10 @@ if [ -z "${DPKG_ROOT:-}" ] && [ -d /run/systemd/system ]; then
     systemctl --system daemon-reload >/dev/null || true
     if [ -n "${2:-}" ]; then action=restart; else action=start; fi
     # With the roles apart it is one of the others that run.
-    if ! systemctl --quiet is-active assent-relay.service assent-app.service assent-panel.service assent-registrar.service; then
+    if ! systemctl --quiet is-active assent-relay.service assent-app.service assent-panel.service assent-registrar.service assent-codes.service; then
         deb-systemd-invoke "$action" assent-gateway.service >/dev/null || true
     fi
     # Those that are enabled or run; on most machines none.
-    deb-systemd-invoke restart assent-relay.service assent-app.service assent-panel.service assent-registrar.service \
+    deb-systemd-invoke restart assent-relay.service assent-app.service assent-panel.service assent-registrar.service assent-codes.service \
         >/dev/null 2>&1 || true
 fi

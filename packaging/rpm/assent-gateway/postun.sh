@@ -4,6 +4,6 @@ if [ -d /run/systemd/system ]; then
     systemctl daemon-reload || :
     if [ "$1" -ge 1 ]; then
         systemctl try-restart assent-gateway.service assent-relay.service assent-app.service assent-panel.service \
-            assent-registrar.service || :
+            assent-registrar.service assent-codes.service || :
     fi
 fi

@@ -1,4 +1,4 @@
-//! The gateway's roles as processes of four users, on one machine or on two, set up as docs/setup/roles-apart.md says.
+//! The gateway's roles as processes of five users, on one machine or on two, set up as docs/setup/roles-apart.md says.
 
 use super::{GATEWAY_CONFIG, Gateway, assentctl, built, own, program};
 use crate::certificates::Authority;
@@ -10,7 +10,7 @@ use std::os::unix::fs::{MetadataExt as _, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 /// Every role.
-pub const ROLES: [&str; 4] = ["relay", "app", "panel", "registrar"];
+pub const ROLES: [&str; 5] = ["relay", "app", "panel", "registrar", "codes"];
 /// The relay's machine, and the registrar's, where there are two.
 const OUTER: &str = "10.9.0.1";
 const INNER: &str = "10.9.0.2";
@@ -18,9 +18,9 @@ const INNER: &str = "10.9.0.2";
 /// How many machines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Layout {
-    /// Four processes on one.
+    /// Five processes on one.
     OneMachine,
-    /// Relay and pages on one, panel and registrar on another: a network of its own, joined by a cable.
+    /// Relay and pages on one, panel, registrar and code service on another: a network of its own, joined by a cable.
     TwoMachines,
 }
 
@@ -51,7 +51,7 @@ impl Part {
                 .args(["--config", &config]),
         };
         let mut service = Service::start_as(&format!("gateway-{}", self.name), &program);
-        let ready = if self.name == "registrar" {
+        let ready = if matches!(self.name, "registrar" | "codes") {
             "running"
         } else {
             "listening on"
@@ -111,7 +111,7 @@ impl Machine {
 }
 
 impl Gateway {
-    /// Relay, pages, panel and registrar apart.
+    /// Relay, pages, panel, registrar and code service apart.
     pub fn start_apart(layout: Layout) -> Self {
         let machine = (layout == Layout::TwoMachines).then(Machine::plug_in);
         let (outer, inner) = match layout {
@@ -121,11 +121,13 @@ impl Gateway {
         for role in ROLES {
             accounts::add(&format!("assent-{role}"), None);
         }
+        // As SupplementaryGroups= of the units.
         if layout == Layout::OneMachine {
-            // As SupplementaryGroups= of the registrar's unit.
-            join("assent-relay");
+            join("assent-relay", &["assent-registrar"]);
         }
-        join("assent-panel");
+        join("assent-panel", &["assent-registrar", "assent-codes"]);
+        join("assent-codes", &["assent-registrar"]);
+        join("assent-registrar", &["assent-codes"]);
         let authority = Authority::create();
         set_the_registrar_up();
         for role in ["relay", "app", "panel"] {
@@ -172,7 +174,7 @@ impl Gateway {
         write(
             "panel",
             format!(
-                "{}listen = \"{inner}:{panel}\"\n{}[app]\nurl = \"{app_url}\"\n[panel]\nurl = \"{panel_url}\"\n",
+                "{}listen = \"{inner}:{panel}\"\n{}[app]\nurl = \"{app_url}\"\n[panel]\nurl = \"{panel_url}\"\n[link]\ncodes_panel_socket = \"/run/assent-codes/panel.sock\"\n",
                 head("panel"),
                 tls("panel")
             ),
@@ -180,11 +182,18 @@ impl Gateway {
         write(
             "registrar",
             format!(
-                "{}[panel]\nurl = \"{panel_url}\"\n[link]\n{way}panel_user = \"assent-panel\"\n",
+                "{}[panel]\nurl = \"{panel_url}\"\n[link]\n{way}panel_user = \"assent-panel\"\ncodes_user = \"assent-codes\"\n",
                 head("registrar")
             ),
         );
-        for role in ["relay", "registrar"] {
+        write(
+            "codes",
+            format!(
+                "{}[link]\ncalls_user = \"assent-registrar\"\npanel_user = \"assent-panel\"\n",
+                head("codes")
+            ),
+        );
+        for role in ["relay", "registrar", "codes"] {
             for (place, mode) in [("run", 0o755), ("var/lib", 0o700)] {
                 let directory = format!("/{place}/assent-{role}");
                 fs::create_dir_all(&directory).expect("a directory of the role");
@@ -195,7 +204,9 @@ impl Gateway {
         let network = machine.as_ref().map(Machine::network);
         let parts = ROLES.map(|name| Part {
             name,
-            network: network.clone().filter(|_| matches!(name, "panel" | "registrar")),
+            network: network
+                .clone()
+                .filter(|_| matches!(name, "panel" | "registrar" | "codes")),
             service: None,
         });
         let mut gateway = Self {
@@ -262,10 +273,10 @@ impl Gateway {
     }
 }
 
-/// Puts the registrar's user into the group of another role.
-fn join(group: &str) {
+/// Puts users of roles into the group of another role.
+fn join(group: &str, members: &[&str]) {
     let number = accounts::user(group).gid.as_raw();
-    accounts::add_group(&format!("{group}-door"), number, &["assent-registrar"]);
+    accounts::add_group(&format!("{group}-door"), number, members);
 }
 
 fn set_the_registrar_up() {

@@ -50,7 +50,7 @@ fn a_broken_configuration_is_refused_at_reload_and_the_old_one_stays() {
         .reload_with(&usual.replace("assurance = \"tap\"", "assurance = \"face\""));
     assert!(!reload.status.success());
     assert!(
-        reload.err.contains("not there yet") && reload.err.contains("agentd.toml:"),
+        reload.err.contains("is not known") && reload.err.contains("agentd.toml:"),
         "{}",
         reload.err
     );

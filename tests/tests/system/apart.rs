@@ -1,21 +1,24 @@
-//! The gateway's roles apart: four users on one machine, and two machines. A login passes in each, and what a part's loss
+//! The gateway's roles apart: five users on one machine, and two machines. A login passes in each, and what a part's loss
 //! or fall comes to.
 
+use super::codes::{key_in, shown, shown_next, with};
 use super::ssh::count;
-use assent_tests::product::{Gateway, Layout, PATIENCE, ROLES, Site, assentctl, password, stack};
+use assent_tests::product::{Gateway, Layout, PATIENCE, ROLES, Site, assentctl, password, program, stack};
 use assent_tests::program::Program;
 use assent_tests::sshd::Sshd;
 use assent_tests::suite::Scenario;
-use assent_tests::terminal::Terminal;
+use assent_tests::terminal::{Terminal, fits};
 use assent_tests::{SOON, scenarios};
 use serde_json::Value;
 
 pub const SCENARIOS: &[Scenario] = scenarios![
-    a_login_passes_with_four_processes_of_four_users_and_doctor_sees_them,
+    a_login_passes_with_five_processes_of_five_users_and_doctor_sees_them,
     a_login_passes_with_two_machines_and_nothing_of_the_registrars_is_on_the_relays,
     r53_a_role_that_is_killed_while_a_login_waits_costs_nothing_that_was_approved,
     without_its_registrar_a_site_goes_on_for_whom_it_knows_and_denies_the_others,
     the_panel_apart_signs_in_by_link,
+    m16_a_code_passes_with_the_code_service_apart_and_its_loss_costs_no_push,
+    m16_a_code_passes_with_the_code_service_on_the_inner_machine,
 ];
 
 fn site(layout: Layout) -> (Site, Sshd) {
@@ -42,7 +45,7 @@ fn may_read(user: &str, file: &str) -> bool {
     tried.status.success()
 }
 
-fn a_login_passes_with_four_processes_of_four_users_and_doctor_sees_them() {
+fn a_login_passes_with_five_processes_of_five_users_and_doctor_sees_them() {
     let (mut site, sshd) = site(Layout::OneMachine);
     let mut phone = site.enrol("alice").listen();
     taps(&mut phone, types(&sshd, "alice", "true"));
@@ -57,7 +60,14 @@ fn a_login_passes_with_four_processes_of_four_users_and_doctor_sees_them() {
     for file in ["issuer.key", "registrar-host.key", "link.key", "registrar.db"] {
         let file = format!("/var/lib/assent-registrar/{file}");
         assert!(may_read("assent-registrar", &file), "{file}");
-        for other in ["assent-relay", "assent-app", "assent-panel"] {
+        for other in ["assent-relay", "assent-app", "assent-panel", "assent-codes"] {
+            assert!(!may_read(other, &file), "{other} reads {file}");
+        }
+    }
+    for file in ["codes.key", "codes.db"] {
+        let file = format!("/var/lib/assent-codes/{file}");
+        assert!(may_read("assent-codes", &file), "{file}");
+        for other in ["assent-relay", "assent-app", "assent-panel", "assent-registrar"] {
             assert!(!may_read(other, &file), "{other} reads {file}");
         }
     }
@@ -91,7 +101,7 @@ fn a_login_passes_with_four_processes_of_four_users_and_doctor_sees_them() {
             for reason in grade["reasons"].as_array().expect("reasons") {
                 let pids = reason.as_str().expect("text").split("(pid ").skip(1);
                 let mut pids = pids.map(|rest| rest.split(')').next().unwrap_or_default());
-                assert!(pids.any(|pid| !ours(pid)), "it is about these four alone: {reason}");
+                assert!(pids.any(|pid| !ours(pid)), "it is about these five alone: {reason}");
             }
         }
         other => panic!("{other:?}: {grade}"),
@@ -229,4 +239,57 @@ fn the_panel_apart_signs_in_by_link() {
         let tried = ask(user);
         assert!(!tried.status.success() && tried.out.is_empty(), "{user}: {}", tried.out);
     }
+}
+
+fn m16_a_code_passes_with_the_code_service_apart_and_its_loss_costs_no_push() {
+    codes_apart(Layout::OneMachine);
+}
+
+fn m16_a_code_passes_with_the_code_service_on_the_inner_machine() {
+    codes_apart(Layout::TwoMachines);
+}
+
+fn codes_apart(layout: Layout) {
+    let factors = "[[\"corp\"], [\"staff-push\", \"totp\"]]";
+    let mut site = Site::open_around(|| Gateway::start_apart(layout), |usual| with(&usual, factors, ""));
+    let sshd = Sshd::builder().stack(&stack("sshd-assent-password")).start();
+    let mut phone = site.enrol("alice").listen();
+    let mut admin = Terminal::open(&program("assentctl").args(["enroll", "alice", "--totp", "--no-qr"]));
+    taps_only(&mut phone);
+    let secret = key_in(&mut admin);
+    admin.send_line(&shown(&secret));
+    admin.wait_for_success();
+    let by_code = |phone: &mut Terminal, code: &str| {
+        let mut login = types(&sshd, "alice", "echo by code");
+        login.expect(fits(r"then Enter, or type a code \[\w{6}\]: "), PATIENCE);
+        phone.expect("[a]pprove", PATIENCE);
+        login.send_line(code);
+        login
+    };
+    let mut login = by_code(&mut phone, &shown_next(&secret));
+    login.expect("by code", PATIENCE);
+    login.wait_for_success();
+    phone.expect("the host withdrew it", PATIENCE);
+
+    site.gateway.kill_role("codes");
+    let mut login = types(&sshd, "alice", "echo by push");
+    login.expect(fits(r"then Enter, or type a code \[\w{6}\]: "), PATIENCE);
+    taps_only(&mut phone);
+    login.send_line("");
+    login.expect("by push", PATIENCE);
+    login.wait_for_success();
+    let mut login = by_code(&mut phone, "123456");
+    login.expect("No code is taken now. Approve on your phone", PATIENCE);
+    phone.send_line("a");
+    login.send_line("");
+    login.wait_for_success();
+    site.gateway.resume_role("codes");
+    let status: Value =
+        serde_json::from_str(&assentctl(["codes", "status", "--json"]).expect_success().out).expect("JSON");
+    assert_eq!(status["totp"], 1, "{status}");
+}
+
+fn taps_only(phone: &mut Terminal) {
+    phone.expect("[a]pprove", PATIENCE);
+    phone.send_line("a");
 }

@@ -2,7 +2,7 @@
 
 use super::sms::SmsGateway;
 use super::ssh::count;
-use assent_tests::product::{Gateway, PATIENCE, Site, assentctl, password, stack};
+use assent_tests::product::{Gateway, PATIENCE, Site, assentctl, password, program, stack};
 use assent_tests::program::Program;
 use assent_tests::sshd::{Key, Sshd};
 use assent_tests::sudoers::{self, Sudo};
@@ -23,6 +23,9 @@ pub const SCENARIOS: &[Scenario] = scenarios![
     whoever_has_no_device_is_led_to_a_code,
     sudo_takes_a_code,
     a_gateway_that_is_away_denies_in_seconds_and_needs_no_restart,
+    m17_an_app_is_set_up_in_the_terminal_by_its_key_and_first_code,
+    m17_whoever_has_a_device_approves_the_app_on_it,
+    an_app_of_google_authenticator_is_taken_over,
 ];
 
 const PROFILES: &str = r#"
@@ -42,7 +45,7 @@ struct Codes {
 }
 
 /// The usual configuration, where the application `ssh` has these factors and further lines.
-fn with(usual: &str, factors: &str, more: &str) -> String {
+pub fn with(usual: &str, factors: &str, more: &str) -> String {
     let before = "services = [\"sshd\"]\nfactors = [[\"corp\"], [\"staff-push\"]]\n";
     assert!(usual.contains(before));
     let after = format!("services = [\"sshd\"]\nfactors = {factors}\n{more}\n");
@@ -94,7 +97,7 @@ impl Codes {
 }
 
 /// The code that an app shows now, by a program that is not ours.
-fn shown(secret: &str) -> String {
+pub fn shown(secret: &str) -> String {
     let tool = Program::new("/usr/bin/oathtool").args(["--totp", "--base32", secret]);
     tool.finish(PATIENCE).expect_success().out.trim().to_owned()
 }
@@ -331,4 +334,102 @@ fn a_gateway_that_is_away_denies_in_seconds_and_needs_no_restart() {
     phone.send_line("a");
     login.wait_for_success();
     assert_eq!(codes.site.agent.decision(1)["method"], "staff-push");
+}
+
+/// The code that an app shows in the next half minute: that of this one may be used up.
+pub fn shown_next(secret: &str) -> String {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    let then = format!("@{}", now.expect("a clock").as_secs() + 30);
+    let tool = Program::new("/usr/bin/oathtool").args(["--totp", "--base32", "--now", &then, secret]);
+    tool.finish(PATIENCE).expect_success().out.trim().to_owned()
+}
+
+/// The key that stands in the terminal, to be typed into an app.
+pub fn key_in(terminal: &mut Terminal) -> String {
+    let shown = terminal.expect(fits(r"\n\s+([A-Z2-7]{4} ){7}[A-Z2-7]{4}\s"), PATIENCE);
+    let line = shown.trim_end().lines().last().expect("the key");
+    line.split_whitespace().collect()
+}
+
+fn passes_by_app(codes: &Codes, user: &str, secret: &str) {
+    let mut login = codes.types(user, "echo in by app");
+    login.expect("Code from your authenticator app", PATIENCE);
+    login.send_line(&shown_next(secret));
+    login.expect("in by app", PATIENCE);
+    login.wait_for_success();
+}
+
+fn m17_an_app_is_set_up_in_the_terminal_by_its_key_and_first_code() {
+    let codes = Codes::open("[[\"corp\"], [\"totp\"]]", "");
+    let command = program("assentctl")
+        .args(["enroll", "alice", "--totp"])
+        .env("LC_ALL", "C.UTF-8");
+    let mut admin = Terminal::open(&command);
+    admin.expect("Draw it here?", PATIENCE);
+    admin.send_line("y");
+    let secret = key_in(&mut admin);
+    // The same as a QR code, which fits the screen.
+    let drawn = admin.expect("The six digits that the app shows now", PATIENCE);
+    let code: Vec<&str> = drawn.lines().filter(|line| line.contains(['█', '▀', '▄'])).collect();
+    assert!((15..=23).contains(&code.len()), "{drawn}");
+    admin.send_line("12345");
+    admin.expect("That cost no try", PATIENCE);
+    admin.send_line(if shown(&secret) == "000000" { "000001" } else { "000000" });
+    admin.expect("this is not the app's code", PATIENCE);
+    let first = shown(&secret);
+    admin.send_line(&first);
+    admin.expect("count for alice from now on", PATIENCE);
+    admin.wait_for_success();
+    passes_by_app(&codes, "alice", &secret);
+    let again = assentctl(["enroll", "alice", "--totp", "--no-qr"]);
+    assert_eq!(again.status.code(), Some(1), "{}", again.err);
+    assert!(
+        again.err.contains("there is an authenticator app already"),
+        "{}",
+        again.err
+    );
+    // Key and code stand in no log.
+    for log in [codes.site.agent.log(), codes.site.gateway.log()] {
+        assert!(!log.contains(&secret) && !log.contains(&first), "{log}");
+    }
+}
+
+fn m17_whoever_has_a_device_approves_the_app_on_it() {
+    let codes = Codes::open("[[\"corp\"], [\"totp\"]]", "");
+    let mut phone = codes.site.enrol("alice").listen();
+    let set_up = || Terminal::open(&program("assentctl").args(["enroll", "alice", "--totp", "--no-qr"]));
+    let mut admin = set_up();
+    admin.expect("alice has a device. It is asked now", PATIENCE);
+    let asked = phone.expect("[a]pprove", PATIENCE);
+    assert!(asked.contains("set up an authenticator app"), "{asked}");
+    assert!(asked.contains("vouched for by root on"), "{asked}");
+    phone.send_line("d");
+    assert!(!admin.wait(PATIENCE).success());
+    assert!(
+        admin.transcript().contains("no device of the user approved this"),
+        "{}",
+        admin.transcript()
+    );
+    let mut admin = set_up();
+    phone.expect("[a]pprove", PATIENCE);
+    phone.send_line("a");
+    let secret = key_in(&mut admin);
+    admin.send_line(&shown(&secret));
+    admin.wait_for_success();
+    passes_by_app(&codes, "alice", &secret);
+}
+
+fn an_app_of_google_authenticator_is_taken_over() {
+    const SECRET: &str = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP";
+    let codes = Codes::open("[[\"corp\"], [\"totp\"]]", "");
+    let file = "/root/alice.google_authenticator";
+    std::fs::write(file, format!("{SECRET}\n\" TOTP_AUTH\n12345678\n")).expect("the app's file");
+    let command = ["enroll", "alice", "--totp", "--from-google-authenticator", file];
+    let mut admin = Terminal::open(&program("assentctl").args(command));
+    let asked = admin.expect("The six digits that the app shows now", PATIENCE);
+    assert!(!asked.contains("JBSW"), "the key is not shown again: {asked}");
+    admin.send_line(&shown(SECRET));
+    admin.expect("scratch codes do not count", PATIENCE);
+    admin.wait_for_success();
+    passes_by_app(&codes, "alice", SECRET);
 }

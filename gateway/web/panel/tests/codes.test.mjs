@@ -185,6 +185,43 @@ describe("codes", () => {
     assert.equal(await desk.page.locator(".recovery").count(), 0);
   });
 
+  test("codes by SMS and mail say where they go, by the directory; codes typed lately stand below", async () => {
+    const desk = await world.desk();
+    await desk.signIn("frank");
+    await keeps(desk, 2, /^To …42, as the directory has it\./);
+    await keeps(desk, 3, /^The directory has no mail address of yours\.$/);
+    assert.ok(!(await desk.page.content()).includes("1701234542"));
+    assert.equal(await desk.page.getByRole("heading", { name: "Codes typed lately" }).count(), 0);
+    const link = await world.link("frank");
+    const other = await world.desk();
+    await other.visit(link);
+    await press(other, "Sign in once");
+    await other.heading("Your devices");
+    await keeps(other, 2, /^Sign in with your password to see/);
+  });
+
+  test("an answer that is lost is asked for again, and what is shown counts", async () => {
+    const desk = await world.desk();
+    await desk.signIn("frank");
+    let lost = 0;
+    await desk.page.route(/\/carry-out$/, async (route) => {
+      if (lost > 1) return route.continue();
+      lost += 1;
+      // It is carried out; its answer does not arrive.
+      await route.fetch();
+      return route.abort();
+    });
+    await press(desk, "Make recovery codes");
+    const codes = await recoveryCodes(desk);
+    assert.equal(lost, 2);
+    await press(desk, "I have stored them");
+    await keeps(desk, 1, /^10 of 10 left/);
+    assert.equal(codes.length, 10);
+    await press(desk, "Remove the recovery codes");
+    await press(desk, "Remove");
+    await sees(desk, "Your recovery codes are removed.");
+  });
+
   test("a change that is denied on the device changes nothing, and can be asked for again", async () => {
     const { desk, phone } = await withDevice(world, "erin");
     await press(desk, "Make recovery codes");
@@ -247,6 +284,11 @@ describe("codes", () => {
     await sees(desk, "Your account is not frozen any more.");
     await desk.page.getByRole("button", { name: "Make new recovery codes" }).waitFor();
     await keeps(desk, 1, /^9 of 10 left/);
+    // Both that were typed here, the newer one first.
+    await desk.page.getByRole("heading", { name: "Codes typed lately" }).waitFor();
+    const typed = await desk.page.locator("[aria-labelledby=typed] .kept").allInnerTexts();
+    assert.match(typed[0] ?? "", /^Code from the recovery list\s+.*, at this panel$/);
+    assert.match(typed[1] ?? "", /^Wrong code, as from the recovery list\s+.*, at this panel$/);
   });
 });
 

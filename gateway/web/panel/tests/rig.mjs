@@ -27,6 +27,19 @@ export const SOON = 15_000;
 export const PASSWORD = "hunter2";
 /** Its hash at the lowest cost. */
 const HASH = "$argon2id$v=19$m=64,t=1,p=1$c29tZXNhbHQxMjM0$Xj8CRnbBNoW+eLrWzd5rXf/tYQHzvOlG+VSX49+oQ6E";
+const MOBILE = `mobile = "+491701234542"\n`;
+/** Ways by which codes are sent; nothing is sent by them here. */
+const SENDS = [
+  `[codes]`,
+  `prefixes = ["+49"]`,
+  `[[codes.sms]]`,
+  `name = "none"`,
+  `url = "http://127.0.0.1:9/"`,
+  `body = "{number} {text}"`,
+  `[[codes.mail]]`,
+  `host = "localhost"`,
+  `from = "assent@example.org"`,
+];
 const PEOPLE = ["alice", "bob", "carol", "dave", "erin", "frank"];
 /** What a browser says of requests that were refused; those are part of some tests. */
 const NETWORK = /^Failed to load resource|net::ERR_/;
@@ -73,7 +86,7 @@ export class World {
     world.url = `http://${address}`;
     world.app = apart ? world.url.replace("127.0.0.1", "localhost") : world.url;
     const users = PEOPLE.map(
-      (name) => `[[user]]\nname = "${name}"\nid = "${idOf(name)}"\npassword_hash = "${HASH}"\n`,
+      (name) => `[[user]]\nname = "${name}"\nid = "${idOf(name)}"\npassword_hash = "${HASH}"\n${name === "frank" ? MOBILE : ""}`,
     );
     writeFileSync(join(world.dir, "users.toml"), users.join("\n"), { mode: 0o600 });
     const profile = [
@@ -95,6 +108,7 @@ export class World {
       `url = "${world.app}"`,
       `[panel]`,
       ...(profiles ? profile : []),
+      ...(codes ? SENDS : []),
     ];
     writeFileSync(join(world.dir, "gateway.toml"), `${lines.join("\n")}\n`);
     await world.run();

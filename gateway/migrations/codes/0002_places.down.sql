@@ -1,0 +1,2 @@
+DROP TABLE typed;
+DROP TABLE guess_at;

@@ -1,0 +1,259 @@
+//! Where the code service asks the registrar: by a call where both share a process, otherwise over a Unix socket of one
+//! machine. It is told who is a host, and has changes of codes approved on people's devices; nothing here certifies a device.
+
+use super::Registrar;
+use super::code_changes::{Asked, Asker, CodesChange, Standing};
+use crate::clock;
+use crate::error::Error;
+use crate::neighbour::{Door, Neighbour, not_understood};
+use crate::relay::body;
+use assent_proto::cert::{DeviceOwner, Host, Identity, Issuers, Trust};
+use assent_proto::code_service::{CodeService, CodeServiceRequest};
+use assent_proto::relay::TrustInfo;
+use assent_proto::roots::RootSet;
+use assent_proto::time::UnixTime;
+use assent_proto::{Id, ShortText};
+use axum::body::Body;
+use axum::extract::State;
+use axum::routing::post;
+use axum::{Json, Router};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::path::Path;
+use std::sync::Arc;
+use tokio::sync::watch;
+
+/// Most bytes of a question.
+const MAX_ASK: usize = 64 * 1024;
+
+/// A question, as it goes over the socket.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+enum Ask {
+    Certify {
+        request: String,
+    },
+    LivingHost {
+        document: String,
+    },
+    MayName {
+        host: String,
+        identities: Vec<Identity>,
+    },
+    People {
+        name: String,
+    },
+    Revoke {},
+    /// In a host's name alone: the panel asks by itself.
+    WantChange {
+        owner: DeviceOwner,
+        host: Id,
+        change: CodesChange,
+    },
+    Change {
+        owner: DeviceOwner,
+        host: Id,
+        id: Id,
+    },
+    TakeChange {
+        owner: DeviceOwner,
+        host: Option<Id>,
+        id: Id,
+    },
+    LiftFreeze {
+        owner: DeviceOwner,
+    },
+}
+
+/// A certificate, and what it is verified by.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Certified {
+    document: String,
+    trust: TrustInfo,
+}
+
+/// The registrar, as the code service asks it.
+#[derive(Clone)]
+pub enum CodeCounter {
+    /// In this process.
+    Here(Arc<Registrar>),
+    /// In another one of this machine.
+    Apart(Neighbour),
+}
+
+impl CodeCounter {
+    /// The registrar that listens on `socket`.
+    pub fn apart(socket: &Path) -> anyhow::Result<Self> {
+        Neighbour::at(socket, "the registrar").map(Self::Apart)
+    }
+
+    /// The code service's certificate; `None`: its key is revoked, or nothing can be certified now.
+    pub async fn certify(&self, request: &str, now: UnixTime) -> Result<Option<CodeService>, Error> {
+        match self {
+            Self::Here(registrar) => {
+                let request =
+                    CodeServiceRequest::verify(request).map_err(|_| Error::Internal("a request of our own"))?;
+                Ok(registrar.certify_code_service(&request).await?)
+            }
+            Self::Apart(registrar) => {
+                let request = request.to_owned();
+                let certified: Option<Certified> = registrar.ask(&Ask::Certify { request }).await?;
+                let Some(Certified { document, trust }) = certified else {
+                    return Ok(None);
+                };
+                let service = issuers(&trust)?.verify_code_service(&document, now);
+                Ok(Some(service.map_err(|_| not_understood())?))
+            }
+        }
+    }
+
+    /// The host of this certificate, if it lives and is not revoked.
+    pub async fn living_host(&self, document: &str, now: UnixTime) -> Result<Option<Host>, Error> {
+        match self {
+            Self::Here(registrar) => Ok(registrar.living_host(document, now).await?),
+            Self::Apart(registrar) => {
+                let document = document.to_owned();
+                let found: Option<Certified> = registrar.ask(&Ask::LivingHost { document }).await?;
+                let Some(Certified { document, trust }) = found else {
+                    return Ok(None);
+                };
+                let host = issuers(&trust)?.verify_host(&document, now).map(|(host, _)| host);
+                Ok(Some(host.map_err(|_| not_understood())?))
+            }
+        }
+    }
+
+    /// Whether a host may ask about these people.
+    pub async fn may_name(&self, host: &Host, identities: &[Identity]) -> Result<bool, Error> {
+        match self {
+            Self::Here(registrar) => Ok(registrar.host_may_name(host, identities)),
+            Self::Apart(registrar) => {
+                let (host, identities) = (host.document().to_owned(), identities.to_vec());
+                registrar.ask(&Ask::MayName { host, identities }).await
+            }
+        }
+    }
+
+    /// The people whose devices have this user name.
+    pub async fn people(&self, name: &str) -> Result<Vec<(Identity, String)>, Error> {
+        match self {
+            Self::Here(registrar) => Ok(registrar.people(name).await?),
+            Self::Apart(registrar) => registrar.ask(&Ask::People { name: name.to_owned() }).await,
+        }
+    }
+
+    /// Revokes every key of the code service; how many there were.
+    pub async fn revoke(&self) -> Result<usize, Error> {
+        match self {
+            Self::Here(registrar) => Ok(registrar.revoke_code_services().await?),
+            Self::Apart(registrar) => registrar.ask(&Ask::Revoke {}).await,
+        }
+    }
+
+    /// Somebody for whom root on a host vouches wants to change their codes. The text says why not.
+    pub async fn ask_change(
+        &self,
+        owner: &DeviceOwner,
+        host: Id,
+        change: CodesChange,
+    ) -> Result<Result<Asked, ShortText>, Error> {
+        match self {
+            Self::Here(registrar) => Ok(registrar.ask_code_change(owner, Asker::Host(host), change).await?),
+            Self::Apart(registrar) => {
+                let owner = owner.clone();
+                registrar.ask(&Ask::WantChange { owner, host, change }).await
+            }
+        }
+    }
+
+    /// How a change that was asked for at this host stands.
+    pub async fn change(&self, owner: &DeviceOwner, host: Id, id: Id) -> Result<Standing, Error> {
+        match self {
+            Self::Here(registrar) => Ok(registrar.code_change(owner, Some(host), id)),
+            Self::Apart(registrar) => {
+                let owner = owner.clone();
+                registrar.ask(&Ask::Change { owner, host, id }).await
+            }
+        }
+    }
+
+    /// Takes the grant of a change that was asked for at this host, or at the panel.
+    pub async fn take_change(
+        &self,
+        owner: &DeviceOwner,
+        host: Option<Id>,
+        id: Id,
+    ) -> Result<Option<CodesChange>, Error> {
+        match self {
+            Self::Here(registrar) => Ok(registrar.take_code_change(owner, host, id)),
+            Self::Apart(registrar) => {
+                let owner = owner.clone();
+                registrar.ask(&Ask::TakeChange { owner, host, id }).await
+            }
+        }
+    }
+
+    /// Lifts the freezes of somebody who has proven themselves by a code; how many there were.
+    pub async fn lift_freeze(&self, owner: &DeviceOwner) -> Result<u64, Error> {
+        match self {
+            Self::Here(registrar) => Ok(registrar.lift_by_owner(owner).await?),
+            Self::Apart(registrar) => registrar.ask(&Ask::LiftFreeze { owner: owner.clone() }).await,
+        }
+    }
+}
+
+/// The issuers that the registrar names. It is believed at its own socket; what it certified is verified all the same, so
+/// that a host is a host here as everywhere.
+fn issuers(trust: &TrustInfo) -> Result<Issuers, Error> {
+    let mut sets: Vec<RootSet> = trust.roots.iter().cloned().map(RootSet::of_key).collect();
+    for step in &trust.steps {
+        let next = sets.last().and_then(|set| set.step(step).ok());
+        sets.push(next.ok_or_else(not_understood)?);
+    }
+    sets.reverse();
+    Ok(Issuers::under(
+        &Trust::of(sets),
+        trust.issuers.iter().map(String::as_str),
+    ))
+}
+
+/// Serves the code service until `stop` changes.
+pub async fn serve(door: Door, registrar: Arc<Registrar>, stop: watch::Receiver<bool>) {
+    door.serve(Router::new().route("/ask", post(answer)).with_state(registrar), stop)
+        .await;
+}
+
+async fn answer(State(registrar): State<Arc<Registrar>>, body: Body) -> Result<Json<Value>, Error> {
+    let now = clock::now();
+    let certified = |document: &str| Certified {
+        document: document.to_owned(),
+        trust: registrar.trust_info(now),
+    };
+    let answer = match body::json(body, MAX_ASK).await? {
+        Ask::Certify { request } => {
+            let request = CodeServiceRequest::verify(&request).map_err(|_| Error::Malformed("no request".into()))?;
+            let service = registrar.certify_code_service(&request).await?;
+            serde_json::to_value(service.map(|service| certified(service.document())))
+        }
+        Ask::LivingHost { document } => {
+            let host = registrar.living_host(&document, now).await?;
+            serde_json::to_value(host.map(|host| certified(host.document())))
+        }
+        Ask::MayName { host, identities } => {
+            let host = registrar.living_host(&host, now).await?;
+            serde_json::to_value(host.is_some_and(|host| registrar.host_may_name(&host, &identities)))
+        }
+        Ask::People { name } => serde_json::to_value(registrar.people(&name).await?),
+        Ask::Revoke {} => serde_json::to_value(registrar.revoke_code_services().await?),
+        Ask::WantChange { owner, host, change } => {
+            serde_json::to_value(registrar.ask_code_change(&owner, Asker::Host(host), change).await?)
+        }
+        Ask::Change { owner, host, id } => serde_json::to_value(registrar.code_change(&owner, Some(host), id)),
+        Ask::TakeChange { owner, host, id } => serde_json::to_value(registrar.take_code_change(&owner, host, id)),
+        Ask::LiftFreeze { owner } => serde_json::to_value(registrar.lift_by_owner(&owner).await?),
+    };
+    answer
+        .map(Json)
+        .map_err(|_| Error::Internal("an answer for the code service is no JSON"))
+}
