@@ -26,7 +26,8 @@ before(async () => {
   await firefox.press("Turn on");
   await firefox.sees("On. Open Assent");
   await firefox.run(`document.getElementById("may-approve").click();`);
-  await firefox.goto(`${world.url}/healthz`);
+  // A page that is open would be a visit.
+  await firefox.goto("about:blank");
 });
 after(async () => {
   await firefox?.stop();
@@ -64,5 +65,10 @@ test("twenty sign-ins answered at once, with the page never open: Firefox still 
     desktop.press(await desktop.showing("SSH login on web01"), "Approve");
     assert.equal((await world.host.answer(id)).verdict, "approved", String(at));
   }
-  assert.equal(service.channels.size, 1);
+  // Firefox counts three seconds after each message, and drops the subscription once it has counted sixteen.
+  await new Promise((resolve) => setTimeout(resolve, 5000));
+  const id = await world.host.push("fox");
+  service.handOver(await service.next());
+  desktop.press(await desktop.showing("SSH login on web01"), "Approve");
+  assert.equal((await world.host.answer(id)).verdict, "approved");
 });

@@ -3,6 +3,8 @@
 // push service is built in, so `PushManager` is a stand-in here; firefox.test.mjs has the real one.
 import { after, before, test } from "node:test";
 import assert from "node:assert/strict";
+import { rmSync } from "node:fs";
+import { join } from "node:path";
 import { World } from "./rig.mjs";
 import { Keys, PushService } from "./push-service.mjs";
 
@@ -50,6 +52,9 @@ class Ringable {
     this.user = user;
   }
 
+  /** How many subscriptions its browser has made. */
+  made = 1;
+
   get worker() {
     const [worker] = this.phone.context.serviceWorkers();
     assert.ok(worker !== undefined);
@@ -59,7 +64,7 @@ class Ringable {
   /** What the gateway sent next, opened. @returns {Promise<string>} */
   async sent() {
     const message = await service.next();
-    assert.equal(message.path, `/push/${this.user}`);
+    assert.equal(message.path, `/push/${this.user}/${this.made}`);
     return this.keys.open(message);
   }
 
@@ -121,22 +126,27 @@ class Ringable {
   }
 }
 
-/** The page's PushManager. @param {{ endpoint: string, p256dh: string, auth: string }} given */
+/** The page's PushManager. A new subscription has a new endpoint; it is there until it is ended, over visits.
+ * @param {{ endpoint: string, p256dh: string, auth: string }} given */
 function stand({ endpoint, p256dh, auth }) {
   const bytes = (/** @type {string} */ text) => Uint8Array.from(atob(text.replaceAll("-", "+").replaceAll("_", "/")), (c) => c.charCodeAt(0)).buffer;
-  /** @type {any} */
-  let there = null;
+  const kept = () => /** @type {{ made: number, key: number[] | null }} */ (JSON.parse(localStorage.getItem("stand") ?? '{"made":0,"key":null}'));
+  const keep = (/** @type {{ made: number, key: number[] | null }} */ state) => localStorage.setItem("stand", JSON.stringify(state));
+  const there = () => {
+    const { made, key } = kept();
+    return key && {
+      endpoint: `${endpoint}/${made}`,
+      options: { applicationServerKey: Uint8Array.from(key).buffer },
+      getKey: (/** @type {string} */ name) => bytes(name === "auth" ? auth : p256dh),
+      unsubscribe: async () => (keep({ made, key: null }), true),
+    };
+  };
   Object.assign(PushManager.prototype, {
-    getSubscription: async () => there,
+    getSubscription: async () => there(),
     subscribe: async (/** @type {any} */ { userVisibleOnly, applicationServerKey }) => {
       if (userVisibleOnly !== true || applicationServerKey.length !== 65) throw new Error("not as a browser takes it");
-      there = {
-        endpoint,
-        options: { applicationServerKey: applicationServerKey.slice().buffer },
-        getKey: (/** @type {string} */ name) => bytes(name === "auth" ? auth : p256dh),
-        unsubscribe: async () => ((there = null), true),
-      };
-      return there;
+      keep({ made: kept().made + 1, key: [...applicationServerKey] });
+      return there();
     },
   });
 }
@@ -277,4 +287,29 @@ test("turned off, nothing is sent; on again, it is; and who was silent is told a
   await page.getByRole("button", { name: "Deny" }).click();
   await page.getByRole("button", { name: "Done" }).click();
   assert.equal(service.came.length, 0);
+});
+
+test("a subscription that its service has ended, or that is bound to another key, is made anew with the next visit", async () => {
+  const one = await Ringable.start("renewed");
+  service.status = 410;
+  await world.host.push("renewed");
+  await one.sent();
+  service.status = 201;
+  const again = async () => {
+    const page = await one.phone.visit();
+    await page.getByRole("button", { name: "Deny" }).click();
+    await page.getByRole("button", { name: "Done" }).click();
+    await page.getByRole("button", { name: "Settings" }).click();
+    await page.getByText("On. Open Assent").waitFor();
+    await page.goto("about:blank");
+    one.made += 1;
+    await world.host.push("renewed");
+    await one.sent();
+  };
+  await again();
+  // Another key: the file was removed.
+  await world.kill();
+  rmSync(join(world.dir, "vapid.key"));
+  await world.run();
+  await again();
 });
