@@ -23,6 +23,8 @@ use tokio::time::Instant;
 
 /// Messages that are sent at once.
 const AT_ONCE: usize = 256;
+/// Messages that are being sent or wait for their next try.
+const AT_MOST: usize = 4096;
 /// One try.
 const TRY: Duration = Duration::from_secs(8);
 /// Tries of one message.
@@ -41,6 +43,7 @@ pub struct Courier {
     vapid: Vapid,
     outbox: Arc<Outbox>,
     writer: Writer,
+    tries: Semaphore,
 }
 
 /// What a push service said.
@@ -65,16 +68,17 @@ impl Courier {
             vapid,
             outbox,
             writer,
+            tries: Semaphore::new(AT_ONCE),
         }
     }
 
     /// Sends until the outbox is gone.
     pub async fn run(self, mut jobs: mpsc::Receiver<Job>) {
         let courier = Arc::new(self);
-        let places = Arc::new(Semaphore::new(AT_ONCE));
+        let kept = Arc::new(Semaphore::new(AT_MOST));
         while let Some(job) = jobs.recv().await {
             // Never closed.
-            let Ok(place) = Arc::clone(&places).acquire_owned().await else {
+            let Ok(place) = Arc::clone(&kept).acquire_owned().await else {
                 return;
             };
             let courier = Arc::clone(&courier);
@@ -108,7 +112,11 @@ impl Courier {
             if left.is_zero() {
                 break;
             }
-            let said = match tokio::time::timeout(TRY.min(left), self.once(job, &endpoint.url, service, left)).await {
+            // Held for the try alone: who waits for the next one keeps nobody from theirs.
+            let Ok(trying) = self.tries.acquire().await else { break };
+            let tried_once = tokio::time::timeout(TRY.min(left), self.once(job, &endpoint.url, service, left)).await;
+            drop(trying);
+            let said = match tried_once {
                 Ok(Ok(said)) => said,
                 Ok(Err(error)) => {
                     tracing::info!(%push, %device, service, tried, "a push service was not reached: {error:#}");

@@ -45,9 +45,10 @@ export class KeysError extends Error {}
 
 export class Account {
   /** @param {Registration} registration @param {Caller} caller @param {Lineage} lineage @param {Issuer[]} issuers
-   * @param {Device} device */
-  constructor(registration, caller, lineage, issuers, device) {
+   * @param {Device} device @param {(registration: Registration) => Promise<void>} save keeps what has changed of it */
+  constructor(registration, caller, lineage, issuers, device, save) {
     this.registration = registration;
+    this.save = save;
     this.lineage = lineage;
     /** Every issuing key that the roots vouch for, newest first. */
     this.issuers = issuers;
@@ -73,14 +74,14 @@ export class Account {
   }
 
   /** @param {Registration} registration */
-  static async load(registration) {
+  static async load(registration, save = keep) {
     const { deviceId, keys, relay, certificate } = registration;
     const points = await pointsOf(keys);
     if (points === null) throw new KeysError("no keys are kept here any more");
     const lineage = await replay(registration.root, registration.steps);
     const caller = new Caller(relay, deviceId, keys.sign, registration.ahead ?? 0, (ahead) => {
       registration.ahead = ahead;
-      void keep(registration).catch(() => {});
+      void save(registration).catch(() => {});
     });
     const issuers = await issuersUnder(registration.issuers, [current(lineage)]);
     // Its own certificate may be of a root that is no more; others judge that, and it is renewed.
@@ -89,7 +90,7 @@ export class Account {
       if (points.sign !== device.claims.sign || points.kem !== device.claims.kem) {
         throw new CertError("the keys that are kept here are others than its certificate’s");
       }
-      return new Account(registration, caller, lineage, issuers, device);
+      return new Account(registration, caller, lineage, issuers, device, save);
     };
     try {
       const account = begin(await caller.judge((at) => verifyDeviceOf(ever, certificate, at)));
@@ -146,7 +147,7 @@ export class Account {
     if (same && !moved) return;
     registration.issuers = documents;
     registration.steps = [...lineage.steps];
-    await keep(registration);
+    await this.save(registration);
   }
 
   /** Asks for the next certificate, for the keys that it has. */
@@ -164,7 +165,7 @@ export class Account {
     }
     this.registration.certificate = document;
     this.device = device;
-    await keep(this.registration);
+    await this.save(this.registration);
   }
 
   get id() {
@@ -217,7 +218,7 @@ export class Account {
         if (list === null) return;
         this.list = list;
         this.registration.revocations = list.kept;
-        await keep(this.registration);
+        await this.save(this.registration);
       } catch {
         // Nothing is drawn without a list, and an old one holds for a while.
       }
@@ -257,7 +258,7 @@ export class Account {
     registration.news = [...registration.news, ...fresh].filter((one) => one.id !== this.id);
     registration.known = seen;
     registration.label = this.devices.find((one) => one.own)?.label ?? registration.label;
-    await keep(registration);
+    await this.save(registration);
   }
 
   /** @param {{ device: string, label: string, since: number }} one @returns {Promise<Listed>} */
@@ -276,7 +277,7 @@ export class Account {
   /** The person has seen the news. */
   async seen() {
     this.registration.news = [];
-    await keep(this.registration);
+    await this.save(this.registration);
   }
 }
 

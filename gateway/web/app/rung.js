@@ -33,7 +33,8 @@ async function accounts() {
   /** @type {Account[]} */
   const loaded = [];
   for (const registration of await registrations()) {
-    const account = await Account.load(registration).catch(() => null);
+    // What the page keeps of it meanwhile is newer: nothing is written from here.
+    const account = await Account.load(registration, async () => {}).catch(() => null);
     if (account !== null) loaded.push(account);
   }
   return loaded;
@@ -76,6 +77,8 @@ export class Rung {
     const found = await fetched(await accounts(), id);
     if (found === "gone") {
       await this.close(id);
+      // A message may come late, or twice: what was answered here has its word up.
+      if ((await this.registration.getNotifications({ tag: ANSWERED })).some(({ data }) => data?.id === id)) return;
       return this.show(OVER, QUIET, { silent: true });
     }
     if (found === "away") return this.show(AWAY, id);
@@ -116,7 +119,7 @@ export class Rung {
     const { became } = await send(waiting, decision, {});
     await remember(pastOf(request, id, became)).catch(() => {});
     await this.tell(id, became);
-    return this.show(answered(request.statement, became, settings.text), ANSWERED, { silent: true });
+    return this.show(answered(request.statement, became, settings.text), ANSWERED, { silent: true, data: { id } });
   }
 
   /** Pages that show the request learn what became of it. @param {string} id @param {Became} became */
