@@ -408,7 +408,8 @@ async fn a_relay_apart_holds_nothing_of_the_registrars_and_does_not_start_beside
             "relay-admin.sock",
             "relay.db",
             "relay.db-shm",
-            "relay.db-wal"
+            "relay.db-wal",
+            "vapid.key"
         ]
     );
     gateway.kill_part("relay");
@@ -489,7 +490,6 @@ fn a_file_holds_the_keys_of_its_own_roles_alone() {
         &[
             "listen: is not known",
             "tls_key: is not known",
-            "app: is not known",
             "panel.auth_profiles: is not known",
         ],
     );

@@ -390,7 +390,7 @@ async fn the_relay_answers_the_apps_scripts_and_no_other_sites() {
         let (status, headers) = ask(Method::OPTIONS, path, app).await;
         assert_eq!(status, 204, "{path}");
         assert_eq!(headers["access-control-allow-origin"], app);
-        assert_eq!(headers["access-control-allow-methods"], "GET, POST, DELETE");
+        assert_eq!(headers["access-control-allow-methods"], "GET, POST, PUT, DELETE");
         assert_eq!(
             headers["access-control-allow-headers"],
             "Authorization, Content-Type, Last-Event-ID"
