@@ -486,11 +486,10 @@ fn a_file_holds_the_keys_of_its_own_roles_alone() {
     refused("roles = [\"relay\", \"relay\"]", &["listed twice"]);
     refused("roles = [\"relay\"]", &["link.registrar_key: is missing"]);
     refused(
-        "roles = [\"registrar\"]\nlisten = \"127.0.0.1:1\"\ntls_key = \"/k\"\n[limits]\nconnections = 16\n[panel]\nauth_profiles = [\"corp\"]",
+        "roles = [\"registrar\"]\nlisten = \"127.0.0.1:1\"\ntls_key = \"/k\"\n[app]\nurl = \"https://app.example.org\"\n[panel]\nauth_profiles = [\"corp\"]",
         &[
             "listen: is not known",
             "tls_key: is not known",
-            "limits: is not known",
             "panel.auth_profiles: is not known",
         ],
     );
