@@ -12,6 +12,7 @@ use assent_proto::code::{self, CodeAsk, CodeMethod, CodeRefused, CodeReply, Code
 use assent_proto::time::UnixTime;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
+use std::time::Duration;
 
 const NUMBER: &str = "+491701234542";
 const FILES: [&str; 3] = ["codes.db", "codes.db-wal", "log"];
@@ -437,7 +438,14 @@ async fn an_admin_imports_a_secret_resets_it_and_revokes_the_services_key() {
     );
     let (status, _) = gateway.admin(Method::POST, "/codes/revoke", json!({})).await;
     assert_eq!(status, StatusCode::OK);
-    assert!(gateway.trust().await.code_services.is_empty());
+    // Apart, the relay hears of it a moment later.
+    let heard = async {
+        while !gateway.trust().await.code_services.is_empty() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    let heard = tokio::time::timeout(Duration::from_secs(10), heard).await;
+    assert!(heard.is_ok(), "the relay goes on to name the code service");
     let (_, codes) = gateway.admin(Method::GET, "/codes", json!({})).await;
     assert_eq!(codes["exp"], json!(null), "{codes}");
 }
