@@ -583,7 +583,7 @@ async fn whoever_has_a_device_approves_each_change_of_codes_on_it() {
             if state != "approval" {
                 break;
             }
-            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+            tokio::time::sleep(Duration::from_millis(10)).await;
             state = browser.get(&path).await.body["state"].clone();
         }
         assert_eq!(state, ends);
@@ -633,7 +633,7 @@ async fn a_frozen_person_lifts_the_freeze_with_a_code_of_their_own_and_with_noth
         if seen.body["add"] == frozen {
             break;
         }
-        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        tokio::time::sleep(Duration::from_millis(10)).await;
         if seen.status != StatusCode::OK {
             // It began before the report.
             browser = browser_again(&gateway, &asker.test).await;
