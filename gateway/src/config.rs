@@ -365,6 +365,7 @@ mod tests {
                     "registrar",
                     "limits",
                     "codes",
+                    "web_push",
                     "auth_profile",
                 ]
                 .contains(&key.as_str())
