@@ -136,7 +136,7 @@ fn run(command: Command) -> Done {
         Command::Test(test) => test.run(),
         Command::Audit(audit) => audit.run(),
         Command::Check(check) => check.run(),
-        Command::User(user) => wait_for(user.run()),
+        Command::User(user) => user.run(),
         Command::Explain(explain) => wait_for(explain.run()),
         Command::Policy(policy) => wait_for(policy.run()),
         Command::Values(values) => wait_for(values.run()),

@@ -16,6 +16,7 @@ mod table;
 
 use crate::failure::{Done, Failure};
 use crate::terminal::Charset;
+use crate::wait_for;
 use assent_engine::directory::local::User as Listed;
 use assent_engine::directory::{Account, date};
 use assent_proto::text::visible;
@@ -97,18 +98,18 @@ impl Common {
 
 impl User {
     /// Runs it.
-    pub async fn run(&self) -> Done {
+    pub fn run(&self) -> Done {
         match self {
             Self::Add(args) => args.run(),
             Self::Set(args) => args.run(),
             Self::List(args) => args.run(),
             Self::Show(args) => args.run(),
             Self::Remove(args) => args.run(),
-            Self::Block(args) => args.run().await,
-            Self::Unblock(args) => args.run().await,
-            Self::Bypass(args) => args.run().await,
-            Self::Unbypass(args) => args.run().await,
-            Self::Exceptions(args) => args.run().await,
+            Self::Block(args) => wait_for(args.run()),
+            Self::Unblock(args) => wait_for(args.run()),
+            Self::Bypass(args) => wait_for(args.run()),
+            Self::Unbypass(args) => wait_for(args.run()),
+            Self::Exceptions(args) => wait_for(args.run()),
             Self::Passwd(args) => args.run(),
         }
     }

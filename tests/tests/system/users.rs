@@ -362,7 +362,11 @@ fn r56_row_18_only_root_edits_and_what_is_not_as_it_should_be_is_left_alone() {
     std::os::unix::fs::chown(file, Some(0), Some(6001)).expect("an owner");
     assert_eq!(fs::read_to_string(file).expect("the file"), PEOPLE);
     // Whom NSS alone knows has no entry that could be blocked.
-    refused(["block", "bob"], 1, "`assentctl user add --blocked bob` blocks them");
+    refused(
+        ["block", "bob"],
+        1,
+        "`assentctl user block --reason TEXT bob` blocks them on this host",
+    );
     // A bad file is not touched, and the line is told.
     let bad = format!("{PEOPLE}blokced = true\n");
     fs::write(file, &bad).expect("the admin's slip");
