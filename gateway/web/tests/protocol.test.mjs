@@ -220,7 +220,8 @@ test("golden documents verify, and say what they hold", async () => {
     [certPath, keysPath, documents, keys, NOW],
   );
   for (const name of /** @type {const} */ (["issuer", "host", "device"])) {
-    assert.deepEqual(seen[name], JSON.parse(documents[name].payload), name);
+    const present = Object.fromEntries(Object.entries(seen[name]).filter(([, value]) => value !== undefined));
+    assert.deepEqual(present, JSON.parse(documents[name].payload), name);
   }
   assert.deepEqual(seen.ids, Object.values(keys).map((one) => [one.kid, one.short_fingerprint]));
 });
