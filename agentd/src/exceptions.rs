@@ -87,16 +87,14 @@ pub async fn end(agent: &Agent, setup: &Setup, kind: Kind, user: &str, by: &str)
     for grant in &held {
         record(setup, "ended", grant, &visible(by))?;
     }
-    let mut ended = Vec::new();
-    for grant in held {
-        let (gone, written) = setup.grants.end(kind, &grant.identity);
-        ended.extend(gone);
-        written
-            .wait()
-            .await
-            .map_err(|e| Refused(format!("it is ended, but a restart of the agent may forget that: {e}")))?;
-    }
+    let people: Vec<Identity> = held.into_iter().map(|grant| grant.identity).collect();
+    // All of them before anything is waited for: a disk that is slow leaves none of them in force.
+    let (ended, written) = setup.grants.end(kind, &people);
     tell(agent, "ended", &ended);
+    written
+        .wait()
+        .await
+        .map_err(|e| Refused(format!("it is ended, but a restart of the agent may forget that: {e}")))?;
     Ok(u32::try_from(ended.len()).unwrap_or(u32::MAX))
 }
 

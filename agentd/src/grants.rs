@@ -99,12 +99,12 @@ impl Grants {
         Ok(self.keep(&all))
     }
 
-    /// Ends somebody's of a kind before their time; which.
-    pub fn end(&self, kind: Kind, identity: &Identity) -> (Vec<Grant>, Written) {
+    /// Ends those of a kind that these people have before their time, all at once; which.
+    pub fn end(&self, kind: Kind, people: &[Identity]) -> (Vec<Grant>, Written) {
         let now = self.now();
         let mut all = self.lock();
         self.tidy(&mut all, &now);
-        let ended = all.end(kind, identity);
+        let ended = people.iter().flat_map(|who| all.end(kind, who)).collect();
         let written = self.keep(&all);
         (ended, written)
     }
@@ -205,7 +205,7 @@ mod tests {
         assert!(matches!(second.held(&who("anna"), "sudo"), Held::Bypass(_)));
         assert!(matches!(second.held(&who("anna"), "ssh"), Held::Nothing));
         assert!(matches!(second.held(&who("bert"), "sudo"), Held::Block(_)));
-        let (ended, written) = second.end(Kind::Bypass, &who("anna"));
+        let (ended, written) = second.end(Kind::Bypass, &[who("nobody"), who("anna")]);
         written.wait().await.unwrap();
         assert_eq!(ended.len(), 1);
         let third = open();

@@ -84,10 +84,12 @@ impl Login {
         if self.waiving {
             return self.admit();
         }
-        match (&self.config.method(method).method, self.lookups.get(&profile).cloned()) {
-            (Method::Push { .. }, _) => self.weigh(method, identity),
-            (Method::Code { .. }, Some(Lookup::Found(person))) => self.start_code(method, &person),
-            (Method::Code { .. }, _) => self.deny(Cause::Internal("a code for nobody".into())),
+        match self.config.method(method).method {
+            Method::Push { .. } => self.weigh(method, identity),
+            Method::Code { .. } => match self.lookups.get(&profile).cloned() {
+                Some(Lookup::Found(person)) => self.start_code(method, &person),
+                _ => self.deny(Cause::Internal("a code for nobody".into())),
+            },
         }
     }
 
