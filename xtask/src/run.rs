@@ -4,6 +4,7 @@ use anyhow::{Context, Result, bail};
 use std::ffi::OsStr;
 use std::path::PathBuf;
 use std::process::Command;
+use std::time::Instant;
 
 /// The workspace's root.
 pub fn root() -> PathBuf {
@@ -17,17 +18,19 @@ pub fn built(profile: &str) -> PathBuf {
     target.join(profile)
 }
 
-/// Runs a program in the workspace's root; its output goes to ours.
+/// Runs a program in the workspace's root; its output goes to ours, and then how long it took.
 pub fn run<I: AsRef<OsStr>>(program: &str, arguments: impl IntoIterator<Item = I>) -> Result<()> {
     let mut command = Command::new(program);
     command.args(arguments).current_dir(root());
     eprintln!("\x1b[1m$ {}\x1b[0m", show(&command));
+    let began = Instant::now();
     let status = command
         .status()
         .with_context(|| format!("{program} could not be started"))?;
     if !status.success() {
         bail!("{} ended with {status}", show(&command));
     }
+    eprintln!("\x1b[2m  {:.0} s\x1b[0m", began.elapsed().as_secs_f64());
     Ok(())
 }
 

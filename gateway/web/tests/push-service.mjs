@@ -89,13 +89,17 @@ export class PushService {
     for (const wake of this.waiting.splice(0)) wake();
   });
 
-  /** The next message. @returns {Promise<Message>} */
-  async next() {
+  /** The next message, or the next for one subscription: what an earlier test still causes comes when it will.
+   * @param {string} [path] @returns {Promise<Message>} */
+  async next(path) {
     const until = Date.now() + SOON;
     for (;;) {
-      const message = this.came.shift();
-      if (message !== undefined) return message;
-      assert.ok(Date.now() < until, "nothing was sent");
+      const message = this.came.find((one) => path === undefined || one.path === path);
+      if (message !== undefined) {
+        this.came.splice(this.came.indexOf(message), 1);
+        return message;
+      }
+      assert.ok(Date.now() < until, `nothing was sent${path === undefined ? "" : ` to ${path}`}`);
       await new Promise((resolve) => {
         this.waiting.push(() => resolve(undefined));
         setTimeout(resolve, 200);
