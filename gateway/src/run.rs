@@ -297,6 +297,7 @@ async fn open_registrar(
         max_devices: config.panel.max_devices,
         panel_url: config.panel.address(),
         app_origin: config.app.url.to_string(),
+        administrators: config.panel.administrators.clone(),
     };
     let link = match relay {
         Some(_) => None,

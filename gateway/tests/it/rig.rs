@@ -473,7 +473,7 @@ fn apart_config(dir: &Path, name: &str, link: &str, [relay, panel]: [u16; 2], mo
             )
         }
         "registrar" => {
-            keep("panel", &["url", "first_device", "max_devices"]);
+            keep("panel", &["url", "first_device", "max_devices", "administrators"]);
             keep("registrar", &["host_days", "device_days"]);
             keep("notify", &["hook"]);
             let way = match link {

@@ -85,6 +85,7 @@ export class World {
     const address = `127.0.0.1:${await freePort()}`;
     world.url = `http://${address}`;
     world.app = apart ? world.url.replace("127.0.0.1", "localhost") : world.url;
+    // Erin administers the panel.
     const users = PEOPLE.map(
       (name) => `[[user]]\nname = "${name}"\nid = "${idOf(name)}"\npassword_hash = "${HASH}"\n${name === "frank" ? MOBILE : ""}`,
     );
@@ -107,6 +108,7 @@ export class World {
       `[app]`,
       `url = "${world.app}"`,
       `[panel]`,
+      `administrators = ["example.org#${idOf("erin")}"]`,
       ...(profiles ? profile : []),
       ...(codes ? SENDS : []),
     ];
