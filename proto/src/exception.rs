@@ -97,6 +97,6 @@ mod tests {
         assert_eq!(some.some.len() + usize::try_from(some.more).unwrap(), 40);
         assert!(serde_json::to_string(&some).unwrap().len() < 14 * 1024);
         // Once one did not fit, a later one does not jump the queue.
-        assert_eq!(Exceptions::of([lock(4000), lock(4000), lock(4000), lock(1)]).more, 2);
+        assert_eq!(Exceptions::of([lock(4096), lock(4096), lock(4096), lock(1)]).more, 2);
     }
 }
