@@ -4,6 +4,7 @@
 import { Account } from "/assets/account.js";
 import { send } from "/assets/answering.js";
 import { Desk } from "/assets/desk.js";
+import { t } from "/assets/lang.js";
 import { Notifying } from "/assets/notifying.js";
 import { Offers } from "/assets/offers.js";
 import { Registering } from "/assets/registering.js";
@@ -223,7 +224,7 @@ export class App {
     this.resulting = null;
     const others = () => {
       const count = this.desk.waiting.length;
-      return count > 1 ? `1 of ${count} requests that wait` : "";
+      return count > 1 ? t("1 of {count} requests that wait", { count }) : "";
     };
     const screen = request({
       waiting,
@@ -269,7 +270,7 @@ export class App {
   result(waiting) {
     const screen = outcome({
       waiting,
-      next: () => (this.desk.waiting.length > 0 ? "Next request" : "Done"),
+      next: () => (this.desk.waiting.length > 0 ? t("Next request") : t("Done")),
       done: () => {
         const [next] = this.desk.waiting;
         if (next === undefined) this.rest();

@@ -2,6 +2,7 @@
 // is folded, and must be opened before Approve works.
 
 import { button, fact, h, notice, outside, p } from "/assets/dom.js";
+import { t } from "/assets/lang.js";
 import { ends } from "/assets/text.js";
 
 /** @import { Statement } from "/assets/request.js" */
@@ -28,7 +29,7 @@ export function isLong({ resolved, args, truncated }) {
 export function command({ svc, cmd }, opened) {
   if (cmd === undefined) {
     const sudo = svc.startsWith("sudo");
-    return { rows: sudo ? [fact("Command", "none is part of this request")] : [], folded: false };
+    return { rows: sudo ? [fact(t("Command"), t("none is part of this request"))] : [], folded: false };
   }
   const folded = isLong(cmd);
   const resolved = h("p");
@@ -37,7 +38,7 @@ export function command({ svc, cmd }, opened) {
     if (cmd.resolved !== undefined) resolved.replaceChildren(line(cmd.resolved, whole));
     asked.replaceChildren(...args(cmd, whole, folded));
   };
-  const typed = h("p", { class: "soft small" }, "as typed, each argument apart:");
+  const typed = h("p", { class: "soft small" }, t("as typed, each argument apart:"));
   const box = h("dd", { class: "command" }, ...(cmd.resolved === undefined ? [] : [resolved, typed]), asked);
   const open = () => {
     draw(true);
@@ -50,20 +51,20 @@ export function command({ svc, cmd }, opened) {
   const opener = h(
     "div",
     { class: "opener" },
-    button(`Show all: ${cmd.args.length} arguments, ${size} characters`, "block", open),
+    button(t("Show all: {count} arguments, {size} characters", { count: cmd.args.length, size }), "block", open),
   );
   draw(!folded);
-  const name = cmd.resolved === undefined ? "Command, each argument as typed" : "Command, as sudo resolved it";
+  const name = cmd.resolved === undefined ? t("Command, each argument as typed") : t("Command, as sudo resolved it");
   const rows = [
     h("div", { class: "wide" }, h("dt", null, name), box),
     cmd.truncated &&
       h(
         "div",
         { class: "wide" },
-        h("dt", { class: "unseen" }, "Warning"),
-        h("dd", null, notice("bad", "Part of the command is missing", p("It was too long to be sent whole. What is missing may be anything: deny unless you know it."))),
+        h("dt", { class: "unseen" }, t("Warning")),
+        h("dd", null, notice("bad", t("Part of the command is missing"), p(t("It was too long to be sent whole. What is missing may be anything: deny unless you know it.")))),
       ),
-    folded && h("div", { class: "wide" }, h("dt", { class: "unseen" }, "Folded"), h("dd", null, opener)),
+    folded && h("div", { class: "wide" }, h("dt", { class: "unseen" }, t("Folded")), h("dd", null, opener)),
   ];
   return { rows: rows.filter((row) => row !== false), folded };
 }
@@ -77,19 +78,19 @@ function line(text, whole) {
 function shortened(text, whole) {
   const cut = whole ? null : ends(text, ONE);
   if (cut === null) return [outside(text)];
-  return [outside(cut.head), h("span", { class: "gone" }, ` … ${cut.gone} characters … `), outside(cut.tail)];
+  return [outside(cut.head), h("span", { class: "gone" }, t(" … {gone} characters … ", { gone: cut.gone })), outside(cut.tail)];
 }
 
 /** Each argument apart: in a row where they are few and short, one below the other where they are not.
  * @param {Command} command @param {boolean} whole @param {boolean} long @returns {Node[]} */
 function args({ args }, whole, long) {
-  if (args.length === 0) return [h("p", { class: "soft small" }, "no arguments")];
+  if (args.length === 0) return [h("p", { class: "soft small" }, t("no arguments"))];
   const item = (/** @type {number} */ at) =>
     h("li", { value: at + 1 }, h("code", { class: "mono" }, ...shortened(args[at] ?? "", whole)));
   const count = args.length;
   const middle = !whole && count > ARGUMENTS;
   const shown = middle ? [0, 1, 2, 3, count - 2, count - 1] : args.map((_, at) => at);
   const items = shown.map(item);
-  if (middle) items.splice(4, 0, h("li", { class: "gone", value: 5 }, `… ${count - 6} more arguments …`));
+  if (middle) items.splice(4, 0, h("li", { class: "gone", value: 5 }, t("… {count} more arguments …", { count: count - 6 })));
   return [h("ol", { class: `arguments ${long ? "listed" : "in-a-row"}` }, ...items)];
 }

@@ -3,6 +3,7 @@
 import { TimeError, issuersUnder, newest, now } from "/assets/cert.js";
 import { ClockError, LIFE, RootError, digits, enrolment, own, pin } from "/assets/enrol.js";
 import { generate } from "/assets/keys.js";
+import { t } from "/assets/lang.js";
 import { PasskeyError } from "/assets/passkey.js";
 import { NotBelieved, Refused, enrol, enrolmentStands } from "/assets/registrar.js";
 import { Problem, Unreachable, trustInfo } from "/assets/relay.js";
@@ -109,61 +110,61 @@ export const giveUp = (one) => forgetEnrolling(one.tokenId);
 
 /** What went wrong, for people. @param {unknown} error @param {string} relay @returns {Trouble} */
 export function troubleOf(error, relay) {
-  const fresh = "Ask for a new code, and use it within ten minutes.";
+  const fresh = t("Ask for a new code, and use it within ten minutes.");
   /** @param {string} head @param {string} text @param {string} next @param {{ loud?: boolean, again?: boolean }} [more] */
   const trouble = (head, text, next, more = {}) => ({ head, text, next, loud: false, again: false, ...more });
   if (error instanceof RootError) {
     return trouble(
-      "Stop: this is not the gateway of your code",
-      `The code names a root key that the gateway at ${relay} does not have. Either the code is for another gateway, or somebody stands between you and yours. Nothing was trusted and nothing was sent.`,
-      "Do not try again with this code. Tell your administrator, and ask for a new code.",
+      t("Stop: this is not the gateway of your code"),
+      t("The code names a root key that the gateway at {relay} does not have. Either the code is for another gateway, or somebody stands between you and yours. Nothing was trusted and nothing was sent.", { relay }),
+      t("Do not try again with this code. Tell your administrator, and ask for a new code."),
       { loud: true },
     );
   }
   if (error instanceof ClockError) {
     return trouble(
-      "The clock is wrong",
-      `This device’s clock is ${drift(error.off)}, so certificates cannot be checked: ${error.message}.`,
-      "Set this device's date and time to automatic, then try again.",
+      t("The clock is wrong"),
+      t("This device’s clock is {drift}, so certificates cannot be checked: {message}.", { drift: drift(error.off), message: error.message }),
+      t("Set this device's date and time to automatic, then try again."),
       { again: true },
     );
   }
   if (error instanceof PasskeyError) {
     return trouble(
-      "No passkey",
-      `${visible(error.message)}. Nothing was registered, and your code is still good.`,
-      "Try again; or take the tick away, and register without a passkey.",
+      t("No passkey"),
+      t("{message}. Nothing was registered, and your code is still good.", { message: visible(error.message) }),
+      t("Try again; or take the tick away, and register without a passkey."),
       { again: true },
     );
   }
   if (error instanceof TimeError) {
-    return trouble("A certificate has ended", error.message, "Tell your administrator.", { again: true });
+    return trouble(t("A certificate has ended"), error.message, t("Tell your administrator."), { again: true });
   }
   if (error instanceof Over || (error instanceof Refused && error.code === "token")) {
-    return trouble("This code is over", "It is too old, was used already, or the digits were wrong three times. Nothing was registered.", fresh);
+    return trouble(t("This code is over"), t("It is too old, was used already, or the digits were wrong three times. Nothing was registered."), fresh);
   }
   if (error instanceof Refused && error.code === "clock") {
-    return trouble("The clock is wrong", visible(error.message), "Set this device's date and time to automatic, then try again.", { again: true });
+    return trouble(t("The clock is wrong"), visible(error.message), t("Set this device's date and time to automatic, then try again."), { again: true });
   }
   if (error instanceof Refused) {
-    return trouble("The registrar refuses", `It says: ${visible(error.message)}. Nothing was registered.`, fresh);
+    return trouble(t("The registrar refuses"), t("It says: {message}. Nothing was registered.", { message: visible(error.message) }), fresh);
   }
   if (error instanceof Unreachable || error instanceof Problem) {
     return trouble(
-      "The gateway does not answer",
-      `${relay}: ${visible(error.message)}. Your code is still good while its ten minutes last.`,
-      "Check this device's network, then try again.",
+      t("The gateway does not answer"),
+      t("{relay}: {message}. Your code is still good while its ten minutes last.", { relay, message: visible(error.message) }),
+      t("Check this device's network, then try again."),
       { again: true },
     );
   }
   if (error instanceof NotBelieved) {
     return trouble(
-      "The answer cannot be believed",
-      `What came from ${relay} is not the registrar's reply: ${error.message}. Nothing of it was used.`,
-      "Try once more; if it stays so, tell your administrator.",
+      t("The answer cannot be believed"),
+      t("What came from {relay} is not the registrar's reply: {message}. Nothing of it was used.", { relay, message: error.message }),
+      t("Try once more; if it stays so, tell your administrator."),
       { loud: true, again: true },
     );
   }
-  const why = error instanceof Error ? error.message : "an unknown error";
-  return trouble("Registering failed", `${visible(why)}. Nothing was registered.`, fresh);
+  const why = error instanceof Error ? error.message : t("an unknown error");
+  return trouble(t("Registering failed"), t("{why}. Nothing was registered.", { why: visible(why) }), fresh);
 }

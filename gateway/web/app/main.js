@@ -1,11 +1,13 @@
 // Where it begins: the page around the screens, what the link brought, the service worker, and the clock's tick.
 
 import { App } from "/assets/app.js";
+import { language, speak, t } from "/assets/lang.js";
 import { json } from "/assets/relay.js";
 import { broken } from "/assets/screen-other.js";
 import { object, short } from "/assets/shape.js";
 import { tabs } from "/assets/tabs.js";
 import { serviceWorker } from "/assets/trusted.js";
+import { keepLanguage } from "/assets/vault.js";
 import { day, sentence } from "/assets/words.js";
 
 /** @import { Config } from "/assets/app.js" */
@@ -102,13 +104,13 @@ async function work() {
   if (!("serviceWorker" in navigator)) return;
   const registration = await serviceWorker();
   app.notifying.begin(await navigator.serviceWorker.ready, (since) => {
-    const text = `Nothing that was sent since ${day(since)} has come here. Open Assent once a month, so that the browser goes on delivering.`;
-    app.offers.offer("silent", "Notifications did not arrive", text, "Close", () => {});
+    const text = t("Nothing that was sent since {since} has come here. Open Assent once a month, so that the browser goes on delivering.", { since: day(since) });
+    app.offers.offer("silent", t("Notifications did not arrive"), text, t("Close"), () => {});
   });
   const offer = () => {
     const { waiting } = registration;
     if (waiting === null || navigator.serviceWorker.controller === null) return;
-    app.offers.offer("update", "A new version is ready", "It is used from the next start on.", "Use it now", () => {
+    app.offers.offer("update", t("A new version is ready"), t("It is used from the next start on."), t("Use it now"), () => {
       navigator.serviceWorker.addEventListener("controllerchange", () => location.reload(), { once: true });
       waiting.postMessage("now");
     });
@@ -120,11 +122,11 @@ async function work() {
 function begin() {
   const code = broughtByLink();
   const problem = code === "" ? null : app.registering.bring(code);
-  if (problem !== null) app.offers.offer("link", "The link could not be used", sentence(problem), "Close", () => {});
+  if (problem !== null) app.offers.offer("link", t("The link could not be used"), sentence(problem), t("Close"), () => {});
   toSettings.addEventListener("click", () => app.settings());
   const failed = (/** @type {unknown} */ error) => {
-    const why = error instanceof Error ? error.message : "unknown error";
-    show(broken(`Its storage cannot be used: ${why}. A private window or a full disk can be the cause.`));
+    const why = error instanceof Error ? error.message : t("unknown error");
+    show(broken(t("Its storage cannot be used: {why}. A private window or a full disk can be the cause.", { why })));
   };
   const { here } = tabs({ active: () => void app.start().catch(failed), passive: () => app.yield() });
   app.here = here;
@@ -138,7 +140,7 @@ function begin() {
   });
   addEventListener("beforeinstallprompt", (event) => {
     event.preventDefault();
-    app.offers.offer("install", "Keep Assent at hand", "Install it, and it opens like any other app.", "Install", () => {
+    app.offers.offer("install", t("Keep Assent at hand"), t("Install it, and it opens like any other app."), t("Install"), () => {
       void /** @type {any} */ (event).prompt();
     });
   });
@@ -148,9 +150,13 @@ function begin() {
   });
   document.addEventListener("visibilitychange", () => document.visibilityState === "visible" && hurry());
   void config().then(({ panel }) => (app.panel = panel), () => {});
+  void keepLanguage(language()).catch(() => {});
   void work().catch(() => {});
 }
 
+// No await up here: a browser that is too old for it must still be told so.
 const able = isSecureContext && "locks" in navigator && "indexedDB" in globalThis && crypto.subtle !== undefined;
-if (able) begin();
-else show(broken("It needs a newer browser and an https:// address."));
+void speak().then(() => {
+  if (able) begin();
+  else show(broken(t("It needs a newer browser and an https:// address.")));
+});

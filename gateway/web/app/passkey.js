@@ -3,6 +3,7 @@
 
 import { concat, decode, encode, random, sha256, utf8 } from "/assets/bytes.js";
 import { pointOf } from "/assets/keys.js";
+import { t } from "/assets/lang.js";
 import { bytes, flag, object, point, short } from "/assets/shape.js";
 
 /** @import { Bytes } from "/assets/bytes.js" */
@@ -27,8 +28,8 @@ export const possible = () =>
 function refused(error, what) {
   if (error instanceof PasskeyError) return error;
   const name = error instanceof DOMException ? error.name : "";
-  if (name === "NotAllowedError") return new PasskeyError(`${what}: you cancelled, or the time was over`);
-  return new PasskeyError(`${what}: ${error instanceof Error ? error.message : "the browser gives no reason"}`);
+  if (name === "NotAllowedError") return new PasskeyError(t("{what}: you cancelled, or the time was over", { what }));
+  return new PasskeyError(t("{what}: {message}", { what, message: error instanceof Error ? error.message : "the browser gives no reason" }));
 }
 
 /** Makes one. @param {string} label what the device is called @returns {Promise<Offered>} */
@@ -47,16 +48,16 @@ export async function make(label) {
       },
     });
     if (!(made instanceof PublicKeyCredential) || !(made.response instanceof AuthenticatorAttestationResponse)) {
-      throw new PasskeyError("No passkey was made: the browser answers something else");
+      throw new PasskeyError(t("No passkey was made: the browser answers something else"));
     }
     const spki = made.response.getPublicKey();
     if (spki === null || made.response.getPublicKeyAlgorithm() !== -7) {
-      throw new PasskeyError("No passkey was made: this one is of a kind that Assent does not know (ES256 is needed)");
+      throw new PasskeyError(t("No passkey was made: this one is of a kind that Assent does not know (ES256 is needed)"));
     }
     const key = await crypto.subtle.importKey("spki", spki, P256, true, ["verify"]);
     return { cred: encode(new Uint8Array(made.rawId)), key: await pointOf(key), origin: location.origin };
   } catch (error) {
-    throw refused(error, "No passkey was made");
+    throw refused(error, t("No passkey was made"));
   }
 }
 
@@ -64,7 +65,7 @@ export async function make(label) {
 export async function use(cred, challenge) {
   try {
     const id = decode(cred);
-    if (id === null) throw new PasskeyError("The passkey was not used: its name is broken");
+    if (id === null) throw new PasskeyError(t("The passkey was not used: its name is broken"));
     const used = await navigator.credentials.get({
       publicKey: {
         rpId: location.hostname,
@@ -75,13 +76,13 @@ export async function use(cred, challenge) {
       },
     });
     if (!(used instanceof PublicKeyCredential) || !(used.response instanceof AuthenticatorAssertionResponse)) {
-      throw new PasskeyError("The passkey was not used: the browser answers something else");
+      throw new PasskeyError(t("The passkey was not used: the browser answers something else"));
     }
     const { authenticatorData, clientDataJSON, signature } = used.response;
     const [auth, client, sig] = [authenticatorData, clientDataJSON, signature].map((part) => encode(new Uint8Array(part)));
     return { auth: auth ?? "", client: client ?? "", sig: sig ?? "" };
   } catch (error) {
-    throw refused(error, "The passkey was not used");
+    throw refused(error, t("The passkey was not used"));
   }
 }
 

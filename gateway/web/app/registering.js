@@ -3,6 +3,7 @@
 
 import { linkOf } from "/assets/enrol.js";
 import { come, giveUp, troubleOf, wait } from "/assets/enrolling.js";
+import { t } from "/assets/lang.js";
 import { make, possible } from "/assets/passkey.js";
 import { digits, failed, naming, registered } from "/assets/screen-enrol.js";
 import { platform } from "/assets/words.js";
@@ -58,7 +59,7 @@ export class Registering {
     try {
       this.brought = { token: linkOf(typed, location.origin), code: typed.trim(), label: "", passkey: possible() };
     } catch (error) {
-      return error instanceof Error ? error.message : "the code cannot be read";
+      return error instanceof Error ? error.message : t("the code cannot be read");
     }
     this.around.aside(null);
     return null;
@@ -86,7 +87,7 @@ export class Registering {
     if (brought === null) return;
     brought.label = label;
     brought.passkey = passkey;
-    let relay = "this gateway";
+    let relay = t("this gateway");
     try {
       // First of all: some browsers let a page ask only right after a press.
       const made = passkey ? await make(label) : null;
@@ -136,9 +137,9 @@ export class Registering {
     };
     const screen = digits({ digits: one.digits, label: one.label, cancel });
     this.hear = (state) => {
-      if (state === null) screen.trouble("The gateway does not answer; it is tried again.");
+      if (state === null) screen.trouble(t("The gateway does not answer; it is tried again."));
       else if (state.name === "approval") screen.approval();
-      else screen.trouble("Waiting for the digits …");
+      else screen.trouble(t("Waiting for the digits …"));
     };
     this.around.show(screen);
   }

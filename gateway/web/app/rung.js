@@ -6,12 +6,13 @@ import { Account } from "/assets/account.js";
 import { send } from "/assets/answering.js";
 import { text } from "/assets/bytes.js";
 import { Deadline } from "/assets/desk.js";
+import { t } from "/assets/lang.js";
 import { Problem } from "/assets/relay.js";
 import { mayApproveUnseen } from "/assets/request.js";
 import { renew } from "/assets/ringing.js";
 import { id as idShape, object, parse } from "/assets/shape.js";
 import { notifications, registrations, remember } from "/assets/vault.js";
-import { AWAY, OVER, UNVERIFIED, answered, asks, pastOf } from "/assets/words.js";
+import { answered, asks, away, over, pastOf, unverified } from "/assets/words.js";
 
 /** @import { Decision, VerifiedRequest } from "/assets/request.js" */
 /** @import { Waiting } from "/assets/desk.js" */
@@ -43,7 +44,7 @@ async function accounts() {
 /** @param {Account[]} candidates @param {string} id
  * @returns {Promise<Fetched | "gone" | "away" | "unverified">} */
 async function fetched(candidates, id) {
-  let away = false;
+  let unreached = false;
   for (const account of candidates) {
     try {
       const { expiry, left, blob } = await account.caller.waiting(id);
@@ -51,10 +52,10 @@ async function fetched(candidates, id) {
       if (request === null) return "unverified";
       return { account, request, ends: new Deadline(Math.min(left, request.statement.ttl)) };
     } catch (error) {
-      away ||= !(error instanceof Problem && error.code === "gone");
+      unreached ||= !(error instanceof Problem && error.code === "gone");
     }
   }
-  return away ? "away" : "gone";
+  return unreached ? "away" : "gone";
 }
 
 export class Rung {
@@ -72,20 +73,20 @@ export class Rung {
   /** A message came. Whatever it is, something must be shown for it: a browser demands that. @param {PushMessageData | null} data */
   async push(data) {
     const id = read(data);
-    if (id === null) return this.show(UNVERIFIED, QUIET, { silent: true });
+    if (id === null) return this.show(unverified(), QUIET, { silent: true });
     const settings = await notifications();
     const found = await fetched(await accounts(), id);
     if (found === "gone") {
       await this.close(id);
       // A message may come late, or twice: what was answered here has its word up.
       if ((await this.registration.getNotifications({ tag: ANSWERED })).some(({ data }) => data?.id === id)) return;
-      return this.show(OVER, QUIET, { silent: true });
+      return this.show(over(), QUIET, { silent: true });
     }
-    if (found === "away") return this.show(AWAY, id);
-    if (found === "unverified") return this.show(UNVERIFIED, QUIET, { silent: true });
+    if (found === "away") return this.show(away(), id);
+    if (found === "unverified") return this.show(unverified(), QUIET, { silent: true });
     const { account, request } = found;
-    const approve = { action: "approve", title: "Approve" };
-    const deny = { action: "deny", title: "Deny" };
+    const approve = { action: "approve", title: t("Approve") };
+    const deny = { action: "deny", title: t("Deny") };
     /** @type {Kept} */
     const kept = { id, device: account.id, digest: request.digest };
     return this.show(asks(request.statement, settings.text), id, {
@@ -108,8 +109,8 @@ export class Rung {
     const settings = await notifications();
     const account = (await accounts()).find((one) => one.id === device);
     const found = account === undefined ? "unverified" : await fetched([account], id);
-    if (found === "gone") return this.show(OVER, QUIET, { silent: true });
-    if (found === "away" || found === "unverified") return this.show(AWAY, id);
+    if (found === "gone") return this.show(over(), QUIET, { silent: true });
+    if (found === "away" || found === "unverified") return this.show(away(), id);
     const { request } = found;
     // Not what was shown, or not to be approved without its details: on the page, then.
     const unseen = decision !== "approve" || mayApproveUnseen(request.statement, settings);
@@ -134,7 +135,7 @@ export class Rung {
       const page = there === undefined ? await this.clients.openWindow("/") : await there.focus();
       if (id !== null) page?.postMessage({ open: id });
     } catch {
-      await this.show(AWAY, id ?? QUIET);
+      await this.show(away(), id ?? QUIET);
     }
   }
 

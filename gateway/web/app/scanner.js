@@ -1,5 +1,6 @@
 // The camera: shows its picture and hands what it reads to `found`, until stopped. No picture leaves this device.
 
+import { t } from "/assets/lang.js";
 import { scanWorker } from "/assets/trusted.js";
 
 /** Longest side of a picture that is read: enough for a code, quick on a small phone. */
@@ -50,9 +51,9 @@ export async function scan(video, found) {
 export function noCamera(error) {
   const name = error instanceof DOMException ? error.name : "";
   if (name === "NotAllowedError") {
-    return "The camera is not allowed for this page. Allow it in the browser's settings for this page, or type the code.";
+    return t("The camera is not allowed for this page. Allow it in the browser's settings for this page, or type the code.");
   }
-  if (name === "NotFoundError" || name === "OverconstrainedError") return "No camera was found. Type the code instead.";
-  if (name === "NotReadableError") return "Another app uses the camera. Close it and try again, or type the code.";
-  return "The camera did not start. Type the code instead.";
+  if (name === "NotFoundError" || name === "OverconstrainedError") return t("No camera was found. Type the code instead.");
+  if (name === "NotReadableError") return t("Another app uses the camera. Close it and try again, or type the code.");
+  return t("The camera did not start. Type the code instead.");
 }

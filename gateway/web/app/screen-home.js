@@ -2,6 +2,7 @@
 
 import { button, h, notice, outside, p } from "/assets/dom.js";
 import { urlOf } from "/assets/enrol.js";
+import { counted, t, told } from "/assets/lang.js";
 import { BECAME, day, drift, lasting, service, shortly } from "/assets/words.js";
 
 /** @import { Account, Link } from "/assets/account.js" */
@@ -34,25 +35,25 @@ export function home(shown) {
   );
   const tick = () => {
     for (const [at, left] of node.querySelectorAll(".waiting-left").entries()) {
-      left.textContent = `${lasting(waiting[at]?.ends.left() ?? 0)} left`;
+      left.textContent = t("{time} left", { time: lasting(waiting[at]?.ends.left() ?? 0) });
     }
   };
   tick();
-  return { title: "Ready", node, tick };
+  return { title: t("Ready"), node, tick };
 }
 
 /** @typedef {{ head: string, text: string, look: string }} State */
 
 /** @param {Link} link @param {boolean} online @returns {State} */
 function stateOf(link, online) {
-  const since = `Since ${shortly(link.since)}. It is tried again by itself.`;
-  if (link.name === "connected") return { head: "Ready", text: "Connected. Requests appear here.", look: "good" };
+  const since = t("Since {since}. It is tried again by itself.", { since: shortly(link.since) });
+  if (link.name === "connected") return { head: t("Ready"), text: t("Connected. Requests appear here."), look: "good" };
   if (link.name === "refused") {
-    return { head: "Not registered any more", text: "The gateway refuses this device.", look: "bad" };
+    return { head: t("Not registered any more"), text: t("The gateway refuses this device."), look: "bad" };
   }
-  if (!online) return { head: "Offline", text: `This device has no network, so requests cannot come. ${since}`, look: "bad" };
-  if (link.name === "connecting") return { head: "Connecting …", text: "Requests appear once this says “Ready”.", look: "warn" };
-  return { head: "Reconnecting …", text: `The gateway does not answer, so requests cannot come. ${since}`, look: "warn" };
+  if (!online) return { head: t("Offline"), text: t("This device has no network, so requests cannot come. {since}", { since }), look: "bad" };
+  if (link.name === "connecting") return { head: t("Connecting …"), text: t("Requests appear once this says “Ready”."), look: "warn" };
+  return { head: t("Reconnecting …"), text: t("The gateway does not answer, so requests cannot come. {since}", { since }), look: "warn" };
 }
 
 /** The worst of all registrations decides what is said. @param {Shown} shown */
@@ -67,13 +68,13 @@ function stands({ accounts, online, settings, again }) {
     h("p", { class: "stands-mark", "aria-hidden": "true" }),
     h("h1", { tabindex: -1, id: "stands" }, head),
     h("p", { role: "status" }, text),
-    refused && h("p", null, "It may have been removed by you or your administrator. ", outside(worst.link.why)),
+    refused && h("p", null, t("It may have been removed by you or your administrator. "), outside(worst.link.why)),
     refused &&
       h(
         "div",
         { class: "stack" },
-        button("Register again", "primary block", () => again(worst)),
-        button("Remove from this device", "block", () => settings(worst)),
+        button(t("Register again"), "primary block", () => again(worst)),
+        button(t("Remove from this device"), "block", () => settings(worst)),
       ),
     accounts.length === 1 && h("p", { class: "soft small" }, outside(worst.name), " · ", outside(host(worst))),
     offClock(worst.caller.ahead),
@@ -82,7 +83,7 @@ function stands({ accounts, online, settings, again }) {
 
 /** A clock that is wrong is named: it does no harm here, but elsewhere. @param {number} ahead */
 const offClock = (ahead) =>
-  Math.abs(ahead) > CLOCK_S && h("p", { class: "soft small" }, `This device’s clock is ${drift(ahead)}. Assent goes by the gateway’s.`);
+  Math.abs(ahead) > CLOCK_S && h("p", { class: "soft small" }, t("This device’s clock is {drift}. Assent goes by the gateway’s.", { drift: drift(ahead) }));
 
 /** @param {Account} account */
 const host = ({ registration }) => urlOf(registration.relay)?.host ?? registration.relay;
@@ -96,13 +97,13 @@ function each({ accounts, online, settings }) {
       null,
       h("div", { class: "main" }, h("strong", null, outside(account.name)), h("span", { class: "soft small" }, outside(host(account)))),
       h("span", { class: `state ${look}` }, head),
-      button("Settings", "quiet", () => settings(account), { "aria-label": `Settings of ${account.name}` }),
+      button(t("Settings"), "quiet", () => settings(account), { "aria-label": t("Settings of {name}", { name: account.name }) }),
     );
   };
   return h(
     "section",
     { class: "card", "aria-labelledby": "accounts" },
-    h("h2", { id: "accounts" }, "Accounts"),
+    h("h2", { id: "accounts" }, t("Accounts")),
     h("ul", { class: "items" }, ...accounts.map(item)),
   );
 }
@@ -119,11 +120,11 @@ function pending({ waiting, open }, many) {
         { type: "button", class: "waiting", onclick: () => open(one) },
         h("strong", null, service(statement)),
         h("span", null, outside(statement.host.display), ", ", outside(statement.user), many && ", ", many && outside(one.account.name)),
-        h("span", { class: "soft small" }, "Login id ", h("span", { class: "mono" }, outside(statement.login)), ", ", h("span", { class: "waiting-left" })),
+        h("span", { class: "soft small" }, t("Login id "), h("span", { class: "mono" }, outside(statement.login)), ", ", h("span", { class: "waiting-left" })),
       ),
     );
   };
-  const head = waiting.length === 1 ? "1 request waits" : `${waiting.length} requests wait`;
+  const head = counted(waiting.length, "1 request waits", "{count} requests wait", { count: waiting.length });
   return h(
     "section",
     { class: "card", "aria-labelledby": "waiting" },
@@ -134,7 +135,7 @@ function pending({ waiting, open }, many) {
 
 /** @param {Past[]} past @param {() => void} clear */
 function recent(past, clear) {
-  if (past.length === 0) return h("p", { class: "soft center" }, "What you answer is listed here.");
+  if (past.length === 0) return h("p", { class: "soft center" }, t("What you answer is listed here."));
   const item = (/** @type {Past} */ one) => {
     const { tag, kind } = BECAME[one.became];
     return h(
@@ -143,16 +144,16 @@ function recent(past, clear) {
       h(
         "div",
         { class: "main" },
-        h("span", null, h("strong", null, one.what), " on ", outside(one.host)),
-        h("span", { class: "soft small" }, outside(one.user), " · ", shortly(one.at), " · Login id ", h("span", { class: "mono" }, outside(one.login))),
+        h("span", null, told("{what} on {host}", { what: h("strong", null, one.what), host: outside(one.host) })),
+        h("span", { class: "soft small" }, outside(one.user), " · ", shortly(one.at), t(" · Login id "), h("span", { class: "mono" }, outside(one.login))),
       ),
-      h("span", { class: `tag ${kind}` }, tag),
+      h("span", { class: `tag ${kind}` }, t(tag)),
     );
   };
   return h(
     "section",
     { class: "stack", "aria-labelledby": "recent" },
-    h("div", { class: "row apart" }, h("h2", { id: "recent" }, "Recent"), button("Clear", "quiet", clear)),
+    h("div", { class: "row apart" }, h("h2", { id: "recent" }, t("Recent")), button(t("Clear"), "quiet", clear)),
     h("ul", { class: "items card" }, ...past.map(item)),
   );
 }
@@ -163,10 +164,10 @@ export function newDevices(account, { seen }) {
   const list = names.flatMap((name, at) => (at === 0 ? [name] : [", ", name]));
   return notice(
     "warn",
-    names.length === 1 ? "New device added" : "New devices added",
-    h("p", null, "They can approve for ", outside(account.name), ": ", ...list, "."),
-    p("If this was not you, remove it at the Register Panel now, change your password, and tell your administrator."),
-    h("div", { class: "row" }, button("I know about it", "", seen)),
+    names.length === 1 ? t("New device added") : t("New devices added"),
+    h("p", null, told("They can approve for {name}: {list}.", { name: outside(account.name), list: h("span", null, ...list) })),
+    p(t("If this was not you, remove it at the Register Panel now, change your password, and tell your administrator.")),
+    h("div", { class: "row" }, button(t("I know about it"), "", seen)),
   );
 }
 
@@ -175,9 +176,9 @@ export function newDevices(account, { seen }) {
 export function ending(account, { ends, why }, { again }) {
   return notice(
     "warn",
-    "This registration ends soon",
-    h("p", null, "For ", outside(account.name), ` it ends on ${day(ends)}, and it could not be renewed: `, outside(why), "."),
-    p("It is tried again by itself. If it stays so, tell your administrator, or register this device again before that day."),
-    h("div", { class: "row" }, button("Register again", "", again)),
+    t("This registration ends soon"),
+    h("p", null, told("For {name} it ends on {day}, and it could not be renewed: {why}.", { name: outside(account.name), day: day(ends), why: outside(why) })),
+    p(t("It is tried again by itself. If it stays so, tell your administrator, or register this device again before that day.")),
+    h("div", { class: "row" }, button(t("Register again"), "", again)),
   );
 }

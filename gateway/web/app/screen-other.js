@@ -1,6 +1,7 @@
 // The screens for what is out of the ordinary: keys that are gone, the app open elsewhere, storage that fails.
 
 import { button, h, outside, p } from "/assets/dom.js";
+import { t, told } from "/assets/lang.js";
 
 /** @import { Screen } from "/assets/screen-welcome.js" */
 /** @import { Unusable } from "/assets/unusable.js" */
@@ -15,7 +16,7 @@ export function lost({ lost, enrol, again, forget, remove, later }) {
   const is = (/** @type {Unusable["kind"][]} */ ...kinds) => lost.some((one) => kinds.includes(one.kind));
   const heads = [...new Set(lost.map((one) => one.head))];
   const [only = ""] = heads;
-  const title = heads.length === 1 ? only : "Some registrations cannot be used";
+  const title = heads.length === 1 ? only : t("Some registrations cannot be used");
   const renew = is("gone", "ended", "damaged");
   const item = (/** @type {Unusable} */ { mark, head, why }) =>
     h(
@@ -24,7 +25,7 @@ export function lost({ lost, enrol, again, forget, remove, later }) {
       h(
         "div",
         { class: "main" },
-        h("strong", null, outside(mark.name), ", as “", outside(mark.label), "”"),
+        h("strong", null, told("{name}, as “{label}”", { name: outside(mark.name), label: outside(mark.label) })),
         h("span", { class: "soft small" }, outside(mark.relay)),
         heads.length > 1 && h("span", null, head),
         h("span", { class: "small" }, why),
@@ -40,10 +41,10 @@ export function lost({ lost, enrol, again, forget, remove, later }) {
     h(
       "div",
       { class: "stack" },
-      is("clock") && button("Try again", "primary large block", again),
-      renew && button("Register again", `${is("clock") ? "" : "primary "}large block`, enrol),
-      is("gone") && button("Do not remind me", "large block", forget),
-      later !== null && button("Go on without it", "large block", later),
+      is("clock") && button(t("Try again"), "primary large block", again),
+      renew && button(t("Register again"), `${is("clock") ? "" : "primary "}large block`, enrol),
+      is("gone") && button(t("Do not remind me"), "large block", forget),
+      later !== null && button(t("Go on without it"), "large block", later),
       is("ended", "damaged") && removal(remove),
     ),
   );
@@ -54,9 +55,9 @@ const steps = () =>
   h(
     "ol",
     { class: "steps" },
-    h("li", null, "Get a new code: from the Register Panel with another device, or from your administrator."),
-    h("li", null, "Register this device again."),
-    h("li", null, "Have the old entry removed from the list of your devices."),
+    h("li", null, t("Get a new code: from the Register Panel with another device, or from your administrator.")),
+    h("li", null, t("Register this device again.")),
+    h("li", null, t("Have the old entry removed from the list of your devices.")),
   );
 
 /** Keys go only when the person has said twice that they may. @param {() => void} remove */
@@ -66,12 +67,12 @@ function removal(remove) {
     h(
       "div",
       { class: "stack" },
-      h("h2", { id: "removal" }, "Delete these keys?"),
-      p("They cannot be brought back."),
-      h("div", { class: "two" }, button("Keep", "", () => dialog.close()), button("Delete", "danger primary", remove)),
+      h("h2", { id: "removal" }, t("Delete these keys?")),
+      p(t("They cannot be brought back.")),
+      h("div", { class: "two" }, button(t("Keep"), "", () => dialog.close()), button(t("Delete"), "danger primary", remove)),
     ),
   );
-  return h("div", null, button("Delete its keys …", "danger block", () => dialog.showModal()), dialog);
+  return h("div", null, button(t("Delete its keys …"), "danger block", () => dialog.showModal()), dialog);
 }
 
 /** @param {{ here: () => void }} ways @returns {Screen} */
@@ -79,11 +80,11 @@ export function elsewhere({ here }) {
   const node = h(
     "div",
     { class: "stack loose" },
-    h("h1", { tabindex: -1 }, "Assent is open in another tab"),
-    p("Requests are shown and answered there, so that each is answered once."),
-    button("Use this tab", "primary large block", here),
+    h("h1", { tabindex: -1 }, t("Assent is open in another tab")),
+    p(t("Requests are shown and answered there, so that each is answered once.")),
+    button(t("Use this tab"), "primary large block", here),
   );
-  return { title: "Open elsewhere", node };
+  return { title: t("Open elsewhere"), node };
 }
 
 /** @param {string} why @returns {Screen} */
@@ -91,9 +92,9 @@ export function broken(why) {
   const node = h(
     "div",
     { class: "stack loose" },
-    h("h1", { tabindex: -1 }, "Assent cannot run here"),
+    h("h1", { tabindex: -1 }, t("Assent cannot run here")),
     h("p", { role: "alert" }, outside(why)),
-    button("Load it again", "large block", () => location.reload()),
+    button(t("Load it again"), "large block", () => location.reload()),
   );
-  return { title: "Cannot run", node };
+  return { title: t("Cannot run"), node };
 }

@@ -1,6 +1,7 @@
 // What became of a request: what was decided, whether it got through, and the truth when it came too late.
 
 import { button, h, outside } from "/assets/dom.js";
+import { known, t, told } from "/assets/lang.js";
 import { ago, service } from "/assets/words.js";
 
 /** @import { Waiting } from "/assets/desk.js" */
@@ -9,7 +10,7 @@ import { ago, service } from "/assets/words.js";
 
 /** `sending`: a decision that is on its way. @typedef {Became | "sending"} Outcome */
 
-/** @type {Record<Outcome, { head: string, mark: string, look: string }>} */
+/** @type {Record<Outcome, { head: import("/assets/lang.js").Plain | "…", mark: string, look: string }>} */
 const HEADS = {
   sending: { head: "Sending …", mark: "…", look: "" },
   approve: { head: "Approved", mark: "✓", look: "good" },
@@ -25,30 +26,30 @@ const HEADS = {
 function sentences(outcome, since, why) {
   switch (outcome) {
     case "sending":
-      return ["Your answer is on its way."];
+      return [t("Your answer is on its way.")];
     case "approve":
-      return ["Your answer was sent. The host checks it and decides."];
+      return [t("Your answer was sent. The host checks it and decides.")];
     case "deny":
-      return ["Your answer was sent. The host lets nobody in with this request."];
+      return [t("Your answer was sent. The host lets nobody in with this request.")];
     case "report":
       return [
-        "Your answer was sent. The host refuses this login and records that it was not you.",
-        "Somebody may know your password. Change it, and tell your administrator.",
+        t("Your answer was sent. The host refuses this login and records that it was not you."),
+        t("Somebody may know your password. Change it, and tell your administrator."),
       ];
     case "expired":
       return [
-        `It expired ${ago(since)}; nothing was allowed.`,
-        "If you did not start this login, somebody may know your password: tell your administrator.",
+        t("It expired {ago}; nothing was allowed.", { ago: ago(since) }),
+        t("If you did not start this login, somebody may know your password: tell your administrator."),
       ];
     case "ended":
-      return ["The login ended before you answered here. Nothing was allowed by this device."];
+      return [t("The login ended before you answered here. Nothing was allowed by this device.")];
     case "late":
       return [
-        `The request ended ${ago(since)}, before your answer arrived; nothing was allowed by it.`,
-        "If you did not start this login, somebody may know your password: tell your administrator.",
+        t("The request ended {ago}, before your answer arrived; nothing was allowed by it.", { ago: ago(since) }),
+        t("If you did not start this login, somebody may know your password: tell your administrator."),
       ];
     case "unsent":
-      return [`Your answer did not reach the gateway: ${why}. Nothing was allowed.`];
+      return [t("Your answer did not reach the gateway: {why}. Nothing was allowed.", { why })];
   }
 }
 
@@ -69,13 +70,13 @@ export function outcome({ waiting, next, done }) {
     h(
       "p",
       { class: "soft center" },
-      service(statement),
-      " on ",
-      outside(statement.host.display),
-      " as ",
-      outside(statement.user),
+      told("{what} on {host} as {user}", {
+        what: service(statement),
+        host: outside(statement.host.display),
+        user: outside(statement.user),
+      }),
       h("br"),
-      "Login id ",
+      t("Login id "),
       h("span", { class: "mono" }, outside(statement.login)),
     ),
     go,
@@ -102,10 +103,10 @@ export function outcome({ waiting, next, done }) {
       now = outcome;
       because = why;
       const { head, mark: sign, look } = HEADS[outcome];
-      heading.textContent = head;
+      heading.textContent = known(head);
       mark.textContent = sign;
       mark.className = `outcome-mark ${look}`;
-      screen.title = head;
+      screen.title = known(head);
       go.hidden = outcome === "sending";
       draw();
       screen.recount();

@@ -5,6 +5,7 @@ import { grouped } from "/assets/account.js";
 import { named } from "/assets/cert.js";
 import { command } from "/assets/command.js";
 import { button, fact, h, notice, once, outside, p } from "/assets/dom.js";
+import { t } from "/assets/lang.js";
 import { ENROL_SERVICE, maySign } from "/assets/request.js";
 import { Steady } from "/assets/steady.js";
 import { visible } from "/assets/text.js";
@@ -39,12 +40,12 @@ export function request({ waiting, position, account, answer, later }) {
       "div",
       { class: "request-head" },
       h("h1", { tabindex: -1 }, service(statement)),
-      !enrol && h("p", { class: "soft mono" }, h("span", { class: "unseen" }, "Service: "), outside(statement.svc)),
-      h("p", { class: "soft small ask" }, enrol ? "Approve only if you asked for this yourself just now, and the same digits are on that screen." : "Approve only what you started yourself, just now."),
+      !enrol && h("p", { class: "soft mono" }, h("span", { class: "unseen" }, t("Service: ")), outside(statement.svc)),
+      h("p", { class: "soft small ask" }, enrol ? t("Approve only if you asked for this yourself just now, and the same digits are on that screen.") : t("Approve only what you started yourself, just now.")),
     ),
     h("div", { class: "card" }, ...(enrol ? [devices(statement, account, left)] : details(statement, account, rows, left))),
     buttons.node,
-    button("Decide later", "quiet block", later),
+    button(t("Decide later"), "quiet block", later),
   );
   const tick = () => {
     left.textContent = lasting(waiting.ends.left());
@@ -75,36 +76,36 @@ function details(statement, account, command, left) {
   const strong = (/** @type {string} */ text) => h("strong", { class: "large" }, outside(text));
   const facts = (/** @type {HTMLElement[]} */ ...rows) => h("dl", { class: "facts request-facts" }, ...rows);
   const what = facts(
-    fact("Login id", h("strong", { class: "mono large" }, outside(login))),
-    ...(account === null ? [] : [fact("Account", outside(account))]),
-    fact("Host", strong(host.display)),
-    fact("User", strong(user)),
-    ...(target_user === undefined ? [] : [fact("Becomes", strong(target_user))]),
-    ...optional("Asked by", ruser === user ? undefined : ruser),
+    fact(t("Login id"), h("strong", { class: "mono large" }, outside(login))),
+    ...(account === null ? [] : [fact(t("Account"), outside(account))]),
+    fact(t("Host"), strong(host.display)),
+    fact(t("User"), strong(user)),
+    ...(target_user === undefined ? [] : [fact(t("Becomes"), strong(target_user))]),
+    ...optional(t("Asked by"), ruser === user ? undefined : ruser),
     ...(/** @type {HTMLElement[]} */ (command)),
-    ...optional("Directory", cwd, "mono"),
-    ...optional("Terminal", tty, "mono"),
+    ...optional(t("Directory"), cwd, "mono"),
+    ...optional(t("Terminal"), tty, "mono"),
   );
   const how = facts(
     fact(
-      "From",
+      t("From"),
       h("span", { class: src && "mono" }, address),
       place !== null && `, ${place}`,
       novelty !== null && h("strong", { class: "new" }, ` ${novelty}`),
     ),
-    fact("Asked", sameDay(iat) ? time(iat) : moment(iat), h("span", { class: "soft small" }, ", by the host’s clock")),
-    fact("Time left", left),
-    fact("Passed", ...(first.length === 0 ? ["nothing before this"] : [outside(first.join(", "))])),
+    fact(t("Asked"), sameDay(iat) ? time(iat) : moment(iat), h("span", { class: "soft small" }, t(", by the host’s clock"))),
+    fact(t("Time left"), left),
+    fact(t("Passed"), ...(first.length === 0 ? [t("nothing before this")] : [outside(first.join(", "))])),
   );
   const more = h(
     "details",
     { class: "more" },
-    h("summary", null, "Details"),
+    h("summary", null, t("Details")),
     facts(
-      fact("Approves as", h("span", { class: "mono" }, outside(named(statement.identity)))),
-      fact("Application", outside(app)),
-      fact("Host id", h("span", { class: "mono" }, grouped(host.id).slice(0, 3).join(" "), " …")),
-      fact("Level", level),
+      fact(t("Approves as"), h("span", { class: "mono" }, outside(named(statement.identity)))),
+      fact(t("Application"), outside(app)),
+      fact(t("Host id"), h("span", { class: "mono" }, grouped(host.id).slice(0, 3).join(" "), " …")),
+      fact(t("Level"), level),
     ),
   );
   return [h("div", { class: "sides" }, what, how), more];
@@ -122,20 +123,20 @@ function devices({ cmd, user, first, iat, login, host }, account, left) {
   return h(
     "dl",
     { class: "facts request-facts" },
-    fact("Login id", h("strong", { class: "mono large" }, outside(login))),
-    ...(account === null ? [] : [fact("Account", outside(account))]),
+    fact(t("Login id"), h("strong", { class: "mono large" }, outside(login))),
+    ...(account === null ? [] : [fact(t("Account"), outside(account))]),
     h(
       "div",
       { class: "wide" },
-      h("dt", null, "What is asked"),
-      h("dd", { class: "sentence" }, h("strong", null, outside(cmd?.resolved ?? "nothing is said"))),
+      h("dt", null, t("What is asked")),
+      h("dd", { class: "sentence" }, h("strong", null, outside(cmd?.resolved ?? t("nothing is said")))),
     ),
-    ...labels.map((label) => fact("Its name", h("strong", null, outside(label)))),
-    fact("User", h("strong", null, outside(user))),
-    divided(fact("From", outside(host.display), ", the registrar of this gateway")),
-    fact("Proven", ...(first.length === 0 ? ["nothing is said"] : [outside(first.join(", "))])),
-    fact("Asked", moment(iat), h("br"), h("span", { class: "soft small" }, "by the registrar’s clock")),
-    fact("Time left", left),
+    ...labels.map((label) => fact(t("Its name"), h("strong", null, outside(label)))),
+    fact(t("User"), h("strong", null, outside(user))),
+    divided(fact(t("From"), outside(host.display), t(", the registrar of this gateway"))),
+    fact(t("Proven"), ...(first.length === 0 ? [t("nothing is said")] : [outside(first.join(", "))])),
+    fact(t("Asked"), moment(iat), h("br"), h("span", { class: "soft small" }, t("by the registrar’s clock"))),
+    fact(t("Time left"), left),
   );
 }
 
@@ -163,10 +164,10 @@ function decisions({ account, request }, steady, answer) {
   const number = () => (level === "number" ? input.value.replaceAll(/\s/g, "") : undefined);
   const complete = () => level === "passkey" || maySign({ level, digits }, "approve", { num: number() });
   const approve = button(
-    level === "passkey" ? "Approve with the passkey" : "Approve",
+    level === "passkey" ? t("Approve with the passkey") : t("Approve"),
     "primary large block",
     (event) => {
-      if (!steady.deliberate(event)) why.textContent = "That press came too soon after the screen changed. Press again.";
+      if (!steady.deliberate(event)) why.textContent = t("That press came too soon after the screen changed. Press again.");
       else if (closed || !complete()) return;
       else if (level === "passkey") void asked();
       else answer("approve", { num: number() });
@@ -176,18 +177,18 @@ function decisions({ account, request }, steady, answer) {
   // The browser's own dialog asks; what is refused there is no answer to the request.
   const asked = once(async () => {
     approve.disabled = true;
-    why.textContent = "Your device asks you …";
+    why.textContent = t("Your device asks you …");
     try {
       answer("approve", { passkey: await account.usePasskey(request) });
     } catch (error) {
       approve.disabled = false;
-      why.textContent = `${visible(error instanceof Error ? error.message : "The passkey was not used")}. Nothing was sent.`;
+      why.textContent = t("{message}. Nothing was sent.", { message: visible(error instanceof Error ? error.message : "The passkey was not used") });
     }
   });
   steady.watch(approve);
   const recheck = () => {
     approve.disabled = closed || !complete();
-    why.textContent = closed ? "Open the whole command above first." : "";
+    why.textContent = closed ? t("Open the whole command above first.") : "";
   };
   recheck();
   const field = h(
@@ -196,15 +197,15 @@ function decisions({ account, request }, steady, answer) {
     h(
       "div",
       null,
-      h("label", { for: "number", class: "label" }, "Number on the terminal that asks"),
-      h("p", { class: "soft small", id: "number-hint" }, `${digits} digits. Nobody may tell you them.`),
+      h("label", { for: "number", class: "label" }, t("Number on the terminal that asks")),
+      h("p", { class: "soft small", id: "number-hint" }, t("{digits} digits. Nobody may tell you them.", { digits })),
     ),
     input,
   );
   const passkey = notice(
     "warn",
-    "This needs a passkey",
-    p("The host asks for a passkey, and this device was registered without one. You can only refuse here. To approve, register it anew with a passkey."),
+    t("This needs a passkey"),
+    p(t("The host asks for a passkey, and this device was registered without one. You can only refuse here. To approve, register it anew with a passkey.")),
   );
   const node = h(
     "div",
@@ -215,8 +216,8 @@ function decisions({ account, request }, steady, answer) {
     h(
       "div",
       { class: "two" },
-      button("Deny", "large", () => answer("deny", {}), { id: "deny" }),
-      button("This was not me", "danger large", () => answer("report", {}), { id: "report" }),
+      button(t("Deny"), "large", () => answer("deny", {}), { id: "deny" }),
+      button(t("This was not me"), "danger large", () => answer("report", {}), { id: "report" }),
     ),
   );
   return {

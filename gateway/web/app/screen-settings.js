@@ -4,6 +4,7 @@ import { grouped, } from "/assets/account.js";
 import { button, fact, h, notice, once, outside, p } from "/assets/dom.js";
 import { cut } from "/assets/enrol.js";
 import { shortFingerprint } from "/assets/keys.js";
+import { chooser, t, told } from "/assets/lang.js";
 import { notifications } from "/assets/screen-notifications.js";
 import { visible } from "/assets/text.js";
 import { day } from "/assets/words.js";
@@ -24,21 +25,22 @@ export function settings({ account, notifying, panel, persistent, back, add, ren
   const node = h(
     "div",
     { class: "stack loose" },
-    h("div", null, button("Back", "quiet back", back)),
-    h("h1", { tabindex: -1 }, "Settings"),
+    h("div", null, button(t("Back"), "quiet back", back)),
+    h("h1", { tabindex: -1 }, t("Settings")),
     naming(account, rename, redraw),
     notifications(notifying),
-    h("section", { class: "card", "aria-labelledby": "devices" }, h("h2", { id: "devices" }, "Your devices"), list),
+    h("section", { class: "card", "aria-labelledby": "devices" }, h("h2", { id: "devices" }, t("Your devices")), list),
+    h("section", { class: "card", "aria-labelledby": "tongue" }, h("h2", { id: "tongue" }, t("Language")), chooser(t("As the browser has it"), t("Language"), "language")),
     about(account, persistent),
     removal(leave, wipe),
-    button("Add another account", "block", add),
+    button(t("Add another account"), "block", add),
   );
   void refresh().catch(
     (/** @type {Error} */ error) =>
       account.devices === null &&
-      list.replaceChildren(p(`The list cannot be shown now: ${visible(error.message)}.`)),
+      list.replaceChildren(p(t("The list cannot be shown now: {message}.", { message: visible(error.message) }))),
   );
-  return { title: "Settings", node, redraw };
+  return { title: t("Settings"), node, redraw };
 }
 
 /** @param {Account} account @param {(label: string) => Promise<void>} rename @param {() => void} redraw */
@@ -57,16 +59,16 @@ function naming(account, rename, redraw) {
   const save = once(async () => {
     const label = cut(input.value);
     if (label === "") {
-      said.textContent = "Give this device a name.";
+      said.textContent = t("Give this device a name.");
       return;
     }
-    said.textContent = "Saving …";
+    said.textContent = t("Saving …");
     try {
       await rename(label);
-      said.textContent = "Saved.";
+      said.textContent = t("Saved.");
       redraw();
     } catch (error) {
-      said.textContent = `Not saved: ${visible(error instanceof Error ? error.message : "unknown error")}.`;
+      said.textContent = t("Not saved: {message}.", { message: visible(error instanceof Error ? error.message : "unknown error") });
     }
   });
   return h(
@@ -79,8 +81,8 @@ function naming(account, rename, redraw) {
         void save();
       },
     },
-    h("div", { class: "field" }, h("label", { for: "label" }, "Name of this device"), input, said),
-    h("button", { class: "button block", type: "submit" }, "Save name"),
+    h("div", { class: "field" }, h("label", { for: "label" }, t("Name of this device")), input, said),
+    h("button", { class: "button block", type: "submit" }, t("Save name")),
   );
 }
 
@@ -94,14 +96,14 @@ function devices({ devices, name }, panel) {
         "div",
         { class: "main" },
         h("strong", null, outside(one.label)),
-        h("span", { class: "soft small" }, one.verified ? `since ${day(one.since)}, until ${day(one.until)}` : "its certificate could not be checked here"),
+        h("span", { class: "soft small" }, one.verified ? t("since {since}, until {until}", { since: day(one.since), until: day(one.until) }) : t("its certificate could not be checked here")),
       ),
-      one.own && h("span", { class: "tag good" }, "This device"),
+      one.own && h("span", { class: "tag good" }, t("This device")),
     );
   return [
-    h("p", { class: "soft" }, "Each of them can approve for ", outside(name), "."),
-    devices === null ? p("Asking the gateway …") : h("ul", { class: "items" }, ...devices.map(item)),
-    h("p", null, "Add or remove devices at the ", h("a", { href: panel, rel: "noreferrer" }, "Register Panel"), "."),
+    h("p", { class: "soft" }, told("Each of them can approve for {name}.", { name: outside(name) })),
+    devices === null ? p(t("Asking the gateway …")) : h("ul", { class: "items" }, ...devices.map(item)),
+    h("p", null, told("Add or remove devices at the {panel}.", { panel: h("a", { href: panel, rel: "noreferrer" }, t("Register Panel")) })),
   ];
 }
 
@@ -116,25 +118,25 @@ function about({ registration, device, self }, persistent) {
   return h(
     "section",
     { class: "card", "aria-labelledby": "about" },
-    h("h2", { id: "about" }, "About this registration"),
+    h("h2", { id: "about" }, t("About this registration")),
     h(
       "dl",
       { class: "facts" },
-      fact("Approves for", outside(claims.name)),
-      fact("Gateway", outside(registration.relay)),
-      fact(self.roots.keys.length === 1 ? "Root key" : "Root keys", h("span", { class: "mono" }, grouped(self.roots.fingerprint).join(" "))),
-      fact("This device’s key", key(claims.sign)),
-      fact("Valid until", day(claims.exp)),
-      fact("Level", levels(claims.passkey)),
-      fact("Storage", persistent ? "kept by the browser" : "the browser may delete it when space runs short"),
+      fact(t("Approves for"), outside(claims.name)),
+      fact(t("Gateway"), outside(registration.relay)),
+      fact(self.roots.keys.length === 1 ? t("Root key") : t("Root keys"), h("span", { class: "mono" }, grouped(self.roots.fingerprint).join(" "))),
+      fact(t("This device’s key"), key(claims.sign)),
+      fact(t("Valid until"), day(claims.exp)),
+      fact(t("Level"), levels(claims.passkey)),
+      fact(t("Storage"), persistent ? t("kept by the browser") : t("the browser may delete it when space runs short")),
     ),
   );
 }
 
 /** What this device reaches. @param {{ synced: boolean } | undefined} passkey */
 function levels(passkey) {
-  if (passkey === undefined) return "tap and number; no passkey";
-  return passkey.synced ? "tap, number and passkey (kept in your account, not on this device alone)" : "tap, number and passkey";
+  if (passkey === undefined) return t("tap and number; no passkey");
+  return passkey.synced ? t("tap, number and passkey (kept in your account, not on this device alone)") : t("tap, number and passkey");
 }
 
 /** @param {() => Promise<void>} leave @param {() => Promise<void>} wipe */
@@ -142,17 +144,17 @@ function removal(leave, wipe) {
   const said = h("div", { role: "alert" });
   const dialog = h("dialog", { "aria-labelledby": "removal", class: "removal" });
   const close = () => dialog.close();
-  const onlyHere = button("Remove from this device only", "danger block", () => void wipe(), { hidden: true });
+  const onlyHere = button(t("Remove from this device only"), "danger block", () => void wipe(), { hidden: true });
   const go = once(async () => {
     try {
       await leave();
     } catch (error) {
-      const why = visible(error instanceof Error ? error.message : "unknown error");
+      const why = visible(error instanceof Error ? error.message : t("unknown error"));
       said.replaceChildren(
         notice(
           "warn",
-          "The gateway was not told",
-          p(`${why}. You can remove the keys here all the same; the list of your devices keeps this one until you or your administrator removes it there.`),
+          t("The gateway was not told"),
+          p(t("{why}. You can remove the keys here all the same; the list of your devices keeps this one until you or your administrator removes it there.", { why })),
         ),
       );
       onlyHere.hidden = false;
@@ -162,13 +164,13 @@ function removal(leave, wipe) {
     h(
       "div",
       { class: "stack" },
-      h("h2", { id: "removal" }, "Remove this device?"),
-      p("Its keys are deleted, and it cannot approve any more. To use it again, you need a new code."),
+      h("h2", { id: "removal" }, t("Remove this device?")),
+      p(t("Its keys are deleted, and it cannot approve any more. To use it again, you need a new code.")),
       said,
-      button("Remove this device", "danger primary block", () => void go()),
+      button(t("Remove this device"), "danger primary block", () => void go()),
       onlyHere,
-      button("Keep it", "block", close),
+      button(t("Keep it"), "block", close),
     ),
   );
-  return h("div", null, button("Remove this device …", "danger block", () => dialog.showModal()), dialog);
+  return h("div", null, button(t("Remove this device …"), "danger block", () => dialog.showModal()), dialog);
 }

@@ -1,6 +1,7 @@
 // The first visit: what this is, and the two ways to bring the code here.
 
 import { button, h, notice, p } from "/assets/dom.js";
+import { t } from "/assets/lang.js";
 import { noCamera, scan } from "/assets/scanner.js";
 import { isApple, isInstalled, sentence } from "/assets/words.js";
 
@@ -23,30 +24,30 @@ export function welcome({ take, back }) {
     h(
       "div",
       { class: "stack" },
-      button("Scan the code", "primary large block", () => void camera()),
-      button("Type the code", "large block", type),
+      button(t("Scan the code"), "primary large block", () => void camera()),
+      button(t("Type the code"), "large block", type),
     );
   start();
-  return { title: "Set up", node, leave: () => stop() };
+  return { title: t("Set up"), node, leave: () => stop() };
 }
 
 /** @param {() => void} back */
-const backButton = (back) => button("Back", "quiet", back);
+const backButton = (back) => button(t("Back"), "quiet", back);
 
 function intro() {
   const ask = h(
     "div",
     { class: "stack tight hero" },
     h("img", { src: "/assets/mark.svg", alt: "", width: 72, height: 72, class: "hero-mark" }),
-    h("h1", { tabindex: -1 }, "Approve your sign-ins here"),
-    p("Assent shows who wants to get in, where, and what they want to run. You say yes or no."),
+    h("h1", { tabindex: -1 }, t("Approve your sign-ins here")),
+    p(t("Assent shows who wants to get in, where, and what they want to run. You say yes or no.")),
   );
   const how = h(
     "ol",
     { class: "steps" },
-    h("li", null, "Get a code: from the Register Panel, from your administrator, or in a terminal."),
-    h("li", null, "Bring it here: scan it with the camera, or type it."),
-    h("li", null, "Type the six digits that appear here next to the code."),
+    h("li", null, t("Get a code: from the Register Panel, from your administrator, or in a terminal.")),
+    h("li", null, t("Bring it here: scan it with the camera, or type it.")),
+    h("li", null, t("Type the six digits that appear here next to the code.")),
   );
   return [ask, ...(isApple() && !isInstalled() ? [installFirst()] : []), how];
 }
@@ -56,14 +57,14 @@ function intro() {
 export function installFirst() {
   return notice(
     "warn",
-    "Put this app on the Home Screen first",
-    p("Safari deletes a page's keys after seven days without a visit. An app on the Home Screen keeps them."),
+    t("Put this app on the Home Screen first"),
+    p(t("Safari deletes a page's keys after seven days without a visit. An app on the Home Screen keeps them.")),
     h(
       "ol",
       { class: "steps" },
-      h("li", null, "Tap the Share button, then “Add to Home Screen”."),
-      h("li", null, "Open Assent from the Home Screen."),
-      h("li", null, "Scan or type the code there, not here."),
+      h("li", null, t("Tap the Share button, then “Add to Home Screen”.")),
+      h("li", null, t("Open Assent from the Home Screen.")),
+      h("li", null, t("Scan or type the code there, not here.")),
     ),
   );
 }
@@ -99,16 +100,16 @@ function typing(take, back) {
     h(
       "div",
       { class: "field" },
-      h("label", { for: "code" }, "Link or code"),
-      h("p", { class: "hint", id: "code-hint" }, "The whole link, or the part behind #. It begins with 1 and a dot."),
+      h("label", { for: "code" }, t("Link or code")),
+      h("p", { class: "hint", id: "code-hint" }, t("The whole link, or the part behind #. It begins with 1 and a dot.")),
       input,
       problem,
     ),
-    h("button", { class: "button primary large block", type: "submit" }, "Continue"),
-    button("Back", "block", back),
+    h("button", { class: "button primary large block", type: "submit" }, t("Continue")),
+    button(t("Back"), "block", back),
   );
   queueMicrotask(() => input.focus());
-  return [h("h1", { tabindex: -1 }, "Type the code"), form];
+  return [h("h1", { tabindex: -1 }, t("Type the code")), form];
 }
 
 /**
@@ -116,24 +117,24 @@ function typing(take, back) {
  * @param {() => void} type @returns {Promise<() => void>}
  */
 async function scanning(node, take, back, type) {
-  const video = h("video", { class: "camera", playsinline: true, muted: true, "aria-label": "Picture of the camera" });
-  const said = h("p", { role: "status", class: "scan-said" }, "Hold the code into the picture.");
+  const video = h("video", { class: "camera", playsinline: true, muted: true, "aria-label": t("Picture of the camera") });
+  const said = h("p", { role: "status", class: "scan-said" }, t("Hold the code into the picture."));
   let stop = () => {};
   const left = (/** @type {() => void} */ then) => () => {
     stop();
     then();
   };
   node.replaceChildren(
-    h("h1", { tabindex: -1 }, "Scan the code"),
+    h("h1", { tabindex: -1 }, t("Scan the code")),
     h("div", { class: "viewfinder" }, video),
     said,
-    h("div", { class: "stack" }, button("Type the code", "block", left(type)), button("Back", "block", left(back))),
+    h("div", { class: "stack" }, button(t("Type the code"), "block", left(type)), button(t("Back"), "block", left(back))),
   );
   try {
     stop = await scan(video, (text) => {
       const wrong = take(text);
       if (wrong === null) stop();
-      else said.textContent = `Read a code, but ${wrong}.`;
+      else said.textContent = t("Read a code, but {wrong}.", { wrong });
     });
     // Left while the camera was starting.
     if (!video.isConnected) stop();

@@ -2,6 +2,7 @@
 // the relay rings for (rung.js), with the keys that the page made.
 
 import { Rung } from "/assets/rung.js";
+import { listen } from "/assets/worker-lang.js";
 
 /** @typedef {{ version: string, assets: string[] }} Assets */
 
@@ -40,8 +41,8 @@ worker.addEventListener("message", ({ data }) => {
   if (data === "now") void worker.skipWaiting();
 });
 const rung = new Rung(worker.registration, worker.clients);
-worker.addEventListener("push", (event) => event.waitUntil(rung.push(event.data)));
-worker.addEventListener("notificationclick", (event) => event.waitUntil(rung.pressed(event.notification, event.action)));
+worker.addEventListener("push", (event) => event.waitUntil(listen().then(() => rung.push(event.data))));
+worker.addEventListener("notificationclick", (event) => event.waitUntil(listen().then(() => rung.pressed(event.notification, event.action))));
 worker.addEventListener("pushsubscriptionchange", (event) => /** @type {ExtendableEvent} */ (event).waitUntil(rung.changed()));
 worker.addEventListener("fetch", (event) => {
   const { request } = event;

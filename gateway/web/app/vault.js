@@ -170,6 +170,16 @@ export const changeNotifications = (changed) =>
     await done(store("settings").put({ ...kept, ...changed, name: "notifications" }));
   });
 
+/** What this device speaks, for the worker, which cannot ask the page. @param {import("/assets/lang.js").Tag} tag */
+export const keepLanguage = (tag) =>
+  write(["settings"], async (store) => void (await done(store("settings").put({ name: "language", tag }))));
+
+/** @returns {Promise<unknown>} */
+export async function keptLanguage() {
+  const settings = (await database()).transaction("settings").objectStore("settings");
+  return (await done(settings.get("language")))?.tag;
+}
+
 export const clearHistory = () => write(["history"], async (store) => void (await done(store("history").clear())));
 
 /** @returns {Mark[]} */

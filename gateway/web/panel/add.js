@@ -3,6 +3,7 @@
 
 import { get, post, Problem } from "/assets/api.js";
 import { button, carry, field, focusHeading, h, heading, notice, p, part, say, show, submits } from "/assets/dom.js";
+import { t, told } from "/assets/lang.js";
 import { draw } from "/assets/qr.js";
 import { report, signedIn } from "/assets/session.js";
 import { countdown } from "/assets/words.js";
@@ -56,7 +57,7 @@ class Run {
       if (!(problem instanceof Problem)) throw problem;
       if (problem.code !== "network") return this.end(() => report(problem));
       part("said").dataset["kind"] = "network";
-      say(notice("warn", "The panel does not answer.", p("This page tries again by itself.")));
+      say(notice("warn", t("The panel does not answer."), p(t("This page tries again by itself."))));
     }
   }
 
@@ -96,7 +97,7 @@ class Run {
     const app = new URL(link).origin;
     const figure = h("figure", { class: "code" });
     const room = Math.min(ROOM, part("content").clientWidth - 2);
-    figure.append(draw(qr, room, "QR code. The link that it holds stands on this page as text."));
+    figure.append(draw(qr, room, t("QR code. The link that it holds stands on this page as text.")));
     quiet();
     show(
       h(
@@ -104,32 +105,32 @@ class Run {
         { class: "scan" },
         h(
           "section",
-          { class: "card", "aria-label": "Code for the new device" },
+          { class: "card", "aria-label": t("Code for the new device") },
           figure,
-          h("p", { class: "center" }, "The code works once, for ", this.rest(left), " more."),
+          h("p", { class: "center" }, told("The code works once, for {time} more.", { time: this.rest(left) })),
         ),
         h(
           "div",
           { class: "stack" },
           h(
             "section",
-            { class: "card", "aria-label": "What to do" },
+            { class: "card", "aria-label": t("What to do") },
             h(
               "ol",
               { class: "steps" },
-              h("li", null, "On your phone, open the Assent app, or the camera, and scan this code."),
-              h("li", null, "Press “Register this device” there. The phone then shows six digits."),
-              h("li", null, "Type the digits here. This page goes on by itself once the phone is there."),
+              h("li", null, t("On your phone, open the Assent app, or the camera, and scan this code.")),
+              h("li", null, t("Press “Register this device” there. The phone then shows six digits.")),
+              h("li", null, t("Type the digits here. This page goes on by itself once the phone is there.")),
             ),
-            p(`On an iPhone or iPad: open ${app} first, add it to the Home Screen, open it from there, and scan inside it.`, "soft small"),
+            p(t("On an iPhone or iPad: open {app} first, add it to the Home Screen, open it from there, and scan inside it.", { app }), "soft small"),
           ),
           h(
             "section",
             { class: "card" },
-            h("h2", null, "No camera at hand?"),
-            p("Open this link on the device, or here. The digits still go into this page. Give the link to nobody else.", "small"),
-            carry(link, "link"),
-            h("div", { class: "row" }, h("a", { class: "button", href: link, target: "_blank", rel: "noopener" }, "Open it on this device")),
+            h("h2", null, t("No camera at hand?")),
+            p(t("Open this link on the device, or here. The digits still go into this page. Give the link to nobody else."), "small"),
+            carry(link, "Copy link"),
+            h("div", { class: "row" }, h("a", { class: "button", href: link, target: "_blank", rel: "noopener" }, t("Open it on this device"))),
           ),
         ),
       ),
@@ -137,10 +138,10 @@ class Run {
   }
 
   drawDigits() {
-    heading("Type the digits");
+    heading(t("Type the digits"));
     const digits = field(
       "digits",
-      "The six digits that it shows",
+      t("The six digits that it shows"),
       {
         class: "input number",
         inputmode: "numeric",
@@ -148,7 +149,7 @@ class Run {
         maxlength: 7,
         required: true,
       },
-      "They show that this is your device and no other.",
+      t("They show that this is your device and no other."),
     );
     this.wrongDigits = (text) => {
       digits.wrong(text);
@@ -158,7 +159,7 @@ class Run {
     const send = async () => {
       const typed = digits.box.value.replaceAll(/[\s-]/g, "");
       if (!/^\d{6}$/.test(typed)) {
-        digits.wrong("Type all six digits.");
+        digits.wrong(t("Type all six digits."));
         return digits.box.focus();
       }
       try {
@@ -172,12 +173,12 @@ class Run {
     };
     digits.box.addEventListener("input", () => digits.wrong(""));
     const name = `“${this.label}”`;
-    const whole = h("details", { class: "small" }, h("summary", null, "Its whole name"), h("p", null, name));
+    const whole = h("details", { class: "small" }, h("summary", null, t("Its whole name")), h("p", null, name));
     say(
       h(
         "div",
         { class: "notice good" },
-        h("strong", { class: "clip", title: this.label }, `A device came: ${name}.`),
+        h("strong", { class: "clip", title: this.label }, t("A device came: {name}.", { name })),
         [...name].length > LINE && whole,
       ),
     );
@@ -192,8 +193,8 @@ class Run {
           h(
             "div",
             { class: "row" },
-            h("button", { type: "submit", class: "button primary" }, "Register it"),
-            h("a", { class: "button", href: "/panel/" }, "That is not my device"),
+            h("button", { type: "submit", class: "button primary" }, t("Register it")),
+            h("a", { class: "button", href: "/panel/" }, t("That is not my device")),
           ),
         ),
       ),
@@ -203,76 +204,76 @@ class Run {
 
   /** @param {number} seconds */
   drawApproval(seconds) {
-    heading("Approve it on your other device");
+    heading(t("Approve it on your other device"));
     say();
     show(
       h(
         "section",
         { class: "card" },
-        p(`One of your registered devices now shows a request to add “${this.label}”. Open it there, compare the digits, and approve it.`),
-        h("p", { class: "state warn" }, h("span", null, "Waiting for your approval, ", this.rest(seconds), " left")),
-        p("This page goes on by itself.", "soft"),
+        p(t("One of your registered devices now shows a request to add “{label}”. Open it there, compare the digits, and approve it.", { label: this.label })),
+        h("p", { class: "state warn" }, h("span", null, told("Waiting for your approval, {time} left", { time: this.rest(seconds) }))),
+        p(t("This page goes on by itself."), "soft"),
       ),
     );
     focusHeading();
   }
 
   drawDone() {
-    heading("Registered");
-    say(notice("good", `“${this.label}” is registered.`, p("From now on it asks you before a sign-in in your name goes through.")));
-    show(h("div", { class: "row" }, h("a", { class: "button primary", href: "/panel/" }, "To your devices")));
+    heading(t("Registered"));
+    say(notice("good", t("“{label}” is registered.", { label: this.label }), p(t("From now on it asks you before a sign-in in your name goes through."))));
+    show(h("div", { class: "row" }, h("a", { class: "button primary", href: "/panel/" }, t("To your devices"))));
     focusHeading();
   }
 }
 
 /** @param {number} tries */
 const left = (tries) =>
-  tries === 1 ? "These are not the digits. One try is left." : `These are not the digits. ${tries} tries are left.`;
+  tries === 1 ? t("These are not the digits. One try is left.") : t("These are not the digits. {tries} tries are left.", { tries });
 
 /** Why a code is over, as the registrar says it. @type {Record<string, { head: string, text: string }>} */
 const WHY = {
-  denied: { head: "The device was not approved.", text: "It was denied on your other device." },
-  digits: { head: "Nothing was registered.", text: "The digits were wrong three times." },
+  denied: { head: t("The device was not approved."), text: t("It was denied on your other device.") },
+  digits: { head: t("Nothing was registered."), text: t("The digits were wrong three times.") },
 };
 
 /** What is likely, where it does not say. @type {Record<Standing["state"], { head: string, text: string }>} */
 const LIKELY = {
-  waiting: { head: "Nothing was registered.", text: "No device came in time, or the code was used elsewhere." },
-  digits: { head: "Nothing was registered.", text: "The digits were wrong too often, or too much time passed." },
-  approval: { head: "The device was not approved.", text: "It was denied on your other device, or nobody answered there in time." },
-  certified: { head: "Nothing was registered.", text: "" },
-  over: { head: "Nothing was registered.", text: "" },
+  waiting: { head: t("Nothing was registered."), text: t("No device came in time, or the code was used elsewhere.") },
+  digits: { head: t("Nothing was registered."), text: t("The digits were wrong too often, or too much time passed.") },
+  approval: { head: t("The device was not approved."), text: t("It was denied on your other device, or nobody answered there in time.") },
+  certified: { head: t("Nothing was registered."), text: "" },
+  over: { head: t("Nothing was registered."), text: "" },
 };
 
 /** Time is what ended it. @type {Record<string, { head: string, text: string }>} */
 const EXPIRED = {
-  waiting: { head: "Nothing was registered.", text: "No device came in time." },
-  digits: { head: "Nothing was registered.", text: "The digits were not typed in time." },
-  approval: { head: "The device was not approved.", text: "Nobody answered on your other device in time." },
+  waiting: { head: t("Nothing was registered."), text: t("No device came in time.") },
+  digits: { head: t("Nothing was registered."), text: t("The digits were not typed in time.") },
+  approval: { head: t("The device was not approved."), text: t("Nobody answered on your other device in time.") },
 };
 
 /** @param {Standing["state"]} before @param {string | undefined} why */
 function drawOver(before, why) {
   if (why === "reported") return drawReported();
-  heading("This code is over");
+  heading(t("This code is over"));
   const said = why === "expired" ? EXPIRED[before] : Object.hasOwn(WHY, why ?? "") ? WHY[why ?? ""] : undefined;
   const { head, text } = said ?? LIKELY[before];
   say(notice("warn", head, p(text)));
-  show(h("div", { class: "row" }, button("Show a new code", "primary", () => void open()), h("a", { class: "button", href: "/panel/" }, "To your devices")));
+  show(h("div", { class: "row" }, button(t("Show a new code"), "primary", () => void open()), h("a", { class: "button", href: "/panel/" }, t("To your devices"))));
   focusHeading();
 }
 
 /** Somebody who holds the other device says that this is not them. */
 function drawReported() {
-  heading("Reported as not you");
+  heading(t("Reported as not you"));
   say(
     notice(
       "bad",
-      "Reported as not you on your other device.",
-      p("Nothing was registered. Your session here has been ended. Change your password."),
+      t("Reported as not you on your other device."),
+      p(t("Nothing was registered. Your session here has been ended. Change your password.")),
     ),
   );
-  show(h("div", { class: "row" }, h("a", { class: "button", href: "/panel/sign-in" }, "To the sign-in page")));
+  show(h("div", { class: "row" }, h("a", { class: "button", href: "/panel/sign-in" }, t("To the sign-in page"))));
   focusHeading();
 }
 
@@ -285,12 +286,12 @@ async function open() {
   try {
     /** @type {Opened} */
     const opened = await post("enrolment");
-    heading("Add a device");
+    heading(t("Add a device"));
     new Run(opened).begin();
   } catch (problem) {
     if (!(problem instanceof Problem) || problem.code !== "refused") return report(problem);
-    say(notice("warn", "No device can be added now.", p(`The reason: ${problem.message}.`)));
-    show(h("div", { class: "row" }, h("a", { class: "button", href: "/panel/" }, "To your devices")));
+    say(notice("warn", t("No device can be added now."), p(t("The reason: {message}.", { message: problem.message }))));
+    show(h("div", { class: "row" }, h("a", { class: "button", href: "/panel/" }, t("To your devices"))));
   }
 }
 

@@ -1,5 +1,7 @@
 // Calls to the panel. Whatever goes wrong comes as a `Problem` with a sentence for the person.
 
+import { known, t } from "/assets/lang.js";
+
 /** What went wrong. */
 export class Problem extends Error {
   /** @param {string} code @param {string} text @param {number} [wait] seconds */
@@ -42,15 +44,15 @@ async function call(method, path, body) {
       redirect: "error",
     });
   } catch {
-    throw new Problem("network", "The panel does not answer. Check your connection, then try again.");
+    throw new Problem("network", t("The panel does not answer. Check your connection, then try again."));
   }
   /** @type {any} */
   let answer;
   try {
     answer = await response.json();
   } catch {
-    throw new Problem("failed", "The panel’s answer was not understood. Load the page again.");
+    throw new Problem("failed", t("The panel’s answer was not understood. Load the page again."));
   }
   if (response.ok) return answer;
-  throw new Problem(String(answer.code), String(answer.text), Number(answer.wait ?? 0));
+  throw new Problem(String(answer.code), known(String(answer.text)), Number(answer.wait ?? 0));
 }

@@ -2,6 +2,7 @@
 
 import { post, Problem } from "/assets/api.js";
 import { button, copies, field, focusHeading, h, heading, notice, p, part, say, show, submits } from "/assets/dom.js";
+import { t, told } from "/assets/lang.js";
 import { draw } from "/assets/qr.js";
 import { report } from "/assets/session.js";
 import { countdown, sentence } from "/assets/words.js";
@@ -16,35 +17,35 @@ const GROUP = /.{1,4}/g;
 
 /** @param {Opened} opened @param {Ends} ends */
 export function setUpApp({ id, uri, qr, left }, { done, again }) {
-  heading("Set up your authenticator app");
+  heading(t("Set up your authenticator app"));
   say();
   const over = () => drawOver(again);
   const rest = h("span", { class: "left" });
   const stop = countdown(rest, left, over);
   const figure = h("figure", { class: "code" });
   const room = Math.min(ROOM, part("content").clientWidth - 2);
-  figure.append(draw(qr, room, "QR code for the app. The secret that it holds stands on this page as text."));
+  figure.append(draw(qr, room, t("QR code for the app. The secret that it holds stands on this page as text.")));
   show(
     h(
       "div",
       { class: "scan" },
       h(
         "section",
-        { class: "card", "aria-label": "Code for the app" },
+        { class: "card", "aria-label": t("Code for the app") },
         figure,
-        h("p", { class: "center" }, "It waits for the first code, for ", rest, " more."),
+        h("p", { class: "center" }, told("It waits for the first code, for {time} more.", { time: rest })),
       ),
       h(
         "div",
         { class: "stack" },
         h(
           "section",
-          { class: "card", "aria-label": "What to do" },
+          { class: "card", "aria-label": t("What to do") },
           h(
             "ol",
             { class: "steps" },
-            h("li", null, "In your authenticator app, add an account and scan this code."),
-            h("li", null, "Type the six digits that the app then shows."),
+            h("li", null, t("In your authenticator app, add an account and scan this code.")),
+            h("li", null, t("Type the six digits that the app then shows.")),
           ),
           firstCode(id, { done, over, stop }),
         ),
@@ -57,7 +58,7 @@ export function setUpApp({ id, uri, qr, left }, { done, again }) {
 
 /** @param {string} id @param {{ done: () => Promise<void>, over: () => void, stop: () => void }} ends */
 function firstCode(id, { done, over, stop }) {
-  const code = field("first-code", "The app’s first code", {
+  const code = field("first-code", t("The app’s first code"), {
     class: "input number",
     inputmode: "numeric",
     autocomplete: "one-time-code",
@@ -70,7 +71,7 @@ function firstCode(id, { done, over, stop }) {
   };
   const send = async () => {
     const typed = code.box.value.replaceAll(/[\s-]/g, "");
-    if (!/^\d{6}$/.test(typed)) return wrong("Type all six digits.");
+    if (!/^\d{6}$/.test(typed)) return wrong(t("Type all six digits."));
     try {
       await post(`codes/totp/${id}`, { code: typed });
     } catch (problem) {
@@ -90,8 +91,8 @@ function firstCode(id, { done, over, stop }) {
     h(
       "div",
       { class: "row" },
-      h("button", { type: "submit", class: "button primary" }, "Confirm"),
-      h("a", { class: "button", href: "/panel/" }, "Cancel"),
+      h("button", { type: "submit", class: "button primary" }, t("Confirm")),
+      h("a", { class: "button", href: "/panel/" }, t("Cancel")),
     ),
   );
 }
@@ -106,23 +107,23 @@ function byHand(uri) {
   return h(
     "section",
     { class: "card" },
-    h("h2", null, "No camera at hand?"),
-    p(`Type this secret into the app, as the time-based account “${account}”. Give it to nobody.`, "small"),
-    h("div", { class: "carry" }, shown, copies(secret, "secret", shown)),
-    h("div", { class: "row" }, h("a", { class: "button", href: uri }, "Open in an app on this device")),
+    h("h2", null, t("No camera at hand?")),
+    p(t("Type this secret into the app, as the time-based account “{account}”. Give it to nobody.", { account }), "small"),
+    h("div", { class: "carry" }, shown, copies(secret, "Copy secret", shown)),
+    h("div", { class: "row" }, h("a", { class: "button", href: uri }, t("Open in an app on this device"))),
   );
 }
 
 /** @param {() => Promise<void>} again */
 function drawOver(again) {
-  heading("This code is over");
-  say(notice("warn", "No authenticator app was set up.", p("Three codes were wrong, or ten minutes went by. If the app keeps the account, remove it there.")));
+  heading(t("This code is over"));
+  say(notice("warn", t("No authenticator app was set up."), p(t("Three codes were wrong, or ten minutes went by. If the app keeps the account, remove it there."))));
   show(
     h(
       "div",
       { class: "row" },
-      button("Start again", "primary", () => void again()),
-      h("a", { class: "button", href: "/panel/" }, "To your devices and codes"),
+      button(t("Start again"), "primary", () => void again()),
+      h("a", { class: "button", href: "/panel/" }, t("To your devices and codes")),
     ),
   );
   focusHeading();

@@ -7,6 +7,7 @@ import { lifting } from "/assets/codes-freeze.js";
 import { sentTo } from "/assets/codes-recent.js";
 import { showRecovery } from "/assets/codes-recovery.js";
 import { button, focusHeading, h, heading, notice, p, part, say, show } from "/assets/dom.js";
+import { t, told } from "/assets/lang.js";
 import { report } from "/assets/session.js";
 import { countdown, day, sentence } from "/assets/words.js";
 
@@ -54,14 +55,14 @@ export function codes(kept, setting) {
   const hasCodes = kept.totp !== undefined || kept.recovery !== undefined;
   const why = {
     yes: null,
-    frozen: p("No codes can be set up or removed while your account is frozen.", "soft"),
-    "device first": p("Register a device first. Then set up codes here, for when you cannot reach it.", "soft"),
+    frozen: p(t("No codes can be set up or removed while your account is frozen."), "soft"),
+    "device first": p(t("Register a device first. Then set up codes here, for when you cannot reach it."), "soft"),
   }[setting.may];
   return h(
     "section",
     { class: "card", "aria-labelledby": "codes" },
-    h("h2", { id: "codes" }, "Codes"),
-    p("For a sign-in without your device: no network on it, an empty battery, or it is lost."),
+    h("h2", { id: "codes" }, t("Codes")),
+    p(t("For a sign-in without your device: no network on it, an empty battery, or it is lost.")),
     why,
     setting.may === "frozen" && hasCodes && lifting(setting.home),
     h("ul", { class: "items" }, app(kept, setting), recovery(kept, setting), ...kept.sent.map(sentTo)),
@@ -79,38 +80,38 @@ const kind = (label, state, acts, may) =>
 
 /** @param {Standing} kept @param {Setting} setting */
 function app({ totp }, setting) {
-  const label = "Authenticator app";
+  const label = t("Authenticator app");
   if (totp === undefined) {
-    const add = button("Set up", "quiet", () => void begin("add_totp", setting), { "aria-label": "Set up an authenticator app" });
-    return kind(label, "None. An app on your phone shows six digits that change every 30 seconds.", [add], setting.may);
+    const add = button(t("Set up"), "quiet", () => void begin("add_totp", setting), { "aria-label": t("Set up an authenticator app") });
+    return kind(label, t("None. An app on your phone shows six digits that change every 30 seconds."), [add], setting.may);
   }
   const remove = button(
-    "Remove",
+    t("Remove"),
     "quiet danger",
-    () => confirm("Remove your authenticator app?", "Its digits will let you in no more.", "Remove", () => begin("remove_totp", setting)),
-    { "aria-label": "Remove the authenticator app" },
+    () => confirm(t("Remove your authenticator app?"), t("Its digits will let you in no more."), t("Remove"), () => begin("remove_totp", setting)),
+    { "aria-label": t("Remove the authenticator app") },
   );
-  return kind(label, `Set up ${day(totp)}`, [remove], setting.may);
+  return kind(label, t("Set up {since}", { since: day(totp) }), [remove], setting.may);
 }
 
 /** @param {Standing} kept @param {Setting} setting */
 function recovery({ recovery: left }, setting) {
-  const label = "Recovery codes";
+  const label = t("Recovery codes");
   if (left === undefined) {
-    const make = button("Make recovery codes", "quiet", () => void begin("new_recovery", setting));
-    return kind(label, `None. A list of ${ALL} codes on paper; each lets you in once.`, [make], setting.may);
+    const make = button(t("Make recovery codes"), "quiet", () => void begin("new_recovery", setting));
+    return kind(label, t("None. A list of {all} codes on paper; each lets you in once.", { all: ALL }), [make], setting.may);
   }
-  const renew = button("Make new recovery codes", "quiet", () =>
-    confirm("Make new recovery codes?", "Those that you have will let you in no more.", "Make new ones", () => begin("new_recovery", setting)),
+  const renew = button(t("Make new recovery codes"), "quiet", () =>
+    confirm(t("Make new recovery codes?"), t("Those that you have will let you in no more."), t("Make new ones"), () => begin("new_recovery", setting)),
   );
   const remove = button(
-    "Remove",
+    t("Remove"),
     "quiet danger",
-    () => confirm("Remove your recovery codes?", "They will let you in no more.", "Remove", () => begin("remove_recovery", setting)),
-    { "aria-label": "Remove the recovery codes" },
+    () => confirm(t("Remove your recovery codes?"), t("They will let you in no more."), t("Remove"), () => begin("remove_recovery", setting)),
+    { "aria-label": t("Remove the recovery codes") },
   );
-  const more = left <= FEW ? ". Make new ones before you need them." : "";
-  return kind(label, `${left} of ${ALL} left${more}`, [renew, remove], setting.may);
+  const say = left <= FEW ? "{left} of {all} left. Make new ones before you need them." : "{left} of {all} left";
+  return kind(label, t(say, { left, all: ALL }), [renew, remove], setting.may);
 }
 
 /** Asks before what works now stops to. @param {string} head @param {string} text @param {string} yes @param {() => Promise<void>} go */
@@ -127,7 +128,7 @@ function confirm(head, text, yes, go) {
       { class: "stack" },
       h("h2", { id: "confirming" }, head),
       p(text),
-      h("div", { class: "pair acts" }, button("Keep", "", close, { autofocus: true }), button(yes, "danger primary", really)),
+      h("div", { class: "pair acts" }, button(t("Keep"), "", close, { autofocus: true }), button(yes, "danger primary", really)),
     ),
   );
   dialog.addEventListener("close", () => dialog.remove());
@@ -151,7 +152,7 @@ async function begin(wish, setting) {
 /** The reason, over a list that shows what may be done now. @param {unknown} problem @param {Setting} setting */
 async function refused(problem, setting) {
   if (!(problem instanceof Problem) || problem.code !== "refused") return report(problem);
-  await setting.home(notice("warn", "Your codes are as they were.", p(sentence(problem.message))));
+  await setting.home(notice("warn", t("Your codes are as they were."), p(sentence(problem.message))));
 }
 
 /** A device is being asked. */
@@ -164,16 +165,16 @@ class Waiting {
     this.ended = false;
     const rest = h("span", { class: "left" });
     this.stop = countdown(rest, left, () => void this.look());
-    heading("Approve it on your device");
+    heading(t("Approve it on your device"));
     say();
     show(
       h(
         "section",
         { class: "card" },
-        p(`Your devices now show a request: “${SHOWS[wish]}”. Open it on one of them and approve it.`),
-        h("p", { class: "state warn" }, h("span", null, "Waiting for your approval, ", rest, " left")),
-        p("This page goes on by itself.", "soft"),
-        h("div", { class: "row" }, h("a", { class: "button", href: "/panel/" }, "Cancel")),
+        p(t("Your devices now show a request: “{wish}”. Open it on one of them and approve it.", { wish: SHOWS[wish] })),
+        h("p", { class: "state warn" }, h("span", null, told("Waiting for your approval, {time} left", { time: rest }))),
+        p(t("This page goes on by itself."), "soft"),
+        h("div", { class: "row" }, h("a", { class: "button", href: "/panel/" }, t("Cancel"))),
       ),
     );
     focusHeading();
@@ -200,7 +201,7 @@ class Waiting {
     } catch (problem) {
       if (this.ended) return;
       if (problem instanceof Problem && problem.code === "network") {
-        say(notice("warn", "The panel does not answer.", p("This page tries again by itself.")));
+        say(notice("warn", t("The panel does not answer."), p(t("This page tries again by itself."))));
         return;
       }
       this.end();
@@ -220,7 +221,7 @@ async function outcome(id, tries) {
     return await post(`codes/changes/${id}/carry-out`);
   } catch (problem) {
     if (!(problem instanceof Problem) || problem.code !== "network" || tries === 0) throw problem;
-    say(notice("warn", "The panel does not answer.", p("This page tries again by itself.")));
+    say(notice("warn", t("The panel does not answer."), p(t("This page tries again by itself."))));
     await new Promise((go) => setTimeout(go, LOOK_EVERY));
     return outcome(id, tries - 1);
   }
@@ -238,27 +239,27 @@ async function carryOut(wish, id, setting) {
     return refused(problem, setting);
   }
   if (became.done === "totp") {
-    const done = () => setting.home(notice("good", "Your authenticator app is set up.", p("Its next code lets you in where a code is asked for.")));
+    const done = () => setting.home(notice("good", t("Your authenticator app is set up."), p(t("Its next code lets you in where a code is asked for."))));
     setUpApp(became, { done, again: () => begin(wish, setting) });
   } else if (became.done === "recovery") {
-    const stored = () => setting.home(notice("good", "Your recovery codes are made.", p("Each lets you in once.")));
+    const stored = () => setting.home(notice("good", t("Your recovery codes are made."), p(t("Each lets you in once."))));
     showRecovery(became.codes, setting.person, stored);
   } else {
-    const what = wish === "remove_totp" ? "Your authenticator app is removed." : "Your recovery codes are removed.";
+    const what = wish === "remove_totp" ? t("Your authenticator app is removed.") : t("Your recovery codes are removed.");
     await setting.home(notice("good", what));
   }
 }
 
 /** @param {Wish} wish @param {Setting} setting */
 function drawOver(wish, setting) {
-  heading("Not approved");
-  say(notice("warn", "Your codes are as they were.", p("It was denied on your device, or nobody answered there in time.")));
+  heading(t("Not approved"));
+  say(notice("warn", t("Your codes are as they were."), p(t("It was denied on your device, or nobody answered there in time."))));
   show(
     h(
       "div",
       { class: "row" },
-      button("Ask again", "primary", () => void begin(wish, setting)),
-      h("a", { class: "button", href: "/panel/" }, "To your devices and codes"),
+      button(t("Ask again"), "primary", () => void begin(wish, setting)),
+      h("a", { class: "button", href: "/panel/" }, t("To your devices and codes")),
     ),
   );
   focusHeading();

@@ -4,6 +4,7 @@ import { get, post, Problem } from "/assets/api.js";
 import { typedLately } from "/assets/codes-recent.js";
 import { codes, standing } from "/assets/codes.js";
 import { button, carry, field, focusHeading, h, heading, notice, p, say, show, submits } from "/assets/dom.js";
+import { t, told } from "/assets/lang.js";
 import { report, signedIn } from "/assets/session.js";
 import { countdown, day, glance, moment } from "/assets/words.js";
 
@@ -24,11 +25,11 @@ async function list(focus) {
   const only = devices.length === 1;
   const below = kept !== null && codes(kept, { may: mayChangeCodes(devices, add), person, home });
   const lately = kept !== null && typedLately(kept.recent);
-  const all = administers && h("div", { class: "row" }, h("a", { class: "button", href: "/panel/overview" }, "Overview of everybody"));
+  const all = administers && h("div", { class: "row" }, h("a", { class: "button", href: "/panel/overview" }, t("Overview of everybody")));
   if (devices.length === 0) show(nobody(add), below, lately, all);
   else {
     const items = h("ul", { class: "items" }, ...devices.map((device) => item(device, only)));
-    show(h("section", { class: "card", "aria-label": "Registered devices" }, items), more(add), below, lately, all);
+    show(h("section", { class: "card", "aria-label": t("Registered devices") }, items), more(add), below, lately, all);
   }
   const next = focus === undefined ? null : document.getElementById(focus);
   if (focus !== undefined) (next ?? document.querySelector("h1"))?.focus();
@@ -36,7 +37,7 @@ async function list(focus) {
 
 /** Back from the codes, with what came of it. @param {Node} said */
 async function home(said) {
-  heading("Your devices");
+  heading(t("Your devices"));
   // Secrets go at once, whenever the list comes.
   show();
   say(said);
@@ -59,13 +60,13 @@ function mayChangeCodes(devices, add) {
 
 /** Nothing registered yet. @param {Add} add */
 function nobody(add) {
-  if (add.may === "no") return refusal(add, "You have no device yet.");
+  if (add.may === "no") return refusal(add, t("You have no device yet."));
   return h(
     "section",
     { class: "card" },
-    h("h2", null, "You have no device yet"),
-    p("Register your phone, and it will ask you before anybody signs in to a server in your name."),
-    h("div", { class: "row" }, h("a", { class: "button primary", href: "/panel/add" }, "Register your first device")),
+    h("h2", null, t("You have no device yet")),
+    p(t("Register your phone, and it will ask you before anybody signs in to a server in your name.")),
+    h("div", { class: "row" }, h("a", { class: "button primary", href: "/panel/add" }, t("Register your first device"))),
   );
 }
 
@@ -75,47 +76,47 @@ function more(add) {
   return h(
     "div",
     { class: "stack tight" },
-    h("div", { class: "row" }, h("a", { class: "button primary", href: "/panel/add" }, "Add a device")),
-    add.may === "further" && p("A further device must be approved on one that you have.", "soft small"),
+    h("div", { class: "row" }, h("a", { class: "button primary", href: "/panel/add" }, t("Add a device"))),
+    add.may === "further" && p(t("A further device must be approved on one that you have."), "soft small"),
   );
 }
 
 /** Why none can be added. @param {{ why: string, command?: string }} add @param {string} head */
 function refusal({ why, command }, head) {
   if (why === "too_many_devices") {
-    return notice("", "You have as many devices as one may have.", p("Remove one before you add another."));
+    return notice("", t("You have as many devices as one may have."), p(t("Remove one before you add another.")));
   }
   if (why === "frozen") {
-    const text = "Nothing can be changed here for ten minutes. Change your password first: somebody else may know it.";
-    return notice("warn", "One of your devices reported that it was not you.", p(text));
+    const text = t("Nothing can be changed here for ten minutes. Change your password first: somebody else may know it.");
+    return notice("warn", t("One of your devices reported that it was not you."), p(text));
   }
-  const where = why === "on_the_terminal" ? "in a terminal" : "with a one-time link";
+  const where = t(why === "on_the_terminal" ? "Register it in a terminal" : "Register it with a one-time link");
   const text =
     why === "on_the_terminal"
-      ? "Here, first devices are registered in the terminal of a server. Ask an administrator to type this there, as root, while you are beside them with your phone:"
-      : "A first device needs a one-time link. Ask your administrator to make you one: they type this on a server, as root, and send you what it prints.";
+      ? t("Here, first devices are registered in the terminal of a server. Ask an administrator to type this there, as root, while you are beside them with your phone:")
+      : t("A first device needs a one-time link. Ask your administrator to make you one: they type this on a server, as root, and send you what it prints.");
   return h(
     "section",
     { class: "card" },
-    h("h2", null, head === "" ? "Adding a device" : `${head} Register it ${where}`),
+    h("h2", null, head === "" ? t("Adding a device") : `${head} ${where}`),
     p(text),
-    command !== undefined && carry(command, "command"),
+    command !== undefined && carry(command, "Copy command"),
   );
 }
 
 /** @param {Device} device @param {boolean} only */
 function item(device, only) {
   const row = h("li", { class: "device" });
-  const rename = button("Rename", "quiet", () => row.replaceChildren(renaming(device, restore)), {
+  const rename = button(t("Rename"), "quiet", () => row.replaceChildren(renaming(device, restore)), {
     id: `rename-${device.id}`,
-    "aria-label": `Rename ${device.shown}`,
+    "aria-label": t("Rename {shown}", { shown: device.shown }),
   });
-  const remove = button("Remove", "quiet danger", () => void removing(device, only), {
-    "aria-label": `Remove ${device.shown}`,
+  const remove = button(t("Remove"), "quiet danger", () => void removing(device, only), {
+    "aria-label": t("Remove {shown}", { shown: device.shown }),
   });
   const draw = () =>
     row.replaceChildren(
-      h("div", { class: "main" }, h("span", { class: "label" }, device.shown), p(`Registered ${day(device.since)}`, "soft small")),
+      h("div", { class: "main" }, h("span", { class: "label" }, device.shown), p(t("Registered {since}", { since: day(device.since) }), "soft small")),
       h("div", { class: "acts" }, rename, remove),
       facts(device),
     );
@@ -131,17 +132,17 @@ function item(device, only) {
 function facts({ since, until, key }) {
   /** @type {[string, string, string?][]} */
   const rows = [
-    ["Registered", moment(since)],
-    ["Renews before", moment(until)],
-    ["Fingerprint", key, "mono"],
+    [t("Registered"), moment(since)],
+    [t("Renews before"), moment(until)],
+    [t("Fingerprint"), key, "mono"],
   ];
   const list = rows.map(([name, value, look]) => h("div", null, h("dt", null, name), h("dd", { class: look }, value)));
-  return h("details", null, h("summary", null, "Details"), h("dl", { class: "facts" }, ...list));
+  return h("details", null, h("summary", null, t("Details")), h("dl", { class: "facts" }, ...list));
 }
 
 /** @param {Device} device @param {() => void} restore */
 function renaming(device, restore) {
-  const name = field(`name-${device.id}`, "Name of the device", {
+  const name = field(`name-${device.id}`, t("Name of the device"), {
     value: device.label,
     maxlength: 60,
     autocomplete: "off",
@@ -149,13 +150,13 @@ function renaming(device, restore) {
   });
   const send = async () => {
     if (name.box.value.trim() === "") {
-      name.wrong("A name has 1 to 60 characters.");
+      name.wrong(t("A name has 1 to 60 characters."));
       return name.box.focus();
     }
     try {
       /** @type {{ label: string, shown: string }} */
       const { shown } = await post(`devices/${device.id}/rename`, { label: name.box.value });
-      say(notice("good", `The device is now called “${shown}”.`));
+      say(notice("good", t("The device is now called “{shown}”.", { shown })));
       await list(`rename-${device.id}`);
     } catch (problem) {
       if (!(problem instanceof Problem) || problem.code !== "label") return report(problem);
@@ -170,7 +171,7 @@ function renaming(device, restore) {
       onkeydown: (/** @type {KeyboardEvent} */ event) => event.key === "Escape" && restore(),
     },
     name.all,
-    h("div", { class: "pair" }, h("button", { type: "submit", class: "button primary" }, "Save"), button("Cancel", "", restore)),
+    h("div", { class: "pair" }, h("button", { type: "submit", class: "button primary" }, t("Save")), button(t("Cancel"), "", restore)),
   );
   queueMicrotask(() => name.box.select());
   return form;
@@ -180,9 +181,9 @@ function renaming(device, restore) {
 async function removing(device, only) {
   const dialog = h("dialog", { "aria-labelledby": "removing" });
   const close = () => dialog.close();
-  const keep = button("Keep it", "", close, { autofocus: true });
+  const keep = button(t("Keep it"), "", close, { autofocus: true });
   const wrong = h("div", { role: "alert" });
-  const really = button("Remove", "danger primary", async () => {
+  const really = button(t("Remove"), "danger primary", async () => {
     really.disabled = true;
     try {
       /** @type {Removal} */
@@ -193,24 +194,24 @@ async function removing(device, only) {
       really.disabled = false;
       if (!(problem instanceof Problem)) throw problem;
       if (problem.code === "no_session") return report(problem);
-      wrong.replaceChildren(notice("bad", "It is not removed.", p(problem.message)));
+      wrong.replaceChildren(notice("bad", t("It is not removed."), p(problem.message)));
     }
   });
   const gone = async () => {
     dialog.close();
-    say(notice("good", `“${device.shown}” is removed.`, p("It can approve nothing any more.")));
+    say(notice("good", t("“{shown}” is removed.", { shown: device.shown }), p(t("It can approve nothing any more."))));
     await list("heading");
   };
   const body = h(
     "div",
     { class: "stack" },
-    h("h2", { id: "removing", title: device.shown }, `Remove “${glance(device.shown)}”?`),
-    p("It will approve no sign-in of yours any more."),
+    h("h2", { id: "removing", title: device.shown }, t("Remove “{shown}”?", { shown: glance(device.shown) })),
+    p(t("It will approve no sign-in of yours any more.")),
     only &&
       notice(
         "warn",
-        "It is your only device.",
-        p("It must approve its own removal. Then you need an administrator’s help to register another one."),
+        t("It is your only device."),
+        p(t("It must approve its own removal. Then you need an administrator’s help to register another one.")),
       ),
     wrong,
     h("div", { class: "pair acts" }, keep, really),
@@ -221,10 +222,10 @@ async function removing(device, only) {
     const stop = countdown(rest, left, () => {});
     dialog.addEventListener("close", stop);
     body.replaceChildren(
-      h("h2", { id: "removing", tabindex: "-1", title: device.shown }, `Approve it on “${glance(device.shown)}”`),
-      p("The device shows a request to remove it. Approve it there, and this page goes on by itself."),
-      h("p", { class: "state warn" }, h("span", null, "Waiting, ", rest, " left")),
-      h("div", { class: "row" }, button("Close", "", close)),
+      h("h2", { id: "removing", tabindex: "-1", title: device.shown }, t("Approve it on “{shown}”", { shown: glance(device.shown) })),
+      p(t("The device shows a request to remove it. Approve it there, and this page goes on by itself.")),
+      h("p", { class: "state warn" }, h("span", null, told("Waiting, {time} left", { time: rest }))),
+      h("div", { class: "row" }, button(t("Close"), "", close)),
     );
     body.querySelector("h2")?.focus();
     const look = async () => {
@@ -242,7 +243,7 @@ async function removing(device, only) {
     };
     const refused = () => {
       dialog.close();
-      say(notice("warn", `“${device.shown}” is still registered.`, p("Its removal was refused on it, or not approved in time. If you do not have it any more, ask your administrator to revoke it.")));
+      say(notice("warn", t("“{shown}” is still registered.", { shown: device.shown }), p(t("Its removal was refused on it, or not approved in time. If you do not have it any more, ask your administrator to revoke it."))));
     };
     setTimeout(look, LOOK_EVERY);
   };
@@ -255,7 +256,7 @@ async function removing(device, only) {
 await signedIn(async (now) => {
   person = now.name;
   if (now.by === "link") {
-    say(notice("", `You are signed in as ${now.name} by a one-time link.`, p("If that is not your name, sign out and tell your administrator.")));
+    say(notice("", t("You are signed in as {name} by a one-time link.", { name: now.name }), p(t("If that is not your name, sign out and tell your administrator."))));
   }
   await list();
 });

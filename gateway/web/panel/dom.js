@@ -1,5 +1,7 @@
 // Building pages: elements from names, text as text and nothing else. There is no way here to give HTML as a string.
 
+import { known, t } from "/assets/lang.js";
+
 /** @typedef {Node | string | null | undefined | false} Child */
 /** @typedef {Record<string, string | number | boolean | undefined | ((event: any) => void)>} Attributes */
 
@@ -84,26 +86,26 @@ export function field(id, label, input, hint) {
   return { all, box, wrong };
 }
 
-/** A button that copies a text, which stands in `where`. @param {string} text @param {string} what @param {Node} where */
-export function copies(text, what, where) {
-  const copy = button(`Copy ${what}`, "", async () => {
+/** A button that copies a text, which stands in `where`. @param {string} text @param {import("/assets/lang.js").Plain} label @param {Node} where */
+export function copies(text, label, where) {
+  const copy = button(known(label), "", async () => {
     try {
       await navigator.clipboard.writeText(text);
-      copy.textContent = "Copied";
+      copy.textContent = t("Copied");
     } catch {
       // Without the permission: marked, so that the keyboard's own copy works.
       getSelection()?.selectAllChildren(where);
-      copy.textContent = "Marked: copy it";
+      copy.textContent = t("Marked: copy it");
     }
-    setTimeout(() => (copy.textContent = `Copy ${what}`), 4000);
+    setTimeout(() => (copy.textContent = known(label)), 4000);
   });
   return copy;
 }
 
-/** Text to be carried elsewhere, with a button that copies it. @param {string} text @param {string} what */
-export function carry(text, what) {
+/** Text to be carried elsewhere, with a button that copies it. @param {string} text @param {import("/assets/lang.js").Plain} label */
+export function carry(text, label) {
   const code = h("code", { class: "mono" }, text);
-  return h("div", { class: "carry" }, code, copies(text, what, code));
+  return h("div", { class: "carry" }, code, copies(text, label, code));
 }
 
 /** A form that is sent by script alone; presses while it is under way are ignored. @param {() => Promise<void>} send */

@@ -4,6 +4,8 @@
 
 import { post, Problem, remember } from "/assets/api.js";
 import { h, notice, p, show, submits } from "/assets/dom.js";
+import { t } from "/assets/lang.js";
+import { speaking } from "/assets/speaking.js";
 
 /** @typedef {import("/assets/session.js").In} In */
 
@@ -19,13 +21,13 @@ function dead(head, text) {
       "div",
       { class: "card" },
       h("div", { role: "alert" }, notice("bad", head, p(text))),
-      h("a", { class: "button", href: "/panel/sign-in" }, "Sign in another way"),
+      h("a", { class: "button", href: "/panel/sign-in" }, t("Sign in another way")),
     ),
   );
 }
 
 function ask() {
-  const enter = h("button", { type: "submit", class: "button primary block" }, "Sign in once");
+  const enter = h("button", { type: "submit", class: "button primary block" }, t("Sign in once"));
   const wrong = h("div", { role: "alert" });
   const send = async () => {
     wrong.replaceChildren();
@@ -36,21 +38,22 @@ function ask() {
       location.replace("/panel/");
     } catch (problem) {
       if (!(problem instanceof Problem)) throw problem;
-      if (problem.code === "link") return dead("This link does not work.", problem.message);
-      wrong.replaceChildren(notice("bad", "You are not signed in.", p(problem.message)));
+      if (problem.code === "link") return dead(t("This link does not work."), problem.message);
+      wrong.replaceChildren(notice("bad", t("You are not signed in."), p(problem.message)));
     }
   };
   show(
     h(
       "form",
       { class: "card", onsubmit: submits(send) },
-      p("Your administrator gave you this link so that you can register a device. It works once."),
-      p("You are then signed in for 15 minutes. Check that the name at the top of the page is yours.", "soft"),
+      p(t("Your administrator gave you this link so that you can register a device. It works once.")),
+      p(t("You are then signed in for 15 minutes. Check that the name at the top of the page is yours."), "soft"),
       wrong,
       enter,
     ),
   );
 }
 
+await speaking();
 if (WHOLE.test(token)) ask();
-else dead("The link is not whole.", "A part of it is missing, or the page was loaded again. Copy the whole link again, as your administrator sent it.");
+else dead(t("The link is not whole."), t("A part of it is missing, or the page was loaded again. Copy the whole link again, as your administrator sent it."));

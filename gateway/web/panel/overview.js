@@ -4,6 +4,7 @@
 
 import { get, post, Problem } from "/assets/api.js";
 import { button, field, focusHeading, h, heading, notice, p, part, say, show, submits } from "/assets/dom.js";
+import { counted, t, told } from "/assets/lang.js";
 import { report, signedIn } from "/assets/session.js";
 import { countdown, day, moment, sentence } from "/assets/words.js";
 
@@ -20,18 +21,18 @@ import { countdown, day, moment, sentence } from "/assets/words.js";
 /** @typedef {{ state: "approval", id: string, left: number } | { state: "granted" } | { state: "over" }} Looking */
 
 const LOOK_EVERY = 1500;
-const KINDS = { bypass: "Bypass", block: "Block", lock: "Lock" };
+const KINDS = /** @type {const} */ ({ bypass: "Bypass", block: "Block", lock: "Lock" });
 
 /** The way in. */
 function closed() {
-  heading("Overview");
+  heading(t("Overview"));
   show(
     h(
       "section",
       { class: "card" },
-      p("Everybody’s devices, frozen accounts, and the bypasses, blocks and locks on all servers."),
-      p("You open it with an approval on your own device. It closes after ten minutes, and nothing can be changed here.", "soft"),
-      h("div", { class: "row" }, button("Open the overview", "primary", () => void ask())),
+      p(t("Everybody’s devices, frozen accounts, and the bypasses, blocks and locks on all servers.")),
+      p(t("You open it with an approval on your own device. It closes after ten minutes, and nothing can be changed here."), "soft"),
+      h("div", { class: "row" }, button(t("Open the overview"), "primary", () => void ask())),
     ),
   );
 }
@@ -45,7 +46,7 @@ async function ask() {
     else closed();
   } catch (problem) {
     if (!(problem instanceof Problem) || problem.code !== "refused") return report(problem);
-    say(notice("warn", "The overview stays closed.", p(sentence(problem.message))));
+    say(notice("warn", t("The overview stays closed."), p(sentence(problem.message))));
   }
 }
 
@@ -54,15 +55,15 @@ function waiting({ id, left }) {
   const rest = h("span", { class: "left" });
   let ended = false;
   const stop = countdown(rest, left, () => {});
-  heading("Approve it on your device");
+  heading(t("Approve it on your device"));
   show(
     h(
       "section",
       { class: "card" },
-      p("Your devices now show a request: “see everybody’s devices, locks and bypasses”. Open it on one of them and approve it."),
-      h("p", { class: "state warn" }, h("span", null, "Waiting for your approval, ", rest, " left")),
-      p("This page goes on by itself.", "soft"),
-      h("div", { class: "row" }, h("a", { class: "button", href: "/panel/" }, "Cancel")),
+      p(t("Your devices now show a request: “see everybody’s devices, locks and bypasses”. Open it on one of them and approve it.")),
+      h("p", { class: "state warn" }, h("span", null, told("Waiting for your approval, {time} left", { time: rest }))),
+      p(t("This page goes on by itself."), "soft"),
+      h("div", { class: "row" }, h("a", { class: "button", href: "/panel/" }, t("Cancel"))),
     ),
   );
   focusHeading();
@@ -85,17 +86,17 @@ function waiting({ id, left }) {
 }
 
 function refused() {
-  say(notice("warn", "The overview stays closed.", p("It was denied on your device, or nobody answered there in time.")));
+  say(notice("warn", t("The overview stays closed."), p(t("It was denied on your device, or nobody answered there in time."))));
   closed();
   focusHeading();
 }
 
 /** Reads it, with a search and pages. @param {string} id */
 async function open(id) {
-  heading("Overview");
+  heading(t("Overview"));
   say();
   let at = 0;
-  const find = field("find", "Find a user", { type: "search", autocomplete: "off", spellcheck: "false", maxlength: 100 });
+  const find = field("find", t("Find a user"), { type: "search", autocomplete: "off", spellcheck: "false", maxlength: 100 });
   const found = h("div", { class: "stack loose" });
   const read = async () => {
     try {
@@ -106,7 +107,7 @@ async function open(id) {
     } catch (problem) {
       if (!(problem instanceof Problem) || problem.code !== "not_found") report(problem);
       else {
-        say(notice("warn", "The overview has closed.", p("Open it again to read on.")));
+        say(notice("warn", t("The overview has closed."), p(t("Open it again to read on."))));
         closed();
       }
       return false;
@@ -125,7 +126,7 @@ async function open(id) {
     "form",
     { novalidate: true, role: "search", class: "finding", onsubmit: submits(search) },
     find.all,
-    h("button", { type: "submit", class: "button" }, "Find"),
+    h("button", { type: "submit", class: "button" }, t("Find")),
   );
   show(form, found);
   if (await read()) focusHeading();
@@ -135,26 +136,26 @@ async function open(id) {
 function drawn(now, at, turn) {
   const { exceptions, freezes, people, silent } = now;
   const running = [...exceptions.map(exception), ...freezes.map(freeze)];
-  const more = now.more_exceptions > 0 && p(`And ${now.more_exceptions} more, which the servers themselves list: assentctl user exceptions.`, "soft");
+  const more = now.more_exceptions > 0 && p(t("And {count} more, which the servers themselves list: assentctl user exceptions.", { count: now.more_exceptions }), "soft");
   return [
     h(
       "section",
       { class: "card", "aria-labelledby": "running" },
-      h("h2", { id: "running" }, "In force now"),
-      running.length === 0 ? p("No bypass, block, lock or freeze.") : h("ul", { class: "items" }, ...running),
+      h("h2", { id: "running" }, t("In force now")),
+      running.length === 0 ? p(t("No bypass, block, lock or freeze.")) : h("ul", { class: "items" }, ...running),
       more,
       silent.length > 0 &&
         notice(
           "warn",
-          "These servers have told nothing lately; what holds there is not known here.",
+          t("These servers have told nothing lately; what holds there is not known here."),
           p(silent.join(", "), "names"),
         ),
     ),
     h(
       "section",
       { class: "card", "aria-labelledby": "people" },
-      h("h2", { id: "people", tabindex: "-1" }, now.people_in_all === 1 ? "1 user with a device" : `${now.people_in_all} users with devices`),
-      people.length === 0 ? p("Nobody by that name has a device.") : h("ul", { class: "items" }, ...people.map(person)),
+      h("h2", { id: "people", tabindex: "-1" }, counted(now.people_in_all, "1 user with a device", "{count} users with devices", { count: now.people_in_all })),
+      people.length === 0 ? p(t("Nobody by that name has a device.")) : h("ul", { class: "items" }, ...people.map(person)),
       now.people_in_all > now.page && pages(now, at, turn),
     ),
   ];
@@ -166,9 +167,9 @@ function pages({ page, people_in_all: all }, at, turn) {
   return h(
     "div",
     { class: "pair" },
-    at > 0 && button("Back", "", () => void turn(at - 1)),
-    p(`Page ${at + 1} of ${last + 1}`, "soft small"),
-    at < last && button("Next", "", () => void turn(at + 1)),
+    at > 0 && button(t("Back"), "", () => void turn(at - 1)),
+    p(t("Page {at} of {last}", { at: at + 1, last: last + 1 }), "soft small"),
+    at < last && button(t("Next"), "", () => void turn(at + 1)),
   );
 }
 
@@ -183,19 +184,19 @@ const entry = (label, lines) =>
 /** @param {Exception} one */
 function exception({ kind, user, host, applications, until, reason, by }) {
   const where = applications.length === 0 ? host : `${host}: ${applications.join(", ")}`;
-  const end = until === undefined ? "until it is lifted" : `until ${moment(until)}`;
-  return entry(`${KINDS[kind]}: ${user}`, [`${where}, ${end}`, kind === "lock" ? sentence(reason) : `By ${by}: ${sentence(reason)}`]);
+  const end = until === undefined ? t("until it is lifted") : t("until {until}", { until: moment(until) });
+  return entry(`${t(KINDS[kind])}: ${user}`, [`${where}, ${end}`, kind === "lock" ? sentence(reason) : t("By {by}: {reason}", { by, reason: sentence(reason) })]);
 }
 
 /** @param {Freeze} one */
 function freeze({ names, identity, source, until }) {
-  const from = source === undefined ? "for every request" : `for requests from ${source}`;
-  return entry(`Freeze: ${names.join(", ") || identity}`, [`A device said “not me”; ${from}, until ${moment(until)}`]);
+  const from = source === undefined ? t("for every request") : t("for requests from {source}", { source });
+  return entry(t("Freeze: {identity}", { identity: names.join(", ") || identity }), [t("A device said “not me”; {from}, until {until}", { from, until: moment(until) })]);
 }
 
 /** @param {Person} one */
 function person({ name, identity, devices }) {
-  return entry(name, [identity, ...devices.map(({ label, since }) => `${label}, registered ${day(since)}`)]);
+  return entry(name, [identity, ...devices.map(({ label, since }) => t("{label}, registered {since}", { label, since: day(since) }))]);
 }
 
 await signedIn(async () => {
@@ -203,6 +204,6 @@ await signedIn(async () => {
   const { administers } = await get("overview");
   if (administers) return closed();
   part("content").replaceChildren(
-    notice("", "This page is for administrators.", p("Whoever runs this gateway names them in its configuration."), h("div", { class: "row" }, h("a", { class: "button", href: "/panel/" }, "To your devices"))),
+    notice("", t("This page is for administrators."), p(t("Whoever runs this gateway names them in its configuration.")), h("div", { class: "row" }, h("a", { class: "button", href: "/panel/" }, t("To your devices")))),
   );
 });

@@ -2,6 +2,8 @@
 
 import { get, post, Problem, remember } from "/assets/api.js";
 import { button, h, notice, p, part, say } from "/assets/dom.js";
+import { t } from "/assets/lang.js";
+import { speaking } from "/assets/speaking.js";
 
 /** @typedef {{ signed_in: false, password: boolean }} Out */
 /** @typedef {{ signed_in: true, name: string, by: "password" | "link", csrf: string, left: number }} In */
@@ -10,6 +12,7 @@ export const SIGN_IN = "/panel/sign-in";
 
 /** @returns {Promise<Out | In>} */
 export async function session() {
+  await speaking();
   /** @type {Out | In} */
   const session = await get("session");
   if (session.signed_in) remember(session.csrf);
@@ -56,7 +59,7 @@ export async function signedIn(page) {
       location.replace(SIGN_IN);
       return;
     }
-    const out = button("Sign out", "quiet", async () => {
+    const out = button(t("Sign out"), "quiet", async () => {
       try {
         await post("sign-out");
       } catch (problem) {
@@ -76,6 +79,6 @@ export async function signedIn(page) {
 export function report(problem) {
   if (!(problem instanceof Problem)) throw problem;
   if (problem.code === "no_session") return leave();
-  const again = button("Load the page again", "quiet", () => location.reload());
-  say(notice("bad", "That did not work.", p(problem.message), h("div", { class: "row" }, again)));
+  const again = button(t("Load the page again"), "quiet", () => location.reload());
+  say(notice("bad", t("That did not work."), p(problem.message), h("div", { class: "row" }, again)));
 }

@@ -1,15 +1,16 @@
 // Times and reasons in words.
 
+import { locale } from "/assets/lang.js";
+
 /** Longest name in a heading. */
 const GLANCE = 32;
-const DAY = new Intl.DateTimeFormat("en-GB", { dateStyle: "medium" });
-const MOMENT = new Intl.DateTimeFormat("en-GB", { dateStyle: "medium", timeStyle: "short" });
 
 /** A day. @param {number} unix seconds since 1970 */
-export const day = (unix) => DAY.format(new Date(unix * 1000));
+export const day = (unix) => new Intl.DateTimeFormat(locale(), { dateStyle: "medium" }).format(unix * 1000);
 
 /** A moment. @param {number} unix seconds since 1970 */
-export const moment = (unix) => MOMENT.format(new Date(unix * 1000));
+export const moment = (unix) =>
+  new Intl.DateTimeFormat(locale(), { dateStyle: "medium", timeStyle: "short" }).format(unix * 1000);
 
 /** A name at a glance: its head and its tail. @param {string} name */
 export function glance(name) {

@@ -6,6 +6,9 @@ import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { World } from "./rig.mjs";
 import { tour } from "./tour.mjs";
+import { translated } from "./translated.mjs";
+import de from "../app/lang-de.js";
+import tr from "../app/lang-tr.js";
 
 const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 /** Height of what is pressed, in pixels (WCAG 2.2, 2.5.5). */
@@ -31,18 +34,25 @@ for (const [at, { scheme, width, height }] of /** @type {const} */ ([
     const seen = [];
     await tour(world, phone, `alice${at}`, async (name) => {
       seen.push(name);
-      await phone.page.evaluate(AXE);
-      const found = await phone.page.evaluate(async (target) => {
-        const axe = /** @type {any} */ (globalThis).axe;
-        const { violations } = await axe.run(document, { preload: false });
-        const said = violations.map((/** @type {any} */ one) => `${one.id}: ${one.nodes.map((/** @type {any} */ node) => node.html).join(" | ")}`);
-        const wide = document.documentElement.scrollWidth - document.documentElement.clientWidth;
-        const small = [...document.querySelectorAll("button, input, textarea")]
-          .filter((one) => one.checkVisibility() && one.getBoundingClientRect().height < target)
-          .map((one) => one.outerHTML);
-        return { said, wide, small };
-      }, TARGET);
-      assert.deepEqual(found, { said: [], wide: 0, small: [] }, name);
+      const holds = async (/** @type {string} */ tongue) => {
+        await phone.page.evaluate(AXE);
+        const found = await phone.page.evaluate(async (target) => {
+          const axe = /** @type {any} */ (globalThis).axe;
+          const { violations } = await axe.run(document, { preload: false });
+          const said = violations.map((/** @type {any} */ one) => `${one.id}: ${one.nodes.map((/** @type {any} */ node) => node.html).join(" | ")}`);
+          const wide = document.documentElement.scrollWidth - document.documentElement.clientWidth;
+          const small = [...document.querySelectorAll("button, input, textarea")]
+            .filter((one) => one.checkVisibility() && one.getBoundingClientRect().height < target)
+            .map((one) => one.outerHTML);
+          return { said, wide, small };
+        }, TARGET);
+        assert.deepEqual(found, { said: [], wide: 0, small: [] }, `${name}, ${tongue}`);
+      };
+      await holds("en");
+      for (const [tongue, texts] of Object.entries({ de, tr })) {
+        const changed = await translated(phone.page, texts, () => holds(tongue));
+        assert.ok(changed > 0, `${name} says something in ${tongue}`);
+      }
       const where = await phone.page.evaluate(() => {
         const box = (/** @type {string} */ one) => document.querySelector(one)?.getBoundingClientRect();
         const tops = ["#number", "#approve", "#deny", "#report"].flatMap((one) => box(one)?.top ?? []);

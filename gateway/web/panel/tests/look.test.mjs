@@ -7,6 +7,9 @@ import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { otherDigits, World } from "./rig.mjs";
 import { scanned } from "./scan.mjs";
+import { translated } from "../../tests/translated.mjs";
+import de from "../lang-de.js";
+import tr from "../lang-tr.js";
 
 /** @typedef {import("./rig.mjs").Desk} Desk */
 /** @typedef {{ width: number, height: number }} Size */
@@ -37,6 +40,15 @@ async function look(desk, name) {
         await page.screenshot({ path, fullPage: (await page.locator("dialog").count()) === 0 });
       }
     }
+  }
+  await page.setViewportSize(SIZES[0]);
+  for (const [tongue, texts] of Object.entries({ de, tr })) {
+    const changed = await translated(page, texts, async () => {
+      const wide = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+      assert.ok(wide <= 0, `${name}, ${tongue}: scrolls sideways by ${wide}`);
+      assert.deepEqual(await violations(page), [], `${name}, ${tongue}`);
+    });
+    assert.ok(changed > 0, `${name} says something in ${tongue}`);
   }
   await page.setViewportSize({ width: 1280, height: 800 });
 }
