@@ -1,4 +1,4 @@
-//! What messages say: templates with places in braces, in two languages, and what goes into them.
+//! What messages say: templates with places in braces, in three languages, and what goes into them.
 
 use assent_proto::text::visible;
 use zeroize::Zeroizing;
@@ -17,14 +17,21 @@ pub enum Language {
     English,
     /// Turkish.
     Turkish,
+    /// German.
+    German,
 }
 
 impl Language {
+    /// Every one.
+    pub const ALL: [Self; 3] = [Self::English, Self::Turkish, Self::German];
+
     /// The nearest to a BCP 47 tag.
     pub fn of(tag: &str) -> Self {
         let primary = tag.split(['-', '_']).next().unwrap_or_default();
         if primary.eq_ignore_ascii_case("tr") {
             Self::Turkish
+        } else if primary.eq_ignore_ascii_case("de") {
+            Self::German
         } else {
             Self::English
         }
@@ -142,6 +149,7 @@ pub struct Words {
 pub struct Texts {
     english: Words,
     turkish: Words,
+    german: Words,
 }
 
 impl Default for Texts {
@@ -172,6 +180,15 @@ impl Default for Texts {
                 "Bir kurtarma kodunuz {host} üzerindeki {app} için, {user} adına kullanıldı (giriş {login}).\n\
                  Kalan kod sayısı: {left}.\n\nBunu siz yapmadıysanız hemen yöneticilerinize haber verin.\n",
             ]),
+            german: words([
+                "{code} ist Ihr Code für {app} auf {host} (Anmeldung {login}). Niemand wird Sie danach fragen.",
+                "Ihr Code für die Anmeldung {login}",
+                "Ihr Code lautet {code}\n\nEr ist für {app} auf {host} als {user} (Anmeldung {login}) und gilt {minutes} Minuten.\n\
+                 Niemand wird Sie danach fragen. Wenn Sie sich gerade nicht anmelden, kennt jemand Ihr Passwort: Ändern Sie es.\n",
+                "Ein Wiederherstellungscode wurde verwendet (Anmeldung {login})",
+                "Einer Ihrer Wiederherstellungscodes wurde für {app} auf {host} als {user} verwendet (Anmeldung {login}).\n\
+                 {left} davon sind übrig.\n\nWenn Sie das nicht waren, sagen Sie es sofort Ihren Administratoren.\n",
+            ]),
         }
     }
 }
@@ -182,6 +199,7 @@ impl Texts {
         match language {
             Language::English => &self.english,
             Language::Turkish => &self.turkish,
+            Language::German => &self.german,
         }
     }
 
@@ -190,6 +208,7 @@ impl Texts {
         let words = match language {
             Language::English => &mut self.english,
             Language::Turkish => &mut self.turkish,
+            Language::German => &mut self.german,
         };
         [
             (&mut words.sms, "sms", CODE_PLACES),
@@ -239,7 +258,7 @@ mod tests {
     #[test]
     fn every_default_is_a_template_that_a_configuration_could_have() {
         let mut texts = Texts::default();
-        for language in [Language::English, Language::Turkish] {
+        for language in Language::ALL {
             for (template, key, places) in texts.of_mut(language) {
                 let names: Vec<(&str, &str)> = places.iter().map(|place| (*place, "x")).collect();
                 let filled = template.fill(&names, str::to_owned);
@@ -250,13 +269,32 @@ mod tests {
     }
 
     #[test]
+    fn every_language_says_the_same_things() {
+        let mut texts = Texts::default();
+        let mut said = |language| {
+            texts.of_mut(language).map(|(template, key, places)| {
+                let has: Vec<&str> = places.iter().copied().filter(|place| template.has(place)).collect();
+                (key, has)
+            })
+        };
+        let english = said(Language::English);
+        for language in Language::ALL {
+            assert_eq!(said(language), english, "{language:?}");
+        }
+    }
+
+    #[test]
     fn a_language_is_chosen_by_its_first_part() {
         for (tag, language) in [
             ("tr", Language::Turkish),
             ("tr-TR", Language::Turkish),
             ("TR_tr", Language::Turkish),
             ("trv", Language::English),
-            ("de", Language::English),
+            ("de", Language::German),
+            ("de-AT", Language::German),
+            ("DE_de", Language::German),
+            ("den", Language::English),
+            ("fr", Language::English),
             ("", Language::English),
         ] {
             assert_eq!(Language::of(tag), language, "{tag}");

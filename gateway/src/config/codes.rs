@@ -99,6 +99,7 @@ pub(super) fn read(root: &mut Section, has: bool, unit: &str) -> (Codes, Vec<Str
     for (language, key, place) in [
         (Language::English, "text_en", "codes.text_en"),
         (Language::Turkish, "text_tr", "codes.text_tr"),
+        (Language::German, "text_de", "codes.text_de"),
     ] {
         let mut table = section.section_at(key, place);
         for (slot, key, places) in texts.of_mut(language) {
@@ -358,7 +359,7 @@ mod tests {
     #[test]
     fn every_key_is_taken_as_it_is_written() {
         let codes = parse(&format!(
-            "[codes]\nissuer = \"Example Ltd\"\ndefault_country = \"+49\"\nprefixes = [\"+49\", \"+4366\"]\nper_user_and_day = 1\nper_host_and_day = 2\nper_prefix_and_day = 3\nper_day = 4\npause = 0\n[codes.text_tr]\nsms = \"{{code}} kod\"\n{SMS}method = \"POST\"\ncontent_type = \"text/plain\"\nauth = \"basic\"\nuser = \"u\"\nsecret_file = \"/etc/assent/sms\"\nheaders = {{ \"X-Way\" = \"1\" }}\nsuccess_status = [200, 202]\nsuccess_body = \"ok\"\nca_file = \"/ca.pem\"\n{MAIL}port = 2525\ntls = \"tls\"\nuser = \"u\"\npassword_credential = \"smtp\"\n"
+            "[codes]\nissuer = \"Example Ltd\"\ndefault_country = \"+49\"\nprefixes = [\"+49\", \"+4366\"]\nper_user_and_day = 1\nper_host_and_day = 2\nper_prefix_and_day = 3\nper_day = 4\npause = 0\n[codes.text_tr]\nsms = \"{{code}} kod\"\n[codes.text_de]\nsms = \"{{code}} Kode\"\n{SMS}method = \"POST\"\ncontent_type = \"text/plain\"\nauth = \"basic\"\nuser = \"u\"\nsecret_file = \"/etc/assent/sms\"\nheaders = {{ \"X-Way\" = \"1\" }}\nsuccess_status = [200, 202]\nsuccess_body = \"ok\"\nca_file = \"/ca.pem\"\n{MAIL}port = 2525\ntls = \"tls\"\nuser = \"u\"\npassword_credential = \"smtp\"\n"
         ))
         .unwrap();
         assert_eq!(codes.issuer, "Example Ltd");
