@@ -38,6 +38,20 @@ const fn key(name: &'static str, takes: &'static str, default: &'static str, abo
     }
 }
 
+const LANGUAGE_ATTRIBUTE: Key = key(
+    "language_attribute",
+    "an attribute, such as `preferredLanguage`",
+    "none",
+    "what the person reads, in messages and, once an earlier factor has passed, at the terminal: a BCP 47 tag, or a list of them, of which the first counts. English, German and Turkish are written; any other is English",
+);
+
+const LANGUAGE: Key = key(
+    "language",
+    "a BCP 47 tag",
+    "`\"en\"`",
+    "where that attribute says nothing, and at the terminal for everybody before an earlier factor has passed",
+);
+
 const CODE_KEYS: &[Key] = &[
     key("name", "text", "", "unique over all kinds"),
     key(
@@ -52,18 +66,8 @@ const CODE_KEYS: &[Key] = &[
         "`mobile` for SMS; `mail`, then `email` for mail",
         "where a code goes; without a value, none goes. Only for what is sent",
     ),
-    key(
-        "language_attribute",
-        "an attribute, such as `preferredLanguage`",
-        "none",
-        "what the person reads: a BCP 47 tag, or a list of them, of which the first counts. English and Turkish are written; any other is English. Only for what is sent",
-    ),
-    key(
-        "language",
-        "a BCP 47 tag",
-        "`\"en\"`",
-        "where that attribute says nothing. Only for what is sent",
-    ),
+    LANGUAGE_ATTRIBUTE,
+    LANGUAGE,
     key(
         "ttl_seconds",
         "seconds, 30 to 600",
@@ -388,6 +392,8 @@ pub static SECTIONS: &[Section] = &[
                 "false",
                 "whether a passkey that is kept in an account of the user's, and so can be on several devices, counts as one",
             ),
+            LANGUAGE_ATTRIBUTE,
+            LANGUAGE,
         ],
     },
     Section {

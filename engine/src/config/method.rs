@@ -26,14 +26,12 @@ pub(super) fn push_profile(checker: &mut Checker, place: &Place, raw: RawPushPro
             format!("use 10 to {}", assent_proto::request::MAX_TTL),
         );
     }
+    let language = language(checker, place, raw.language_attribute, raw.language);
     (checker.problems.len() == before).then_some(MethodProfile {
         name: raw.name,
         fallback,
         address: Vec::new(),
-        language: Language {
-            attribute: None,
-            tag: Language::DEFAULT.to_owned(),
-        },
+        language,
         method: Method::Push {
             assurance: assurance.unwrap_or(Assurance::Adaptive),
             digits: if nist { 6 } else { 3 },
@@ -78,30 +76,17 @@ pub(super) fn code_profile(
             format!("use 30 to {MAX_CODE_TTL}"),
         );
     }
-    for (key, given) in [
-        ("address_attribute", raw.address_attribute.is_some()),
-        ("language_attribute", raw.language_attribute.is_some()),
-        ("language", raw.language.is_some()),
-    ] {
-        if given && !method.is_sent() {
-            checker.problem(
-                place,
-                format!(
-                    "{key} is for what is sent, and nothing is sent to {:?}'s users",
-                    raw.name
-                ),
-                "remove it",
-            );
-        }
-    }
-    let tag = raw.language.unwrap_or_else(|| Language::DEFAULT.to_owned());
-    if language_tag(&tag) != Some(tag.as_str()) {
+    if raw.address_attribute.is_some() && !method.is_sent() {
         checker.problem(
             place,
-            format!("language = {tag:?} is no language"),
-            "write a BCP 47 tag such as \"en\" or \"tr\"",
+            format!(
+                "address_attribute is for what is sent, and nothing is sent to {:?}'s users",
+                raw.name
+            ),
+            "remove it",
         );
     }
+    let language = language(checker, place, raw.language_attribute, raw.language);
     let usual: &[&str] = match method {
         CodeMethod::Sms => &["mobile"],
         // Directories call it mail, local users email.
@@ -116,12 +101,21 @@ pub(super) fn code_profile(
         name: raw.name,
         fallback,
         address,
-        language: Language {
-            attribute: raw.language_attribute,
-            tag,
-        },
+        language,
         method: Method::Code { method, ttl },
     })
+}
+
+fn language(checker: &mut Checker, place: &Place, attribute: Option<String>, tag: Option<String>) -> Language {
+    let tag = tag.unwrap_or_else(|| Language::DEFAULT.to_owned());
+    if language_tag(&tag) != Some(tag.as_str()) {
+        checker.problem(
+            place,
+            format!("language = {tag:?} is no language"),
+            "write a BCP 47 tag such as \"en\", \"de\" or \"tr\"",
+        );
+    }
+    Language { attribute, tag }
 }
 
 /// The first tag of what a directory says of a language: "de", or, as RFC 2798 has it, "de, en-gb;q=0.8".

@@ -187,13 +187,13 @@ pub struct MethodProfile {
     pub fallback: Vec<AuthIndex>,
     /// The attributes any of which may hold the address that a code is sent to, in order; none where nothing is sent.
     pub address: Vec<String>,
-    /// In which language a message is written.
+    /// In which language the person is spoken to.
     pub language: Language,
     /// Which method.
     pub method: Method,
 }
 
-/// In which language a message is written.
+/// In which language the person is spoken to, in messages and at the terminal.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Language {
     /// The attribute that says what the person reads.

@@ -161,6 +161,8 @@ pub(super) struct RawPushProfile {
     pub nist: Option<bool>,
     pub ttl_seconds: Option<u32>,
     pub synced_passkeys: Option<bool>,
+    pub language_attribute: Option<String>,
+    pub language: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]

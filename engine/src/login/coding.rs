@@ -4,6 +4,7 @@
 use super::event::{Cause, CodeCheck, CodeEvent, CodeOrder, CodeTrouble, CodeTyped, Effect, Event, Purpose};
 use super::facts::Phase;
 use super::pushing::SHOW_GRACE;
+use super::tongue::Said;
 use super::{Login, Passed, Stage, blocked};
 use crate::config::{Failure, Language, Method, MethodIndex, MethodProfile, Strength, language_tag};
 use crate::directory::{Lookup, Person};
@@ -12,6 +13,11 @@ use assent_proto::ShortText;
 use assent_proto::code::{CodeMethod, CodePassed, CodeRefused, Offer, Unbelieved};
 use assent_proto::text::Outside;
 use assent_proto::time::BootTime;
+
+/// Before a prompt that asks again.
+const WRONG: Said = ["Wrong code. ", "Falscher Code. ", "Yanlis kod. "];
+/// Where a code does as well as the phone.
+pub(super) const OR_CODE: Said = [", or type a code", ", oder Code tippen", ", veya kod yazin"];
 
 /// Most characters of a hint in a prompt.
 const HINT: usize = 24;
@@ -106,12 +112,10 @@ impl Login {
         let sends =
             |profile: &&MethodProfile| matches!(profile.method, Method::Code { method, .. } if method.is_sent());
         let mut methods = profiles.iter().map(|index| self.config.method(*index));
-        let Some(Language { attribute, tag }) = methods.find(sends).map(|profile| &profile.language) else {
+        let Some(language) = methods.find(sends).map(|profile| &profile.language) else {
             return ShortText::cut(Language::DEFAULT.to_owned());
         };
-        let said = attribute.as_ref().and_then(|name| first_value(person, name));
-        let said = said.as_ref().and_then(|text| language_tag(text.as_str()));
-        ShortText::cut(said.unwrap_or(tag).to_owned())
+        ShortText::cut(said_language(language, person).unwrap_or_else(|| language.tag.clone()))
     }
 
     pub(super) fn is_present(&self, event: &Event) -> bool {
@@ -161,16 +165,29 @@ impl Login {
             return self.deny(Cause::Internal("a code by a method without one".into()));
         };
         let id = self.facts.login.as_str().to_owned();
+        let tongue = self.tongue();
         let before = if wrong.is_empty() { self.notice() } else { wrong };
-        let hint = |by: &str| match &self.code.hint {
-            Some(hint) => format!("{by} to {hint}"),
-            None => by.to_owned(),
+        let hint = |by: Said| match &self.code.hint {
+            Some(hint) => format!("{} {} {hint}", tongue.say(by), tongue.say(["to", "an", "->"])),
+            None => tongue.say(by).to_owned(),
         };
         let asks = match code {
-            CodeMethod::Sms => hint("Code sent by SMS"),
-            CodeMethod::Mail => hint("Code sent by mail"),
-            CodeMethod::Totp => "Code from your authenticator app".to_owned(),
-            CodeMethod::Recovery => "Recovery code".to_owned(),
+            CodeMethod::Sms => hint(["Code sent by SMS", "Code per SMS gesendet", "SMS ile gonderilen kod"]),
+            CodeMethod::Mail => hint([
+                "Code sent by mail",
+                "Code per Mail gesendet",
+                "E-posta ile gonderilen kod",
+            ]),
+            CodeMethod::Totp => tongue
+                .say([
+                    "Code from your authenticator app",
+                    "Code aus Ihrer Authenticator-App",
+                    "Kimlik dogrulama uygulamanizdaki kod",
+                ])
+                .to_owned(),
+            CodeMethod::Recovery => tongue
+                .say(["Recovery code", "Wiederherstellungscode", "Kurtarma kodu"])
+                .to_owned(),
         };
         let mut effects = vec![Effect::Ask {
             purpose: Purpose::Code,
@@ -254,7 +271,7 @@ impl Login {
                     self.denials += 1;
                     match left {
                         0 => self.fail(Failure::Exhausted, Cause::WrongCode),
-                        _ => self.ask_code(method, "Wrong code. ", now),
+                        _ => self.ask_code(method, self.tongue().say(WRONG), now),
                     }
                 }
                 CodeCheck::Trouble(trouble) => self.code_failed(trouble),
@@ -340,7 +357,7 @@ impl Login {
     }
 
     /// The person as the first of a profile's fallback profiles that knows them says, if nobody need be asked for it.
-    fn known_by(&self, index: MethodIndex) -> Option<&Person> {
+    pub(super) fn known_by(&self, index: MethodIndex) -> Option<&Person> {
         for profile in &self.config.method(index).fallback {
             match self.lookups.get(profile) {
                 Some(Lookup::Found(person)) => {
@@ -359,7 +376,7 @@ impl Login {
         self.push.prompt_ended();
         match typed {
             CodeTyped::Typed => {}
-            CodeTyped::NoCode => return self.ask_beside("Wrong code. "),
+            CodeTyped::NoCode => return self.ask_beside(WRONG),
             CodeTyped::Nothing | CodeTyped::Failed => {
                 return self.deny(Cause::Internal("a prompt ended in two ways".into()));
             }
@@ -373,7 +390,7 @@ impl Login {
         let person = profiles.first().and_then(|index| self.known_by(*index)).cloned();
         match person {
             Some(person) => self.order_code(&profiles, &person),
-            None => self.ask_beside("No code is taken. "),
+            None => self.ask_beside(["No code is taken. ", "Kein Code gilt. ", "Kod gecmiyor. "]),
         }
     }
 
@@ -400,7 +417,7 @@ impl Login {
             CodeEvent::Checked(CodeCheck::Wrong { left }) => {
                 self.denials += 1;
                 self.code.spent = left == 0;
-                self.ask_beside("Wrong code. ")
+                self.ask_beside(WRONG)
             }
             CodeEvent::Checked(CodeCheck::Trouble(trouble)) => self.no_code_beside(&trouble),
             CodeEvent::Sent(_) => self.deny(Cause::Internal("a code was sent that nobody wanted".into())),
@@ -413,23 +430,33 @@ impl Login {
         }
         self.code.spent = true;
         self.ask_beside(match trouble {
-            CodeTrouble::Refused(CodeRefused::NotEnrolled) => "You have no code. ",
-            CodeTrouble::Refused(CodeRefused::Locked) => "Too many wrong codes. ",
-            _ => "No code is taken now. ",
+            CodeTrouble::Refused(CodeRefused::NotEnrolled) => {
+                ["You have no code. ", "Sie haben keinen. ", "Kodunuz yok. "]
+            }
+            CodeTrouble::Refused(CodeRefused::Locked) => {
+                ["Too many wrong codes. ", "Zu oft falsch. ", "Cok sik yanlis. "]
+            }
+            _ => ["No code is taken now. ", "Jetzt gilt keiner. ", "Kod gecmiyor simdi. "],
         })
     }
 
     /// The prompt again, behind a code that did not pass; the number stands above it on the terminal. Where the push has
     /// ended meanwhile, that is the end of it.
-    fn ask_beside(&mut self, before: &str) -> Vec<Effect> {
+    fn ask_beside(&mut self, before: Said) -> Vec<Effect> {
         self.code.in_flight = false;
         if let Some((failure, cause)) = self.push.take_over() {
             return self.fail(failure, cause);
         }
         let takes_code = !self.beside().is_empty();
-        let or_code = if takes_code { ", or type a code" } else { "" };
+        let tongue = self.tongue();
+        let or_code = tongue.say(if takes_code { OR_CODE } else { [""; 3] });
         let id = self.facts.login.as_str();
-        let text = format!("{before}Approve on your phone, then Enter{or_code} [{id}]: ");
+        let asks = tongue.say([
+            "Approve on your phone, then Enter",
+            "Am Telefon freigeben, dann Enter",
+            "Telefonda onaylayin, sonra Enter",
+        ]);
+        let text = format!("{}{asks}{or_code} [{id}]: ", tongue.say(before));
         self.push.prompt_began();
         vec![Effect::Ask {
             purpose: if takes_code { Purpose::ShowOrCode } else { Purpose::Show },
@@ -457,6 +484,12 @@ impl Login {
 }
 
 /// The first value of an attribute that can be an address.
+/// What the directory says that the person reads.
+pub(super) fn said_language(language: &Language, person: &Person) -> Option<String> {
+    let said = first_value(person, language.attribute.as_ref()?)?;
+    language_tag(said.as_str()).map(str::to_owned)
+}
+
 fn first_value(person: &Person, name: &str) -> Option<ShortText> {
     let values = person.attributes.find(name)?;
     let mut texts = values

@@ -1,6 +1,7 @@
 //! Where a failure leads: to the methods that the application names for it, each of them once, or to a denial.
 
 use super::event::{Cause, Effect};
+use super::tongue::Said;
 use super::{Login, Stage};
 use crate::config::{Failure, MethodIndex};
 
@@ -14,7 +15,7 @@ pub(super) struct Detour {
     /// The last failure.
     pub cause: Option<Cause>,
     /// It in a few words, for the next prompt.
-    notice: &'static str,
+    notice: Option<Failure>,
 }
 
 impl Login {
@@ -28,7 +29,7 @@ impl Login {
         let mut effects = self.abandon();
         self.detour.to = Some(leads);
         self.detour.cause = Some(cause);
-        self.detour.notice = words(failure);
+        self.detour.notice = Some(failure);
         effects.extend(self.choose());
         effects
     }
@@ -64,18 +65,19 @@ impl Login {
 
     /// What went before, once, for the beginning of a prompt; a blank at its end.
     pub(super) fn notice(&mut self) -> &'static str {
-        std::mem::take(&mut self.detour.notice)
+        let failure = std::mem::take(&mut self.detour.notice);
+        failure.map_or("", |failure| self.tongue().say(words(failure)))
     }
 }
 
 /// At most 17 characters: the prompt behind them must fit into 80.
-fn words(failure: Failure) -> &'static str {
+fn words(failure: Failure) -> Said {
     match failure {
-        Failure::Gateway => "No push now. ",
-        Failure::Codes => "No such code now. ",
-        Failure::Directory => "",
-        Failure::NotEnrolled => "Not enrolled. ",
-        Failure::NoAnswer => "No answer. ",
-        Failure::Exhausted => "Too many tries. ",
+        Failure::Gateway => ["No push now. ", "Jetzt kein Push. ", "Simdi push yok. "],
+        Failure::Codes => ["No such code now. ", "Kein solcher Code. ", "Boyle kod yok. "],
+        Failure::Directory => [""; 3],
+        Failure::NotEnrolled => ["Not enrolled. ", "Kein Geraet. ", "Cihaz yok. "],
+        Failure::NoAnswer => ["No answer. ", "Keine Antwort. ", "Yanit yok. "],
+        Failure::Exhausted => ["Too many tries. ", "Zu viele Mal. ", "Cok deneme. "],
     }
 }

@@ -3,6 +3,7 @@
 //! for, the method's own fallback profiles ask for a password first.
 
 use super::event::{Cause, Effect, Tone};
+use super::tongue::Tongue;
 use super::{Login, Passed, Stage};
 use crate::config::{AuthIndex, Bypasses, Method, MethodIndex};
 use crate::directory::Lookup;
@@ -140,12 +141,13 @@ impl Login {
 
     fn bypass_words(&self, notice: &Notice) -> String {
         let left = notice.left.unwrap_or_default().div_ceil(60);
-        format!(
-            "Second factor waived for {left} more min by {}: {} [{}]",
-            plain(notice.by.as_str()),
-            plain(&notice.reason),
-            self.facts.login.as_str()
-        )
+        let (by, reason) = (plain(notice.by.as_str()), plain(&notice.reason));
+        let said = match self.tongue() {
+            Tongue::English => format!("Second factor waived for {left} more min by {by}: {reason}"),
+            Tongue::German => format!("Zweiter Faktor noch {left} min erlassen von {by}: {reason}"),
+            Tongue::Turkish => format!("Ikinci adim {left} dk daha istenmiyor, karar {by}: {reason}"),
+        };
+        format!("{said} [{}]", self.facts.login.as_str())
     }
 
     /// Whether every bypass that passed a factor counts: it is this person's, here, and an earlier factor passed.

@@ -15,6 +15,7 @@ pub mod level;
 mod methods;
 mod pushing;
 pub mod sudo;
+mod tongue;
 pub(crate) mod trace;
 mod words;
 
@@ -368,11 +369,20 @@ impl Login {
                 self.stage = Stage::AwaitingGo;
                 let id = self.facts.login.as_str();
                 let pushes = |index: &MethodIndex| matches!(self.config.method(*index).method, Method::Push { .. });
-                let text = if self.listed().iter().any(pushes) {
-                    format!("Type p to send a request to your phone [{id}]: ")
+                let asks = if self.listed().iter().any(pushes) {
+                    [
+                        "Type p to send a request to your phone",
+                        "p tippen, um eine Anfrage an Ihr Telefon zu senden",
+                        "Telefonunuza istek gondermek icin p yazin",
+                    ]
                 } else {
-                    format!("Type p to be asked for a code [{id}]: ")
+                    [
+                        "Type p to be asked for a code",
+                        "p tippen, um nach einem Code gefragt zu werden",
+                        "Kod sorulmasi icin p yazin",
+                    ]
                 };
+                let text = format!("{} [{id}]: ", self.tongue().say(asks));
                 vec![Effect::Ask {
                     purpose: Purpose::Go,
                     echo: true,
@@ -387,13 +397,15 @@ impl Login {
         self.stage = Stage::AwaitingPassword;
         // Rides in the prompt: sshd before OpenSSH 10.3 holds other text back while a push waits.
         let application = self.config.applications.get(self.application);
-        let then = application.map_or("", |application| self.then_words(application));
-        let text = format!("Password{then} [{}]: ", self.facts.login.as_str());
+        let tongue = self.tongue();
+        let then = application.map_or("", |application| tongue.say(self.then_words(application)));
+        let password = tongue.say(["Password", "Passwort", "Parola"]);
+        let text = format!("{password}{then} [{}]: ", self.facts.login.as_str());
         vec![Effect::AskPassword { text }]
     }
 
     /// What comes after the password, for its prompt. It says nothing of the user.
-    fn then_words(&self, application: &Application) -> &'static str {
+    fn then_words(&self, application: &Application) -> tongue::Said {
         let later = application.factors.iter().skip(self.passed.len() + 1);
         let methods = later.flat_map(|factor| match factor {
             Factor::Method(methods) => methods.as_slice(),
@@ -402,10 +414,18 @@ impl Login {
         let is_push = |index: &MethodIndex| matches!(self.config.method(*index).method, Method::Push { .. });
         let (pushes, codes): (Vec<&MethodIndex>, Vec<&MethodIndex>) = methods.partition(|index| is_push(index));
         match (pushes.is_empty(), codes.is_empty()) {
-            (true, true) => "",
-            (false, true) => ", then approve on your phone",
-            (true, false) => ", then a code",
-            (false, false) => ", then approve on your phone or type a code",
+            (true, true) => [""; 3],
+            (false, true) => [
+                ", then approve on your phone",
+                ", dann am Telefon freigeben",
+                ", sonra telefonunuzda onaylayin",
+            ],
+            (true, false) => [", then a code", ", dann ein Code", ", sonra bir kod"],
+            (false, false) => [
+                ", then approve on your phone or type a code",
+                ", dann am Telefon freigeben oder Code tippen",
+                ", sonra telefonunuzda onaylayin veya kod yazin",
+            ],
         }
     }
 
@@ -531,18 +551,21 @@ impl Login {
     }
 
     fn denied(&self, cause: Cause) -> Outcome {
-        let typed = |passed: &Passed| !matches!(passed, Passed::Stack | Passed::Waived | Passed::Bypassed(_, None));
-        let typed_before = self.passed.iter().any(typed) || self.facts.phase == Phase::Account;
-        let open = typed_before || !self.facts.is_remote();
+        let (open, tongue) = (self.is_open(), self.tongue());
         let id = self.facts.login.as_str();
         let text = match &cause {
             Cause::Suspended(notice) if open => {
                 format!(
-                    "An administrator has blocked you: {} [{id}]",
+                    "{}: {} [{id}]",
+                    tongue.say([
+                        "An administrator has blocked you",
+                        "Ein Administrator hat Sie gesperrt",
+                        "Bir yonetici sizi engelledi",
+                    ]),
                     granting::plain(&notice.reason)
                 )
             }
-            cause => format!("{} [{id}]", cause.text(open)),
+            cause => format!("{} [{id}]", cause.text(open, tongue)),
         };
         Outcome::Denied { cause, text }
     }

@@ -1,9 +1,11 @@
 //! The part of a login that weighs what is remembered, fixes the level, shows a number where one is needed, and runs the
 //! push.
 
+use super::coding::OR_CODE;
 use super::event::{Cause, DeviceSearch, Effect, Event, Purpose, PushNumber, PushOrder, Show, Standing, Tone};
 use super::facts::Phase;
 use super::level::{self, Grounds};
+use super::tongue::Said;
 use super::{Login, Passed, Stage, sudo};
 use crate::conditions::network_of;
 use crate::config::{Assurance, Failure, Method, MethodIndex, SshPrompt, Subject};
@@ -13,6 +15,9 @@ use assent_proto::request::{Details, Novelty, Source};
 use assent_proto::text::Outside;
 use assent_proto::time::BootTime;
 use std::time::Duration;
+
+/// How the prompt of a push begins; the number follows, where there is one.
+const APPROVE: Said = ["Approve", "Am Telefon", "Telefonda"];
 
 /// How long a prompt has to fail before the push leaves: what cannot be shown fails within milliseconds (sshd's
 /// `password` method and its account phase), and then nobody is asked. A slower failure withdraws the push.
@@ -209,11 +214,16 @@ impl Login {
             return None;
         }
         self.push.prompt_optional = !number && !asked_for;
-        let notice = self.notice();
-        let or_code = if takes_code { ", or type a code" } else { "" };
+        let (notice, tongue) = (self.notice(), self.tongue());
+        let or_code = tongue.say(if takes_code { OR_CODE } else { [""; 3] });
         let id = self.facts.login.as_str();
-        let after = format!(" on your phone, then Enter{or_code} [{id}]: ");
-        let before = format!("{notice}Approve");
+        let then = tongue.say([
+            " on your phone, then Enter",
+            " freigeben, dann Enter",
+            " onaylayin, sonra Enter",
+        ]);
+        let after = format!("{then}{or_code} [{id}]: ");
+        let before = format!("{notice}{}", tongue.say(APPROVE));
         Some(if number {
             Effect::ShowNumber {
                 how: Show::Prompt,
@@ -232,14 +242,14 @@ impl Login {
     }
 
     fn send_with_a_line(&mut self, method: MethodIndex, digits: u8, now: BootTime) -> Vec<Effect> {
-        let notice = self.notice();
+        let (notice, tongue) = (self.notice(), self.tongue());
         let id = self.facts.login.as_str().to_owned();
         if digits > 0 {
             let shown = Effect::ShowNumber {
                 how: Show::Line,
                 digits,
-                before: format!("{notice}Approve "),
-                after: format!(" on your phone [{id}]"),
+                before: format!("{notice}{} ", tongue.say(APPROVE)),
+                after: format!("{} [{id}]", tongue.say([" on your phone", " freigeben", " onaylayin"])),
                 takes_code: false,
             };
             return self.send(method, vec![shown], now);
@@ -247,7 +257,14 @@ impl Login {
         // In sshd's account phase the line would come after the verdict, into a script's error output.
         let told = (!(self.facts.over_ssh && self.facts.phase == Phase::Account)).then(|| Effect::Tell {
             tone: Tone::Info,
-            text: format!("{notice}Waiting for your approval on the phone [{id}]"),
+            text: format!(
+                "{notice}{} [{id}]",
+                tongue.say([
+                    "Waiting for your approval on the phone",
+                    "Warten auf Ihre Freigabe am Telefon",
+                    "Telefondaki onayiniz bekleniyor",
+                ])
+            ),
         });
         let mut effects = self.send(method, Vec::new(), now);
         if self.stage == Stage::Pushing {

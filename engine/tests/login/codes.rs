@@ -123,7 +123,7 @@ fn sends(bench: &Bench) -> Option<CodeMethod> {
 #[test]
 fn a_message_is_written_in_what_the_directory_says_the_person_reads() {
     assert_eq!(
-        found(facts("codes", Phase::Auth)).order().lang,
+        found(facts("tr-codes", Phase::Auth)).order().lang,
         text("tr"),
         "the profile's own"
     );
@@ -132,7 +132,7 @@ fn a_message_is_written_in_what_the_directory_says_the_person_reads() {
         let values = vec![Outside::new(said)];
         let syntax = Syntax::Text;
         alice.attributes.insert("preferredLanguage", Values { syntax, values });
-        found_as(facts("codes", Phase::Auth), alice).order().lang
+        found_as(facts("tr-codes", Phase::Auth), alice).order().lang
     };
     assert_eq!(reading("de-AT, en;q=0.5"), text("de-AT"));
     assert_eq!(reading("{{code}}"), text("tr"), "no tag");

@@ -88,8 +88,22 @@ subject = "caller"
 [[sms_profile]]
 name = "sms"
 fallback_auth_profiles = ["corp"]
+
+[[sms_profile]]
+name = "tr-sms"
+fallback_auth_profiles = ["corp"]
 language_attribute = "preferredLanguage"
 language = "tr"
+
+[[application]]
+name = "tr-codes"
+services = ["tr-codes"]
+factors = [["stack"], ["tr-sms"]]
+
+[[application]]
+name = "languages"
+services = ["languages"]
+factors = [["corp"], ["tr-sms"]]
 
 [[application]]
 name = "codes"

@@ -11,6 +11,7 @@ mod codes;
 mod company;
 mod detours;
 mod grants;
+mod languages;
 mod numbers;
 mod passkeys;
 mod risk;

@@ -81,7 +81,7 @@ test("the person's choice comes first, is kept, and goes as far as a request and
   const page = await phone.enrol("alice", "Pixel 8");
   assert.equal(await page.locator("html").getAttribute("lang"), "en");
   await page.locator("#settings").click();
-  await page.getByLabel("Language").selectOption("Türkçe");
+  await page.getByRole("combobox", { name: "Language" }).selectOption("Türkçe");
   await phone.heading(tr.Ready);
   await page.locator("#settings").click();
   await phone.heading(tr.Settings);

@@ -12,7 +12,10 @@ export async function translated(page, texts, look) {
     /** @type {[Node, string, string][]} */
     const kept = [];
     const walk = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
-    for (let node = walk.nextNode(); node !== null; node = walk.nextNode()) {
+    /** @type {Node[]} */
+    const nodes = [...document.querySelectorAll("[aria-label]")].flatMap((one) => one.getAttributeNode("aria-label") ?? []);
+    for (let node = walk.nextNode(); node !== null; node = walk.nextNode()) nodes.push(node);
+    for (const node of nodes) {
       const was = node.nodeValue ?? "";
       const found = known.map(([key, text]) => /** @type {const} */ ([key.exec(was), text])).find(([match]) => match !== null);
       if (found === undefined) continue;
