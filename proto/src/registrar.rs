@@ -453,7 +453,8 @@ pub enum Refused {
     Clock,
     /// The same call came before.
     Replay,
-    /// The user has devices, and none of them can approve a further one for all of the user's identities.
+    /// The user has devices, and none of them can approve a further one for all of the user's identities. To
+    /// [`HostWant::OpenFirst`]: the user has, or had, a device.
     HasDevice,
     /// The user has as many devices as one may have.
     TooManyDevices,
@@ -463,8 +464,6 @@ pub enum Refused {
     Open,
     /// First devices are registered by an admin's word alone here.
     AdminOnly,
-    /// The user's requests are frozen: one of their devices said "not me".
-    Frozen,
     /// Outside the issuer's name space.
     NameSpace,
     /// A report that does not count: too old, or not what it says.

@@ -135,10 +135,7 @@ impl Cause {
                 "Too many devices were begun for you. Nothing was registered. Try again in ten minutes."
             }
             Self::EnrolmentRefused(Refused::HasDevice, _) if open => {
-                "A device of yours is registered, and no other is added in a login. Ask your administrator."
-            }
-            Self::EnrolmentRefused(Refused::Frozen, _) if open => {
-                "Nothing was registered: one of your devices said \"not me\". Ask your administrator."
+                "You have, or had, a device, and no other is added in a login. Ask your administrator."
             }
             Self::EnrolmentRefused(..) if open => {
                 "No device can be registered in this login. Ask your administrator to enrol you."

@@ -383,7 +383,6 @@ fn the_registrars_refusals_are_told_plainly() {
         (Refused::HasDevice, "no other is added in a login"),
         (Refused::AdminOnly, "Ask your administrator to enrol you."),
         (Refused::TooOften, "Try again in ten minutes."),
-        (Refused::Frozen, "\"not me\""),
     ] {
         let (cause, text) = words(EnrolTrouble::Refused(code, "why".into()));
         assert_eq!(cause, Cause::EnrolmentRefused(code, "why".into()));

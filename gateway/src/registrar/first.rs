@@ -41,7 +41,7 @@ impl Registrar {
                 "the registrar lets nobody register a first device in a login: first_device = \"admin\" in [panel] of its configuration",
             ));
         }
-        if let Some(refusal) = Self::not_the_first(conn, &owner, now).await? {
+        if let Some(refusal) = Self::not_the_first(conn, &owner).await? {
             tracing::warn!(%host, name = ?owner.name, "an enrolment in a login was refused: it would not be the user's first");
             return Ok(refusal);
         }
@@ -67,7 +67,7 @@ impl Registrar {
         let Some(mut row) = own(conn, host, token_id, now).await?.filter(|row| row.stage.is_open()) else {
             return Ok(Reply::Enrolment(EnrolmentState::Over));
         };
-        if let Some(refusal) = Self::not_the_first(conn, &row.owner, now).await? {
+        if let Some(refusal) = Self::not_the_first(conn, &row.owner).await? {
             tracing::warn!(%host, %token_id, "an enrolment in a login ended: it would not be the user's first");
             row.end(Stage::Over);
             enrolments::save(conn, &row).await?;
@@ -94,26 +94,14 @@ impl Registrar {
         Ok(Reply::Enrolment(state(conn, &row).await?))
     }
 
-    /// The refusal for a user who has a device, even one whose certificate has ended: it may be back tomorrow, and a stolen
-    /// password must not put another beside it. Or whose requests are frozen.
-    async fn not_the_first(
-        conn: &mut SqliteConnection,
-        owner: &DeviceOwner,
-        now: UnixTime,
-    ) -> Result<Option<Reply>, StoreError> {
-        for identity in &owner.identities {
-            if rows::has_device(conn, identity).await? {
-                return Ok(Some(refuse(
-                    Refused::HasDevice,
-                    "this user has a device; a further one is registered at the panel, or by an admin",
-                )));
-            }
-        }
-        let frozen = Self::frozen_until(conn, &owner.identities, now).await?;
-        Ok(frozen.map(|_| {
+    /// The refusal for a user who has, or ever had, a device: it may be lost or renewed too late, and a stolen password must
+    /// not be enough again. Who said "not me" with it is among them.
+    async fn not_the_first(conn: &mut SqliteConnection, owner: &DeviceOwner) -> Result<Option<Reply>, StoreError> {
+        let has_had = rows::has_had(conn, &owner.identities).await?;
+        Ok(has_had.then(|| {
             refuse(
-                Refused::Frozen,
-                "this user's requests are frozen: a device of theirs said \"not me\"",
+                Refused::HasDevice,
+                "this user has, or had, a device; another one is registered at the panel, or by an admin",
             )
         }))
     }

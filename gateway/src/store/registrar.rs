@@ -148,19 +148,6 @@ pub async fn active_devices(
     rows.iter().map(|row| Ok(row.try_get(0)?)).collect()
 }
 
-/// Whether this identity has a device that nobody has revoked, its certificate may have ended or not.
-pub async fn has_device(conn: &mut SqliteConnection, identity: &Identity) -> Result<bool, StoreError> {
-    let devices: i64 = sqlx::query_scalar(
-        "SELECT count(*) FROM device d JOIN device_identity i ON i.device = d.id \
-         WHERE i.realm = ? AND i.id = ? AND d.revoked IS NULL",
-    )
-    .bind(identity.realm.as_str())
-    .bind(identity.id.as_str())
-    .fetch_one(conn)
-    .await?;
-    Ok(devices > 0)
-}
-
 /// The devices that can approve for one of these identities now, newest first.
 pub async fn active_of(
     conn: &mut SqliteConnection,

@@ -362,33 +362,3 @@ async fn r10_no_host_freezes_anybody_by_itself() {
     let good = report_of(&gateway, &host, "alice", reported, |_| {});
     assert!(report(&gateway, &host, good).await.is_ok());
 }
-
-/// A freeze is longer than the device that said it.
-#[tokio::test]
-async fn r92_while_a_person_is_frozen_no_login_registers_a_device_for_them() {
-    let gateway = Gateway::start_with("[panel]\nfirst_device = \"terminal\"\n");
-    let host = gateway.join("web01").await;
-    let phone = gateway.enrol(&host, "alice").await;
-    let ask = report_of(&gateway, &host, "alice", (&phone, Decision::Report), |_| {});
-    report(&gateway, &host, ask).await.unwrap();
-    let revoked = json!({"device_id": phone.id});
-    let (status, _) = gateway.admin(Method::POST, "/devices/revoke", revoked).await;
-    assert!(status.is_success(), "{status}");
-    let open = || {
-        let token = gateway.enrolment_token();
-        HostWant::OpenFirst {
-            token_id: token.id,
-            secret: token.secret,
-            owner: owner("alice"),
-            ttl: 240,
-        }
-    };
-    let Reply::Refused { code, .. } = host.wants(&gateway, open()).await else {
-        panic!("it was opened");
-    };
-    assert_eq!(code, Refused::Frozen);
-    let lift = json!({"user": "alice"});
-    assert_eq!(gateway.admin(Method::POST, "/freezes/lift", lift).await.0, 200);
-    let opened = host.wants(&gateway, open()).await;
-    assert!(matches!(opened, Reply::EnrolmentOpen { .. }), "{opened:?}");
-}

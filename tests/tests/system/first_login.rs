@@ -9,10 +9,11 @@ use assent_tests::{patience, scenarios};
 use std::net::Ipv4Addr;
 
 pub const SCENARIOS: &[Scenario] = scenarios![
-    m3_a_first_phone_is_registered_inside_the_login_and_then_approves_it,
+    m9_a_first_phone_is_registered_inside_the_login_and_then_approves_it,
     a_link_serves_where_no_code_can_be_read,
     three_wrong_digits_register_nothing,
     whoever_interrupts_the_login_leaves_nothing_open,
+    a_block_while_the_phone_is_being_registered_ends_it,
     of_two_logins_at_once_the_second_is_told_and_an_admins_enrolment_goes_first,
     where_nobody_can_be_asked_nothing_is_begun,
     a_day_that_is_over_and_another_network_offer_nothing,
@@ -123,7 +124,7 @@ fn photographed(screen: &[String]) -> String {
     grids[0].decode().expect("the code can be read").1
 }
 
-fn m3_a_first_phone_is_registered_inside_the_login_and_then_approves_it() {
+fn m9_a_first_phone_is_registered_inside_the_login_and_then_approves_it() {
     let first = First::open("{ until = \"2199-12-31\" }");
     let explained = assentctl(["explain", "alice", "--service", "sshd", "--from", "127.0.0.1"]).out;
     assert!(
@@ -277,6 +278,19 @@ fn whoever_interrupts_the_login_leaves_nothing_open() {
     assert_eq!(devices(), 0);
     // And the way is free.
     let (_login, _link) = first.shown("alice", "echo never");
+}
+
+fn a_block_while_the_phone_is_being_registered_ends_it() {
+    let first = First::open("{ until = \"2199-12-31\" }");
+    let (mut login, link) = first.shown("alice", "echo never");
+    let (_authenticator, mut device, digits) = first.site.open_link("alice", &link);
+    assentctl(["user", "block", "alice", "--reason", "left today"]).expect_success();
+    login.send_line(&digits);
+    let shown = refused(login);
+    assert!(shown.contains("An administrator has blocked you: left today"), "{shown}");
+    assert!(!device.wait(PATIENCE).success());
+    assert_eq!(devices(), 0);
+    assert_eq!(first.site.agent.decision(0)["cause"], "blocked_by_administrator");
 }
 
 fn of_two_logins_at_once_the_second_is_told_and_an_admins_enrolment_goes_first() {
