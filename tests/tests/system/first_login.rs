@@ -287,7 +287,10 @@ fn a_block_while_the_phone_is_being_registered_ends_it() {
     assentctl(["user", "block", "alice", "--reason", "left today"]).expect_success();
     login.send_line(&digits);
     let shown = refused(login);
-    assert!(shown.contains("An administrator has blocked you: left today"), "{shown}");
+    assert!(
+        shown.contains("An administrator has blocked you: left today"),
+        "{shown}"
+    );
     assert!(!device.wait(PATIENCE).success());
     assert_eq!(devices(), 0);
     assert_eq!(first.site.agent.decision(0)["cause"], "blocked_by_administrator");
