@@ -180,6 +180,7 @@ fn state(reply: Reply) -> Done<EnrolmentState> {
         | Reply::LinkOpen { .. }
         | Reply::MyDevices { .. }
         | Reply::Left
+        | Reply::Noted
         | Reply::DeviceCertified { .. }
         | Reply::Revocations(_)
         | Reply::Reported { .. } => Err(Failure::Refused(

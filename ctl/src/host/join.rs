@@ -136,6 +136,7 @@ impl Join {
             | Reply::LinkOpen { .. }
             | Reply::MyDevices { .. }
             | Reply::Left
+            | Reply::Noted
             | Reply::DeviceCertified { .. }
             | Reply::Revocations(_)
             | Reply::Reported { .. } => {

@@ -15,6 +15,7 @@ mod further;
 mod intruder;
 mod joining;
 mod limits;
+mod overview;
 mod panel;
 mod panel_devices;
 mod panel_matrix;
