@@ -258,6 +258,21 @@ fn what_else_the_registrar_or_the_list_says_offers_nothing() {
 }
 
 #[test]
+fn whom_no_policy_admits_or_a_block_stops_or_a_bypass_lets_in_is_offered_nothing() {
+    let password = |mut bench: Bench, department: &str| {
+        bench.step(Event::Password(PasswordReply::Typed));
+        bench.step(Event::Checked(passed("alice-id", department)));
+        bench
+    };
+    let sales = password(Bench::resolved(facts(ENROLL, Phase::Auth)), "Sales");
+    assert_eq!(sales.cause(), Cause::NoPolicy);
+    let blocked = password(crate::grants::blocked(facts(ENROLL, Phase::Auth)), "IT");
+    assert!(matches!(blocked.cause(), Cause::Suspended(_)));
+    let bypassed = password(crate::grants::bypassed(facts(ENROLL, Phase::Auth), "enroll"), "IT");
+    assert!(matches!(bypassed.effects[..], [Effect::Admit(_)]));
+}
+
+#[test]
 fn whoever_declines_goes_where_not_enrolled_leads_and_is_not_asked_again() {
     for typed in [EnrolTyped::Nothing, EnrolTyped::Other, EnrolTyped::Digits] {
         let mut bench = offered();
