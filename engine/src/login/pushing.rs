@@ -141,9 +141,7 @@ impl Login {
 
     pub(super) fn devices_found(&mut self, method: MethodIndex, found: DeviceSearch, now: BootTime) -> Vec<Effect> {
         self.push.devices = match found {
-            DeviceSearch::Found(devices) if devices.is_empty() => {
-                return self.fail(Failure::NotEnrolled, Cause::NoDevice);
-            }
+            DeviceSearch::Found(devices) if devices.is_empty() => return self.without_device(method, now),
             DeviceSearch::Found(devices) if self.push.level == Some(Level::Passkey) => {
                 let with_passkeys = self.with_passkeys(method, devices);
                 if with_passkeys.is_empty() {

@@ -55,7 +55,10 @@ impl Login {
     /// Whether an earlier factor has passed or the user sits on this machine.
     pub(super) fn is_open(&self) -> bool {
         let typed = |passed: &Passed| !matches!(passed, Passed::Stack | Passed::Waived | Passed::Bypassed(_, None));
-        self.passed.iter().any(typed) || self.facts.phase == Phase::Account || !self.facts.is_remote()
+        self.passed.iter().any(typed)
+            || self.facts.phase == Phase::Account
+            || self.was_offered()
+            || !self.facts.is_remote()
     }
 
     /// The first that the application lists.

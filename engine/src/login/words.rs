@@ -3,6 +3,7 @@
 use super::Cause;
 use super::tongue::{Said, Tongue};
 use crate::ledger::Barred;
+use assent_proto::registrar::Refused;
 
 impl Cause {
     /// The stable name, for logs, audit and scripts.
@@ -33,6 +34,11 @@ impl Cause {
             Self::NotAsked => "push_not_asked_for",
             Self::NotTheCaller => "caller_is_not_who_logged_in",
             Self::NoDevice => "no_device",
+            Self::CannotEnrol => "enrolment_cannot_be_shown",
+            Self::EnrolmentRefused(..) => "enrolment_refused",
+            Self::EnrolmentLeft => "enrolment_left",
+            Self::EnrolmentOver => "enrolment_over",
+            Self::WrongDigits => "enrolment_digits_wrong",
             Self::NoPasskey => "no_passkey",
             Self::NoTerminal => "no_terminal",
             Self::NonInteractive => "non_interactive",
@@ -202,6 +208,46 @@ impl Cause {
                 "Zu viele Codes wurden gesendet. Versuchen Sie es spaeter wieder.",
                 "Cok fazla kod gonderildi. Daha sonra yeniden deneyin.",
             ],
+            Self::CannotEnrol if open => [
+                "No device is registered for you, and this way of logging in cannot register one. Use keyboard-interactive.",
+                "Fuer Sie ist kein Geraet registriert, und diese Art der Anmeldung kann keines registrieren. Verwenden Sie keyboard-interactive.",
+                "Sizin icin kayitli cihaz yok ve bu giris yolu cihaz kaydedemiyor. keyboard-interactive kullanin.",
+            ],
+            Self::EnrolmentRefused(Refused::Open, _) if open => [
+                "A device is being registered for you elsewhere: finish that, or try again in ten minutes.",
+                "Anderswo wird gerade ein Geraet fuer Sie registriert: Beenden Sie das, oder versuchen Sie es in zehn Minuten wieder.",
+                "Baska bir yerde sizin icin bir cihaz kaydediliyor: onu bitirin veya on dakika sonra yeniden deneyin.",
+            ],
+            Self::EnrolmentRefused(Refused::TooOften, _) if open => [
+                "Too many devices were begun for you. Nothing was registered. Try again in ten minutes.",
+                "Zu viele Geraete wurden fuer Sie begonnen. Nichts wurde registriert. Versuchen Sie es in zehn Minuten wieder.",
+                "Sizin icin cok fazla cihaz kaydi baslatildi. Hicbir sey kaydedilmedi. On dakika sonra yeniden deneyin.",
+            ],
+            Self::EnrolmentRefused(Refused::HasDevice, _) if open => [
+                "You have, or had, a device, and no other is added in a login. Ask your administrator.",
+                "Sie haben oder hatten ein Geraet, und in einer Anmeldung kommt kein anderes hinzu. Fragen Sie Ihren Administrator.",
+                "Bir cihaziniz var veya vardi ve giriste baskasi eklenmez. Yoneticinize sorun.",
+            ],
+            Self::EnrolmentRefused(..) if open => [
+                "No device can be registered in this login. Ask your administrator to enrol you.",
+                "In dieser Anmeldung laesst sich kein Geraet registrieren. Bitten Sie Ihren Administrator darum.",
+                "Bu giriste cihaz kaydedilemez. Yoneticinizden kaydetmesini isteyin.",
+            ],
+            Self::EnrolmentLeft if open => [
+                "The prompt was left. Nothing was registered.",
+                "Die Eingabe wurde verlassen. Nichts wurde registriert.",
+                "Istemden cikildi. Hicbir sey kaydedilmedi.",
+            ],
+            Self::EnrolmentOver if open => [
+                "The registration is over. Nothing was registered. Log in again for a new code.",
+                "Die Registrierung ist vorbei. Nichts wurde registriert. Melden Sie sich fuer einen neuen Code noch einmal an.",
+                "Kayit sona erdi. Hicbir sey kaydedilmedi. Yeni bir kod icin yeniden giris yapin.",
+            ],
+            Self::WrongDigits if open => [
+                "The digits were wrong too often. Nothing was registered.",
+                "Die Ziffern waren zu oft falsch. Nichts wurde registriert.",
+                "Rakamlar cok sik yanlis girildi. Hicbir sey kaydedilmedi.",
+            ],
             Self::NotTheCaller if open => [
                 "You are not who logged in here. Log in by yourself.",
                 "Sie sind nicht, wer sich hier angemeldet hat. Melden Sie sich selbst an.",
@@ -264,6 +310,11 @@ impl Cause {
             | Self::CodesBarred(_)
             | Self::NotTheCaller
             | Self::NoDevice
+            | Self::CannotEnrol
+            | Self::EnrolmentRefused(..)
+            | Self::EnrolmentLeft
+            | Self::EnrolmentOver
+            | Self::WrongDigits
             | Self::NoPasskey
             | Self::Barred(_)
             | Self::Frozen
@@ -281,6 +332,7 @@ impl Cause {
             | Self::GatewayUnreachable(why)
             | Self::RevocationsStale(why)
             | Self::CodesUnreachable(why)
+            | Self::EnrolmentRefused(_, why)
             | Self::Internal(why) => Some(why),
             Self::Suspended(notice) => Some(&notice.reason),
             Self::NoCode(refused) | Self::CodesBarred(refused) => Some(refused.words()),
@@ -315,6 +367,10 @@ mod tests {
             Cause::NonInteractive,
             Cause::RunsNothing,
             Cause::CannotShow,
+            Cause::CannotEnrol,
+            Cause::EnrolmentLeft,
+            Cause::EnrolmentOver,
+            Cause::WrongDigits,
             Cause::PromptLeft,
             Cause::CannotAskCode,
             Cause::NoCodeTyped,

@@ -32,17 +32,18 @@ impl Registrar {
         if let Some(refusal) = self.not_vouched(host, &owner) {
             return Ok(refusal);
         }
-        self.open_for(conn, host, token_id, secret, owner, now).await
+        self.open_for(conn, host, (token_id, secret), owner, ENROL_TTL, now)
+            .await
     }
 
-    /// Opens an enrolment for somebody whom `host` (or the panel, as the registrar's own host) has proven.
+    /// Opens an enrolment of `ttl` seconds for somebody whom `host` (or the panel, as the registrar's own host) has proven.
     pub(super) async fn open_for(
         &self,
         conn: &mut SqliteConnection,
         host: Id,
-        token_id: Id,
-        secret: OneTimeSecret,
+        (token_id, secret): (Id, OneTimeSecret),
         owner: DeviceOwner,
+        ttl: u64,
         now: UnixTime,
     ) -> Result<Reply, StoreError> {
         if let Some(refusal) = self.not_now(conn, &owner, now).await? {
@@ -74,7 +75,7 @@ impl Registrar {
             owner,
             secret: Some(secret),
             opened: now,
-            ends_at: now.plus(ENROL_TTL),
+            ends_at: now.plus(ttl),
             stage: Stage::Waiting,
             tries: 0,
             digit_tries: 0,
@@ -393,7 +394,12 @@ fn refuse_second() -> Reply {
 }
 
 /// An enrolment that this host opened.
-async fn own(conn: &mut SqliteConnection, host: Id, token_id: Id, now: UnixTime) -> Result<Option<Row>, StoreError> {
+pub(super) async fn own(
+    conn: &mut SqliteConnection,
+    host: Id,
+    token_id: Id,
+    now: UnixTime,
+) -> Result<Option<Row>, StoreError> {
     Ok(enrolments::find(conn, token_id, now)
         .await?
         .filter(|row| row.host == host))
