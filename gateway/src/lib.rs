@@ -8,6 +8,7 @@
 #![forbid(unsafe_code)]
 
 pub mod admin;
+mod again;
 pub mod clock;
 pub mod codes;
 pub mod config;

@@ -20,6 +20,7 @@ mod hosts;
 mod issue;
 pub mod keys;
 pub mod link;
+pub mod mailing;
 pub mod notice;
 mod own_host;
 mod reports;
