@@ -17,6 +17,7 @@ mod keyfile;
 mod neighbour;
 pub mod notify;
 pub mod panel;
+mod qr;
 pub mod registrar;
 pub mod relay;
 mod run;

@@ -49,6 +49,12 @@ enum Ask {
         owner: DeviceOwner,
         code: TypedCode,
     },
+    RemoveDevice {
+        owner: DeviceOwner,
+        device: Id,
+        lost: bool,
+        code: TypedCode,
+    },
     Reach {
         who: Identity,
         mail: Option<ShortText>,
@@ -144,6 +150,29 @@ impl Desk {
         }
     }
 
+    /// Removes a device of a person who proves themselves by this code; `false`: they have no such device. The text says why
+    /// not.
+    pub async fn remove_device(
+        &self,
+        owner: &DeviceOwner,
+        (device, lost): (Id, bool),
+        code: &TypedCode,
+    ) -> Result<Result<bool, ShortText>, Error> {
+        match self {
+            Self::Here(codes) => codes.remove_device(owner, (device, lost), code).await,
+            Self::Apart(codes) => {
+                let (owner, code) = (owner.clone(), code.clone());
+                let ask = Ask::RemoveDevice {
+                    owner,
+                    device,
+                    lost,
+                    code,
+                };
+                codes.ask(&ask).await
+            }
+        }
+    }
+
     /// Lifts a person's freezes, who proves themselves by this code; how many there were. The text says why not.
     pub async fn lift_freeze(&self, owner: &DeviceOwner, code: &TypedCode) -> Result<Result<u64, ShortText>, Error> {
         match self {
@@ -186,6 +215,12 @@ async fn answer(State(codes): State<Arc<Codes>>, body: Body) -> Result<Json<Valu
         Ask::CarryOut { owner, id } => serde_json::to_value(codes.carry_out(&owner, id).await?),
         Ask::ConfirmTotp { owner, id, code } => serde_json::to_value(codes.confirm_own_totp(&owner, id, &code).await),
         Ask::LiftFreeze { owner, code } => serde_json::to_value(codes.lift_freeze(&owner, &code).await?),
+        Ask::RemoveDevice {
+            owner,
+            device,
+            lost,
+            code,
+        } => serde_json::to_value(codes.remove_device(&owner, (device, lost), &code).await?),
         Ask::Reach { who, mail } => {
             codes.reach_of_panel(&who, mail.as_ref(), clock::now()).await?;
             Ok(Value::Null)

@@ -314,7 +314,8 @@ impl Codes {
         rows::put_recovery(&mut tx, new.id, &hashes).await?;
         tx.commit().await?;
         tracing::info!(name = ?owner.name, "recovery codes were made");
-        self.tell(&owner.name, &owner.identities, CodesChange::NewRecovery).await;
+        self.tell(&owner.name, &owner.identities, CodesChange::NewRecovery)
+            .await;
         Ok(codes.iter().map(|code| recovery::grouped(code)).collect())
     }
 

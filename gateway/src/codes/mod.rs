@@ -54,8 +54,8 @@ use serde::de::DeserializeOwned;
 use sqlx::{Sqlite, Transaction};
 use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock};
-use told::{Changed, Told};
 use tokio::sync::{Mutex, Semaphore};
+use told::{Changed, Told};
 
 /// The key file in the state directory.
 pub const KEY_FILE: &str = "codes.key";
@@ -283,7 +283,8 @@ impl Codes {
         let number = number.and_then(|written| Number::parse(written.as_str(), self.config.default_country.as_ref()));
         let address = start.mail.as_ref().and_then(|written| mail::address(written.as_str()));
         if let Some(mail) = &start.mail {
-            self.reach_of_host(&start.identity, id, (mail, &start.lang), now).await?;
+            self.reach_of_host(&start.identity, id, (mail, &start.lang), now)
+                .await?;
         }
         let name = visible(host.claims().display.as_str());
         let login = Login::new(digest(ask), start, name, number, address, clock::boot_now());

@@ -153,15 +153,23 @@ pub struct Texts {
 impl Default for Texts {
     fn default() -> Self {
         let words = |texts: [&str; 7]| {
-            let [sms, mail_subject, mail_text, recovery_subject, recovery_text, change_subject, change_text] = texts;
+            let [
+                sms,
+                mail_subject,
+                mail_text,
+                recovery_subject,
+                recovery_text,
+                change_subject,
+                change_text,
+            ] = texts;
             Words {
-            sms: Template::lenient(sms),
-            mail_subject: Template::lenient(mail_subject),
-            mail_text: Template::lenient(mail_text),
-            recovery_subject: Template::lenient(recovery_subject),
-            recovery_text: Template::lenient(recovery_text),
-            change_subject: Template::lenient(change_subject),
-            change_text: Template::lenient(change_text),
+                sms: Template::lenient(sms),
+                mail_subject: Template::lenient(mail_subject),
+                mail_text: Template::lenient(mail_text),
+                recovery_subject: Template::lenient(recovery_subject),
+                recovery_text: Template::lenient(recovery_text),
+                change_subject: Template::lenient(change_subject),
+                change_text: Template::lenient(change_text),
             }
         };
         Self {

@@ -51,10 +51,16 @@ impl Changed {
             (Self::DeviceRemoved(of), Language::English) => format!("A device was removed: {}.", label(of)),
             (Self::DeviceRemoved(of), Language::Turkish) => format!("Bir cihaz kaldırıldı: {}.", label(of)),
             (Self::DeviceLost(of), Language::English) => {
-                format!("A device was reported lost and approves nothing any more: {}.", label(of))
+                format!(
+                    "A device was reported lost and approves nothing any more: {}.",
+                    label(of)
+                )
             }
             (Self::DeviceLost(of), Language::Turkish) => {
-                format!("Bir cihaz kayıp olarak bildirildi ve artık hiçbir şeyi onaylayamaz: {}.", label(of))
+                format!(
+                    "Bir cihaz kayıp olarak bildirildi ve artık hiçbir şeyi onaylayamaz: {}.",
+                    label(of)
+                )
             }
             (Self::Codes(change), language) => codes(*change, language).to_owned(),
         }

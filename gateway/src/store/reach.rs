@@ -44,15 +44,14 @@ pub async fn remove(conn: &mut SqliteConnection, identity: &Identity, source: Id
 
 /// What counts of what was said of a person: `first`'s word, then those of the hosts that spoke last.
 pub async fn of(conn: &mut SqliteConnection, identity: &Identity, first: Id) -> Result<Vec<Bytes>, StoreError> {
-    let rows = sqlx::query(
-        "SELECT sealed FROM reach WHERE realm = ? AND id = ? ORDER BY source = ? DESC, seen DESC LIMIT ?",
-    )
-    .bind(identity.realm.as_str())
-    .bind(identity.id.as_str())
-    .bind(first.0.as_slice())
-    .bind(MOST_HOSTS + 1)
-    .fetch_all(conn)
-    .await?;
+    let rows =
+        sqlx::query("SELECT sealed FROM reach WHERE realm = ? AND id = ? ORDER BY source = ? DESC, seen DESC LIMIT ?")
+            .bind(identity.realm.as_str())
+            .bind(identity.id.as_str())
+            .bind(first.0.as_slice())
+            .bind(MOST_HOSTS + 1)
+            .fetch_all(conn)
+            .await?;
     rows.iter().map(|row| Ok(Bytes(row.try_get(0)?))).collect()
 }
 

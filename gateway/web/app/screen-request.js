@@ -5,6 +5,7 @@ import { grouped } from "/assets/account.js";
 import { named } from "/assets/cert.js";
 import { command } from "/assets/command.js";
 import { button, fact, h, notice, once, outside, p } from "/assets/dom.js";
+import { unlock } from "/assets/lock.js";
 import { ENROL_SERVICE, maySign } from "/assets/request.js";
 import { Steady } from "/assets/steady.js";
 import { visible } from "/assets/text.js";
@@ -168,17 +169,24 @@ function decisions({ account, request }, steady, answer) {
     (event) => {
       if (!steady.deliberate(event)) why.textContent = "That press came too soon after the screen changed. Press again.";
       else if (closed || !complete()) return;
-      else if (level === "passkey") void asked();
-      else answer("approve", { num: number() });
+      else void asked();
     },
     { id: "approve", "aria-describedby": level === "number" ? "number-hint why" : "why" },
   );
-  // The browser's own dialog asks; what is refused there is no answer to the request.
+  /** @returns {Promise<Proof>} */
+  const proof = async () => {
+    if (level === "passkey") return { passkey: await account.usePasskey(request) };
+    // What was typed when it was pressed.
+    const num = number();
+    await unlock();
+    return { num };
+  };
+  // The browser's own dialog asks, if any; what is refused there is no answer to the request.
   const asked = once(async () => {
     approve.disabled = true;
-    why.textContent = "Your device asks you …";
+    why.textContent = level === "passkey" ? "Your device asks you …" : "";
     try {
-      answer("approve", { passkey: await account.usePasskey(request) });
+      answer("approve", await proof());
     } catch (error) {
       approve.disabled = false;
       why.textContent = `${visible(error instanceof Error ? error.message : "The passkey was not used")}. Nothing was sent.`;
