@@ -416,6 +416,7 @@ fn details(wish: &Wish) -> Option<Details> {
         first: vec![wish.proven.clone()],
         level: Level::Tap,
         digits: 0,
+        lock: false,
         ttl: APPROVAL_TTL,
         ctx: wish.purpose.ctx(),
         app: ShortText::cut("Register Panel".to_owned()),

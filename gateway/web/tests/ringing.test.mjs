@@ -199,7 +199,7 @@ test("r11: what is pressed is signed by the worker, and the real verifier takes 
 
 test("r11: no Approve for sudo, for a number, or for a new address; and a press cannot bring it about", async () => {
   const one = await Ringable.start("strict", { approve: true });
-  for (const wanted of [SUDO, { svc: "sudo" }, { svc: "su" }, { level: "number", digits: 3, number: "482" }, { src: { ip: "203.0.113.7", new: "address" } }]) {
+  for (const wanted of [SUDO, { svc: "sudo" }, { svc: "su" }, { lock: true }, { level: "number", digits: 3, number: "482" }, { src: { ip: "203.0.113.7", new: "address" } }]) {
     const id = await world.host.push("strict", wanted);
     await one.ring();
     const { actions } = await one.showing((shown) => shown.tag === id);
