@@ -14,6 +14,7 @@ use crate::revocations::{Kept, Revocations};
 use crate::revoked_dir::ByHand;
 use crate::sessions::Sessions;
 use crate::standing::Standing;
+use crate::telling;
 use crate::tickets::Tickets;
 use anyhow::anyhow;
 use assent_engine::config::{AuthIndex, Config};
@@ -53,6 +54,7 @@ pub struct Gateway {
     renewal: AbortHandle,
     keeper: AbortHandle,
     checkpoints: AbortHandle,
+    telling: AbortHandle,
 }
 
 impl Gateway {
@@ -88,6 +90,7 @@ impl Drop for Gateway {
         self.renewal.abort();
         self.keeper.abort();
         self.checkpoints.abort();
+        self.telling.abort();
     }
 }
 
@@ -306,7 +309,7 @@ impl Agent {
         let audit = Arc::new(Audit::open(&config.log, self.trail_of(&config.log.audit_file)));
         let gateway = match (&config.gateway, host) {
             (Some(gateway), Ok(host)) => self
-                .connect(&config, gateway, host, &audit)
+                .connect(&config, gateway, host, &audit, &state)
                 .map_err(|e| format!("{e:#}")),
             (Some(_), Err(e)) => Err(e.to_string()),
             (None, _) => Err("the configuration names no gateway".into()),
@@ -355,6 +358,7 @@ impl Agent {
         gateway: &assent_engine::config::Gateway,
         host: Standing,
         audit: &Arc<Audit>,
+        state: &State,
     ) -> anyhow::Result<Gateway> {
         let client = http_client(gateway.ca_file.as_deref())?;
         let host = Arc::new(host);
@@ -379,6 +383,13 @@ impl Agent {
             codes: Codes::new(relay.clone(), host.clone(), revocations.clone()),
             renewal: tokio::spawn(renewal::look_after(host.clone(), relay.clone())).abort_handle(),
             checkpoints: tokio::spawn(audit::look_after(Arc::clone(audit), host.clone())).abort_handle(),
+            telling: tokio::spawn(telling::look_after(
+                host.clone(),
+                relay.clone(),
+                (Arc::clone(&state.grants), Arc::clone(&state.memory)),
+                self.notices.subscribe(),
+            ))
+            .abort_handle(),
             revocations,
             keeper,
             relay,

@@ -3,14 +3,21 @@
 
 use crate::agent::{Agent, Notice, Setup};
 use crate::audit::{self, Message, Record};
+use crate::grants::Grants;
+use crate::memory::Memory;
 use assent_engine::directory::Lookup;
 use assent_engine::grants::{Grant, Kind};
+use assent_engine::ledger::{Lock, Whose};
 use assent_engine::names::UserName;
 use assent_proto::cert::Identity;
+use assent_proto::exception::{self, Exception, Exceptions};
 use assent_proto::text::{Outside, visible};
 use assent_proto::time::UnixTime;
 use assent_proto::{Id, ShortText};
 use serde_json::{Value, json};
+
+/// Who made a lock.
+const BY_ITSELF: &str = "Assent";
 
 /// Why nothing was decided. The text is for the admin.
 #[derive(Debug, thiserror::Error)]
@@ -98,10 +105,58 @@ pub async fn end(agent: &Agent, setup: &Setup, kind: Kind, user: &str, by: &str)
     Ok(u32::try_from(ended.len()).unwrap_or(u32::MAX))
 }
 
-/// All that run.
+/// All that run: what administrators decided, then locks after too many failures.
 pub fn list(setup: &Setup) -> Value {
     let grants = setup.grants.list();
-    grants.iter().map(|(grant, left)| shown(grant, *left)).collect()
+    let grants = grants.iter().map(|(grant, left)| shown(grant, *left));
+    let locks = setup.memory.locks();
+    grants.chain(locks.iter().map(locked)).collect()
+}
+
+fn locked(lock: &Lock) -> Value {
+    let identity = match &lock.whose {
+        Whose::Person(identity) => Some(identity.to_string()),
+        Whose::Account(_) | Whose::Typist(_) => None,
+    };
+    json!({
+        "kind": "lock",
+        "user": lock.whose.to_string(),
+        "identity": identity,
+        "applications": [],
+        "until": lock.until,
+        "reason": lock.to_string(),
+        "by": BY_ITSELF,
+    })
+}
+
+/// All that run, as the registrar is told of them.
+pub fn told(grants: &Grants, memory: &Memory) -> Exceptions {
+    let cut = |text: &str| ShortText::cut(text.to_owned());
+    let granted = grants.list().into_iter().map(|(grant, _)| Exception {
+        kind: match grant.kind {
+            Kind::Bypass => exception::Kind::Bypass,
+            Kind::Block => exception::Kind::Block,
+        },
+        until: grant.until(),
+        user: grant.user,
+        identity: Some(grant.identity),
+        applications: grant.applications.iter().map(|name| cut(name)).collect(),
+        reason: cut(&grant.reason),
+        by: grant.by,
+    });
+    let locks = memory.locks().into_iter().map(|lock| Exception {
+        kind: exception::Kind::Lock,
+        user: cut(&lock.whose.to_string()),
+        reason: cut(&lock.to_string()),
+        identity: match lock.whose {
+            Whose::Person(identity) => Some(identity),
+            Whose::Account(_) | Whose::Typist(_) => None,
+        },
+        applications: Vec::new(),
+        until: Some(lock.until),
+        by: cut(BY_ITSELF),
+    });
+    Exceptions::of(granted.chain(locks))
 }
 
 fn shown(grant: &Grant, left: Option<u64>) -> Value {

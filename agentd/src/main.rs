@@ -37,6 +37,7 @@ mod roots;
 mod server;
 mod sessions;
 mod standing;
+mod telling;
 mod tickets;
 mod turns;
 

@@ -5,7 +5,7 @@
 use crate::disk::{Disk, Written};
 use crate::files;
 use crate::turns::Turns;
-use assent_engine::ledger::{Entry, Ledger, MOST_OPEN, SourceKey, Spraying, Weight, What};
+use assent_engine::ledger::{Entry, Ledger, Lock, MOST_OPEN, SourceKey, Spraying, Weight, What};
 use assent_engine::places::Place;
 use assent_engine::policy::Recall;
 use assent_proto::cert::Identity;
@@ -184,6 +184,11 @@ impl Memory {
                 what: What::WrongPassword,
             })
         })
+    }
+
+    /// Every lock that holds now.
+    pub fn locks(&self) -> Vec<Lock> {
+        self.state().ledger.locks(UnixTime::now())
     }
 
     /// Somebody logged in to an account.

@@ -14,6 +14,7 @@ pub use roles::{App, Hook, Panel};
 pub use set::{Role, RoleSet};
 pub use web_push::WebPush;
 
+use crate::trusted_proxies::TrustedProxies;
 use assent_proto::text::visible;
 use section::Section;
 use std::fmt;
@@ -32,6 +33,8 @@ pub struct Config {
     pub listen: SocketAddr,
     /// What hosts and devices call this relay; claims are made out to it.
     pub public_url: String,
+    /// Whose word counts on whom a request comes from.
+    pub trusted_proxies: TrustedProxies,
     /// Certificate chain and key; without them, plain HTTP on loopback.
     pub tls: Option<TlsFiles>,
     /// Where everything is kept.
@@ -150,6 +153,7 @@ impl Config {
             "write what hosts and devices call this relay, such as \"https://push.example.org\"",
         );
         let tls = if roles.listens() { root.tls() } else { None };
+        let trusted_proxies = trusted_proxies(&mut root, roles.listens());
         let place = roles.place();
         let state_dir = root.path_if(keeps, "state_dir", &format!("/var/lib/{place}"));
         let admin_socket = root.path_if(keeps, "admin_socket", &format!("/run/{place}/admin.sock"));
@@ -208,6 +212,7 @@ impl Config {
             (Some(listen), Some(public_url), Some(met)) if lines.is_empty() => Ok(Self {
                 listen,
                 public_url,
+                trusted_proxies,
                 tls,
                 state_dir,
                 admin_socket,
@@ -224,6 +229,31 @@ impl Config {
             _ => Err(lines),
         }
     }
+}
+
+fn trusted_proxies(root: &mut Section, listens: bool) -> TrustedProxies {
+    const KEY: &str = "trusted_proxies";
+    let texts = match listens {
+        true => root.texts(KEY),
+        false => Vec::new(),
+    };
+    let mut networks = Vec::new();
+    for text in texts {
+        match TrustedProxies::network(&text) {
+            Some(all) if all.prefix_len() == 0 => {
+                root.problem(
+                    KEY,
+                    &format!("{text} is everybody: anyone could name any address as their own"),
+                );
+            }
+            Some(network) => networks.push(network),
+            None => root.problem(
+                KEY,
+                &format!("{text:?} is no address or network, such as \"127.0.0.1\" or \"10.1.0.0/24\""),
+            ),
+        }
+    }
+    TrustedProxies::new(networks)
 }
 
 fn syntax(text: &str, error: &toml::de::Error) -> String {
@@ -277,6 +307,18 @@ mod tests {
         assert!(Config::parse(&format!("{url}listen = \"[::1]:443\"")).is_ok());
         let tls = "tls_certificate = \"/c\"\ntls_key = \"/k\"\n";
         assert!(Config::parse(&format!("{url}{tls}listen = \"0.0.0.0:443\"")).is_ok());
+    }
+
+    #[test]
+    fn r77_proxies_are_named_one_by_one_and_never_everybody() {
+        let url = "public_url = \"https://push.example.org\"\n";
+        let reads = |list: &str| Config::parse(&format!("{url}trusted_proxies = {list}"));
+        for good in ["[]", "[\"127.0.0.1\"]", "[\"10.1.0.0/24\", \"fd00::1\"]"] {
+            assert!(reads(good).is_ok(), "{good}");
+        }
+        for bad in ["[\"proxy\"]", "[\"0.0.0.0/0\"]", "[\"::/0\"]", "[1]", "\"127.0.0.1\""] {
+            assert!(reads(bad).unwrap_err()[0].starts_with("trusted_proxies: "), "{bad}");
+        }
     }
 
     #[test]

@@ -24,6 +24,8 @@ mod run;
 pub mod server;
 pub mod store;
 mod tls;
+mod tls_client;
+pub mod trusted_proxies;
 pub mod web;
 pub mod web_push;
 

@@ -3,6 +3,7 @@
 
 use crate::error::Error;
 use crate::server;
+use crate::tls_client::{self, Authorities};
 use anyhow::Context as _;
 use assent_proto::relay::{Problem, ProblemCode};
 use axum::Router;
@@ -12,7 +13,6 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::watch;
@@ -35,10 +35,7 @@ pub struct Neighbour {
 impl Neighbour {
     /// The one that listens on `socket`; its name is for the log.
     pub fn at(socket: &Path, name: &'static str) -> anyhow::Result<Self> {
-        let tls = rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-            .with_safe_default_protocol_versions()?
-            .with_root_certificates(rustls::RootCertStore::empty())
-            .with_no_client_auth();
+        let tls = tls_client::config(&Authorities::Nobody, &[])?;
         let client = Client::builder()
             .tls_backend_preconfigured(tls)
             .unix_socket(socket.to_path_buf())

@@ -174,14 +174,11 @@ async fn serve(config: Config) -> anyhow::Result<()> {
             .with_context(|| format!("cannot listen on {}", config.listen))?;
         say_where(&listener)?;
         let tls = tls.as_ref().map(|tls| tls.server()).transpose()?;
-        let connections = config.limits.connections;
-        serving.push(tokio::spawn(server::serve(
-            listener,
-            tls,
-            router,
-            connections,
-            stopped.clone(),
-        )));
+        let (connections, proxies) = (config.limits.connections, config.trusted_proxies.clone());
+        let stopped = stopped.clone();
+        serving.push(tokio::spawn(async move {
+            server::serve(listener, tls, router, (connections, &proxies), stopped).await;
+        }));
     }
     serving.extend(neighbours(&config, &parts, &stopped)?);
     if !config.roles.listens() {
@@ -312,6 +309,7 @@ async fn open_registrar(
         max_devices: config.panel.max_devices,
         panel_url: config.panel.address(),
         app_origin: config.app.url.to_string(),
+        administrators: config.panel.administrators.clone(),
     };
     let link = match relay {
         Some(_) => None,

@@ -2,6 +2,7 @@
 //! in [`FIRST_REQUEST`], or takes nothing for [`STALLED`], is closed; there is a cap on all of them together.
 
 use crate::relay::auth::Peer;
+use crate::trusted_proxies::TrustedProxies;
 use axum::Router;
 use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -40,7 +41,7 @@ pub async fn serve(
     listener: TcpListener,
     tls: Option<Arc<ServerConfig>>,
     router: Router,
-    connections: u32,
+    (connections, proxies): (u32, &TrustedProxies),
     stop: watch::Receiver<bool>,
 ) {
     let slots = Arc::new(Semaphore::new(connections as usize));
@@ -52,9 +53,13 @@ pub async fn serve(
             accepted = accept(&listener, &slots) => accepted,
         };
         let Some((stream, peer, slot)) = accepted else { continue };
+        let from = From {
+            peer,
+            proxies: proxies.clone(),
+        };
         let (acceptor, router, stop) = (acceptor.clone(), router.clone(), stop.clone());
         tokio::spawn(async move {
-            connection(stream, peer, acceptor, router, stop).await;
+            connection(stream, from, acceptor, router, stop).await;
             drop(slot);
         });
     }
@@ -97,7 +102,11 @@ pub async fn serve_unix(
         };
         let (router, stop) = (router.clone(), stop.clone());
         tokio::spawn(async move {
-            http(Guarded::new(stream), peer, router, Instant::now(), stop).await;
+            let from = From {
+                peer,
+                proxies: TrustedProxies::default(),
+            };
+            http(Guarded::new(stream), from, router, Instant::now(), stop).await;
             drop(slot);
         });
     }
@@ -123,9 +132,15 @@ async fn accept(
     }
 }
 
+/// Where a connection comes from, and who may say that it is for somebody else.
+struct From {
+    peer: SocketAddr,
+    proxies: TrustedProxies,
+}
+
 async fn connection(
     stream: TcpStream,
-    peer: SocketAddr,
+    from: From,
     tls: Option<TlsAcceptor>,
     router: Router,
     stop: watch::Receiver<bool>,
@@ -136,25 +151,27 @@ async fn connection(
     }
     let stream = Guarded::new(stream);
     match tls {
-        None => http(stream, peer, router, begun, stop).await,
+        None => http(stream, from, router, begun, stop).await,
         Some(acceptor) => match timeout(FIRST_REQUEST, acceptor.accept(stream)).await {
-            Ok(Ok(stream)) => http(stream, peer, router, begun, stop).await,
-            Ok(Err(error)) => tracing::debug!(%peer, %error, "no TLS"),
-            Err(_) => tracing::debug!(%peer, "no TLS in time"),
+            Ok(Ok(stream)) => http(stream, from, router, begun, stop).await,
+            Ok(Err(error)) => tracing::debug!(peer = %from.peer, %error, "no TLS"),
+            Err(_) => tracing::debug!(peer = %from.peer, "no TLS in time"),
         },
     }
 }
 
-async fn http<S>(stream: S, peer: SocketAddr, router: Router, begun: Instant, mut stop: watch::Receiver<bool>)
+async fn http<S>(stream: S, from: From, router: Router, begun: Instant, mut stop: watch::Receiver<bool>)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
+    let From { peer, proxies } = from;
     let asked = Arc::new(AtomicBool::new(false));
     let service = {
         let (asked, inner) = (Arc::clone(&asked), TowerToHyperService::new(router));
         service_fn(move |mut request: hyper::Request<hyper::body::Incoming>| {
             asked.store(true, Ordering::Relaxed);
-            request.extensions_mut().insert(Peer(peer.ip()));
+            let client = proxies.client(peer.ip(), request.headers());
+            request.extensions_mut().insert(Peer(client));
             inner.call(request)
         })
     };

@@ -9,7 +9,6 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
-use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock};
 
 /// What the gateway shows to clients.
@@ -52,14 +51,6 @@ impl ResolvesServerCert for Certificates {
     fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
         Some(Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner)))
     }
-}
-
-/// The certificates of a PEM file of authorities; none without a file.
-pub fn authorities(file: Option<&Path>) -> anyhow::Result<Vec<CertificateDer<'static>>> {
-    let Some(file) = file else { return Ok(Vec::new()) };
-    CertificateDer::pem_file_iter(file)
-        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-        .with_context(|| format!("{} cannot be read as PEM certificates", file.display()))
 }
 
 fn read(files: &TlsFiles) -> anyhow::Result<CertifiedKey> {

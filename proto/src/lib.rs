@@ -25,6 +25,7 @@ pub mod code_service;
 mod encoding;
 pub mod enrol;
 pub mod evidence;
+pub mod exception;
 mod exchange;
 mod jws;
 pub mod keys;

@@ -4,6 +4,7 @@
 use crate::cert::{Device, DeviceOwner, Host, Identity, Issuer};
 use crate::encoding::{Digest, Fixed, Id, Nonce, ShortText};
 use crate::enrol::{Enrolment, OneTimeSecret, Token, host_mac};
+use crate::exception::Exceptions;
 use crate::exchange::Kind;
 pub use crate::exchange::{CallError, Sealed};
 use crate::jws::{self, JwsError, Typ, V1};
@@ -194,6 +195,8 @@ pub enum HostWant {
     Renew,
     /// The newest revocation list.
     Revocations(WantList),
+    /// What holds for single people on this host now; in the place of what it told before.
+    Exceptions(Exceptions),
 }
 
 impl HostAsk {
@@ -407,6 +410,8 @@ pub enum Reply {
         /// Which list.
         seq: u64,
     },
+    /// What a host told is kept.
+    Noted,
     /// The call was understood and refused.
     Refused {
         /// Why.

@@ -132,6 +132,11 @@ impl Slapd {
         program.arg(filter).args(["*", "+"]).finish(SOON)
     }
 
+    /// Its process, while it runs.
+    pub fn pid(&self) -> Option<u32> {
+        self.service.as_ref().map(Service::pid)
+    }
+
     /// Ends it, as an outage does: its ports refuse.
     pub fn stop(&mut self) {
         if let Some(mut service) = self.service.take() {

@@ -182,6 +182,7 @@ fn state(reply: Reply) -> Done<EnrolmentState> {
         | Reply::Heard { .. }
         | Reply::MoveOpen { .. }
         | Reply::Left
+        | Reply::Noted
         | Reply::DeviceCertified { .. }
         | Reply::Revocations(_)
         | Reply::Reported { .. } => Err(Failure::Refused(

@@ -138,6 +138,7 @@ impl Join {
             | Reply::Heard { .. }
             | Reply::MoveOpen { .. }
             | Reply::Left
+            | Reply::Noted
             | Reply::DeviceCertified { .. }
             | Reply::Revocations(_)
             | Reply::Reported { .. } => {

@@ -115,8 +115,8 @@ impl Exceptions {
         let exceptions = parsed(&agent.call::<String>("Exceptions", &()).await?)?;
         let freezes = match agent.call::<String>("Freezes", &()).await {
             Ok(text) => parsed(&text)?,
-            // A host without a gateway has none.
-            Err(_) => json!([]),
+            // A host without a gateway has none; what else it may be is said, and no freeze is taken for none.
+            Err(why) => json!({"unknown": why.to_string()}),
         };
         // A host without local users has none, either; what is wrong with the file, `user list` says.
         let users = self.common.store().users().ok();
@@ -129,9 +129,12 @@ impl Exceptions {
         self.common.report(&value, || {
             let lines = exceptions.as_array().into_iter().flatten().map(line);
             let frozen = freezes.as_array().into_iter().flatten().map(frozen);
-            let lines: Vec<String> = lines.chain(frozen).chain(barred.iter().map(local)).collect();
+            let unknown = freezes["unknown"].as_str();
+            let unknown = unknown.map(|why| format!("freezes are not known here: {}", visible(why)));
+            let lines = lines.chain(frozen).chain(unknown);
+            let lines: Vec<String> = lines.chain(barred.iter().map(local)).collect();
             match lines.is_empty() {
-                true => "nobody is bypassed, blocked or frozen on this host".to_owned(),
+                true => "nobody is bypassed, blocked, locked or frozen on this host".to_owned(),
                 false => lines.join("\n"),
             }
         });
@@ -161,6 +164,13 @@ fn line(exception: &Value) -> String {
         true => "every application".to_owned(),
         false => apps.join(", "),
     };
+    if exception["kind"] == "lock" {
+        return format!(
+            "lock {}: {}, {until}; `assentctl unlock USER` opens it",
+            text("user"),
+            text("reason")
+        );
+    }
     format!(
         "{} {}: {apps}, {until}, by {}: {}\n  {}, id {}",
         text("kind"),

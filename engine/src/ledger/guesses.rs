@@ -2,9 +2,10 @@
 //! while. Counted for (account, source) first, then for the sources together where nobody has logged in to the account, so
 //! that strangers lock nobody out of where they are known (R87), nor make a directory lock an account.
 
-use super::{Ledger, Source, SourceKey, WINDOW, full_until, within};
+use super::{Ledger, Person, Source, SourceKey, WINDOW, full_until, within};
 use assent_proto::ShortText;
 use assent_proto::cert::Identity;
+use assent_proto::text::visible;
 use assent_proto::time::UnixTime;
 use std::collections::HashMap;
 
@@ -29,6 +30,40 @@ pub fn typist(login_uid: u32) -> Identity {
     keyed(format!("uid:{login_uid}"))
 }
 
+/// Whom something is counted for, for people to read.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Whose {
+    /// A person.
+    Person(Identity),
+    /// An account of this host, whoever types its password.
+    Account(String),
+    /// Whoever types as this user id on this host.
+    Typist(String),
+}
+
+impl Whose {
+    /// Of the key that it is counted under.
+    pub fn of(key: &Identity) -> Self {
+        let id = key.id.as_str();
+        let own = |prefix| id.strip_prefix(prefix).filter(|_| key.realm.as_str().is_empty());
+        match (own("name:"), own("uid:")) {
+            (Some(name), _) => Self::Account(name.to_owned()),
+            (None, Some(uid)) => Self::Typist(uid.to_owned()),
+            (None, None) => Self::Person(key.clone()),
+        }
+    }
+}
+
+impl std::fmt::Display for Whose {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Person(identity) => identity.fmt(f),
+            Self::Account(name) => f.write_str(&visible(name)),
+            Self::Typist(uid) => write!(f, "uid {}", visible(uid)),
+        }
+    }
+}
+
 fn keyed(id: String) -> Identity {
     Identity {
         realm: ShortText::cut(String::new()),
@@ -48,6 +83,21 @@ impl Source {
     fn guesses_within(&self, now: u64) -> impl Iterator<Item = u64> + '_ {
         self.guesses.iter().copied().filter(move |at| within(*at, now, WINDOW))
     }
+
+    /// Until when no password from here is shown to a directory.
+    pub(super) fn guesses_full(&self, now: u64) -> Option<UnixTime> {
+        full_until(self.guesses_within(now).collect(), MOST_GUESSES, WINDOW)
+    }
+}
+
+impl Person {
+    /// Until when none is from where nobody has logged in.
+    pub(super) fn strangers_guesses_full(&self, now: u64) -> Option<UnixTime> {
+        let strange = self.sources.iter();
+        let strange = strange.filter(|(from, source)| **from != SourceKey::Local && !source.is_known(now));
+        let guesses = strange.flat_map(|(_, source)| source.guesses_within(now)).collect();
+        full_until(guesses, MOST_GUESSES_FROM_STRANGERS, WINDOW)
+    }
 }
 
 impl Ledger {
@@ -56,15 +106,11 @@ impl Ledger {
         let person = self.people.get(account)?;
         let now = now.0;
         let here = person.sources.get(&from);
-        let guesses = here.map(|source| source.guesses_within(now).collect());
-        let own = full_until(guesses.unwrap_or_default(), MOST_GUESSES, WINDOW);
+        let own = here.and_then(|source| source.guesses_full(now));
         if own.is_some() || from == SourceKey::Local || here.is_some_and(|source| source.is_known(now)) {
             return own;
         }
-        let strange = person.sources.iter();
-        let strange = strange.filter(|(from, source)| **from != SourceKey::Local && !source.is_known(now));
-        let guesses = strange.flat_map(|(_, source)| source.guesses_within(now)).collect();
-        full_until(guesses, MOST_GUESSES_FROM_STRANGERS, WINDOW)
+        person.strangers_guesses_full(now)
     }
 
     /// Whether somebody has logged in to an account from a source lately.

@@ -6,8 +6,10 @@
 //! them back ([`Ledger::apply`] is the same for both), so a restart forgets nothing.
 
 mod guesses;
+mod locks;
 
-pub use guesses::{MOST_GUESSES, MOST_GUESSES_FROM_STRANGERS, Spraying, account, typist};
+pub use guesses::{MOST_GUESSES, MOST_GUESSES_FROM_STRANGERS, Spraying, Whose, account, typist};
+pub use locks::Lock;
 
 use crate::places::Spot;
 use crate::risk::{Signals, Travel};

@@ -64,7 +64,7 @@ impl MailServer {
     fn transport(&self, time: Duration) -> anyhow::Result<AsyncSmtpTransport<Tokio1Executor>> {
         let parameters = || -> anyhow::Result<TlsParameters> {
             let mut builder = TlsParameters::builder(self.host.clone()).certificate_store(CertificateStore::Default);
-            for one in crate::tls::authorities(self.ca_file.as_deref())? {
+            for one in crate::tls_client::of_file(self.ca_file.as_deref())? {
                 let one = Certificate::from_der(one.as_ref().to_vec()).context("an authority cannot be used")?;
                 builder = builder.add_root_certificate(one);
             }

@@ -3,13 +3,13 @@
 
 use super::secret::SecretFile;
 use super::text::Template;
+use crate::tls_client::{self, Authorities};
 use crate::web::origin::Origin;
 use anyhow::{Context as _, bail, ensure};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use reqwest::{Client, Method, Response};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Duration;
 use zeroize::Zeroizing;
 
@@ -283,18 +283,7 @@ impl Gateways {
 }
 
 fn client(ca_file: Option<&Path>) -> anyhow::Result<Client> {
-    let mut roots = rustls::RootCertStore::empty();
-    for one in rustls_native_certs::load_native_certs().certs {
-        // One that cannot be read is one authority less.
-        let _ = roots.add(one);
-    }
-    for one in crate::tls::authorities(ca_file)? {
-        roots.add(one).context("a certificate authority cannot be used")?;
-    }
-    let tls = rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-        .with_safe_default_protocol_versions()?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
+    let tls = tls_client::config(&Authorities::System(ca_file), &[])?;
     Client::builder()
         .tls_backend_preconfigured(tls)
         .no_proxy()

@@ -5,6 +5,8 @@ use super::set::{Role, RoleSet};
 use crate::registrar::self_service::FirstDevice;
 use crate::web::origin::Origin;
 use assent_engine::config::{AuthProfile, AuthSource, load_auth_profiles};
+use assent_proto::ShortText;
+use assent_proto::cert::Identity;
 use assent_proto::relay::MAX_DEVICES;
 use std::path::{Path, PathBuf};
 
@@ -26,6 +28,8 @@ pub struct Panel {
     pub first_device: FirstDevice,
     /// Most devices of one user.
     pub max_devices: u8,
+    /// Who may read about everybody.
+    pub administrators: Vec<Identity>,
 }
 
 impl Panel {
@@ -72,6 +76,10 @@ pub(super) fn read(
     };
     let most = u32::try_from(MAX_DEVICES).unwrap_or(u32::MAX);
     let max_devices = u8::try_from(panel.number_if(decides, "max_devices", 8, 1..=most)).unwrap_or(u8::MAX);
+    let administrators = match decides {
+        true => administrators(&mut panel),
+        false => Vec::new(),
+    };
     let mut lines = Vec::new();
     // The systemd service whose credentials the authentication profiles may name.
     let unit = match set.place() {
@@ -118,6 +126,7 @@ pub(super) fn read(
                 auth_profiles,
                 first_device,
                 max_devices,
+                administrators,
             },
             notify: hook,
         }),
@@ -144,6 +153,27 @@ fn first_device(panel: &mut Section) -> FirstDevice {
             FirstDevice::Admin
         }
     }
+}
+
+/// People by identity: a name may be somebody else's on another host (R22).
+fn administrators(panel: &mut Section) -> Vec<Identity> {
+    let mut all = Vec::new();
+    for text in panel.texts("administrators") {
+        let parts = text
+            .split_once('#')
+            .filter(|(realm, id)| !realm.is_empty() && !id.is_empty());
+        let identity = parts.and_then(|(realm, id)| ShortText::new(realm).zip(ShortText::new(id)));
+        match identity {
+            Some((realm, id)) => all.push(Identity { realm, id }),
+            None => panel.problem(
+                "administrators",
+                &format!(
+                    "{text:?} is no identity; write realm#id, as `assentctl device list --json` shows it of that person's device"
+                ),
+            ),
+        }
+    }
+    all
 }
 
 /// The profiles that the panel lists, in its order.
@@ -197,6 +227,7 @@ mod tests {
         assert_eq!(config.panel.address(), "https://push.example.org:8443/panel/");
         assert_eq!(config.panel.first_device, FirstDevice::Admin);
         assert_eq!((config.panel.max_devices, config.panel.auth_profiles.len()), (8, 0));
+        assert!(config.panel.administrators.is_empty());
         assert_eq!(config.notify, None);
     }
 
@@ -221,7 +252,7 @@ mod tests {
     #[test]
     fn what_is_wrong_with_roles_and_profiles_is_named_at_once() {
         let lines = parse(
-            "[app]\nurl = \"https://app.example.org/x\"\nx = 1\n[panel]\nurl = \"http://id\"\nauth_profiles = [\"nobody\", 1]\nfirst_device = \"anybody\"\nmax_devices = 17\n[notify]\nhook = \"tell\"\n",
+            "[app]\nurl = \"https://app.example.org/x\"\nx = 1\n[panel]\nurl = \"http://id\"\nauth_profiles = [\"nobody\", 1]\nfirst_device = \"anybody\"\nmax_devices = 17\nadministrators = [\"anna\"]\n[notify]\nhook = \"tell\"\n",
         )
         .unwrap_err();
         for start in [
@@ -232,6 +263,7 @@ mod tests {
             "panel.auth_profiles: there is no [[auth_profile]] \"nobody\"",
             "panel.first_device: ",
             "panel.max_devices: ",
+            "panel.administrators: \"anna\" is no identity",
             "notify.hook: ",
         ] {
             assert!(
@@ -239,7 +271,19 @@ mod tests {
                 "{start} in {lines:#?}"
             );
         }
-        assert_eq!(lines.len(), 8, "{lines:#?}");
+        assert_eq!(lines.len(), 9, "{lines:#?}");
+    }
+
+    #[test]
+    fn administrators_are_named_by_realm_and_id() {
+        let of = |list: &str| parse(&format!("[panel]\nadministrators = {list}\n"));
+        let config = of("[\"example.org#5f0c\", \"fleet.example.org#a#b\"]").unwrap();
+        let shown: Vec<String> = config.panel.administrators.iter().map(ToString::to_string).collect();
+        assert_eq!(shown, ["example.org#5f0c", "fleet.example.org#a#b"]);
+        for bad in ["[\"\"]", "[\"example.org#\"]", "[\"#5f0c\"]", "\"example.org#5f0c\""] {
+            let lines = of(bad).unwrap_err();
+            assert!(lines[0].starts_with("panel.administrators: "), "{bad}: {lines:?}");
+        }
     }
 
     #[test]

@@ -13,6 +13,7 @@ mod enrolment;
 pub mod error;
 mod freeze;
 mod guard;
+mod overview;
 pub mod session;
 mod sign_in;
 pub mod throttle;
@@ -97,6 +98,7 @@ pub fn router(panel: Arc<Panel>, bundle: &Bundle, headers: Headers) -> Router {
         ("/panel/sign-in", "sign-in.html"),
         ("/panel/l", "link.html"),
         ("/panel/add", "add.html"),
+        ("/panel/overview", "overview.html"),
     ] {
         shown = pages::root(shown, path, bundle.roots.get(name));
     }
@@ -117,6 +119,9 @@ pub fn router(panel: Arc<Panel>, bundle: &Bundle, headers: Headers) -> Router {
         .route("/panel/api/codes/changes/{id}/carry-out", post(codes::carry_out))
         .route("/panel/api/codes/totp/{id}", post(codes::confirm))
         .route("/panel/api/freeze/lift", post(freeze::lift))
+        .route("/panel/api/overview", get(overview::offered).post(overview::ask))
+        .route("/panel/api/overview/{id}", get(overview::stands))
+        .route("/panel/api/overview/{id}/read", post(overview::read))
         .route("/panel/api/{*rest}", get(nothing).post(nothing))
         .method_not_allowed_fallback(|| async { PanelError::Http(Error::NoMethod) })
         .with_state(panel);

@@ -54,6 +54,11 @@ pub(super) enum Purpose {
         /// What it is.
         change: CodesChange,
     },
+    /// To show an administrator the overview at the panel.
+    Overview {
+        /// Which asking.
+        id: Id,
+    },
 }
 
 impl Purpose {
@@ -63,6 +68,7 @@ impl Purpose {
             Self::Add { token_id, request } => sha256(&[b"assent/1 add device", &token_id.0, &request.0]),
             Self::Remove { device, .. } => sha256(&[b"assent/1 remove device", &device.0]),
             Self::Codes { id, change } => sha256(&[b"assent/1 change codes", &id.0, change.tag()]),
+            Self::Overview { id } => sha256(&[b"assent/1 overview", &id.0]),
         }
     }
 }
@@ -357,11 +363,13 @@ impl Registrar {
                 self.remove_device(&mut tx, &mut news, &one.owner, (device, how), now)
                     .await?;
             }
-            Purpose::Codes { .. } => {}
+            Purpose::Codes { .. } | Purpose::Overview { .. } => {}
         }
         self.finish(tx, news, turn).await?;
-        if let Purpose::Codes { id, .. } = one.purpose {
-            self.code_changes.grant(id, clock::boot_now());
+        match one.purpose {
+            Purpose::Codes { id, .. } => self.code_changes.grant(id, clock::boot_now()),
+            Purpose::Overview { id } => self.overviews.grant(id, clock::boot_now()),
+            Purpose::Add { .. } | Purpose::Remove { .. } => {}
         }
         tracing::info!(by = %approved.device(), purpose = ?one.purpose, "approved by a device");
         Ok(())
@@ -381,6 +389,10 @@ impl Registrar {
                 self.code_changes.end(id);
                 Ok(())
             }
+            Purpose::Overview { id } => {
+                self.overviews.end(id);
+                Ok(())
+            }
         }
     }
 }
@@ -396,6 +408,10 @@ fn details(wish: &Wish) -> Option<Details> {
         (Purpose::Remove { device, lost: false }, _) => ("remove a device".to_owned(), sha256(&[&device.0])),
         (Purpose::Remove { device, lost: true }, _) => ("remove a lost device".to_owned(), sha256(&[&device.0])),
         (Purpose::Codes { id, change }, _) => (change.words().to_owned(), sha256(&[&id.0])),
+        (Purpose::Overview { id }, _) => (
+            "see everybody's devices, locks and bypasses".to_owned(),
+            sha256(&[&id.0]),
+        ),
     };
     Some(Details {
         login,

@@ -3,7 +3,9 @@
 //! it comes.
 
 use super::Registrar;
-use super::code_changes::{Asked, Asker, CodesChange, Standing};
+use super::asked::Standing;
+use super::code_changes::{Asked, Asker, CodesChange};
+use super::overview::{Look, Overview, Search};
 use super::self_service::{Ended, Grant, MayEnrol, OpenedEnrolment, OwnDevice, Proof, Removal};
 use crate::error::Error;
 use crate::neighbour::{Door, Neighbour, not_understood};
@@ -78,6 +80,21 @@ enum Ask {
     CodeChange {
         owner: DeviceOwner,
         id: Id,
+    },
+    Administers {
+        owner: DeviceOwner,
+    },
+    WantOverview {
+        owner: DeviceOwner,
+    },
+    OverviewStands {
+        owner: DeviceOwner,
+        id: Id,
+    },
+    Overview {
+        owner: DeviceOwner,
+        id: Id,
+        search: Search,
     },
 }
 
@@ -248,6 +265,44 @@ impl Counter {
         }
     }
 
+    /// Whether this is an administrator.
+    pub async fn administers(&self, owner: &DeviceOwner) -> Result<bool, Error> {
+        match self {
+            Self::Here(registrar) => Ok(registrar.administers(owner)),
+            Self::Apart(registrar) => registrar.ask(&Ask::Administers { owner: owner.clone() }).await,
+        }
+    }
+
+    /// An administrator wants to look at the overview.
+    pub async fn ask_overview(&self, owner: &DeviceOwner) -> Result<Look, Error> {
+        match self {
+            Self::Here(registrar) => Ok(registrar.ask_overview(owner).await?),
+            Self::Apart(registrar) => registrar.ask(&Ask::WantOverview { owner: owner.clone() }).await,
+        }
+    }
+
+    /// How that stands.
+    pub async fn overview_stands(&self, owner: &DeviceOwner, id: Id) -> Result<Standing, Error> {
+        match self {
+            Self::Here(registrar) => Ok(registrar.overview_stands(owner, id)),
+            Self::Apart(registrar) => {
+                let owner = owner.clone();
+                registrar.ask(&Ask::OverviewStands { owner, id }).await
+            }
+        }
+    }
+
+    /// The overview, while a look that was granted lasts.
+    pub async fn overview(&self, owner: &DeviceOwner, id: Id, search: Search) -> Result<Option<Overview>, Error> {
+        match self {
+            Self::Here(registrar) => Ok(registrar.overview(owner, id, &search).await?),
+            Self::Apart(registrar) => {
+                let owner = owner.clone();
+                registrar.ask(&Ask::Overview { owner, id, search }).await
+            }
+        }
+    }
+
     /// Sessions of these people that began by then are over.
     pub async fn void_before(&self, identities: &[Identity]) -> Result<BootTime, Error> {
         match self {
@@ -302,6 +357,10 @@ async fn answer(State(registrar): State<Arc<Registrar>>, body: Body) -> Result<J
             serde_json::to_value(registrar.ask_code_change(&owner, Asker::Panel(proof), change).await?)
         }
         Ask::CodeChange { owner, id } => serde_json::to_value(registrar.code_change(&owner, None, id)),
+        Ask::Administers { owner } => serde_json::to_value(registrar.administers(&owner)),
+        Ask::WantOverview { owner } => serde_json::to_value(registrar.ask_overview(&owner).await?),
+        Ask::OverviewStands { owner, id } => serde_json::to_value(registrar.overview_stands(&owner, id)),
+        Ask::Overview { owner, id, search } => serde_json::to_value(registrar.overview(&owner, id, &search).await?),
     };
     answer
         .map(Json)

@@ -3,7 +3,7 @@
 use super::issue::Issued;
 use super::{News, Registrar, first_time, near, random_id, refuse, refuse_clock, refuse_token};
 use crate::store::registrar::{self as rows, HostToken};
-use crate::store::{SqliteConnection, StoreError, enrolments};
+use crate::store::{SqliteConnection, StoreError, enrolments, overview};
 use assent_proto::cert::{Host, Identity};
 use assent_proto::registrar::{HostAsk, HostJoin, HostRequest, HostWant, Refused, Reply};
 use assent_proto::text::visible;
@@ -112,6 +112,10 @@ impl Registrar {
                 ttl,
             } => self.open_link(conn, host_id, (token_id, secret), owner, ttl, now).await,
             HostWant::Revocations(want) => Ok(self.list_part(host_id, want)),
+            HostWant::Exceptions(told) => {
+                overview::tell(conn, host_id, &told, now).await?;
+                Ok(Reply::Noted)
+            }
         }
     }
 

@@ -9,6 +9,7 @@ use super::Registrar;
 use crate::error::Error;
 use crate::keyfile;
 use crate::relay::in_process::Delivered;
+use crate::tls_client::{self, Authorities};
 use crate::{clock, codes};
 use anyhow::{Context as _, anyhow, bail};
 use assent_proto::Id;
@@ -20,9 +21,6 @@ use assent_proto::text::visible;
 use assent_proto::time::UnixTime;
 use futures_util::StreamExt as _;
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
-use rustls::RootCertStore;
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject as _;
 use serde::de::DeserializeOwned;
 use std::path::Path;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -356,25 +354,11 @@ async fn read(mut response: Response) -> anyhow::Result<Vec<u8>> {
 
 /// One warm HTTP/2 connection; no proxy, no redirect, nothing from the environment.
 fn client(way: &Way<'_>) -> anyhow::Result<Client> {
-    let mut roots = RootCertStore::empty();
-    if let Way::Https { ca_file, .. } = way {
-        for certificate in rustls_native_certs::load_native_certs().certs {
-            // The system's store may hold certificates that rustls does not take; the others do.
-            let _ = roots.add(certificate);
-        }
-        if let Some(file) = ca_file {
-            let certificates =
-                CertificateDer::pem_file_iter(file).with_context(|| format!("{} cannot be read", file.display()))?;
-            for certificate in certificates {
-                roots.add(certificate.with_context(|| format!("{} is no PEM file", file.display()))?)?;
-            }
-        }
-    }
-    let mut tls = rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-        .with_safe_default_protocol_versions()?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    tls.alpn_protocols = vec![b"h2".to_vec()];
+    let authorities = match way {
+        Way::Https { ca_file, .. } => Authorities::System(*ca_file),
+        Way::Socket(_) => Authorities::Nobody,
+    };
+    let tls = tls_client::config(&authorities, &["h2"])?;
     let mut builder = Client::builder()
         .tls_backend_preconfigured(tls)
         .no_proxy()

@@ -8,6 +8,7 @@
 
 pub mod admin;
 mod approvals;
+pub mod asked;
 pub mod carrier;
 pub mod code_changes;
 pub mod code_counter;
@@ -22,6 +23,7 @@ pub mod keys;
 pub mod link;
 pub mod mailing;
 pub mod notice;
+pub mod overview;
 mod own_host;
 mod reports;
 pub mod revocations;
@@ -38,6 +40,7 @@ use crate::store::relay::{Kind, Mailbox};
 use crate::store::revocations as lists;
 use crate::store::{self, Durability, SqliteConnection, SqlitePool, StoreError, code_services};
 use approvals::{Approvals, Wish};
+use asked::Asked;
 use assent_proto::cert::{DAY, Host, Identity};
 use assent_proto::keys::{KeyId, KeyPair};
 use assent_proto::registrar::{Ask, Refused, Reply, Sealed, receive};
@@ -46,7 +49,7 @@ use assent_proto::revocation::Revocations;
 use assent_proto::time::{BootTime, SKEW, UnixTime};
 use assent_proto::{Id, ShortText};
 use carrier::Carrier;
-use code_changes::CodeChanges;
+use code_changes::CodesChange;
 use keys::IssuingKeys;
 use notice::Notice;
 use reports::Reports;
@@ -79,7 +82,8 @@ pub struct Registrar {
     list: List,
     /// The certificates of the code service.
     code_services: RwLock<Vec<String>>,
-    code_changes: CodeChanges,
+    code_changes: Asked<CodesChange>,
+    overviews: Asked<()>,
     notices: broadcast::Sender<Notice>,
     /// What it remembers of reports began then.
     began: BootTime,
@@ -129,7 +133,8 @@ impl Registrar {
             reports: Reports::default(),
             list: List::default(),
             code_services: RwLock::default(),
-            code_changes: CodeChanges::default(),
+            code_changes: Asked::default(),
+            overviews: Asked::default(),
             notices: broadcast::channel(notice::BACKLOG).0,
             began: clock::boot_now(),
         };

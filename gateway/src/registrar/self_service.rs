@@ -45,6 +45,8 @@ pub struct Rules {
     pub panel_url: String,
     /// Where the authenticator's pages are: the one origin that passkeys are certified for.
     pub app_origin: String,
+    /// Who may read about everybody at the panel.
+    pub administrators: Vec<Identity>,
 }
 
 /// How the panel has proven who somebody is.

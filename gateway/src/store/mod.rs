@@ -13,6 +13,7 @@ pub mod codes;
 pub mod enrolments;
 pub mod links;
 pub mod log;
+pub mod overview;
 pub mod reach;
 pub mod registrar;
 pub mod relay;

@@ -10,6 +10,7 @@ use super::vapid::Vapid;
 use crate::clock;
 use crate::store::relay::KeptSubscription;
 use crate::store::writer::Writer;
+use crate::tls_client::{self, Authorities};
 use anyhow::Context as _;
 use assent_proto::sha256;
 use reqwest::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, RETRY_AFTER};
@@ -248,19 +249,7 @@ pub fn client(
     ca_file: Option<&Path>,
     lookup: Lookup,
 ) -> anyhow::Result<Client> {
-    let mut roots = rustls::RootCertStore::empty();
-    for one in rustls_native_certs::load_native_certs().certs {
-        // One that cannot be read is one authority less.
-        let _ = roots.add(one);
-    }
-    for one in crate::tls::authorities(ca_file)? {
-        roots.add(one).context("a certificate authority cannot be used")?;
-    }
-    let mut tls = rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-        .with_safe_default_protocol_versions()?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    let tls = tls_client::config(&Authorities::System(ca_file), &["h2", "http/1.1"])?;
     let of_site = services.own.iter().map(ToString::to_string);
     let own: HashSet<String> = of_site
         .chain(proxy.map(str::to_owned))

@@ -65,6 +65,29 @@ async fn r77_strangers_of_one_address_are_bounded_and_callers_with_a_claim_are_n
 }
 
 #[tokio::test]
+async fn r77_behind_a_trusted_proxy_each_address_has_its_own_limit_and_nobody_else_names_one() {
+    let limits = "[limits]\ncalls_per_address = 2";
+    let refused = async |gateway: &Gateway, from: fn(usize) -> String| {
+        let mut refused = 0;
+        for at in 0..30 {
+            let request = gateway.client.get(gateway.url("/v1/trust"));
+            let response = request.header("x-forwarded-for", from(at)).send().await.unwrap();
+            refused += usize::from(response.status() == 429);
+        }
+        refused
+    };
+    let each_its_own = |at: usize| format!("192.0.2.{at}");
+    let behind = Gateway::start_with(&format!("trusted_proxies = [\"127.0.0.1\"]\n{limits}"));
+    assert_eq!(refused(&behind, each_its_own).await, 0);
+    assert!(
+        refused(&behind, |at| format!("192.0.2.{at}, 203.0.113.1")).await >= 10,
+        "they say so themselves"
+    );
+    let alone = Gateway::start_with(limits);
+    assert!(refused(&alone, each_its_own).await >= 10);
+}
+
+#[tokio::test]
 async fn r77_a_host_fills_a_device_only_so_far_and_only_for_itself() {
     let gateway = Gateway::start_with("[limits]\nwaiting_per_host_and_device = 2");
     let (web01, web02) = (gateway.join("web01").await, gateway.join("web02").await);

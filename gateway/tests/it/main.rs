@@ -15,6 +15,7 @@ mod intruder;
 mod joining;
 mod limits;
 mod losing;
+mod overview;
 mod panel;
 mod panel_devices;
 mod panel_matrix;

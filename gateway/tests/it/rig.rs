@@ -420,9 +420,15 @@ impl Part {
     }
 }
 
+/// A port that is free now, below those that the kernel hands out by itself: it would give one that was just tried to the
+/// next who asks for any.
 fn free_port() -> u16 {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap().port()
+    let tried = std::iter::repeat_with(|| {
+        let [high, low, ..] = id().0;
+        20_000 + u16::from_be_bytes([high, low]) % 12_000
+    });
+    let free = |port: &u16| std::net::TcpListener::bind(("127.0.0.1", *port)).is_ok();
+    tried.take(1000).find(free).unwrap()
 }
 
 /// The configuration of one of the programs, with those of `more` that its roles have.
@@ -473,7 +479,7 @@ fn apart_config(dir: &Path, name: &str, link: &str, [relay, panel]: [u16; 2], mo
             )
         }
         "registrar" => {
-            keep("panel", &["url", "first_device", "max_devices"]);
+            keep("panel", &["url", "first_device", "max_devices", "administrators"]);
             keep("registrar", &["host_days", "device_days"]);
             keep("notify", &["hook"]);
             let way = match link {

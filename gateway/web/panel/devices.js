@@ -19,16 +19,17 @@ let person = "";
 
 /** Lists them anew; `focus` is the id of what then has the focus. @param {string} [focus] */
 async function list(focus) {
-  /** @type {[Devices, import("/assets/codes.js").Standing | null]} */
-  const [{ devices, add }, kept] = await Promise.all([get("devices"), standing()]);
+  /** @type {[Devices, import("/assets/codes.js").Standing | null, { administers: boolean }]} */
+  const [{ devices, add }, kept, { administers }] = await Promise.all([get("devices"), standing(), get("overview")]);
   const only = devices.length === 1;
   const byCode = kept !== null && (kept.totp !== undefined || (kept.recovery ?? 0) > 0);
   const below = kept !== null && codes(kept, { may: mayChangeCodes(devices, add), person, home });
   const lately = kept !== null && typedLately(kept.recent);
-  if (devices.length === 0) show(nobody(add), below, lately);
+  const all = administers && h("div", { class: "row" }, h("a", { class: "button", href: "/panel/overview" }, "Overview of everybody"));
+  if (devices.length === 0) show(nobody(add), below, lately, all);
   else {
     const items = h("ul", { class: "items" }, ...devices.map((device) => item(device, only, byCode)));
-    show(h("section", { class: "card", "aria-label": "Registered devices" }, items), more(add), below, lately);
+    show(h("section", { class: "card", "aria-label": "Registered devices" }, items), more(add), below, lately, all);
   }
   const next = focus === undefined ? null : document.getElementById(focus);
   if (focus !== undefined) (next ?? document.querySelector("h1"))?.focus();

@@ -39,14 +39,18 @@ async function soon(promise, what) {
   }
 }
 
-/** @returns {Promise<number>} */
+/** A port that is free now, below those that the kernel hands out by itself: it would give one that was just tried to the
+ * next who asks for any. @returns {Promise<number>} */
 async function freePort() {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = /** @type {import("node:net").AddressInfo} */ (server.address());
-  server.close();
-  await once(server, "close");
-  return port;
+  for (;;) {
+    const port = 20_000 + Math.floor(Math.random() * 12_000);
+    const server = createServer().listen(port, "127.0.0.1");
+    const free = await once(server, "listening").then(() => true, () => false);
+    if (!free) continue;
+    server.close();
+    await once(server, "close");
+    return port;
+  }
 }
 
 /** A host of `testhost`. */

@@ -17,6 +17,7 @@ use assent_proto::checkpoint::Checkpoint;
 use assent_proto::code::{CodeAsk, CodeMethod, CodeWant, Judged, PendingCode, TypedCode};
 use assent_proto::code_service::CodeServiceRequest;
 use assent_proto::enrol::{Enrolment, Token, short_fingerprint};
+use assent_proto::exception::{self, Exception, Exceptions};
 use assent_proto::keys::SigningKey;
 use assent_proto::link;
 use assent_proto::registrar::{
@@ -218,6 +219,7 @@ fn golden_documents_of_every_type() {
                 }),
         ),
         ("host ask, revocations", ask(HostWant::Revocations(held()))),
+        ("host ask, exceptions", ask(HostWant::Exceptions(exceptions()))),
         (
             "device call, revocations",
             device_call(DeviceWant::Revocations(WantList { held: None, part: 0 })),
@@ -294,6 +296,29 @@ fn list() -> RevocationClaims {
             Freeze::new(id("salt 3"), &alice, Some(here), until),
         ],
     )
+}
+
+fn exceptions() -> Exceptions {
+    Exceptions::of([
+        Exception {
+            kind: exception::Kind::Bypass,
+            user: text("alice"),
+            identity: Some(crate::stage::alice()),
+            applications: vec![text("ssh"), text("sudo")],
+            until: Some(NOW.plus(3600)),
+            reason: text("lost her phone"),
+            by: text("root (bob)"),
+        },
+        Exception {
+            kind: exception::Kind::Lock,
+            user: text("carol"),
+            identity: None,
+            applications: Vec::new(),
+            until: None,
+            reason: text("too many wrong passwords"),
+            by: text("Assent"),
+        },
+    ])
 }
 
 fn held() -> WantList {

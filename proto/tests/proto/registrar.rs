@@ -240,6 +240,7 @@ fn every_reply_survives_the_way() {
             }],
         },
         Reply::Left,
+        Reply::Noted,
         Reply::DeviceCertified { device },
         Reply::Refused {
             code: Refused::HasDevice,

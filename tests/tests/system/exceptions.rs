@@ -2,12 +2,14 @@
 
 use super::ssh::count;
 use assent_tests::product::{PATIENCE, Site, assentctl, password, stack};
+use assent_tests::program::Program;
 use assent_tests::scenarios;
 use assent_tests::sshd::Sshd;
 use assent_tests::sudoers::{self, Sudo};
 use assent_tests::suite::Scenario;
 use assent_tests::terminal::Terminal;
 use serde_json::Value;
+use std::time::{Duration, Instant};
 
 pub const SCENARIOS: &[Scenario] = scenarios![
     mission_row_18_a_bypass_lets_a_user_in_by_the_first_factor_alone_for_its_application_and_time,
@@ -16,6 +18,8 @@ pub const SCENARIOS: &[Scenario] = scenarios![
     mission_row_18_what_cannot_be_granted_is_refused_and_nothing_changes,
 ];
 
+/// A change is told by then.
+const MINUTE: Duration = Duration::from_secs(60);
 const REASON: &str = "lost her phone, called back";
 
 fn ssh(sshd: &Sshd, user: &str, command: &str) -> Terminal {
@@ -23,6 +27,25 @@ fn ssh(sshd: &Sshd, user: &str, command: &str) -> Terminal {
     ssh.expect("Password", PATIENCE);
     ssh.send_line(password(user));
     ssh
+}
+
+/// What hosts told the registrar of single people, as it keeps it, once that holds.
+pub fn told(site: &Site, holds: impl Fn(&Value) -> bool) -> Value {
+    let script = "import sqlite3, sys\n\
+                  for (document,) in sqlite3.connect(sys.argv[1], timeout=20).execute('SELECT document FROM told'):\n\
+                  \x20   print(document)";
+    let db = site.gateway.state_dir().join("registrar.db");
+    let began = Instant::now();
+    loop {
+        let python = Program::new("python3").args(["-c", script, &db.to_string_lossy()]);
+        let said = python.finish(PATIENCE).expect_success();
+        let told: Option<Value> = serde_json::from_str(said.out.trim()).ok();
+        if let Some(told) = told.filter(&holds) {
+            return told;
+        }
+        assert!(began.elapsed() < MINUTE, "it was not told: {}", said.out);
+        std::thread::sleep(Duration::from_millis(200));
+    }
 }
 
 fn refused(mut terminal: Terminal) -> String {
@@ -52,6 +75,14 @@ fn mission_row_18_a_bypass_lets_a_user_in_by_the_first_factor_alone_for_its_appl
     assert_eq!(
         (&record["exception"], &record["verdict"], &record["reason"]),
         (&"bypass".into(), &"granted".into(), &REASON.into())
+    );
+    let at_the_registrar = told(&site, |told| told["some"][0]["kind"] == "bypass");
+    assert_eq!(
+        (
+            &at_the_registrar["some"][0]["user"],
+            &at_the_registrar["some"][0]["reason"]
+        ),
+        (&"alice".into(), &REASON.into())
     );
     site.agent.kill();
     site.agent.resume();
@@ -86,13 +117,10 @@ fn mission_row_18_a_bypass_lets_a_user_in_by_the_first_factor_alone_for_its_appl
         listed.contains("bypass alice: ssh, until ") && listed.contains(REASON),
         "{listed}"
     );
-    let since = std::time::Instant::now();
+    let since = Instant::now();
     while assentctl(["user", "exceptions"]).out.contains("alice") {
-        assert!(
-            since.elapsed() < std::time::Duration::from_secs(70),
-            "it ends by itself"
-        );
-        std::thread::sleep(std::time::Duration::from_millis(500));
+        assert!(since.elapsed() < Duration::from_secs(70), "it ends by itself");
+        std::thread::sleep(Duration::from_millis(500));
     }
     assert!(refused(ssh(&sshd, "alice", "true")).contains("No device is registered"));
     assentctl(["audit", "verify"]).expect_success();

@@ -1,6 +1,7 @@
 //! Wrong passwords, typed in real terminals: after too many nothing that is typed there reaches the directory for a while,
 //! and nobody who is known elsewhere is locked out by it (R87).
 
+use super::exceptions::told;
 use assent_tests::product::{PATIENCE, Site, assentctl, password, stack};
 use assent_tests::program::Program;
 use assent_tests::scenarios;
@@ -8,7 +9,7 @@ use assent_tests::sshd::Sshd;
 use assent_tests::sudoers;
 use assent_tests::suite::Scenario;
 use assent_tests::terminal::Terminal;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 pub const SCENARIOS: &[Scenario] = scenarios![
     r87_ten_wrong_passwords_bar_their_own_source_alone_over_a_kill_until_root_forgives,
@@ -71,11 +72,18 @@ fn r87_ten_wrong_passwords_bar_their_own_source_alone_over_a_kill_until_root_for
         assert_eq!(world.denied(STRANGER, typed)["cause"], "too_many_wrong_passwords");
     }
     assert_eq!(world.binds(), binds);
+    let listed = assentctl(["user", "exceptions"]).expect_success();
+    let lock = format!("lock alice: too many wrong passwords, from {STRANGER}");
+    assert!(listed.out.contains(&lock), "{}", listed.out);
+    told(&world.site, |told| {
+        told["some"][0]["kind"] == "lock" && told["some"][0]["user"] == "alice"
+    });
     let mut home = world.types(HOME, password("alice"));
     phone.expect("[a]pprove", PATIENCE);
     phone.send_line("a");
     home.wait_for_success();
     assentctl(["unlock", "alice"]).expect_success();
+    told(&world.site, |told| told["some"] == json!([]));
     let mut again = world.types(STRANGER, password("alice"));
     phone.expect("[a]pprove", PATIENCE);
     phone.send_line("a");

@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Debian packages that the figures need.
-const PACKAGES: [&str; 5] = ["slapd", "ldap-utils", "openssl", "iproute2", "libpam0g-dev"];
+const PACKAGES: [&str; 6] = ["slapd", "ldap-utils", "openssl", "iproute2", "libpam0g-dev", "oathtool"];
 /// What is only unpacked: installing it would edit the machine's PAM stacks.
 const PEERS: [(Topic, &str, [&str; 2]); 2] = [
     (Topic::Push, "libpam-duo", ["libpam-duo", "libduo3"]),
@@ -48,6 +48,10 @@ pub enum Topic {
     Push,
     /// What the gateway relays on one core.
     Gateway,
+    /// A login by a code beside one by push.
+    Code,
+    /// From an outage to what was decided for it.
+    Outage,
 }
 
 /// Options of `bench`.

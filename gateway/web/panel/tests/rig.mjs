@@ -47,14 +47,18 @@ const NETWORK = /^Failed to load resource|net::ERR_/;
 /** @param {string} name */
 const idOf = (name) => `00000000-0000-4000-8000-00000000000${PEOPLE.indexOf(name) + 1}`;
 
-/** A port that is free now. @returns {Promise<number>} */
+/** A port that is free now, below those that the kernel hands out by itself: it would give one that was just tried to the
+ * next who asks for any. @returns {Promise<number>} */
 async function freePort() {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = /** @type {import("node:net").AddressInfo} */ (server.address());
-  server.close();
-  await once(server, "close");
-  return port;
+  for (;;) {
+    const port = 20_000 + Math.floor(Math.random() * 12_000);
+    const server = createServer().listen(port, "127.0.0.1");
+    const free = await once(server, "listening").then(() => true, () => false);
+    if (!free) continue;
+    server.close();
+    await once(server, "close");
+    return port;
+  }
 }
 
 /** A gateway, and a browser to visit it. */
@@ -85,6 +89,7 @@ export class World {
     const address = `127.0.0.1:${await freePort()}`;
     world.url = `http://${address}`;
     world.app = apart ? world.url.replace("127.0.0.1", "localhost") : world.url;
+    // Erin administers the panel.
     const users = PEOPLE.map(
       (name) => `[[user]]\nname = "${name}"\nid = "${idOf(name)}"\npassword_hash = "${HASH}"\n${name === "frank" ? MOBILE : ""}`,
     );
@@ -107,6 +112,7 @@ export class World {
       `[app]`,
       `url = "${world.app}"`,
       `[panel]`,
+      `administrators = ["example.org#${idOf("erin")}"]`,
       ...(profiles ? profile : []),
       ...(codes ? SENDS : []),
     ];

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! run ─▶ size · policies · trust          no world
-//!     └▶ memory · quiet · record · ldap · nslcd · crowd · push · gateway
+//!     └▶ memory · quiet · record · ldap · nslcd · crowd · push · gateway · code · outage
 //!          ├─ pam         a program of one PAM transaction, in fresh processes
 //!          ├─ phone       a device that approves at once, built from the protocol
 //!          ├─ duo         libpam-duo, and a server that answers it at once
@@ -15,6 +15,7 @@
     reason = "a measurement that cannot be made ends with the cause in words, as rigs do"
 )]
 
+mod code;
 mod crowd;
 mod duo;
 mod gateway;
@@ -22,6 +23,7 @@ mod http;
 mod ldap;
 mod memory;
 mod nslcd;
+mod outage;
 mod pam;
 mod phone;
 mod policies;
@@ -78,7 +80,7 @@ pub fn run(options: &Options) -> Result<()> {
 
 type Measure = fn(&Options) -> Vec<Row>;
 
-const TOPICS: [(Topic, Measure); 11] = [
+const TOPICS: [(Topic, Measure); 13] = [
     (Topic::Size, size::rows),
     (Topic::Policies, policies::rows),
     (Topic::Trust, trust::rows),
@@ -90,6 +92,8 @@ const TOPICS: [(Topic, Measure); 11] = [
     (Topic::Crowd, crowd::rows),
     (Topic::Push, push::rows),
     (Topic::Gateway, gateway::rows),
+    (Topic::Code, code::rows),
+    (Topic::Outage, outage::rows),
 ];
 
 /// Measures on a thread of its own, in a fresh world; a rig that fails ends this topic alone.

@@ -70,15 +70,34 @@ impl Dialogue {
         );
     }
 
-    /// Answers the prompt that was waited for; milliseconds until the verdict, and it.
-    pub fn answer(mut self, password: &str) -> (f64, Verdict) {
-        let began = Instant::now();
+    /// Waits until something is asked that is no password; what is told before is passed over.
+    pub fn wait_for_a_question(&mut self) {
+        loop {
+            match self.hear() {
+                ToModule::Ask { .. } => return,
+                ToModule::Tell { .. } => {}
+                other => panic!("a code is asked for, not {other:?}"),
+            }
+        }
+    }
+
+    /// Answers what was asked.
+    pub fn reply(&mut self, text: &str) {
         self.say(&ToAgent::Answer(Answer {
-            reply: Reply::Text(password.as_bytes().to_vec().into()),
+            reply: Reply::Text(text.as_bytes().to_vec().into()),
         }));
-        match self.hear() {
-            ToModule::Verdict(verdict) => (ms_since(began), verdict),
-            other => panic!("a verdict ends a password's check, not {other:?}"),
+    }
+
+    /// Answers the prompt that was waited for; milliseconds until the verdict, and it. What is told before is passed over.
+    pub fn answer(mut self, text: &str) -> (f64, Verdict) {
+        let began = Instant::now();
+        self.reply(text);
+        loop {
+            match self.hear() {
+                ToModule::Verdict(verdict) => return (ms_since(began), verdict),
+                ToModule::Tell { .. } => {}
+                other => panic!("a verdict ends the login, not {other:?}"),
+            }
         }
     }
 

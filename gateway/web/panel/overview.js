@@ -1,0 +1,208 @@
+// What an administrator reads about everybody: people and their devices, freezes, and what holds on hosts. It is opened by an
+// approval on a device of theirs and closes by itself; nothing can be changed here. What may be seen, the registrar says
+// (gateway/src/registrar/overview.rs).
+
+import { get, post, Problem } from "/assets/api.js";
+import { button, field, focusHeading, h, heading, notice, p, part, say, show, submits } from "/assets/dom.js";
+import { report, signedIn } from "/assets/session.js";
+import { countdown, day, moment, sentence } from "/assets/words.js";
+
+/** @typedef {{ name: string, identity: string, devices: { label: string, since: number, until: number }[] }} Person */
+/**
+ * @typedef {{ host: string, kind: "bypass" | "block" | "lock", user: string, applications: string[], until?: number,
+ *   reason: string, by: string }} Exception
+ */
+/** @typedef {{ names: string[], identity: string, source?: string, until: number }} Freeze */
+/**
+ * @typedef {{ page: number, people: Person[], people_in_all: number, exceptions: Exception[], more_exceptions: number,
+ *   freezes: Freeze[], silent: string[] }} Overview
+ */
+/** @typedef {{ state: "approval", id: string, left: number } | { state: "granted" } | { state: "over" }} Looking */
+
+const LOOK_EVERY = 1500;
+const KINDS = { bypass: "Bypass", block: "Block", lock: "Lock" };
+
+/** The way in. */
+function closed() {
+  heading("Overview");
+  show(
+    h(
+      "section",
+      { class: "card" },
+      p("Everybody’s devices, frozen accounts, and the bypasses, blocks and locks on all servers."),
+      p("You open it with an approval on your own device. It closes after ten minutes, and nothing can be changed here.", "soft"),
+      h("div", { class: "row" }, button("Open the overview", "primary", () => void ask())),
+    ),
+  );
+}
+
+async function ask() {
+  say();
+  try {
+    /** @type {Looking} */
+    const asked = await post("overview");
+    if (asked.state === "approval") waiting(asked);
+    else closed();
+  } catch (problem) {
+    if (!(problem instanceof Problem) || problem.code !== "refused") return report(problem);
+    say(notice("warn", "The overview stays closed.", p(sentence(problem.message))));
+  }
+}
+
+/** A device is being asked. @param {{ id: string, left: number }} asked */
+function waiting({ id, left }) {
+  const rest = h("span", { class: "left" });
+  let ended = false;
+  const stop = countdown(rest, left, () => {});
+  heading("Approve it on your device");
+  show(
+    h(
+      "section",
+      { class: "card" },
+      p("Your devices now show a request: “see everybody’s devices, locks and bypasses”. Open it on one of them and approve it."),
+      h("p", { class: "state warn" }, h("span", null, "Waiting for your approval, ", rest, " left")),
+      p("This page goes on by itself.", "soft"),
+      h("div", { class: "row" }, h("a", { class: "button", href: "/panel/" }, "Cancel")),
+    ),
+  );
+  focusHeading();
+  const look = async () => {
+    try {
+      /** @type {Looking} */
+      const now = await get(`overview/${id}`);
+      ended = now.state !== "approval";
+      if (now.state === "granted") await open(id);
+      if (now.state === "over") refused();
+    } catch (problem) {
+      // The network may come back; anything else is the end of it.
+      ended = !(problem instanceof Problem) || problem.code !== "network";
+      if (ended) report(problem);
+    }
+    if (ended) stop();
+    else setTimeout(look, LOOK_EVERY);
+  };
+  setTimeout(look, LOOK_EVERY);
+}
+
+function refused() {
+  say(notice("warn", "The overview stays closed.", p("It was denied on your device, or nobody answered there in time.")));
+  closed();
+  focusHeading();
+}
+
+/** Reads it, with a search and pages. @param {string} id */
+async function open(id) {
+  heading("Overview");
+  say();
+  let at = 0;
+  const find = field("find", "Find a user", { type: "search", autocomplete: "off", spellcheck: "false", maxlength: 100 });
+  const found = h("div", { class: "stack loose" });
+  const read = async () => {
+    try {
+      /** @type {Overview} */
+      const now = await post(`overview/${id}/read`, { part: find.box.value, page: at });
+      found.replaceChildren(...drawn(now, at, turn));
+      return true;
+    } catch (problem) {
+      if (!(problem instanceof Problem) || problem.code !== "not_found") report(problem);
+      else {
+        say(notice("warn", "The overview has closed.", p("Open it again to read on.")));
+        closed();
+      }
+      return false;
+    }
+  };
+  /** @param {number} to */
+  const turn = async (to) => {
+    at = to;
+    if (await read()) document.getElementById("people")?.focus();
+  };
+  const search = async () => {
+    at = 0;
+    await read();
+  };
+  const form = h(
+    "form",
+    { novalidate: true, role: "search", class: "finding", onsubmit: submits(search) },
+    find.all,
+    h("button", { type: "submit", class: "button" }, "Find"),
+  );
+  show(form, found);
+  if (await read()) focusHeading();
+}
+
+/** @param {Overview} now @param {number} at @param {(to: number) => Promise<void>} turn */
+function drawn(now, at, turn) {
+  const { exceptions, freezes, people, silent } = now;
+  const running = [...exceptions.map(exception), ...freezes.map(freeze)];
+  const more = now.more_exceptions > 0 && p(`And ${now.more_exceptions} more, which the servers themselves list: assentctl user exceptions.`, "soft");
+  return [
+    h(
+      "section",
+      { class: "card", "aria-labelledby": "running" },
+      h("h2", { id: "running" }, "In force now"),
+      running.length === 0 ? p("No bypass, block, lock or freeze.") : h("ul", { class: "items" }, ...running),
+      more,
+      silent.length > 0 &&
+        notice(
+          "warn",
+          "These servers have told nothing lately; what holds there is not known here.",
+          p(silent.join(", "), "names"),
+        ),
+    ),
+    h(
+      "section",
+      { class: "card", "aria-labelledby": "people" },
+      h("h2", { id: "people", tabindex: "-1" }, now.people_in_all === 1 ? "1 user with a device" : `${now.people_in_all} users with devices`),
+      people.length === 0 ? p("Nobody by that name has a device.") : h("ul", { class: "items" }, ...people.map(person)),
+      now.people_in_all > now.page && pages(now, at, turn),
+    ),
+  ];
+}
+
+/** @param {Overview} now @param {number} at @param {(to: number) => Promise<void>} turn */
+function pages({ page, people_in_all: all }, at, turn) {
+  const last = Math.ceil(all / page) - 1;
+  return h(
+    "div",
+    { class: "pair" },
+    at > 0 && button("Back", "", () => void turn(at - 1)),
+    p(`Page ${at + 1} of ${last + 1}`, "soft small"),
+    at < last && button("Next", "", () => void turn(at + 1)),
+  );
+}
+
+/** @param {string} label @param {(string | undefined)[]} lines */
+const entry = (label, lines) =>
+  h(
+    "li",
+    { class: "seen" },
+    h("div", { class: "main" }, h("span", { class: "label" }, label), ...lines.map((line) => line !== undefined && p(line, "soft small"))),
+  );
+
+/** @param {Exception} one */
+function exception({ kind, user, host, applications, until, reason, by }) {
+  const where = applications.length === 0 ? host : `${host}: ${applications.join(", ")}`;
+  const end = until === undefined ? "until it is lifted" : `until ${moment(until)}`;
+  return entry(`${KINDS[kind]}: ${user}`, [`${where}, ${end}`, kind === "lock" ? sentence(reason) : `By ${by}: ${sentence(reason)}`]);
+}
+
+/** @param {Freeze} one */
+function freeze({ names, identity, source, until }) {
+  const from = source === undefined ? "for every request" : `for requests from ${source}`;
+  return entry(`Freeze: ${names.join(", ") || identity}`, [`A device said “not me”; ${from}, until ${moment(until)}`]);
+}
+
+/** @param {Person} one */
+function person({ name, identity, devices }) {
+  return entry(name, [identity, ...devices.map(({ label, since }) => `${label}, registered ${day(since)}`)]);
+}
+
+await signedIn(async () => {
+  /** @type {{ administers: boolean }} */
+  const { administers } = await get("overview");
+  if (administers) return closed();
+  part("content").replaceChildren(
+    notice("", "This page is for administrators.", p("Whoever runs this gateway names them in its configuration."), h("div", { class: "row" }, h("a", { class: "button", href: "/panel/" }, "To your devices"))),
+  );
+});
