@@ -161,6 +161,7 @@ pub(super) struct RawPushProfile {
     pub nist: Option<bool>,
     pub ttl_seconds: Option<u32>,
     pub synced_passkeys: Option<bool>,
+    pub app_lock: Option<bool>,
 }
 
 #[derive(Debug, Deserialize)]

@@ -5,7 +5,8 @@ import { grouped } from "/assets/account.js";
 import { named } from "/assets/cert.js";
 import { command } from "/assets/command.js";
 import { button, fact, h, notice, once, outside, p } from "/assets/dom.js";
-import { ENROL_SERVICE, maySign } from "/assets/request.js";
+import { unlock } from "/assets/lock.js";
+import { ENROL_SERVICE, maySign, takesPasskey } from "/assets/request.js";
 import { Steady } from "/assets/steady.js";
 import { visible } from "/assets/text.js";
 import { lasting, moment, origin, sameDay, service, time } from "/assets/words.js";
@@ -146,7 +147,8 @@ function devices({ cmd, user, first, iat, login, host }, account, left) {
  */
 function decisions({ account, request }, steady, answer) {
   const { level, digits } = request.statement;
-  const able = level !== "passkey" || account.device.claims.passkey !== undefined;
+  const takes = takesPasskey(request.statement);
+  const able = !takes || account.device.claims.passkey !== undefined;
   let closed = false;
   const why = h("p", { class: "why small", id: "why", role: "status" });
   const input = h("input", {
@@ -161,24 +163,31 @@ function decisions({ account, request }, steady, answer) {
     oninput: () => recheck(),
   });
   const number = () => (level === "number" ? input.value.replaceAll(/\s/g, "") : undefined);
-  const complete = () => level === "passkey" || maySign({ level, digits }, "approve", { num: number() });
+  const complete = () => level === "passkey" || maySign({ level, digits, lock: undefined }, "approve", { num: number() });
   const approve = button(
-    level === "passkey" ? "Approve with the passkey" : "Approve",
+    takes ? "Approve with the passkey" : "Approve",
     "primary large block",
     (event) => {
       if (!steady.deliberate(event)) why.textContent = "That press came too soon after the screen changed. Press again.";
       else if (closed || !complete()) return;
-      else if (level === "passkey") void asked();
-      else answer("approve", { num: number() });
+      else void asked();
     },
     { id: "approve", "aria-describedby": level === "number" ? "number-hint why" : "why" },
   );
-  // The browser's own dialog asks; what is refused there is no answer to the request.
+  /** @returns {Promise<Proof>} */
+  const proof = async () => {
+    // What was typed when it was pressed.
+    const num = number();
+    if (takes) return { num, passkey: await account.usePasskey(request) };
+    await unlock();
+    return { num };
+  };
+  // The browser's own dialog asks, if any; what is refused there is no answer to the request.
   const asked = once(async () => {
     approve.disabled = true;
-    why.textContent = "Your device asks you …";
+    why.textContent = takes ? "Your device asks you …" : "";
     try {
-      answer("approve", { passkey: await account.usePasskey(request) });
+      answer("approve", await proof());
     } catch (error) {
       approve.disabled = false;
       why.textContent = `${visible(error instanceof Error ? error.message : "The passkey was not used")}. Nothing was sent.`;

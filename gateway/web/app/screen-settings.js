@@ -4,6 +4,7 @@ import { grouped, } from "/assets/account.js";
 import { button, fact, h, notice, once, outside, p } from "/assets/dom.js";
 import { cut } from "/assets/enrol.js";
 import { shortFingerprint } from "/assets/keys.js";
+import { lockSettings } from "/assets/screen-lock.js";
 import { notifications } from "/assets/screen-notifications.js";
 import { visible } from "/assets/text.js";
 import { day } from "/assets/words.js";
@@ -12,14 +13,18 @@ import { day } from "/assets/words.js";
 /** @import { Screen } from "/assets/screen-welcome.js" */
 
 /**
- * @param {{ account: Account, notifying: import("/assets/notifying.js").Notifying, panel: string, persistent: boolean, back: () => void, add: () => void,
- *   rename: (label: string) => Promise<void>, refresh: () => Promise<void>, leave: () => Promise<void>,
+ * @param {{ account: Account, accounts: Account[], notifying: import("/assets/notifying.js").Notifying, panel: string, persistent: boolean, back: () => void, add: () => void,
+ *   rename: (label: string) => Promise<void>, refresh: () => Promise<void>, lost: (id: string) => Promise<void>,
+ *   move: () => void, leave: () => Promise<void>,
  *   wipe: () => Promise<void> }} ways
  * @returns {Screen & { redraw: () => void }}
  */
-export function settings({ account, notifying, panel, persistent, back, add, rename, refresh, leave, wipe }) {
+export function settings({ account, accounts, notifying, panel, persistent, back, add, rename, refresh, lost, move, leave, wipe }) {
   const list = h("div", { class: "stack tight" });
-  const redraw = () => list.replaceChildren(...devices(account, panel));
+  // Beside the list, which may be drawn anew meanwhile.
+  const asking = h("div");
+  const ask = (/** @type {Listed} */ one) => losing(one, asking, lost);
+  const redraw = () => list.replaceChildren(...devices(account, panel, ask));
   redraw();
   const node = h(
     "div",
@@ -28,8 +33,10 @@ export function settings({ account, notifying, panel, persistent, back, add, ren
     h("h1", { tabindex: -1 }, "Settings"),
     naming(account, rename, redraw),
     notifications(notifying),
-    h("section", { class: "card", "aria-labelledby": "devices" }, h("h2", { id: "devices" }, "Your devices"), list),
+    lockSettings(accounts),
+    h("section", { class: "card", "aria-labelledby": "devices" }, h("h2", { id: "devices" }, "Your devices"), list, asking),
     about(account, persistent),
+    h("div", null, button("Move to a new phone …", "block", move)),
     removal(leave, wipe),
     button("Add another account", "block", add),
   );
@@ -84,8 +91,11 @@ function naming(account, rename, redraw) {
   );
 }
 
-/** @param {Account} account @param {string} panel */
-function devices({ devices, name }, panel) {
+/** When a device was last opened. @param {number | undefined} at */
+const opened = (at) => (at === undefined ? "" : `, last opened ${day(at)}`);
+
+/** @param {Account} account @param {string} panel @param {(one: Listed) => void} lost */
+function devices({ devices, heardOf, name }, panel, lost) {
   const item = (/** @type {Listed} */ one) =>
     h(
       "li",
@@ -94,15 +104,45 @@ function devices({ devices, name }, panel) {
         "div",
         { class: "main" },
         h("strong", null, outside(one.label)),
-        h("span", { class: "soft small" }, one.verified ? `since ${day(one.since)}, until ${day(one.until)}` : "its certificate could not be checked here"),
+        h("span", { class: "soft small" }, one.verified ? `since ${day(one.since)}, until ${day(one.until)}${opened(heardOf.get(one.id))}` : "its certificate could not be checked here"),
       ),
       one.own && h("span", { class: "tag good" }, "This device"),
+      !one.own && one.verified && button("This is lost …", "quiet danger", () => lost(one), { "aria-label": `${one.label}: this is lost` }),
     );
   return [
     h("p", { class: "soft" }, "Each of them can approve for ", outside(name), "."),
     devices === null ? p("Asking the gateway …") : h("ul", { class: "items" }, ...devices.map(item)),
     h("p", null, "Add or remove devices at the ", h("a", { href: panel, rel: "noreferrer" }, "Register Panel"), "."),
   ];
+}
+
+/** "This is lost", of another device. @param {Listed} one @param {HTMLElement} where
+ * @param {(id: string) => Promise<void>} lost */
+function losing(one, where, lost) {
+  const said = h("div", { role: "alert" });
+  const dialog = h("dialog", { "aria-labelledby": "losing" });
+  const go = once(async () => {
+    try {
+      await lost(one.id);
+      dialog.close();
+    } catch (error) {
+      const why = visible(error instanceof Error ? error.message : "unknown error");
+      said.replaceChildren(notice("bad", "It is not removed", p(`${why}. Tell your administrator at once.`)));
+    }
+  });
+  dialog.append(
+    h(
+      "div",
+      { class: "stack" },
+      h("h2", { id: "losing" }, "Is “", outside(one.label), "” lost?"),
+      p("It approves nothing any more, at once, and what waits there ends. To use it again it is registered anew."),
+      said,
+      button("It is lost", "danger primary block", () => void go()),
+      button("Keep it", "block", () => dialog.close()),
+    ),
+  );
+  where.replaceChildren(dialog);
+  dialog.showModal();
 }
 
 /** @param {Account} account @param {boolean} persistent */

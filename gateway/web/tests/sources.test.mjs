@@ -29,7 +29,7 @@ test("the page asks at once for every module that it needs", () => {
   /** @type {Set<string>} */
   const needed = new Set();
   const walk = (/** @type {string} */ name) => {
-    const folder = ["app", "vendor"].find((one) => existsSync(here(`${one}/${name}`)));
+    const folder = ["app", "shared", "vendor"].find((one) => existsSync(here(`${one}/${name}`)));
     for (const [, other = ""] of read(`${folder}/${name}`).matchAll(/^(?:import|export)\b[^;]*?from "\/assets\/([a-z0-9-]+\.js)";/gm)) {
       if (needed.has(other)) continue;
       needed.add(other);
