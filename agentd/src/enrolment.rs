@@ -1,16 +1,19 @@
 //! `assentctl enroll USER`: root on this host vouches for a user, the registrar opens a one-time enrolment; with `--totp`,
-//! the code service sets up an authenticator app.
+//! the code service sets up an authenticator app. And a first device inside a login, whose first factor vouches.
 
 use crate::agent::{Gateway, Setup};
 use crate::devices::host_ask;
 use assent_engine::directory::{Account, Lookup};
+use assent_engine::login::{EnrolState, EnrolTrouble};
 use assent_engine::names::UserName;
 use assent_proto::cert::{DeviceOwner, Identity, MAX_IDENTITIES};
 use assent_proto::code::{CodeReply, TypedCode, TypedSecret};
 use assent_proto::enrol::Token;
 use assent_proto::registrar::{EnrolmentState, HostWant, Reply};
 use assent_proto::text::Outside;
+use assent_proto::time::UnixTime;
 use assent_proto::{Id, ShortText};
+use zeroize::Zeroizing;
 
 /// Why no enrolment is opened. The text is for the admin.
 #[derive(Debug, thiserror::Error)]
@@ -40,10 +43,95 @@ pub async fn open(setup: &Setup, user: &str) -> Result<Opened, Refused> {
     match ask(gateway, want).await? {
         Reply::EnrolmentOpen { until } => Ok(Opened {
             token_id: token.id,
-            link: format!("{}/e#{}", gateway.url, token.to_text().as_str()),
+            link: link(gateway, &token),
             until: until.0,
         }),
         other => Err(unexpected(&other)),
+    }
+}
+
+fn link(gateway: &Gateway, token: &Token) -> String {
+    format!("{}/e#{}", gateway.url, token.to_text().as_str())
+}
+
+/// A first device that is registered in a login.
+pub struct First {
+    token: Token,
+    /// What the user's device opens.
+    pub link: Zeroizing<String>,
+}
+
+impl First {
+    /// A fresh one, of which nobody knows yet.
+    pub fn new(gateway: &Gateway) -> Result<Self, Refused> {
+        let token = new_token(gateway)?;
+        let link = Zeroizing::new(link(gateway, &token));
+        Ok(Self { token, link })
+    }
+
+    /// Which it is.
+    pub fn id(&self) -> Id {
+        self.token.id
+    }
+
+    /// What the registrar is asked to open it with.
+    pub fn wish(&self, owner: DeviceOwner, ttl: u32) -> HostWant {
+        HostWant::OpenFirst {
+            token_id: self.token.id,
+            secret: self.token.secret.clone(),
+            owner,
+            ttl,
+        }
+    }
+}
+
+/// Opens an enrolment by a [`First::wish`].
+pub async fn open_first(gateway: &Gateway, wish: HostWant) -> Result<(), EnrolTrouble> {
+    match first(gateway, wish).await? {
+        Reply::EnrolmentOpen { .. } => Ok(()),
+        other => Err(trouble(&other)),
+    }
+}
+
+/// Hands the six digits of a first device over.
+pub async fn confirm_first(gateway: &Gateway, token_id: Id, digits: ShortText) -> Result<EnrolState, EnrolTrouble> {
+    match first(gateway, HostWant::ConfirmFirst { token_id, digits }).await? {
+        Reply::Enrolment(state) => match state {
+            EnrolmentState::Waiting => Ok(EnrolState::Waiting),
+            EnrolmentState::Digits { tries, .. } => Ok(EnrolState::Wrong { left: tries }),
+            EnrolmentState::Over => Ok(EnrolState::Over),
+            EnrolmentState::Certified { device } => {
+                let host = gateway.host.now();
+                let verified = host.issuers.verify_device(&device, UnixTime::now());
+                let device =
+                    verified.map_err(|e| EnrolTrouble::Unreachable(format!("the registrar's certificate: {e}")))?;
+                Ok(EnrolState::Registered(device.claims().device_id))
+            }
+            // Of a user who has a device: never in a login.
+            EnrolmentState::Approval { .. } => Err(trouble(&Reply::Enrolment(state))),
+        },
+        other => Err(trouble(&other)),
+    }
+}
+
+/// Withdraws what a login has opened. What cannot be said to the registrar ends there by itself, and nobody else could
+/// confirm it.
+pub async fn end_first(gateway: &Gateway, token_id: Id) {
+    if let Err(trouble) = first(gateway, HostWant::EndEnrolment { token_id }).await {
+        tracing::warn!("an enrolment could not be withdrawn, and ends by itself: {trouble:?}");
+    }
+}
+
+async fn first(gateway: &Gateway, want: HostWant) -> Result<Reply, EnrolTrouble> {
+    host_ask(&gateway.relay, &gateway.host.now(), want)
+        .await
+        .map_err(|e| EnrolTrouble::Unreachable(e.to_string()))
+}
+
+fn trouble(reply: &Reply) -> EnrolTrouble {
+    match reply {
+        Reply::Refused { code, text } => EnrolTrouble::Refused(*code, assent_proto::text::visible(text.as_str())),
+        _ => EnrolTrouble::Unreachable("the registrar answered something else".into()),
     }
 }
 

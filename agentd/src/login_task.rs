@@ -3,12 +3,14 @@
 
 mod coding;
 mod ending;
+mod enrolling;
 mod guessing;
 mod pushing;
 
 use crate::agent::{Agent, Notice, Running, Setup};
 use crate::clock::{boot_now, sleep_until};
 use crate::disk::Written;
+use crate::enrolment::First;
 use crate::frames::{self, FrameError};
 use crate::memory::Reserved;
 use crate::sessions::Connection;
@@ -100,6 +102,8 @@ enum Question {
     /// The same, where a code would do as well.
     ShownOrCode,
     Code,
+    /// Something of an enrolment.
+    Enrol,
 }
 
 struct Task {
@@ -120,6 +124,10 @@ struct Task {
     code: Option<TypedCode>,
     /// The login as the code service knows it.
     pending_code: Arc<Mutex<Option<PendingCode>>>,
+    /// The enrolment in this login, from its opening on.
+    enrolment: Option<First>,
+    /// The digits that were typed for it, until they are checked.
+    digits: Option<ShortText>,
     /// The push's place in the budget, from when the agent said that it may leave.
     reserved: Arc<Mutex<Option<Reserved>>>,
     /// What must be on the disk before the verdict.
@@ -189,6 +197,8 @@ impl Task {
             asked: Vec::new(),
             code: None,
             pending_code: Arc::default(),
+            enrolment: None,
+            digits: None,
             reserved: Arc::default(),
             unwritten: Vec::new(),
             caller,
@@ -257,6 +267,7 @@ impl Task {
                     typed => Event::CodeTyped(typed),
                 },
                 Some(Question::Code) => Event::CodeTyped(self.keep_code(reply)),
+                Some(Question::Enrol) => Event::EnrolTyped(self.keep_digits(reply)),
                 None => Event::Internal("the module answered what it was not asked".into()),
             },
             Some(Ok(ToAgent::Gone)) => Event::Gone(Gone::Terminal),
@@ -298,6 +309,7 @@ impl Task {
                         Purpose::Show => Question::Shown,
                         Purpose::Code => Question::Code,
                         Purpose::ShowOrCode => Question::ShownOrCode,
+                        Purpose::Enrol => Question::Enrol,
                     };
                     self.ask(question, ToModule::Ask { echo, text }).await;
                 }
@@ -341,6 +353,10 @@ impl Task {
                 Effect::SendCode { turn, method } => self.send_code(turn, method),
                 Effect::CheckCode { turn } => self.check_code(turn),
                 Effect::EndCode => self.end_code(),
+                Effect::OpenEnrolment { owner, ttl } => self.open_enrolment(owner, ttl),
+                Effect::ShowEnrolment(how) => self.show_enrolment(how).await,
+                Effect::ConfirmEnrolment => self.confirm_enrolment(),
+                Effect::EndEnrolment => self.end_enrolment(),
                 Effect::Finish(outcome) => {
                     self.finish(outcome).await;
                     return true;
@@ -492,7 +508,7 @@ impl Task {
     async fn linger(&self, module: &mut mpsc::Receiver<Box<Result<ToAgent, FrameError>>>) {
         let inside = matches!(
             self.question,
-            Some(Question::Shown | Question::ShownOrCode | Question::Code)
+            Some(Question::Shown | Question::ShownOrCode | Question::Code | Question::Enrol)
         );
         if inside {
             let _ = tokio::time::timeout(LOGIN_DEADLINE, module.recv()).await;

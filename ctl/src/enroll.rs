@@ -5,10 +5,10 @@ mod totp;
 
 use crate::agent_bus::{Agent, SOCKET};
 use crate::failure::{Done, Failure};
-use crate::qr;
 use crate::report::report;
 use crate::seconds::moment;
 use crate::terminal::{self, Charset};
+use assent_engine::qr;
 use assent_proto::registrar::LINK_TTL;
 use assent_proto::text::visible;
 use assent_proto::time::UnixTime;

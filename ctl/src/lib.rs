@@ -22,7 +22,6 @@ mod gateway_client;
 mod google_authenticator;
 mod host;
 mod policy;
-mod qr;
 mod registrar;
 mod replay;
 mod report;

@@ -8,7 +8,7 @@ use crate::login::level::{self, Grounds, Why};
 use crate::login::trace;
 use crate::names::UserName;
 use crate::policy::{self, Choice, Recalled};
-use crate::risk::Signals;
+use crate::risk::{Earlier, Signals};
 use crate::sources::{Sources, Spelling};
 use assent_proto::cert::{Identity, Level};
 use assent_proto::text::{Outside, visible};
@@ -244,11 +244,15 @@ impl<S: Sources> Report<'_, S> {
                     "kind": profile.method.word(),
                     "validated_by": by,
                 });
-                let earlier_factor = self.login.context.earlier.any();
+                let earlier = self.login.context.earlier;
                 self.login.context.earlier.method = true;
-                if let Some(words) = self.assurance(method, policy, earlier_factor) {
+                if let Some(words) = self.assurance(method, policy, earlier.any()) {
                     self.lines.push(format!("  assurance: {words}"));
                     value["assurance"] = json!(words);
+                    if let Some(words) = self.enrolment(earlier) {
+                        self.lines.push(format!("  without a device: {words}"));
+                        value["without_device"] = json!(words);
+                    }
                 }
                 (value, fits)
             }
@@ -303,6 +307,26 @@ impl<S: Sources> Report<'_, S> {
         let line = format!("signals: country {shown}; {words}");
         let value = json!({"country": country, "remembered": trace::recalled(&told)});
         self.say("signals", value, line);
+    }
+
+    /// What an application that lets people register a device in the login would do with who has none; `None` elsewhere.
+    fn enrolment(&self, earlier: Earlier) -> Option<String> {
+        let rule = self.config.application(self.login.service)?.enroll.as_ref()?;
+        let words = rule.words();
+        Some(match rule.closed(self.login.at, self.login.source) {
+            _ if self.login.source.is_none() => {
+                format!("none is registered in this login: it does not come by SSH (enroll_at_login: {words})")
+            }
+            Some(closed) => format!(
+                "none is registered in this login: {} (enroll_at_login: {words})",
+                closed.words()
+            ),
+            None if !(earlier.password || earlier.key || earlier.method) => {
+                "none is registered in this login: no password is checked by Assent before, and sshd took no key"
+                    .to_owned()
+            }
+            None => format!("is offered to register the first one, where the login can ask (enroll_at_login: {words})"),
+        })
     }
 
     /// How sure the approval would have to be, as far as that shows without what the agent remembers.

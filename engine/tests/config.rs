@@ -738,3 +738,72 @@ fn a_network_of_ipv4_addresses_in_ipv6_clothes_is_refused_or_holds_them() {
         assert_eq!(config.policies[0].conditions.unmet(&login), None, "{net}");
     }
 }
+
+#[test]
+fn enroll_at_login_ends_somewhere_or_is_refused() {
+    let office = "\n[known_networks]\noffice = [\"192.0.2.0/24\"]\nall = [\"192.0.2.0/24\", \"::/0\"]\n";
+    let with = |factors: &str, more: &str| {
+        let factors = format!("factors = {factors}\n{more}");
+        changed("factors = [[\"stack\"], [\"staff-push\"]]", &factors) + office
+    };
+    let password = "[[\"corp\"], [\"staff-push\"]]";
+    let warnings = |text: &str| -> Vec<String> {
+        let config = load_str("agentd.toml", text).unwrap();
+        let all = config.warnings.iter().map(ToString::to_string);
+        all.filter(|warning| warning.contains("enroll_at_login")).collect()
+    };
+    for rule in [
+        "{ until = \"2027-01-31\" }",
+        "{ from = [\"office\"] }",
+        "{ until = \"2027-01-31\", from = [\"office\"] }",
+        "{ until = \"2027-01-31\", from = [\"all\"] }",
+    ] {
+        let text = with(password, &format!("enroll_at_login = {rule}"));
+        let config = load_str("agentd.toml", &text).unwrap();
+        assert!(config.applications[0].enroll.is_some(), "{rule}");
+    }
+    let off = load_str("agentd.toml", &with(password, "")).unwrap();
+    assert_eq!(off.applications[0].enroll, None, "off by default");
+    for (factors, rule, part) in [
+        (password, "{}", "for ever, from every address"),
+        (password, "{ from = [] }", "for ever, from every address"),
+        (password, "{ from = [\"all\"] }", "for ever, from every address"),
+        (password, "{ from = [\"home\"] }", "none of [known_networks]"),
+        (password, "{ until = \"soon\" }", "which is no day"),
+        (password, "{ until = \"2027-01-31\", to = 1 }", "to"),
+        (
+            "[[\"staff-push\"]]",
+            "{ until = \"2027-01-31\" }",
+            "no factor before the phone",
+        ),
+        ("[[\"corp\"]]", "{ until = \"2027-01-31\" }", "lists no push profile"),
+        (
+            password,
+            "{ until = \"2027-01-31\" }\nsubject = \"caller\"",
+            "subject = \"caller\"",
+        ),
+    ] {
+        let said = problems(&with(factors, &format!("enroll_at_login = {rule}")));
+        assert!(said.contains(part), "{rule}: {said}");
+    }
+    let near = warnings(&with(password, "enroll_at_login = { until = \"2026-01-31\" }"));
+    assert!(near.is_empty(), "{near:?}");
+    let far = warnings(&with(password, "enroll_at_login = { until = \"9999-12-31\" }"));
+    assert!(
+        far.len() == 1 && far[0].contains("open to every address until 9999-12-31"),
+        "{far:?}"
+    );
+    let office = warnings(&with(
+        password,
+        "enroll_at_login = { until = \"9999-12-31\", from = [\"office\"] }",
+    ));
+    assert!(office.is_empty(), "{office:?}");
+    let stack = warnings(&with(
+        "[[\"stack\"], [\"staff-push\"]]",
+        "enroll_at_login = { until = \"2026-01-31\" }",
+    ));
+    assert!(
+        stack.len() == 1 && stack[0].contains("come with a key alone"),
+        "{stack:?}"
+    );
+}

@@ -179,6 +179,29 @@ pub enum HostWant {
         /// As typed.
         digits: ShortText,
     },
+    /// A first factor of this user has passed in a login of the host, which vouches for a first device and no other.
+    OpenFirst {
+        /// Names the token.
+        token_id: Id,
+        /// The one-time secret.
+        secret: OneTimeSecret,
+        /// Who the device will approve for.
+        owner: DeviceOwner,
+        /// Seconds that it lives, at most [`ENROL_TTL`].
+        ttl: u32,
+    },
+    /// The six digits of a first device. Where the user has got another one meanwhile, the enrolment ends.
+    ConfirmFirst {
+        /// Which.
+        token_id: Id,
+        /// As typed.
+        digits: ShortText,
+    },
+    /// Whoever was to type the digits is gone: an enrolment that this host opened ends.
+    EndEnrolment {
+        /// Which.
+        token_id: Id,
+    },
     /// The host vouches for a user, who signs in to the Register Panel once with this token.
     OpenLink {
         /// Names the token.
@@ -496,12 +519,17 @@ pub enum Refused {
     Clock,
     /// The same call came before.
     Replay,
-    /// The user has devices, and none of them can approve a further one for all of the user's identities.
+    /// The user has devices, and none of them can approve a further one for all of the user's identities. To
+    /// [`HostWant::OpenFirst`]: the user has, or had, a device.
     HasDevice,
     /// The user has as many devices as one may have.
     TooManyDevices,
     /// Too many enrolments were opened for this user a moment ago.
     TooOften,
+    /// Another enrolment of this user is open.
+    Open,
+    /// First devices are registered by an admin's word alone here.
+    AdminOnly,
     /// Outside the issuer's name space.
     NameSpace,
     /// A report that does not count: too old, or not what it says.

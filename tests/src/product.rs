@@ -495,22 +495,7 @@ impl Site {
         let mut admin = Terminal::open(&program("assentctl").args(["enroll", user, "--no-qr"]));
         let shown = admin.expect(fits(r"https?://\S+/e#\S+"), PATIENCE);
         let link = shown.split_whitespace().last().expect("a link").to_owned();
-        let home = scratch::directory("authenticator");
-        own(user, &[&home.to_string_lossy()]);
-        let authenticator = Authenticator {
-            user: user.to_owned(),
-            dir: home.join("keys"),
-            ca: self.gateway.ca_certificate(),
-        };
-        let mut device = Terminal::open(
-            &authenticator
-                .command()
-                .args(["enroll", &link, "--label", "test phone"])
-                .args(authenticator.common()),
-        );
-        let digits = device.expect(fits(r"\b\d{3} ?\d{3}\b"), PATIENCE);
-        let digits: String = digits.chars().rev().filter(char::is_ascii_digit).take(6).collect();
-        let digits: String = digits.chars().rev().collect();
+        let (authenticator, device, digits) = self.open_link(user, &link);
         admin.expect(fits(r"(?i)six digits|6 digits|digits"), PATIENCE);
         admin.send_line(&digits);
         Enrolling {
@@ -519,6 +504,37 @@ impl Site {
             authenticator,
             digits,
         }
+    }
+
+    /// A user opens an enrolment's link with an authenticator, whatever comes of it.
+    pub fn begin_device(&self, user: &str, link: &str) -> Terminal {
+        self.authenticator_opens(user, link).1
+    }
+
+    /// A user opens an enrolment's link with an authenticator: it, its terminal, and the digits that it shows.
+    pub fn open_link(&self, user: &str, link: &str) -> (Authenticator, Terminal, String) {
+        let (authenticator, mut device) = self.authenticator_opens(user, link);
+        let digits = device.expect(fits(r"\b\d{3} ?\d{3}\b"), PATIENCE);
+        let digits: String = digits.chars().rev().filter(char::is_ascii_digit).take(6).collect();
+        let digits: String = digits.chars().rev().collect();
+        (authenticator, device, digits)
+    }
+
+    fn authenticator_opens(&self, user: &str, link: &str) -> (Authenticator, Terminal) {
+        let home = scratch::directory("authenticator");
+        own(user, &[&home.to_string_lossy()]);
+        let authenticator = Authenticator {
+            user: user.to_owned(),
+            dir: home.join("keys"),
+            ca: self.gateway.ca_certificate(),
+        };
+        let device = Terminal::open(
+            &authenticator
+                .command()
+                .args(["enroll", link, "--label", "test phone"])
+                .args(authenticator.common()),
+        );
+        (authenticator, device)
     }
 }
 

@@ -18,13 +18,8 @@ use regex::Regex;
 use crate::program::Program;
 use crate::{SOON, evidence, patience};
 
-/// Wide enough that no line of ours is folded, high enough for a QR code.
-static SIZE: libc::winsize = libc::winsize {
-    ws_row: 60,
-    ws_col: 160,
-    ws_xpixel: 0,
-    ws_ypixel: 0,
-};
+/// Rows and columns: wide enough that no line of ours is folded, high enough for a QR code.
+const USUAL: (u16, u16) = (60, 160);
 
 /// A program that runs on a pseudo-terminal. Dropping it hangs up and ends the program.
 #[derive(Debug)]
@@ -57,6 +52,17 @@ pub fn fits(expression: &str) -> Pattern {
 impl Terminal {
     /// Starts the program on a new terminal, which controls it.
     pub fn open(program: &Program) -> Self {
+        Self::open_sized(program, USUAL)
+    }
+
+    /// The same on a terminal of so many rows and columns.
+    pub fn open_sized(program: &Program, (ws_row, ws_col): (u16, u16)) -> Self {
+        let size = libc::winsize {
+            ws_row,
+            ws_col,
+            ws_xpixel: 0,
+            ws_ypixel: 0,
+        };
         let name = program.name();
         let master = posix_openpt(OFlag::O_RDWR | OFlag::O_NOCTTY | OFlag::O_CLOEXEC | OFlag::O_NONBLOCK)
             .expect("a new pseudo-terminal");
@@ -78,9 +84,9 @@ impl Terminal {
         command.stdin(share()).stdout(share()).stderr(share());
         // SAFETY: three system calls; nothing allocates or locks. Descriptor 0 is the terminal by now.
         unsafe {
-            command.pre_exec(|| {
+            command.pre_exec(move || {
                 nix::unistd::setsid()?;
-                if libc::ioctl(0, libc::TIOCSWINSZ, &raw const SIZE) < 0 || libc::ioctl(0, libc::TIOCSCTTY, 0) < 0 {
+                if libc::ioctl(0, libc::TIOCSWINSZ, &raw const size) < 0 || libc::ioctl(0, libc::TIOCSCTTY, 0) < 0 {
                     return Err(std::io::Error::last_os_error());
                 }
                 Ok(())
@@ -207,6 +213,20 @@ impl Terminal {
     pub fn transcript(&mut self) -> &str {
         while self.take_in() == Line::Busy {}
         &self.text
+    }
+
+    /// What a screen of so many rows and columns shows at last: the end of the transcript, its lines folded.
+    pub fn screen(&mut self, (rows, columns): (u16, u16)) -> Vec<String> {
+        let mut shown: Vec<String> = Vec::new();
+        for line in self.transcript().split('\n') {
+            let line: Vec<char> = line.chars().collect();
+            let folded = line.chunks(usize::from(columns)).map(|part| part.iter().collect());
+            shown.extend(folded);
+            if line.is_empty() {
+                shown.push(String::new());
+            }
+        }
+        shown.split_off(shown.len().saturating_sub(usize::from(rows)))
     }
 
     /// The program's process id.

@@ -20,7 +20,7 @@ impl Task {
     pub(super) async fn finish(&mut self, outcome: Outcome) {
         self.withdraw();
         let outcome = self.still_stands(outcome).await;
-        (self.number, self.code) = (None, None);
+        (self.number, self.code, self.enrolment) = (None, None, None);
         let record = self.record(&outcome);
         let written = self.setup.audit.write(record);
         let (verdict_name, cause) = match written {
@@ -162,7 +162,9 @@ impl Task {
             .map_or_else(|| "local".to_owned(), |ssh| ssh.client.to_string());
         let identity = self.login.identity().map(ToString::to_string);
         let approved = matches!(outcome, Outcome::Approved | Outcome::ApprovedBefore);
-        let kind = match approved && waived.is_none() && bypassed.is_none() {
+        let enrolled = self.login.enrolled();
+        let usual = waived.is_none() && bypassed.is_none() && enrolled.is_none();
+        let kind = match approved && usual {
             true => Kind::Approval,
             false => Kind::Warning,
         };
@@ -179,6 +181,10 @@ impl Task {
             .text("tty", Some(&tty))
             .text("method", self.login.method())
             .text("detail", Some(detail));
+        let message = match enrolled {
+            Some(device) => message.word("enrolled", Some(&device.to_string())),
+            None => message,
+        };
         let trace: Vec<_> = self.login.trace().iter().map(|line| &line.json).collect();
         let host = self.setup.gateway.as_ref().ok();
         let fields = [
@@ -199,6 +205,7 @@ impl Task {
             ("source", json!(source)),
             ("method", json!(self.login.method())),
             ("by_device", json!(self.login.approved_on_a_device())),
+            ("enrolled", json!(enrolled)),
             ("pushes", json!(self.asked)),
             ("trace", json!(trace)),
         ];

@@ -7,6 +7,7 @@
 mod agent;
 mod bypasses;
 mod certificate;
+mod enrolment;
 mod finding;
 mod grade;
 mod pam;
@@ -16,6 +17,7 @@ mod waivers;
 
 use crate::failure::{Done, Failure};
 use crate::report::report;
+use assent_engine::login::LOGIN_DEADLINE;
 use clap::Args;
 use finding::{Finding, State};
 use serde_json::json;
@@ -70,9 +72,12 @@ impl Doctor {
             if Path::new(AGENT_CONFIG).exists() {
                 findings.push(waivers::look(Path::new(AGENT_CONFIG)));
             }
+            let enrolment = enrolment::look(Path::new(AGENT_CONFIG));
+            let longest = enrolment.as_ref().map_or(LOGIN_DEADLINE, |_| enrolment::LONGEST);
+            findings.extend(enrolment);
             findings.extend(bypasses::judge(status.as_ref().ok()));
             findings.push(pam::look());
-            findings.extend(sshd::look());
+            findings.extend(sshd::look(longest));
         }
         if findings.is_empty() {
             findings.push(Finding::unknown(

@@ -9,6 +9,8 @@ use std::path::{Path, PathBuf};
 const CHECK: &str = "pam_fails_closed";
 /// Where stacks are; the first directory's file hides the second's of the same name.
 const DIRECTORIES: [&str; 2] = ["/etc/pam.d", "/usr/lib/pam.d"];
+/// Seconds that the module waits where its line says nothing.
+const USUAL_WAIT: u64 = 100;
 /// What the module, or PAM in its place, returns where it could not ask.
 const ERRORS: [&str; 4] = ["authinfo_unavail", "system_err", "module_unknown", "user_unknown"];
 
@@ -30,6 +32,28 @@ pub(super) fn look() -> Finding {
     }
     files.sort();
     judge(&files)
+}
+
+/// The lines of ours in the auth phase of a service's own stack: where each stands, and the seconds that its module waits.
+pub(super) fn auth_waits(service: &str) -> Vec<(String, u64)> {
+    let mut files = DIRECTORIES.iter().map(|directory| Path::new(directory).join(service));
+    let found = files.find_map(|file| Some((fs::read_to_string(&file).ok()?, file)));
+    found.map_or_else(Vec::new, |(text, file)| waits(&file, &text))
+}
+
+fn waits(file: &Path, text: &str) -> Vec<(String, u64)> {
+    let lines = logical_lines(text).into_iter();
+    let ours = lines.filter_map(|(number, line)| Some((number, Line::of(&line)?)));
+    ours.filter(|(_, line)| line.auth && !line.is_helper())
+        .map(|(number, line)| {
+            let written = line
+                .arguments
+                .iter()
+                .find_map(|argument| argument.strip_prefix("timeout="));
+            let seconds = written.and_then(|seconds| seconds.parse().ok());
+            (at(file, number, "pam_assent.so"), seconds.unwrap_or(USUAL_WAIT))
+        })
+        .collect()
 }
 
 fn judge(files: &[(PathBuf, String)]) -> Finding {
@@ -87,6 +111,8 @@ fn logical_lines(text: &str) -> Vec<(usize, String)> {
 
 /// A line of ours that decides.
 struct Line {
+    /// It stands in the auth phase, not in the account phase.
+    auth: bool,
     /// A dash before its type: PAM says nothing where the module is missing.
     quiet: bool,
     control: String,
@@ -101,9 +127,11 @@ impl Line {
             Some(kind) => (true, kind),
             None => (false, kind),
         };
-        if !matches!(kind.to_ascii_lowercase().as_str(), "auth" | "account") {
-            return None;
-        }
+        let auth = match kind.to_ascii_lowercase().as_str() {
+            "auth" => true,
+            "account" => false,
+            _ => return None,
+        };
         let rest = rest.trim_start();
         let (control, rest) = match rest.strip_prefix('[') {
             Some(inner) => inner.split_once(']')?,
@@ -115,15 +143,20 @@ impl Line {
             return None;
         }
         Some(Self {
+            auth,
             quiet,
             control: control.to_ascii_lowercase(),
             arguments: words.map(str::to_owned).collect(),
         })
     }
 
+    /// A helper line that asks nobody: another one decides.
+    fn is_helper(&self) -> bool {
+        self.arguments.iter().any(|argument| argument == "only=key")
+    }
+
     fn ways_open(&self) -> impl Iterator<Item = String> {
-        // A helper line that asks nobody: another one decides.
-        let helper = self.arguments.iter().any(|argument| argument == "only=key");
+        let helper = self.is_helper();
         let ignore = self.arguments.iter().any(|argument| argument == "unavailable=ignore");
         let mut ways = Vec::new();
         if ignore {
@@ -214,6 +247,16 @@ mod tests {
         );
         assert_eq!(finding.state, State::Ok, "{finding:?}");
         assert_eq!(found("session optional pam_assent.so\n").state, State::Unknown);
+    }
+
+    #[test]
+    fn how_long_the_modules_of_a_stack_wait_is_read_off_its_auth_lines() {
+        let stack = "auth [success=1 default=ignore] pam_assent.so only=key\nauth required pam_assent.so timeout=350\n-auth required pam_assent.so\naccount required pam_assent.so timeout=5\n";
+        let waits: Vec<u64> = waits(Path::new("/etc/pam.d/sshd"), stack)
+            .into_iter()
+            .map(|(_, seconds)| seconds)
+            .collect();
+        assert_eq!(waits, [350, 100]);
     }
 
     #[test]

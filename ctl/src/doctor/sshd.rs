@@ -3,15 +3,14 @@
 use super::finding::Finding;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 const SSHD: &str = "/usr/sbin/sshd";
-/// Seconds that a login of ours may take (DESIGN, "The life of a login").
-const DEADLINE: u64 = 100;
 /// Logins that may wait at once before sshd begins to drop: a shift that comes in together.
 const WAITING: u64 = 60;
 
-/// Asks sshd what it makes of its own files; nothing where there is no sshd.
-pub(super) fn look() -> Vec<Finding> {
+/// Asks sshd what it makes of its own files, where a login of ours takes this long at most; nothing where there is no sshd.
+pub(super) fn look(longest: Duration) -> Vec<Finding> {
     if !Path::new(SSHD).exists() {
         return Vec::new();
     }
@@ -21,7 +20,7 @@ pub(super) fn look() -> Vec<Finding> {
         .stderr(Stdio::piped())
         .output();
     match said {
-        Ok(said) if said.status.success() => judge(&String::from_utf8_lossy(&said.stdout)),
+        Ok(said) if said.status.success() => judge(&String::from_utf8_lossy(&said.stdout), longest.as_secs()),
         _ => vec![Finding::unknown(
             "sshd",
             "`sshd -T` does not say what sshd is configured to do",
@@ -30,7 +29,7 @@ pub(super) fn look() -> Vec<Finding> {
     }
 }
 
-fn judge(said: &str) -> Vec<Finding> {
+fn judge(said: &str, longest: u64) -> Vec<Finding> {
     let value = |key: &str| {
         let mut lines = said.lines().filter_map(|line| line.split_once(' '));
         lines.find(|(name, _)| *name == key).map(|(_, value)| value.trim())
@@ -46,14 +45,17 @@ fn judge(said: &str) -> Vec<Finding> {
     }
     findings.push(match grace.and_then(|grace| grace.parse().ok()) {
         Some(0) => Finding::ok("sshd_login_grace_time", "sshd lets a login take its time"),
-        Some(grace) if grace > DEADLINE => Finding::ok(
+        Some(grace) if grace > longest => Finding::ok(
             "sshd_login_grace_time",
-            format!("{grace} s, more than the {DEADLINE} s that a login may take here"),
+            format!("{grace} s, more than the {longest} s that a login may take here"),
         ),
         Some(grace) => Finding::warn(
             "sshd_login_grace_time",
-            format!("sshd ends a login after {grace} s, Assent gives people up to {DEADLINE} s"),
-            "write `LoginGraceTime 120` in /etc/ssh/sshd_config",
+            format!("sshd ends a login after {grace} s, Assent gives people up to {longest} s"),
+            format!(
+                "write `LoginGraceTime {}` in /etc/ssh/sshd_config",
+                longest.next_multiple_of(60)
+            ),
         ),
         None => Finding::unknown("sshd_login_grace_time", "sshd does not tell it", "see `sshd -T`"),
     });
@@ -82,7 +84,7 @@ mod tests {
     use super::*;
 
     fn states(said: &str) -> Vec<(&'static str, State)> {
-        judge(said).into_iter().map(|one| (one.check, one.state)).collect()
+        judge(said, 100).into_iter().map(|one| (one.check, one.state)).collect()
     }
 
     #[test]
@@ -98,6 +100,24 @@ mod tests {
         assert_eq!(both("100", "60"), [State::Warn, State::Ok]);
         assert_eq!(both("101", "59:30:300"), [State::Ok, State::Warn]);
         assert_eq!(both("x", "y"), [State::Unknown, State::Unknown]);
+    }
+
+    #[test]
+    fn r93_where_people_register_a_phone_in_a_login_sshd_must_wait_for_that() {
+        let said = "usepam yes\nlogingracetime 120\nmaxstartups 100\n";
+        let finding = judge(said, 340).remove(0);
+        assert_eq!(finding.state, State::Warn);
+        assert_eq!(
+            finding.mend.as_deref(),
+            Some("write `LoginGraceTime 360` in /etc/ssh/sshd_config")
+        );
+        let longer = said.replace("120", "360");
+        assert_eq!(judge(&longer, 340).remove(0).state, State::Ok);
+        let usual = judge(&said.replace("120", "60"), 100).remove(0);
+        assert_eq!(
+            usual.mend.as_deref(),
+            Some("write `LoginGraceTime 120` in /etc/ssh/sshd_config")
+        );
     }
 
     #[test]

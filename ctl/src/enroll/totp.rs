@@ -161,7 +161,7 @@ fn grouped(secret: &str) -> Zeroizing<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::qr;
+    use assent_engine::qr;
 
     #[test]
     fn the_key_is_found_in_the_apps_address_and_typed_in_groups() {

@@ -1,16 +1,19 @@
 //! Applications, raw → checked: their factors, their floor, and where each failure leads.
 
 use super::checker::{Checker, Named, Place};
+use super::enroll::{self, enroll};
 use super::raw::RawApplication;
 use super::{
     Application, Bypasses, Factor, Failure, Method, MethodIndex, MethodProfile, Routes, SshPrompt, Strength, Subject,
 };
+use crate::conditions::KnownNetwork;
 use assent_proto::code::CodeMethod;
 
 /// What stands around an application: method profiles that are wrong themselves are `None`.
 pub(super) struct Around<'a> {
     pub before: &'a [Application],
     pub methods: &'a [Option<MethodProfile>],
+    pub networks: &'a [KnownNetwork],
 }
 
 impl Around<'_> {
@@ -94,6 +97,16 @@ pub(super) fn application(
     let floor = floor(checker, place, around, &raw, &listed);
     let routes = routes(checker, place, around, &raw, floor);
     weak_spots(checker, place, around, &raw.name, &factors);
+    let enroll = raw.enroll_at_login.as_ref().and_then(|written| {
+        let of = enroll::Of {
+            name: &raw.name,
+            factors: &factors,
+            subject,
+            methods: around.methods,
+            networks: around.networks,
+        };
+        enroll(checker, place, &of, written)
+    });
     Some(Application {
         name: raw.name,
         services: raw.services,
@@ -104,6 +117,7 @@ pub(super) fn application(
         routes,
         offer_codes: raw.offer_codes.unwrap_or(true),
         bypasses,
+        enroll,
     })
 }
 

@@ -95,6 +95,7 @@ pub(super) fn check(mut sources: Vec<Source>, problems: Vec<Problem>) -> Result<
             let around = application::Around {
                 before: &applications,
                 methods: &methods,
+                networks: &settings.known_networks,
             };
             let found = application(&mut checker, &place, &around, raw.into_inner());
             applications.extend(found);

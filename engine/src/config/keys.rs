@@ -624,6 +624,33 @@ pub static SECTIONS: &[Section] = &[
                 "`\"never\"`: `assentctl user bypass` lets nobody in here without the second factor; see \
                  [Bypass and block](../bypass.md)",
             ),
+            key(
+                "enroll_at_login",
+                "a table, see below",
+                "nobody registers a device in a login",
+                "whether who has no device registers the first one in a login by SSH, behind the password; see \
+                 [Enrolment in the first login](../setup/5-enrol-users.md#enrolment-in-the-first-login)",
+            ),
+        ],
+    },
+    Section {
+        name: "application.enroll_at_login",
+        many: false,
+        about: "When, and from where, a first device is registered in a login: `enroll_at_login = { until = \"2027-01-31\", from = \
+                [\"office\"] }`. At least one of the two; both that are there must hold.",
+        keys: &[
+            key(
+                "until",
+                "a day as `\"2027-01-31\"`",
+                "for ever, where `from` stands",
+                "the last day, to its end in UTC",
+            ),
+            key(
+                "from",
+                "names of `[known_networks]`",
+                "every address, where `until` stands",
+                "the client's address lies in one of them",
+            ),
         ],
     },
 ];
@@ -704,6 +731,7 @@ mod tests {
             ("policy.when", taken::<raw::RawWindow>()),
             ("policy.recent_denials", taken::<raw::RawRecentDenials>()),
             ("application", taken::<raw::RawApplication>()),
+            ("application.enroll_at_login", taken::<raw::RawEnroll>()),
         ] {
             let mut documented: Vec<&str> = section(name).unwrap().keys.iter().map(|key| key.name).collect();
             documented.sort_unstable();

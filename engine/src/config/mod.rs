@@ -7,6 +7,7 @@ mod auth;
 mod check;
 mod checker;
 mod conditions;
+mod enroll;
 mod files;
 pub mod keys;
 mod ldap;
@@ -32,6 +33,7 @@ pub use routes::{Failure, Routes};
 pub use strength::Strength;
 
 use crate::conditions::{Conditions, KnownNetwork};
+use crate::enroll::EnrollAtLogin;
 use crate::matcher::Matcher;
 use assent_proto::cert::Level;
 use assent_proto::code::CodeMethod;
@@ -341,6 +343,8 @@ pub struct Application {
     pub offer_codes: bool,
     /// Whether an administrator can let somebody in without the second factor.
     pub bypasses: Bypasses,
+    /// When and from where a login lets its user register a first device; `None`: never.
+    pub enroll: Option<EnrollAtLogin>,
 }
 
 /// What a bypass that an administrator granted is worth to an application.

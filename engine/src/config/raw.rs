@@ -236,4 +236,13 @@ pub(super) struct RawApplication {
     pub on_failure: BTreeMap<String, Vec<String>>,
     pub offer_codes: Option<bool>,
     pub bypass: Option<String>,
+    pub enroll_at_login: Option<RawEnroll>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawEnroll {
+    pub until: Option<String>,
+    #[serde(default)]
+    pub from: Vec<String>,
 }

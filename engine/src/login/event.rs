@@ -6,12 +6,13 @@ use crate::grants::{Held, Notice};
 use crate::ledger::Barred;
 use crate::names::UserName;
 use crate::policy::Recall;
-use assent_proto::ShortText;
-use assent_proto::cert::{Device, Identity};
+use assent_proto::cert::{Device, DeviceOwner, Identity};
 use assent_proto::code::{CodeMethod, CodePassed, CodeRefused, Offer, Unbelieved};
+use assent_proto::registrar::Refused;
 use assent_proto::request::Details;
 use assent_proto::time::UnixTime;
 use assent_proto::verdict::{Approved, Refusal, Rubbish};
+use assent_proto::{Id, ShortText};
 
 /// What happened.
 pub enum Event {
@@ -40,6 +41,12 @@ pub enum Event {
         /// What.
         what: CodeEvent,
     },
+    /// A prompt of an enrolment ended; digits stay at the edge.
+    EnrolTyped(EnrolTyped),
+    /// Whether an enrolment is open.
+    EnrolmentOpened(Result<(), EnrolTrouble>),
+    /// How an enrolment stands after digits were typed.
+    Enrolment(Result<EnrolState, EnrolTrouble>),
     /// What is remembered of somebody, for policies.
     Recalled(Identity, Recall),
     /// What an administrator decided for the user.
@@ -98,6 +105,9 @@ impl Event {
                 CodeEvent::Sent(_) => "code_sent",
                 CodeEvent::Checked(_) => "code_checked",
             },
+            Self::EnrolTyped(_) => "enrol_typed",
+            Self::EnrolmentOpened(_) => "enrolment_opened",
+            Self::Enrolment(_) => "enrolment",
             Self::Recalled(..) => "recalled",
             Self::Held(_) => "held",
             Self::Admitted(_) => "admitted",
@@ -149,6 +159,52 @@ pub enum CodeTyped {
     Nothing,
     /// The conversation failed.
     Failed,
+}
+
+/// How a prompt of an enrolment ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EnrolTyped {
+    /// By the letter for a QR code.
+    Qr,
+    /// By the letter for a link.
+    Link,
+    /// By six digits.
+    Digits,
+    /// By something else.
+    Other,
+    /// By Enter alone.
+    Nothing,
+    /// The conversation failed.
+    Failed,
+}
+
+/// How an enrolment stands after digits were typed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EnrolState {
+    /// No device has come yet.
+    Waiting,
+    /// They are not the digits of the device that came.
+    Wrong {
+        /// Tries left.
+        left: u8,
+    },
+    /// The device is registered.
+    Registered(Id),
+    /// It is over: too late, too many tries, or ended by somebody else.
+    Over,
+}
+
+/// Why an enrolment comes to nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum EnrolTrouble {
+    /// The registrar could not be asked.
+    Unreachable(String),
+    /// It refuses, and says why.
+    Refused(Refused, String),
+    /// Nothing may pass for this user now: "not me" was said.
+    Frozen,
+    /// An administrator has blocked the user.
+    Blocked(Notice),
 }
 
 /// What came of asking the code service.
@@ -342,6 +398,19 @@ pub enum Effect {
     },
     /// No code of this login counts any more.
     EndCode,
+    /// Open an enrolment; answered by [`Event::EnrolmentOpened`].
+    OpenEnrolment {
+        /// Who the device will approve for.
+        owner: DeviceOwner,
+        /// Seconds that it lives.
+        ttl: u32,
+    },
+    /// Ask for the digits, below the link in this form; answered by [`Event::EnrolTyped`].
+    ShowEnrolment(LinkAs),
+    /// Hand the typed digits over; answered by [`Event::Enrolment`].
+    ConfirmEnrolment,
+    /// The enrolment is withdrawn.
+    EndEnrolment,
     /// The end.
     Finish(Outcome),
 }
@@ -404,9 +473,20 @@ pub enum Purpose {
     Show,
     /// A code; answered by [`Event::CodeTyped`].
     Code,
+    /// Something of an enrolment; answered by [`Event::EnrolTyped`].
+    Enrol,
     /// To show that a push waits, or a code: Enter and a failure are answered by [`Event::Shown`], anything else by
     /// [`Event::CodeTyped`].
     ShowOrCode,
+}
+
+/// How the link of an enrolment is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LinkAs {
+    /// As a QR code, which needs a terminal in UTF-8.
+    Qr,
+    /// As text.
+    Text,
 }
 
 /// How a number is shown.
@@ -486,6 +566,16 @@ pub enum Cause {
     NotTheCaller,
     /// The user has no device.
     NoDevice,
+    /// The user has no device and may register one, and this channel cannot ask.
+    CannotEnrol,
+    /// The registrar opens or ends no enrolment with a certificate.
+    EnrolmentRefused(Refused, String),
+    /// The prompt of an enrolment was left.
+    EnrolmentLeft,
+    /// An enrolment took too long, or somebody else ended it.
+    EnrolmentOver,
+    /// The digits of the new device were wrong for the last time.
+    WrongDigits,
     /// A passkey is asked for, and no device of the user has one that counts.
     NoPasskey,
     /// No push may leave for this user from here now.

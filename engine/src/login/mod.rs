@@ -8,6 +8,7 @@
 
 mod coding;
 mod detour;
+pub mod enrolling;
 mod event;
 pub mod facts;
 mod granting;
@@ -19,8 +20,9 @@ pub(crate) mod trace;
 mod words;
 
 pub use event::{
-    Admission, Cause, CodeCheck, CodeEvent, CodeOrder, CodeTrouble, CodeTyped, DeviceSearch, Effect, Event, Gone,
-    NameSearch, Outcome, PasswordReply, Purpose, PushNumber, PushOrder, Show, Standing, Tone,
+    Admission, Cause, CodeCheck, CodeEvent, CodeOrder, CodeTrouble, CodeTyped, DeviceSearch, Effect, EnrolState,
+    EnrolTrouble, EnrolTyped, Event, Gone, LinkAs, NameSearch, Outcome, PasswordReply, Purpose, PushNumber, PushOrder,
+    Show, Standing, Tone,
 };
 pub use trace::TraceLine;
 
@@ -82,6 +84,14 @@ enum Stage {
     /// What is remembered of the user and the source.
     Weighing(MethodIndex),
     FindingDevices(MethodIndex),
+    /// An enrolment is offered to a user who has no device.
+    OfferingEnrolment(MethodIndex),
+    /// The registrar is asked to open it.
+    OpeningEnrolment(MethodIndex),
+    /// The digits are asked for.
+    AwaitingDigits(MethodIndex),
+    /// The registrar is asked what they are worth.
+    CheckingDigits(MethodIndex),
     /// A prompt was sent; whether it can be shown is known after [`pushing::SHOW_GRACE`].
     Showing(MethodIndex),
     Pushing,
@@ -108,6 +118,8 @@ pub struct Login {
     name: Option<UserName>,
     /// The user as NSS writes it.
     canonical: Option<UserName>,
+    /// The user's number, as NSS has it.
+    uid: Option<u32>,
     /// Why the login cannot succeed any more, kept back so that every user sees the same steps (R31).
     hopeless: Option<Cause>,
     stage: Stage,
@@ -128,6 +140,7 @@ pub struct Login {
     push: pushing::Pushing,
     code: coding::Coding,
     detour: detour::Detour,
+    enrolling: enrolling::Enrolling,
     trace: Vec<TraceLine>,
 }
 
@@ -142,6 +155,7 @@ impl Login {
             application: usize::MAX,
             name: None,
             canonical: None,
+            uid: None,
             hopeless: None,
             stage: Stage::New,
             passed: Vec::new(),
@@ -157,6 +171,7 @@ impl Login {
             push: pushing::Pushing::default(),
             code: coding::Coding::default(),
             detour: detour::Detour::default(),
+            enrolling: enrolling::Enrolling::default(),
             trace: Vec::new(),
         }
     }
@@ -167,7 +182,7 @@ impl Login {
         let mut effects = if self.stage == Stage::Done {
             Vec::new()
         } else if now >= self.deadline() && !matches!(event, Event::Begin) {
-            self.deny(Cause::Deadline)
+            self.deny(self.enrolling.late().unwrap_or(Cause::Deadline))
         } else {
             self.take(event, now)
         };
@@ -253,7 +268,8 @@ impl Login {
     }
 
     fn deadline(&self) -> BootTime {
-        self.began.plus(LOGIN_DEADLINE)
+        let usual = self.began.plus(LOGIN_DEADLINE);
+        self.enrolling.deadline(usual)
     }
 
     fn take(&mut self, event: Event, now: BootTime) -> Vec<Effect> {
@@ -290,6 +306,10 @@ impl Login {
             (Stage::Validating(method, at), Event::LookedUp(lookup)) => self.validated(method, at, lookup),
             (Stage::Weighing(method), Event::Weighed(standing)) => self.weighed(method, standing),
             (Stage::FindingDevices(method), Event::Devices(found)) => self.devices_found(method, found, now),
+            (Stage::OfferingEnrolment(method), Event::EnrolTyped(typed)) => self.offer_answered(method, typed),
+            (Stage::OpeningEnrolment(method), Event::EnrolmentOpened(opened)) => self.enrolment_opened(method, opened),
+            (Stage::AwaitingDigits(method), Event::EnrolTyped(typed)) => self.digits_typed(method, typed),
+            (Stage::CheckingDigits(method), Event::Enrolment(state)) => self.digits_checked(method, state, now),
             (Stage::Showing(method), event) => self.show_event(method, event, now),
             (Stage::Pushing, event) => self.push_event(event, now),
             (Stage::AwaitingEnter, event) => self.enter_event(&event),
@@ -336,6 +356,7 @@ impl Login {
         match found {
             NameSearch::Known(canonical, uid) => {
                 self.canonical = Some(canonical);
+                self.uid = Some(uid);
                 if self.subject() == Subject::Caller && self.facts.login_uid.is_some_and(|known| known != uid) {
                     self.hopeless = Some(Cause::NotTheCaller);
                 }
@@ -533,7 +554,7 @@ impl Login {
     fn denied(&self, cause: Cause) -> Outcome {
         let typed = |passed: &Passed| !matches!(passed, Passed::Stack | Passed::Waived | Passed::Bypassed(_, None));
         let typed_before = self.passed.iter().any(typed) || self.facts.phase == Phase::Account;
-        let open = typed_before || !self.facts.is_remote();
+        let open = typed_before || self.was_offered() || !self.facts.is_remote();
         let id = self.facts.login.as_str();
         let text = match &cause {
             Cause::Suspended(notice) if open => {
@@ -553,6 +574,7 @@ impl Login {
             effects.push(Effect::WithdrawPush);
         }
         effects.extend(self.code.abandon());
+        effects.extend(self.enrolling.abandon());
         self.stage = Stage::Done;
         self.push.end();
         effects.push(Effect::Finish(outcome));

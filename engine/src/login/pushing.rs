@@ -139,9 +139,7 @@ impl Login {
 
     pub(super) fn devices_found(&mut self, method: MethodIndex, found: DeviceSearch, now: BootTime) -> Vec<Effect> {
         self.push.devices = match found {
-            DeviceSearch::Found(devices) if devices.is_empty() => {
-                return self.fail(Failure::NotEnrolled, Cause::NoDevice);
-            }
+            DeviceSearch::Found(devices) if devices.is_empty() => return self.without_device(method, now),
             DeviceSearch::Found(devices) if self.push.asks_for_a_passkey() => {
                 let level = self.push.level.unwrap_or(Level::Passkey);
                 let with_passkeys = self.with_passkeys(method, level, devices);

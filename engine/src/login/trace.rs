@@ -2,8 +2,8 @@
 
 use super::Login;
 use super::event::{
-    Admission, Cause, CodeCheck, CodeEvent, CodeTrouble, CodeTyped, DeviceSearch, Effect, Event, NameSearch, Outcome,
-    PasswordReply, Show, Standing,
+    Admission, Cause, CodeCheck, CodeEvent, CodeTrouble, CodeTyped, DeviceSearch, Effect, EnrolState, EnrolTrouble,
+    EnrolTyped, Event, LinkAs, NameSearch, Outcome, PasswordReply, Show, Standing,
 };
 use super::level::Why;
 use crate::conditions::Unmet;
@@ -62,6 +62,27 @@ impl Login {
                 CodeTyped::Failed => "conversation_failed",
             }),
             Event::Code { what, .. } => code_event(what),
+            Event::EnrolTyped(typed) => json!(match typed {
+                EnrolTyped::Qr => "qr",
+                EnrolTyped::Link => "link",
+                EnrolTyped::Digits => "digits",
+                EnrolTyped::Other => "other",
+                EnrolTyped::Nothing => "empty",
+                EnrolTyped::Failed => "conversation_failed",
+            }),
+            Event::EnrolmentOpened(Ok(())) => Value::Null,
+            Event::Enrolment(Ok(state)) => match state {
+                EnrolState::Waiting => json!("no device yet"),
+                EnrolState::Wrong { left } => json!({"wrong": true, "left": left}),
+                EnrolState::Registered(device) => json!({"registered": device}),
+                EnrolState::Over => json!("over"),
+            },
+            Event::EnrolmentOpened(Err(trouble)) | Event::Enrolment(Err(trouble)) => match trouble {
+                EnrolTrouble::Unreachable(why) => json!({"unreachable": why}),
+                EnrolTrouble::Refused(code, why) => json!({"refused": code, "why": why}),
+                EnrolTrouble::Frozen => json!("frozen"),
+                EnrolTrouble::Blocked(notice) => json!({"block": self::notice(notice)}),
+            },
             Event::Weighed(standing) => weighed(standing),
             Event::Recalled(who, recall) => json!({"identity": who.to_string(), "signals": recalled(recall)}),
             Event::Held(Held::Nothing) => Value::Null,
@@ -119,6 +140,16 @@ impl Login {
     pub(super) fn record_detour(&mut self, failure: Failure, cause: &Cause) {
         let ms = self.trace.last().map_or(0.0, |line| line.ms);
         let line = json!({"ms": ms, "failure": failure.name(), "cause": cause.name(), "why": cause.detail()});
+        self.trace.push(TraceLine::new(ms, &line));
+    }
+
+    /// Whether an enrolment is offered, and why not.
+    pub(super) fn record_offer(&mut self, refused: Option<&str>) {
+        let ms = self.trace.last().map_or(0.0, |line| line.ms);
+        let line = match refused {
+            None => json!({"ms": ms, "enrolment": "offered"}),
+            Some(why) => json!({"ms": ms, "enrolment": "not offered", "why": why}),
+        };
         self.trace.push(TraceLine::new(ms, &line));
     }
 
@@ -295,6 +326,19 @@ fn effect_detail(config: &Config, effect: &Effect) -> (&'static str, Value) {
         Effect::SendCode { method, .. } => ("send_code", json!(method.name())),
         Effect::CheckCode { .. } => ("check_code", Value::Null),
         Effect::EndCode => ("end_code", Value::Null),
+        Effect::OpenEnrolment { owner, ttl } => {
+            let identities: Vec<String> = owner.identities.iter().map(ToString::to_string).collect();
+            ("open_enrolment", json!({"identities": identities, "ttl": ttl}))
+        }
+        Effect::ShowEnrolment(how) => (
+            "show_enrolment",
+            json!(match how {
+                LinkAs::Qr => "qr",
+                LinkAs::Text => "link",
+            }),
+        ),
+        Effect::ConfirmEnrolment => ("confirm_enrolment", Value::Null),
+        Effect::EndEnrolment => ("end_enrolment", Value::Null),
         Effect::Finish(outcome) => ("finish", outcome_detail(outcome)),
     }
 }

@@ -2,6 +2,7 @@
 
 use super::Cause;
 use crate::ledger::Barred;
+use assent_proto::registrar::Refused;
 
 impl Cause {
     /// The stable name, for logs, audit and scripts.
@@ -32,6 +33,11 @@ impl Cause {
             Self::NotAsked => "push_not_asked_for",
             Self::NotTheCaller => "caller_is_not_who_logged_in",
             Self::NoDevice => "no_device",
+            Self::CannotEnrol => "enrolment_cannot_be_shown",
+            Self::EnrolmentRefused(..) => "enrolment_refused",
+            Self::EnrolmentLeft => "enrolment_left",
+            Self::EnrolmentOver => "enrolment_over",
+            Self::WrongDigits => "enrolment_digits_wrong",
             Self::NoPasskey => "no_passkey",
             Self::NoTerminal => "no_terminal",
             Self::NonInteractive => "non_interactive",
@@ -119,6 +125,26 @@ impl Cause {
             Self::CodesBarred(_) if open => "Too many codes were sent. Try again later.",
             Self::NotTheCaller if open => "You are not who logged in here. Log in by yourself.",
             Self::NoDevice if open => "No device is registered for you. Ask your administrator to enrol you.",
+            Self::CannotEnrol if open => {
+                "No device is registered for you, and this way of logging in cannot register one. Use keyboard-interactive."
+            }
+            Self::EnrolmentRefused(Refused::Open, _) if open => {
+                "A device is being registered for you elsewhere: finish that, or try again in ten minutes."
+            }
+            Self::EnrolmentRefused(Refused::TooOften, _) if open => {
+                "Too many devices were begun for you. Nothing was registered. Try again in ten minutes."
+            }
+            Self::EnrolmentRefused(Refused::HasDevice, _) if open => {
+                "You have, or had, a device, and no other is added in a login. Ask your administrator."
+            }
+            Self::EnrolmentRefused(..) if open => {
+                "No device can be registered in this login. Ask your administrator to enrol you."
+            }
+            Self::EnrolmentLeft if open => "The prompt was left. Nothing was registered.",
+            Self::EnrolmentOver if open => {
+                "The registration is over. Nothing was registered. Log in again for a new code."
+            }
+            Self::WrongDigits if open => "The digits were wrong too often. Nothing was registered.",
             Self::NoPasskey if open => {
                 "A passkey is needed, and none of your devices has one. Register a device with a passkey."
             }
@@ -147,6 +173,11 @@ impl Cause {
             | Self::CodesBarred(_)
             | Self::NotTheCaller
             | Self::NoDevice
+            | Self::CannotEnrol
+            | Self::EnrolmentRefused(..)
+            | Self::EnrolmentLeft
+            | Self::EnrolmentOver
+            | Self::WrongDigits
             | Self::NoPasskey
             | Self::Barred(_)
             | Self::Frozen
@@ -164,6 +195,7 @@ impl Cause {
             | Self::GatewayUnreachable(why)
             | Self::RevocationsStale(why)
             | Self::CodesUnreachable(why)
+            | Self::EnrolmentRefused(_, why)
             | Self::Internal(why) => Some(why),
             Self::Suspended(notice) => Some(&notice.reason),
             Self::NoCode(refused) | Self::CodesBarred(refused) => Some(refused.words()),

@@ -347,6 +347,44 @@ name = "risk-floor"
 services = ["sshd-risk-floor"]
 factors = [["stack"], ["risk-push"]]
 
+[[application]]
+name = "enroll"
+services = ["sshd-enroll"]
+factors = [["corp"], ["staff-push"]]
+enroll_at_login = { until = "2026-11-30" }
+
+[[application]]
+name = "enroll-office"
+services = ["sshd-enroll-office"]
+factors = [["corp"], ["staff-push"]]
+enroll_at_login = { from = ["office"] }
+
+[[application]]
+name = "enroll-stack"
+services = ["sshd-enroll-stack"]
+factors = [["stack"], ["staff-push"]]
+enroll_at_login = { until = "2026-11-30" }
+
+[[application]]
+name = "enroll-over"
+services = ["sshd-enroll-over"]
+factors = [["corp"], ["staff-push"]]
+enroll_at_login = { until = "2026-11-17" }
+
+[[application]]
+name = "enroll-routes"
+services = ["sshd-enroll-routes"]
+factors = [["corp"], ["totp", "corp-push"]]
+on_failure = { codes = ["corp-push"], not_enrolled = ["it-totp", "corp-push"] }
+enroll_at_login = { until = "2026-11-30" }
+
+[[application]]
+name = "enroll-waived"
+services = ["sshd-enroll-waived"]
+factors = [["stack"], ["risk-push"], ["later-push"]]
+floor = "bypass"
+enroll_at_login = { until = "2026-11-30" }
+
 [[policy]]
 profile = "it-totp"
 auth_profile = "corp"

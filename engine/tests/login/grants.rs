@@ -49,6 +49,21 @@ fn granted(facts: Facts, grant: Grant) -> Bench {
     bench
 }
 
+/// A login whose user has a bypass in this application, to where the name is known.
+pub fn bypassed(facts: Facts, application: &str) -> Bench {
+    granted(facts, grant(Kind::Bypass, "alice-id", application))
+}
+
+/// A login whose user is blocked, to where the name is known.
+pub fn blocked(facts: Facts) -> Bench {
+    let block = Grant {
+        applications: Vec::new(),
+        seconds: None,
+        ..grant(Kind::Block, "alice-id", "")
+    };
+    granted(facts, block)
+}
+
 /// The same, to where the method is chosen.
 fn chosen(facts: Facts, grant: Grant) -> Bench {
     let mut bench = granted(facts, grant);

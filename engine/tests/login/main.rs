@@ -10,6 +10,7 @@
 mod codes;
 mod company;
 mod detours;
+mod enrolling;
 mod grants;
 mod numbers;
 mod passkeys;
@@ -19,8 +20,8 @@ use assent_engine::directory::{Account, Lookup, PasswordCheck};
 use assent_engine::grants::{Grants, Held};
 use assent_engine::login::facts::{Facts, Phase};
 use assent_engine::login::{
-    Admission, Cause, CodeCheck, CodeEvent, CodeTrouble, CodeTyped, DeviceSearch, Effect, Event, Gone, Login,
-    NameSearch, Outcome, PasswordReply, Purpose, PushNumber, Standing,
+    Admission, Cause, CodeCheck, CodeEvent, CodeTrouble, CodeTyped, DeviceSearch, Effect, EnrolState, EnrolTrouble,
+    EnrolTyped, Event, Gone, Login, NameSearch, Outcome, PasswordReply, Purpose, PushNumber, Standing,
 };
 use assent_engine::names::UserName;
 use assent_engine::risk::Signals;
@@ -142,20 +143,24 @@ impl Bench {
             Effect::Ask { purpose, .. } => Some(match purpose {
                 Purpose::Go => &[10],
                 Purpose::Show | Purpose::Code | Purpose::ShowOrCode => &[23, 30, 31],
+                Purpose::Enrol => &[48, 48, 49, 49, 50],
             }),
             Effect::CheckPassword { .. } => Some(&[6, 6, 6, 7, 9]),
             Effect::LookUp { .. } => Some(&[12, 12, 13, 14, 15]),
-            Effect::FindDevices(_) => Some(&[26, 26, 29]),
+            Effect::FindDevices(_) => Some(&[26, 26, 29, 16, 16]),
             Effect::Recall(_) => Some(&[41, 41, 42]),
             Effect::Admit(_) => Some(&[45, 45, 43, 44]),
             Effect::ShowNumber { .. } => Some(&[23, 22]),
             Effect::StartCode(_) => Some(&[33, 35]),
             Effect::SendCode { .. } => Some(&[36]),
             Effect::CheckCode { .. } => Some(&[37, 39, 40]),
+            Effect::OpenEnrolment { .. } => Some(&[52, 52, 52, 53]),
+            Effect::ShowEnrolment(_) => Some(&[49, 49, 48, 50]),
+            Effect::ConfirmEnrolment => Some(&[54, 54, 55, 53]),
             _ => None,
         });
         match (code, asked) {
-            (0..48, _) => event(code, self.turn),
+            (0..56, _) => event(code, self.turn),
             (_, Some(fitting)) => one_of(fitting),
             (_, None) if self.login.trace().is_empty() => Event::Begin,
             (_, None) => one_of(&[17, 18, 19, 20, 22, 22, 23, 24]),
@@ -658,7 +663,7 @@ thread_local! {
 
 /// Any events, without an approval among them; most answer what was asked, so that logins get far.
 fn any_events() -> impl Strategy<Value = Vec<u8>> {
-    proptest::collection::vec(0..192u8, 0..30)
+    proptest::collection::vec(0..224u8, 0..30)
 }
 
 fn code_event(turn: u32, what: CodeEvent) -> Event {
@@ -720,6 +725,16 @@ fn event(code: u8, turn: u32) -> Event {
         // Out of turn: who asked hears it at once.
         46 => Event::Held(Held::Nothing),
         47 => Event::NotChecked(assent_proto::time::UnixTime(1)),
+        48 => Event::EnrolTyped(EnrolTyped::Qr),
+        49 => Event::EnrolTyped(EnrolTyped::Digits),
+        50 => Event::EnrolTyped(EnrolTyped::Nothing),
+        51 => Event::EnrolTyped(EnrolTyped::Failed),
+        52 => Event::EnrolmentOpened(Ok(())),
+        53 => Event::EnrolmentOpened(Err(EnrolTrouble::Unreachable("x".into()))),
+        54 => Event::Enrolment(Ok(EnrolState::Registered(
+            DEVICE.with(|device| device.claims().device_id),
+        ))),
+        55 => Event::Enrolment(Ok(EnrolState::Wrong { left: 1 })),
         _ => Event::Internal("x".into()),
     }
 }
@@ -731,10 +746,10 @@ proptest! {
     #[test]
     fn nothing_but_a_verified_approval_lets_a_login_pass(
         codes in any_events(),
-        service in 0..15usize,
+        service in 0..19usize,
         account in any::<bool>(),
     ) {
-        let services = ["sshd", "sshd-keys", "sshd-alone", "sudo", "open", "two", "sshd-adaptive", "sshd-enter", "sudo-i", "codes", "totp", "sshd-beside", "sshd-routes", "sshd-risk-alone", "sshd-risk-floor"];
+        let services = ["sshd", "sshd-keys", "sshd-alone", "sudo", "open", "two", "sshd-adaptive", "sshd-enter", "sudo-i", "codes", "totp", "sshd-beside", "sshd-routes", "sshd-risk-alone", "sshd-risk-floor", "sshd-enroll", "sshd-enroll-office", "sshd-enroll-routes", "sshd-enroll-waived"];
         let phase = if account { Phase::Account } else { Phase::Auth };
         let mut bench = Bench::new(facts(services[service], phase));
         let mut finished = 0;

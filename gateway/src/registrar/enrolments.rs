@@ -34,23 +34,24 @@ impl Registrar {
         if let Some(refusal) = self.not_vouched(host, &owner) {
             return Ok(refusal);
         }
-        self.open_for(conn, host, token_id, secret, owner, now).await
+        self.open_for(conn, host, (token_id, secret), owner, ENROL_TTL, now)
+            .await
     }
 
-    /// Opens an enrolment for somebody whom `host` (or the panel, as the registrar's own host) has proven.
+    /// Opens an enrolment of `ttl` seconds for somebody whom `host` (or the panel, as the registrar's own host) has proven.
     pub(super) async fn open_for(
         &self,
         conn: &mut SqliteConnection,
         host: Id,
-        token_id: Id,
-        secret: OneTimeSecret,
+        (token_id, secret): (Id, OneTimeSecret),
         owner: DeviceOwner,
+        ttl: u64,
         now: UnixTime,
     ) -> Result<Reply, StoreError> {
         if let Some(refusal) = self.not_now(conn, &owner, 0, now).await? {
             return Ok(refusal);
         }
-        self.open_anyway(conn, host, (token_id, secret), owner, now).await
+        self.open_anyway(conn, host, (token_id, secret), owner, ttl, now).await
     }
 
     /// A device's user moves to another device. It was proven by the device's signature.
@@ -75,10 +76,15 @@ impl Registrar {
         let Some(qr) = qr::rows(&link) else {
             return Ok(refuse(Refused::Internal, "the app's address is too long for a QR code"));
         };
-        Ok(match self.open_anyway(conn, device, (id, secret), owner, now).await? {
-            Reply::EnrolmentOpen { until } => Reply::MoveOpen { until, qr: Modules(qr) },
-            refusal => refusal,
-        })
+        Ok(
+            match self
+                .open_anyway(conn, device, (id, secret), owner, ENROL_TTL, now)
+                .await?
+            {
+                Reply::EnrolmentOpen { until } => Reply::MoveOpen { until, qr: Modules(qr) },
+                refusal => refusal,
+            },
+        )
     }
 
     async fn open_anyway(
@@ -87,6 +93,7 @@ impl Registrar {
         host: Id,
         (token_id, secret): (Id, OneTimeSecret),
         owner: DeviceOwner,
+        ttl: u64,
         now: UnixTime,
     ) -> Result<Reply, StoreError> {
         if let Ask::None = self.ask_whom(conn, &owner, now).await? {
@@ -115,7 +122,7 @@ impl Registrar {
             owner,
             secret: Some(secret),
             opened: now,
-            ends_at: now.plus(ENROL_TTL),
+            ends_at: now.plus(ttl),
             stage: Stage::Waiting,
             tries: 0,
             digit_tries: 0,
@@ -487,7 +494,12 @@ fn refuse_second() -> Reply {
 }
 
 /// An enrolment that this host opened.
-async fn own(conn: &mut SqliteConnection, host: Id, token_id: Id, now: UnixTime) -> Result<Option<Row>, StoreError> {
+pub(super) async fn own(
+    conn: &mut SqliteConnection,
+    host: Id,
+    token_id: Id,
+    now: UnixTime,
+) -> Result<Option<Row>, StoreError> {
     Ok(enrolments::find(conn, token_id, now)
         .await?
         .filter(|row| row.host == host))

@@ -105,6 +105,20 @@ impl Registrar {
                 self.confirm_enrolment(conn, news, host_id, token_id, digits.as_str(), now)
                     .await
             }
+            HostWant::OpenFirst {
+                token_id,
+                secret,
+                owner,
+                ttl,
+            } => {
+                self.open_first(conn, host_id, (token_id, secret), owner, ttl, now)
+                    .await
+            }
+            HostWant::ConfirmFirst { token_id, digits } => {
+                self.confirm_first(conn, news, host_id, token_id, digits.as_str(), now)
+                    .await
+            }
+            HostWant::EndEnrolment { token_id } => Self::withdraw_enrolment(conn, host_id, token_id, now).await,
             HostWant::OpenLink {
                 token_id,
                 secret,

@@ -16,6 +16,7 @@ mod code_service;
 pub mod counter;
 mod device_calls;
 mod enrolments;
+mod first;
 pub mod freezes;
 mod hosts;
 mod issue;

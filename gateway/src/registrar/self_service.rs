@@ -14,7 +14,7 @@ use crate::store::registrar as rows;
 use crate::store::{SqliteConnection, StoreError, links};
 use assent_proto::cert::{DeviceOwner, Identity};
 use assent_proto::enrol::{OneTimeSecret, Token, short_fingerprint};
-use assent_proto::registrar::{DIGIT_TRIES, ENROL_TRIES, EnrolmentState, LINK_TTL, Refused, Reply};
+use assent_proto::registrar::{DIGIT_TRIES, ENROL_TRIES, ENROL_TTL, EnrolmentState, LINK_TTL, Refused, Reply};
 use assent_proto::time::{BootTime, UnixTime};
 use assent_proto::{Id, ShortText};
 use serde::{Deserialize, Serialize};
@@ -300,7 +300,7 @@ impl Registrar {
             return Ok(Err(text));
         }
         let opened = self
-            .open_for(&mut tx, host, token.id, token.secret.clone(), owner, now)
+            .open_for(&mut tx, host, (token.id, token.secret.clone()), owner, ENROL_TTL, now)
             .await?;
         match opened {
             Reply::EnrolmentOpen { until } => {

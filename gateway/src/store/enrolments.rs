@@ -228,6 +228,20 @@ pub async fn opened_since(
     Ok(opened)
 }
 
+/// Whether an enrolment for this identity is open.
+pub async fn is_open(conn: &mut SqliteConnection, identity: &Identity, now: UnixTime) -> Result<bool, StoreError> {
+    let open: i64 = sqlx::query_scalar(
+        "SELECT count(*) FROM enrolment e JOIN enrolment_identity i ON i.token_id = e.token_id \
+         WHERE i.realm = ? AND i.id = ? AND e.state IN (0, 1, 4) AND e.ends_at >= ?",
+    )
+    .bind(identity.realm.as_str())
+    .bind(identity.id.as_str())
+    .bind(seconds(now))
+    .fetch_one(conn)
+    .await?;
+    Ok(open > 0)
+}
+
 /// Ends every open enrolment for this identity.
 pub async fn end_open(conn: &mut SqliteConnection, identity: &Identity) -> Result<u64, StoreError> {
     let done = sqlx::query(

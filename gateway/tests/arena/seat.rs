@@ -223,6 +223,7 @@ impl Seat {
                         Purpose::Go => events.push_back(Event::Go(true)),
                         Purpose::Show => seat.prompt = true,
                         Purpose::Code | Purpose::ShowOrCode => panic!("no application here takes codes"),
+                        Purpose::Enrol => panic!("no application here registers phones"),
                     },
                     Effect::ShowNumber { how, digits, .. } => {
                         seat.number = Some(number::random(digits).unwrap());
@@ -243,6 +244,10 @@ impl Seat {
                     Effect::StartCode(_) | Effect::SendCode { .. } | Effect::CheckCode { .. } => {
                         panic!("no application here takes codes")
                     }
+                    Effect::OpenEnrolment { .. }
+                    | Effect::ShowEnrolment(_)
+                    | Effect::ConfirmEnrolment
+                    | Effect::EndEnrolment => panic!("no application here registers phones"),
                     Effect::Finish(outcome) => {
                         seat.ends(outcome);
                         return (seat, None);

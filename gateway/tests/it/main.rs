@@ -10,6 +10,7 @@ mod codes_seen;
 mod codes_terminal;
 mod enrolment;
 mod events;
+mod first;
 mod further;
 mod intruder;
 mod joining;

@@ -20,6 +20,7 @@ mod collectors;
 mod devices;
 mod evil;
 mod exceptions;
+mod first_login;
 mod guesses;
 mod helpers;
 mod login;
@@ -57,6 +58,7 @@ fn main() -> ExitCode {
         weather::SCENARIOS,
         admin::SCENARIOS,
         devices::SCENARIOS,
+        first_login::SCENARIOS,
         audit::SCENARIOS,
         planted::SCENARIOS,
         certificates::SCENARIOS,
