@@ -51,8 +51,7 @@ impl Registrar {
         if let Some(refusal) = self.not_now(conn, &owner, 0, now).await? {
             return Ok(refusal);
         }
-        self.open_anyway(conn, host, (token_id, secret), owner, (ttl, now))
-            .await
+        self.open_anyway(conn, host, (token_id, secret), owner, ttl, now).await
     }
 
     /// A device's user moves to another device. It was proven by the device's signature.
@@ -79,7 +78,7 @@ impl Registrar {
         };
         Ok(
             match self
-                .open_anyway(conn, device, (id, secret), owner, (ENROL_TTL, now))
+                .open_anyway(conn, device, (id, secret), owner, ENROL_TTL, now)
                 .await?
             {
                 Reply::EnrolmentOpen { until } => Reply::MoveOpen { until, qr: Modules(qr) },
@@ -94,7 +93,8 @@ impl Registrar {
         host: Id,
         (token_id, secret): (Id, OneTimeSecret),
         owner: DeviceOwner,
-        (ttl, now): (u64, UnixTime),
+        ttl: u64,
+        now: UnixTime,
     ) -> Result<Reply, StoreError> {
         if let Ask::None = self.ask_whom(conn, &owner, now).await? {
             tracing::warn!(%host, name = ?owner.name, "an enrolment was refused: no device approves for all of the user's identities");
