@@ -154,6 +154,8 @@ struct Wanted {
     #[serde(default)]
     level: Option<Level>,
     #[serde(default)]
+    lock: bool,
+    #[serde(default)]
     digits: u8,
     #[serde(default)]
     ttl: Option<u32>,
@@ -539,6 +541,7 @@ fn details(wanted: &Wanted, identity: Identity) -> Details {
         first: wanted.first.iter().map(|factor| text(factor)).collect(),
         level: wanted.level.unwrap_or(Level::Tap),
         digits: wanted.digits,
+        lock: wanted.lock,
         ttl: wanted.ttl.unwrap_or(60),
         ctx: Digest::random().unwrap(),
         app: text(wanted.app.as_deref().unwrap_or("ssh")),

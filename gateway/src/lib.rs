@@ -8,6 +8,7 @@
 #![forbid(unsafe_code)]
 
 pub mod admin;
+mod again;
 pub mod clock;
 pub mod codes;
 pub mod config;
@@ -16,6 +17,7 @@ mod keyfile;
 mod neighbour;
 pub mod notify;
 pub mod panel;
+mod qr;
 pub mod registrar;
 pub mod relay;
 mod run;

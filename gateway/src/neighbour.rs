@@ -49,13 +49,18 @@ impl Neighbour {
 
     /// One question. Every failure of the socket is the neighbour's absence.
     pub async fn ask<T: DeserializeOwned>(&self, ask: &impl Serialize) -> Result<T, Error> {
+        self.ask_at("/ask", ask).await
+    }
+
+    /// One question of another kind, which has a path of its own.
+    pub async fn ask_at<T: DeserializeOwned>(&self, path: &str, ask: &impl Serialize) -> Result<T, Error> {
         let away = |error: reqwest::Error| {
             tracing::warn!(error = %error.without_url(), "{} does not answer", self.name);
             Error::Away
         };
         let mut response = self
             .client
-            .post("http://localhost/ask")
+            .post(format!("http://localhost{path}"))
             .json(ask)
             .send()
             .await

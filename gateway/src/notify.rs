@@ -38,6 +38,8 @@ pub enum Event {
     DeviceAdded(Device),
     /// A device was removed.
     DeviceRemoved(Device),
+    /// A device was reported lost, and is removed.
+    DeviceLost(Device),
     /// Somebody asked at the panel for a device to be added or removed (`label`), and a device of the user (`device`) said
     /// that it was not them.
     NotMe(Device),
@@ -94,6 +96,7 @@ impl From<Notice> for Event {
         match notice.change {
             Change::Added => Self::DeviceAdded(device),
             Change::Removed => Self::DeviceRemoved(device),
+            Change::Lost => Self::DeviceLost(device),
             Change::Reported => match notice.login {
                 None => Self::NotMe(device),
                 Some(login) => Self::NotMeLogin { device, login },

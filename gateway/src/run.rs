@@ -13,6 +13,7 @@ use crate::registrar::code_counter::{self, CodeCounter};
 use crate::registrar::counter::{self, Counter};
 use crate::registrar::keys::IssuingKeys;
 use crate::registrar::link::{self, Link, Way};
+use crate::registrar::mailing;
 use crate::registrar::self_service::Rules;
 use crate::relay::door::{CodesDoor, Door};
 use crate::relay::link::Desk;
@@ -67,6 +68,17 @@ pub fn check(file: &Path) -> anyhow::Result<()> {
     if !config.codes.sms.is_empty() {
         println!(
             "note: SMS can be read by others on its way; NIST SP 800-63B calls it restricted. Give people an authenticator app or a device"
+        );
+    }
+    let has_codes = config.roles.has(Role::Codes);
+    if has_codes && config.codes.mail.is_empty() {
+        println!(
+            "note: there is no mail server ([[codes.mail]]): people hear of new and removed devices on their other devices alone"
+        );
+    }
+    if config.roles.has(Role::Registrar) && !has_codes && config.link.codes_user.is_none() {
+        println!(
+            "note: there is no code service (the role \"codes\", or link.codes_user): people hear of new and removed devices on their other devices alone"
         );
     }
     println!("{}: good", file.display());
@@ -255,6 +267,9 @@ async fn open(config: &Config, keys: Option<IssuingKeys>) -> anyhow::Result<Part
         (None, Some(_)) => Some(CodesDesk::apart(&config.link.calls_socket)?),
         (None, None) => None,
     };
+    if let (Some(registrar), Some(calls)) = (&registrar, &calls) {
+        tokio::spawn(mailing::listen(registrar.notices(), calls.clone()));
+    }
     if let (Some(registrar), Some(link)) = (&registrar, &link) {
         tokio::spawn(Arc::clone(link).keep(Arc::clone(registrar), calls.clone()));
     }

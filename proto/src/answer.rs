@@ -38,7 +38,7 @@ pub struct Answer {
     pub num: Option<ShortText>,
     /// Which device.
     pub device_id: Id,
-    /// The passkey's own word; only in an approval at level passkey.
+    /// The passkey's own word; only in an approval that takes it ([`crate::request::Statement::takes_passkey`]).
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub passkey: Option<Assertion>,
     /// When, by the device's clock; for the record alone.

@@ -14,7 +14,7 @@ use sha2::Sha256;
 use zeroize::{Zeroize as _, Zeroizing};
 
 /// A 128-bit one-time secret. Wiped when dropped; its `Debug` shows nothing.
-#[derive(Clone, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize, PartialEq, Eq)]
 #[serde(transparent)]
 pub struct OneTimeSecret(Fixed<16>);
 

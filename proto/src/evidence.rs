@@ -164,14 +164,16 @@ fn judge(statement: &Statement, request: &str, answer: &str, device: &Device) ->
             .num
             .as_ref()
             .is_some_and(|num| num.as_str().len() == usize::from(statement.digits)),
-        Level::Passkey => match (&device.passkey, &answer.passkey) {
-            (Some(passkey), Some(assertion)) => {
-                let challenge = passkey::approval_challenge(&answer.req, &device.device_id);
-                passkey.verify(&challenge, assertion).is_ok() && answer.num.is_none()
-            }
-            (_, None) | (None, _) => false,
-        },
+        Level::Passkey => answer.num.is_none(),
     };
+    let proven = match (&device.passkey, &answer.passkey) {
+        (Some(passkey), Some(assertion)) => {
+            let challenge = passkey::approval_challenge(&answer.req, &device.device_id);
+            passkey.verify(&challenge, assertion).is_ok()
+        }
+        (_, None) | (None, _) => false,
+    };
+    let typed = typed && (proven || !statement.takes_passkey());
     if answer.decision == Decision::Approve && (!typed || device.level_max < statement.level) {
         return Err(EvidenceError::Level);
     }

@@ -13,6 +13,7 @@ use crate::revocation::{ListPart, WantList};
 use crate::seal::Purpose;
 use crate::time::UnixTime;
 use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
 
 /// How far a caller's clock may be from the registrar's, in seconds; also how long a call's nonce is remembered.
 pub const CALL_WINDOW: u64 = 300;
@@ -313,6 +314,32 @@ pub enum DeviceWant {
     },
     /// It is to be removed.
     Leave,
+    /// Another device of its user is lost: it is removed at once.
+    Lost {
+        /// Which.
+        device: Id,
+    },
+    /// When each device of its user last asked the registrar something.
+    Heard,
+    /// Its user moves to another device: opens an enrolment for the same people.
+    Move {
+        /// Names the token.
+        token_id: Id,
+        /// The one-time secret.
+        secret: OneTimeSecret,
+    },
+    /// How an enrolment that it opened stands.
+    Moving {
+        /// Which.
+        token_id: Id,
+    },
+    /// The six digits that the other device shows. If they are right, that one is registered in the place of this one.
+    ConfirmMove {
+        /// Which.
+        token_id: Id,
+        /// As typed.
+        digits: ShortText,
+    },
     /// Its next certificate, for the keys that it has.
     Renew,
     /// The newest revocation list.
@@ -380,6 +407,18 @@ pub enum Reply {
         /// The devices, newest first.
         devices: Vec<MyDevice>,
     },
+    /// When each device of the caller's user last asked something.
+    Heard {
+        /// The devices.
+        devices: Vec<HeardDevice>,
+    },
+    /// The caller's user can move to another device: an enrolment is open.
+    MoveOpen {
+        /// Until when, by the registrar's clock.
+        until: UnixTime,
+        /// The link for the other device, as a QR code.
+        qr: Modules,
+    },
     /// The device is removed.
     Left,
     /// The device's certificate: the next one, or the one that it has while no later one can be had.
@@ -415,6 +454,28 @@ pub struct MyDevice {
     pub label: ShortText,
     /// When it was enrolled; its certificate only says when that was made.
     pub since: UnixTime,
+}
+
+/// A QR code: a text a row, `1` for each dark module. It holds a link's secret; its `Debug` shows nothing.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Modules(pub Vec<Zeroizing<String>>);
+
+impl std::fmt::Debug for Modules {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Modules")
+    }
+}
+
+/// When a device of the caller's user last asked the registrar something.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HeardDevice {
+    /// Which.
+    pub id: Id,
+    /// To the hour; absent: not since the registrar keeps count.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub at: Option<UnixTime>,
 }
 
 /// How an enrolment stands.

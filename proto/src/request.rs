@@ -117,6 +117,10 @@ pub struct Statement {
     pub level: Level,
     /// Digits of the number: 0, 3 or 6.
     pub digits: u8,
+    /// Whether an approval takes the word of the device's passkey besides what the level asks. Devices of before draw nothing of
+    /// a request that says so.
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    pub lock: bool,
     /// When it was asked, by the host's clock; shown, never decisive.
     pub iat: UnixTime,
     /// Seconds of life.
@@ -158,6 +162,8 @@ pub struct Details {
     pub level: Level,
     /// See [`Statement::digits`].
     pub digits: u8,
+    /// See [`Statement::lock`].
+    pub lock: bool,
     /// See [`Statement::ttl`].
     pub ttl: u32,
     /// See [`Statement::ctx`].
@@ -190,6 +196,7 @@ impl Statement {
             first: details.first,
             level: details.level,
             digits: details.digits,
+            lock: details.lock,
             iat,
             ttl: details.ttl,
             ctx: details.ctx,
@@ -201,6 +208,11 @@ impl Statement {
     /// Signs it with the host key.
     pub fn sign(&self, key: &SigningKey) -> Result<String, JwsError> {
         jws::sign(Typ::Request, key, self)
+    }
+
+    /// Whether an approval takes the word of the device's passkey.
+    pub fn takes_passkey(&self) -> bool {
+        self.lock || self.level == Level::Passkey
     }
 
     /// When it ends, by the host's clock.

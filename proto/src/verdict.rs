@@ -25,6 +25,7 @@ pub struct PendingPush {
     ctx: Digest,
     identity: Identity,
     level: Level,
+    takes_passkey: bool,
     number: Option<Zeroizing<String>>,
     devices: Vec<Device>,
     revoked: Vec<Id>,
@@ -164,6 +165,7 @@ impl PendingPush {
             ctx: statement.ctx,
             identity: statement.identity.clone(),
             level: statement.level,
+            takes_passkey: statement.takes_passkey(),
             number: number.filter(|number| is_number(number, statement.digits)),
             devices,
             revoked: Vec::new(),
@@ -304,8 +306,8 @@ impl PendingPush {
             }
             (None, Some(_)) => return Some(Refusal::Level),
         };
-        // The device's own signature never reaches level passkey by itself.
-        if passkey != (self.level == Level::Passkey) {
+        // The device's own signature is never enough where the passkey's word is asked.
+        if passkey != self.takes_passkey {
             return Some(Refusal::Level);
         }
         let typed = authentic.answer.num.as_ref().map(|num| num.as_str().as_bytes());

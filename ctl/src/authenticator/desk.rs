@@ -169,8 +169,8 @@ impl Desk {
                 "Number on the terminal that asks ({} digits; empty goes back): ",
                 statement.digits
             ),
-            (Question::Decision, Level::Passkey) => "[d]eny, [n]ot me? ".into(),
-            (Question::Decision, Level::Tap | Level::Number) => "[a]pprove, [d]eny, [n]ot me? ".into(),
+            (Question::Decision, _) if statement.takes_passkey() => "[d]eny, [n]ot me? ".into(),
+            (Question::Decision, _) => "[a]pprove, [d]eny, [n]ot me? ".into(),
         }));
     }
 
@@ -197,7 +197,8 @@ impl Desk {
     }
 
     fn decide(&mut self, now: BootTime, line: &str, out: &mut Vec<Output>) {
-        let level = self.waiting.front().map(|first| first.request.statement.level);
+        let first = self.waiting.front().map(|first| &first.request.statement);
+        let level = first.filter(|first| !first.takes_passkey()).map(|first| first.level);
         match (line.to_ascii_lowercase().as_str(), level) {
             ("d" | "deny", _) => self.answer(now, Decision::Deny, None, out),
             ("n" | "not me", _) => self.answer(now, Decision::Report, None, out),
@@ -208,7 +209,7 @@ impl Desk {
             }
             ("a" | "approve", _) => {
                 out.push(Output::Say(
-                    "Level passkey: this authenticator cannot approve it. Use a device with a passkey.".into(),
+                    "It takes a passkey: this authenticator cannot approve it. Use a device with a passkey.".into(),
                 ));
                 self.ask(now, out);
             }

@@ -160,6 +160,9 @@ fn from(source: &Source) -> String {
 
 fn level(statement: &Statement) -> &'static str {
     match statement.level {
+        Level::Tap | Level::Number if statement.lock => {
+            "with fingerprint, face or PIN: this authenticator cannot approve it, only deny"
+        }
         Level::Tap => "tap: approving is enough",
         Level::Number => "number: approving needs the number on the terminal that asks",
         Level::Passkey => "passkey: this authenticator cannot approve it, only deny",

@@ -179,6 +179,8 @@ fn state(reply: Reply) -> Done<EnrolmentState> {
         | Reply::EnrolmentOpen { .. }
         | Reply::LinkOpen { .. }
         | Reply::MyDevices { .. }
+        | Reply::Heard { .. }
+        | Reply::MoveOpen { .. }
         | Reply::Left
         | Reply::Noted
         | Reply::DeviceCertified { .. }

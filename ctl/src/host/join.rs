@@ -135,6 +135,8 @@ impl Join {
             | Reply::Enrolment(_)
             | Reply::LinkOpen { .. }
             | Reply::MyDevices { .. }
+            | Reply::Heard { .. }
+            | Reply::MoveOpen { .. }
             | Reply::Left
             | Reply::Noted
             | Reply::DeviceCertified { .. }

@@ -392,6 +392,12 @@ pub static SECTIONS: &[Section] = &[
                 "false",
                 "whether a passkey that is kept in an account of the user's, and so can be on several devices, counts as one",
             ),
+            key(
+                "app_lock",
+                "true, false",
+                "false",
+                "each approval takes fingerprint, face or PIN besides what its level asks, by a passkey of the device; also by one that is kept in an account",
+            ),
             LANGUAGE_ATTRIBUTE,
             LANGUAGE,
         ],

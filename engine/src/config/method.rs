@@ -37,6 +37,7 @@ pub(super) fn push_profile(checker: &mut Checker, place: &Place, raw: RawPushPro
             digits: if nist { 6 } else { 3 },
             ttl,
             synced_passkeys: raw.synced_passkeys.unwrap_or(false),
+            app_lock: raw.app_lock.unwrap_or(false),
         },
     })
 }

@@ -222,6 +222,9 @@ pub enum Method {
         ttl: u32,
         /// Whether a passkey that can leave its device for an account of the user's counts as one (R14).
         synced_passkeys: bool,
+        /// Whether each approval takes fingerprint, face or PIN besides what its level asks: the word of a passkey, also of one
+        /// that is in an account (R13).
+        app_lock: bool,
     },
     /// A one-time code, which the code service judges.
     Code {

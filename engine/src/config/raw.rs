@@ -163,6 +163,7 @@ pub(super) struct RawPushProfile {
     pub synced_passkeys: Option<bool>,
     pub language_attribute: Option<String>,
     pub language: Option<String>,
+    pub app_lock: Option<bool>,
 }
 
 #[derive(Debug, Deserialize)]

@@ -28,6 +28,8 @@ pub const SHOW_GRACE: Duration = Duration::from_millis(300);
 pub(super) struct Pushing {
     standing: Option<Standing>,
     level: Option<Level>,
+    /// Whether an approval takes a passkey besides what the level asks.
+    lock: bool,
     /// Who is asked, until the push leaves.
     devices: Vec<Device>,
     /// When it leaves.
@@ -53,7 +55,7 @@ impl Pushing {
     }
 
     pub(super) fn asks_for_a_passkey(&self) -> bool {
-        self.level == Some(Level::Passkey)
+        self.lock || self.level == Some(Level::Passkey)
     }
 
     pub(super) fn end(&mut self) {
@@ -113,6 +115,7 @@ impl Login {
         let (level, why) = self.level(method, &standing);
         self.record_level(level, why);
         self.push.level = Some(level);
+        self.push.lock = matches!(self.config.method(method).method, Method::Push { app_lock: true, .. });
         self.push.standing = Some(standing);
         self.stage = Stage::FindingDevices(method);
         vec![Effect::FindDevices(identity)]
@@ -142,8 +145,9 @@ impl Login {
     pub(super) fn devices_found(&mut self, method: MethodIndex, found: DeviceSearch, now: BootTime) -> Vec<Effect> {
         self.push.devices = match found {
             DeviceSearch::Found(devices) if devices.is_empty() => return self.without_device(method, now),
-            DeviceSearch::Found(devices) if self.push.level == Some(Level::Passkey) => {
-                let with_passkeys = self.with_passkeys(method, devices);
+            DeviceSearch::Found(devices) if self.push.asks_for_a_passkey() => {
+                let level = self.push.level.unwrap_or(Level::Passkey);
+                let with_passkeys = self.with_passkeys(method, level, devices);
                 if with_passkeys.is_empty() {
                     return self.fail(Failure::NotEnrolled, Cause::NoPasskey);
                 }
@@ -171,15 +175,16 @@ impl Login {
         }
     }
 
-    /// Those that reach level passkey.
-    fn with_passkeys(&self, method: MethodIndex, mut devices: Vec<Device>) -> Vec<Device> {
-        let synced = matches!(
-            self.config.method(method).method,
-            Method::Push {
-                synced_passkeys: true,
-                ..
-            }
-        );
+    /// Those with a passkey that counts: at level passkey one that the profile lets count, for the lock below it any.
+    fn with_passkeys(&self, method: MethodIndex, level: Level, mut devices: Vec<Device>) -> Vec<Device> {
+        let synced = level != Level::Passkey
+            || matches!(
+                self.config.method(method).method,
+                Method::Push {
+                    synced_passkeys: true,
+                    ..
+                }
+            );
         devices.retain(|device| {
             let passkey = device.claims().passkey.as_ref();
             passkey.is_some_and(|passkey| synced || !passkey.synced)
@@ -190,7 +195,7 @@ impl Login {
     /// The number cannot be shown: the push leaves at the level above, which needs none, where the user can reach it.
     fn without_number(&mut self, method: MethodIndex, now: BootTime) -> Vec<Effect> {
         let devices = std::mem::take(&mut self.push.devices);
-        let with_passkeys = self.with_passkeys(method, devices);
+        let with_passkeys = self.with_passkeys(method, Level::Passkey, devices);
         if self.push.level != Some(Level::Number) || with_passkeys.is_empty() {
             return self.deny(Cause::CannotShow);
         }
@@ -351,6 +356,7 @@ impl Login {
             first: self.passed.iter().map(|passed| self.passed_words(passed)).collect(),
             level,
             digits,
+            lock: self.push.lock,
             ttl,
             ctx: facts.ctx,
             app: ShortText::cut(self.application_name()),

@@ -157,6 +157,17 @@ fallback_auth_profiles = ["corp"]
 assurance = "number"
 synced_passkeys = true
 
+[[push_profile]]
+name = "locked-push"
+fallback_auth_profiles = ["corp"]
+assurance = "tap"
+app_lock = true
+
+[[application]]
+name = "locked"
+services = ["sshd-locked"]
+factors = [["stack"], ["locked-push", "totp"]]
+
 [[application]]
 name = "passkey"
 services = ["sshd-passkey"]

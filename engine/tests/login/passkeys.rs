@@ -63,6 +63,21 @@ fn r14_a_synced_passkey_counts_where_the_profile_says_so() {
 }
 
 #[test]
+fn r13_the_lock_asks_those_with_a_passkey_of_any_kind_and_no_code_stands_beside_it() {
+    let company = Company::new();
+    let [bound, synced] = &company.with_passkeys;
+    let bench = with(facts("sshd-locked", Phase::Auth), &[&company.device, bound, synced]);
+    assert_eq!(left(&bench), Some((Level::Tap, 2)));
+    assert!(order(&bench).unwrap().details.lock);
+    assert!(!bench.effects.iter().any(|e| matches!(e, Effect::Ask { .. })));
+    let bench = with(facts("sshd-locked", Phase::Account), &[&company.device]);
+    assert_eq!((bench.cause(), bench.pushes), (Cause::NoPasskey, 0));
+    // Elsewhere nobody asks for it.
+    let bench = with(facts("sshd-passkey", Phase::Account), &[bound]);
+    assert!(!order(&bench).unwrap().details.lock);
+}
+
+#[test]
 fn r13_no_code_stands_beside_a_passkey() {
     let company = Company::new();
     let bench = with(facts("sshd-passkey", Phase::Auth), &[&company.with_passkeys[0]]);

@@ -106,6 +106,12 @@ impl Codes {
                 "the code service has no certificate: its key is revoked, or the registrar certifies nothing; no host believes its codes".to_owned(),
             );
         }
+        if self.config.mail.is_empty() {
+            warnings.push(
+                "there is no mail server ([[codes.mail]]): people hear of new and removed devices on their other devices alone"
+                    .to_owned(),
+            );
+        }
         if !self.config.sms.is_empty() {
             warnings.push(
                 "SMS can be read by others on its way (NIST SP 800-63B calls it restricted): give people an authenticator app or a device".to_owned(),

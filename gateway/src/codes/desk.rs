@@ -1,9 +1,10 @@
 //! Where others ask the code service: by a call where it shares their process, otherwise over Unix sockets of one machine.
 //! The panel has a socket of its own, on which a signed-in person's questions are asked; whoever carries the calls of hosts
-//! has another, on which there is nothing but sealed calls.
+//! has another, on which there are sealed calls and, from the registrar, what people are to be told by mail.
 
 use super::Codes;
 use super::enrol::{Made, Own};
+use super::told::Told;
 use crate::clock;
 use crate::error::Error;
 use crate::neighbour::{Door, Neighbour};
@@ -23,6 +24,8 @@ use tokio::sync::watch;
 
 /// Most bytes of a panel's question.
 const MAX_ASK: usize = 32 * 1024;
+/// Where the registrar says what people are to be told.
+const TOLD: &str = "/told";
 /// Most bytes of a sealed call, as the relay takes it.
 const MAX_CALL: usize = 128 * 1024;
 
@@ -45,6 +48,16 @@ enum Ask {
     LiftFreeze {
         owner: DeviceOwner,
         code: TypedCode,
+    },
+    RemoveDevice {
+        owner: DeviceOwner,
+        device: Id,
+        lost: bool,
+        code: TypedCode,
+    },
+    Reach {
+        who: Identity,
+        mail: Option<ShortText>,
     },
 }
 
@@ -73,6 +86,28 @@ impl Desk {
                 handled.await.unwrap_or(Err(Error::Internal("the code service failed")))
             }
             Self::Apart(codes) => codes.ask(&sealed).await,
+        }
+    }
+
+    /// Has a person told by mail of a change; an error: it was not handed over.
+    pub async fn tell(&self, told: &Told) -> Result<(), Error> {
+        match self {
+            Self::Here(codes) => {
+                codes.tell_by_mail(told.clone()).await;
+                Ok(())
+            }
+            Self::Apart(codes) => codes.ask_at(TOLD, told).await,
+        }
+    }
+
+    /// The panel's directory has said where a person reads mail, or that it knows of no address.
+    pub async fn reach(&self, who: &Identity, mail: Option<&ShortText>) -> Result<(), Error> {
+        match self {
+            Self::Here(codes) => codes.reach_of_panel(who, mail, clock::now()).await,
+            Self::Apart(codes) => {
+                let (who, mail) = (who.clone(), mail.cloned());
+                codes.ask(&Ask::Reach { who, mail }).await
+            }
         }
     }
 
@@ -115,6 +150,29 @@ impl Desk {
         }
     }
 
+    /// Removes a device of a person who proves themselves by this code; `false`: they have no such device. The text says why
+    /// not.
+    pub async fn remove_device(
+        &self,
+        owner: &DeviceOwner,
+        (device, lost): (Id, bool),
+        code: &TypedCode,
+    ) -> Result<Result<bool, ShortText>, Error> {
+        match self {
+            Self::Here(codes) => codes.remove_device(owner, (device, lost), code).await,
+            Self::Apart(codes) => {
+                let (owner, code) = (owner.clone(), code.clone());
+                let ask = Ask::RemoveDevice {
+                    owner,
+                    device,
+                    lost,
+                    code,
+                };
+                codes.ask(&ask).await
+            }
+        }
+    }
+
     /// Lifts a person's freezes, who proves themselves by this code; how many there were. The text says why not.
     pub async fn lift_freeze(&self, owner: &DeviceOwner, code: &TypedCode) -> Result<Result<u64, ShortText>, Error> {
         match self {
@@ -135,12 +193,20 @@ pub async fn serve_panel(door: Door, codes: Arc<Codes>, stop: watch::Receiver<bo
 
 /// Serves whoever carries the calls of hosts until `stop` changes.
 pub async fn serve_calls(door: Door, codes: Arc<Codes>, stop: watch::Receiver<bool>) {
-    let router = Router::new().route("/ask", post(call)).with_state(Desk::Here(codes));
+    let router = Router::new()
+        .route("/ask", post(call))
+        .route(TOLD, post(told))
+        .with_state(Desk::Here(codes));
     door.serve(router, stop).await;
 }
 
 async fn call(State(desk): State<Desk>, body: Body) -> Result<Json<Sealed>, Error> {
     desk.call(body::json(body, MAX_CALL).await?).await.map(Json)
+}
+
+async fn told(State(desk): State<Desk>, body: Body) -> Result<Json<()>, Error> {
+    let told: Told = body::json(body, MAX_ASK).await?;
+    desk.tell(&told).await.map(Json)
 }
 
 async fn answer(State(codes): State<Arc<Codes>>, body: Body) -> Result<Json<Value>, Error> {
@@ -149,6 +215,16 @@ async fn answer(State(codes): State<Arc<Codes>>, body: Body) -> Result<Json<Valu
         Ask::CarryOut { owner, id } => serde_json::to_value(codes.carry_out(&owner, id).await?),
         Ask::ConfirmTotp { owner, id, code } => serde_json::to_value(codes.confirm_own_totp(&owner, id, &code).await),
         Ask::LiftFreeze { owner, code } => serde_json::to_value(codes.lift_freeze(&owner, &code).await?),
+        Ask::RemoveDevice {
+            owner,
+            device,
+            lost,
+            code,
+        } => serde_json::to_value(codes.remove_device(&owner, (device, lost), &code).await?),
+        Ask::Reach { who, mail } => {
+            codes.reach_of_panel(&who, mail.as_ref(), clock::now()).await?;
+            Ok(Value::Null)
+        }
     };
     answer
         .map(Json)

@@ -232,7 +232,7 @@ impl Codes {
         rows::end_opening(&mut tx, id).await?;
         tx.commit().await?;
         tracing::info!(name = ?app.user, "an authenticator app was set up");
-        self.tell(&app.user, &app.identities, CodesChange::AddTotp);
+        self.tell(&app.user, &app.identities, CodesChange::AddTotp).await;
         Ok(())
     }
 
@@ -279,7 +279,7 @@ impl Codes {
         self.put_app(&mut tx, &app, &sealed, 0, now).await?;
         tx.commit().await?;
         tracing::warn!(name = ?app.user, "an authenticator app's secret was imported by an admin");
-        self.tell(&app.user, &app.identities, CodesChange::AddTotp);
+        self.tell(&app.user, &app.identities, CodesChange::AddTotp).await;
         Ok(())
     }
 
@@ -314,7 +314,8 @@ impl Codes {
         rows::put_recovery(&mut tx, new.id, &hashes).await?;
         tx.commit().await?;
         tracing::info!(name = ?owner.name, "recovery codes were made");
-        self.tell(&owner.name, &owner.identities, CodesChange::NewRecovery);
+        self.tell(&owner.name, &owner.identities, CodesChange::NewRecovery)
+            .await;
         Ok(codes.iter().map(|code| recovery::grouped(code)).collect())
     }
 
@@ -402,7 +403,7 @@ impl Codes {
 
     async fn forget_own(&self, owner: &DeviceOwner, kind: Kind, change: CodesChange) -> Result<Made, Refusal> {
         if self.forget(&owner.identities, kind).await? {
-            self.tell(&owner.name, &owner.identities, change);
+            self.tell(&owner.name, &owner.identities, change).await;
         }
         Ok(Made::Removed)
     }

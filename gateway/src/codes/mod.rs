@@ -15,12 +15,14 @@ mod logins;
 pub mod mail;
 pub mod number;
 mod own;
+mod reach;
 pub mod recent;
 mod recovery;
 pub mod secret;
 mod send;
 pub mod sms;
 pub mod text;
+pub mod told;
 mod totp;
 
 use crate::clock;
@@ -52,12 +54,16 @@ use serde::de::DeserializeOwned;
 use sqlx::{Sqlite, Transaction};
 use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, Semaphore};
+use told::{Changed, Told};
 
 /// The key file in the state directory.
 pub const KEY_FILE: &str = "codes.key";
 /// The data base in the state directory.
 pub const DATABASE: &str = "codes.db";
+
+/// Mails that tell of changes and may wait at once.
+const OUTBOX: usize = 1024;
 
 /// The code service.
 pub struct Codes {
@@ -72,6 +78,8 @@ pub struct Codes {
     logins: Logins,
     hashing: Hashing,
     notifier: Notifier,
+    /// Room for mails that tell of changes.
+    outbox: Arc<Semaphore>,
 }
 
 /// A refusal, with its words for people.
@@ -151,6 +159,7 @@ impl Codes {
             logins: Logins::default(),
             hashing: Hashing::default(),
             notifier,
+            outbox: Arc::new(Semaphore::new(OUTBOX)),
         };
         match codes.housekeeping().await {
             // It starts after us, perhaps; until then no host believes a code.
@@ -174,7 +183,9 @@ impl Codes {
         *self.certificate.write().unwrap_or_else(PoisonError::into_inner) = certificate;
         let _turn = self.turn.lock().await;
         let mut conn = self.pool.acquire().await.map_err(StoreError::from)?;
-        Ok(rows::forget_old(&mut conn, now).await?)
+        rows::forget_old(&mut conn, now).await?;
+        reach::forget_old(&mut conn, now).await?;
+        Ok(())
     }
 
     fn certificate(&self) -> Option<CodeService> {
@@ -271,6 +282,10 @@ impl Codes {
             .filter(|_| start.methods.contains(&CodeMethod::Sms));
         let number = number.and_then(|written| Number::parse(written.as_str(), self.config.default_country.as_ref()));
         let address = start.mail.as_ref().and_then(|written| mail::address(written.as_str()));
+        if let Some(mail) = &start.mail {
+            self.reach_of_host(&start.identity, id, (mail, &start.lang), now)
+                .await?;
+        }
         let name = visible(host.claims().display.as_str());
         let login = Login::new(digest(ask), start, name, number, address, clock::boot_now());
         let mut offers = Vec::new();
@@ -323,13 +338,19 @@ impl Codes {
         Ok(Offer { method, refused, hint })
     }
 
-    /// Tells whoever is configured to hear of it.
-    fn tell(&self, name: &ShortText, identities: &[Identity], change: CodesChange) {
+    /// Tells whoever is configured to hear of it, and the person by mail.
+    async fn tell(&self, name: &ShortText, identities: &[Identity], change: CodesChange) {
         self.notifier.tell(Event::CodesChanged {
             name: name.clone(),
             identities: identities.to_vec(),
             change,
         });
+        let owner = DeviceOwner {
+            identities: identities.to_vec(),
+            name: name.clone(),
+        };
+        let change = Changed::Codes(change);
+        self.tell_by_mail(Told { owner, change }).await;
     }
 
     async fn begin(&self) -> Result<Transaction<'static, Sqlite>, StoreError> {

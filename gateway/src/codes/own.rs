@@ -8,10 +8,10 @@ use crate::clock;
 use crate::error::Error;
 use crate::store::SqliteConnection;
 use crate::store::codes::{self as rows, Kind};
-use assent_proto::ShortText;
 use assent_proto::cert::{DeviceOwner, Identity};
 use assent_proto::code::{CodeMethod, CodeRefused, TypedCode};
 use assent_proto::time::UnixTime;
+use assent_proto::{Id, ShortText};
 use subtle::ConstantTimeEq as _;
 
 impl Codes {
@@ -20,6 +20,22 @@ impl Codes {
         let no = |why: &str| Ok(Err(ShortText::cut(why.to_owned())));
         match self.proves(owner, typed).await {
             Ok(true) => Ok(Ok(self.registrar.lift_freeze(owner).await?)),
+            Ok(false) => no("the code is wrong, or was used before"),
+            Err(why) => no(why),
+        }
+    }
+
+    /// Removes a device of somebody who proves themselves by this code; `false`: they have no such device. The text says why
+    /// not.
+    pub async fn remove_device(
+        &self,
+        owner: &DeviceOwner,
+        (device, lost): (Id, bool),
+        typed: &TypedCode,
+    ) -> Result<Result<bool, ShortText>, Error> {
+        let no = |why: &str| Ok(Err(ShortText::cut(why.to_owned())));
+        match self.proves(owner, typed).await {
+            Ok(true) => Ok(Ok(self.registrar.remove_device(owner, device, lost).await?)),
             Ok(false) => no("the code is wrong, or was used before"),
             Err(why) => no(why),
         }

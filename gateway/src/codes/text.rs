@@ -7,6 +7,8 @@ use zeroize::Zeroizing;
 pub const CODE_PLACES: &[&str] = &["code", "app", "host", "user", "login", "minutes"];
 /// Those of the notice that a recovery code was used.
 pub const NOTICE_PLACES: &[&str] = &["app", "host", "user", "login", "left"];
+/// Those of the notice that a device or codes changed.
+pub const CHANGE_PLACES: &[&str] = &["user", "what"];
 /// Most characters of a template.
 const MOST: usize = 2000;
 
@@ -142,6 +144,10 @@ pub struct Words {
     pub recovery_subject: Template,
     /// Its text.
     pub recovery_text: Template,
+    /// The subject of the notice that a device or codes changed.
+    pub change_subject: Template,
+    /// Its text.
+    pub change_text: Template,
 }
 
 /// The messages.
@@ -154,12 +160,25 @@ pub struct Texts {
 
 impl Default for Texts {
     fn default() -> Self {
-        let words = |[sms, mail_subject, mail_text, recovery_subject, recovery_text]: [&str; 5]| Words {
-            sms: Template::lenient(sms),
-            mail_subject: Template::lenient(mail_subject),
-            mail_text: Template::lenient(mail_text),
-            recovery_subject: Template::lenient(recovery_subject),
-            recovery_text: Template::lenient(recovery_text),
+        let words = |texts: [&str; 7]| {
+            let [
+                sms,
+                mail_subject,
+                mail_text,
+                recovery_subject,
+                recovery_text,
+                change_subject,
+                change_text,
+            ] = texts;
+            Words {
+                sms: Template::lenient(sms),
+                mail_subject: Template::lenient(mail_subject),
+                mail_text: Template::lenient(mail_text),
+                recovery_subject: Template::lenient(recovery_subject),
+                recovery_text: Template::lenient(recovery_text),
+                change_subject: Template::lenient(change_subject),
+                change_text: Template::lenient(change_text),
+            }
         };
         Self {
             english: words([
@@ -170,6 +189,9 @@ impl Default for Texts {
                 "A recovery code was used (login {login})",
                 "A recovery code of yours was used for {app} on {host} as {user} (login {login}).\n{left} of them are left.\n\n\
                  If this was not you, tell your administrators at once.\n",
+                "A device or codes of yours have changed",
+                "{what}\n\nThis is about {user}'s sign-in. Nothing need be done if it was you.\n\
+                 If it was not you, tell your administrators at once.\n",
             ]),
             turkish: words([
                 "{host} üzerindeki {app} için kodunuz: {code} (giriş {login}). Bu kodu kimse sizden istemez.",
@@ -179,6 +201,9 @@ impl Default for Texts {
                 "Bir kurtarma kodu kullanıldı (giriş {login})",
                 "Bir kurtarma kodunuz {host} üzerindeki {app} için, {user} adına kullanıldı (giriş {login}).\n\
                  Kalan kod sayısı: {left}.\n\nBunu siz yapmadıysanız hemen yöneticilerinize haber verin.\n",
+                "Cihazlarınızda veya kodlarınızda değişiklik oldu",
+                "{what}\n\nBu, {user} kullanıcısının oturum açmasıyla ilgilidir. Bunu siz yaptıysanız bir şey yapmanız gerekmez.\n\
+                 Bunu siz yapmadıysanız hemen yöneticilerinize haber verin.\n",
             ]),
             german: words([
                 "{code} ist Ihr Code für {app} auf {host} (Anmeldung {login}). Niemand wird Sie danach fragen.",
@@ -188,6 +213,9 @@ impl Default for Texts {
                 "Ein Wiederherstellungscode wurde verwendet (Anmeldung {login})",
                 "Einer Ihrer Wiederherstellungscodes wurde für {app} auf {host} als {user} verwendet (Anmeldung {login}).\n\
                  {left} davon sind übrig.\n\nWenn Sie das nicht waren, sagen Sie es sofort Ihren Administratoren.\n",
+                "Ein Gerät oder Codes von Ihnen haben sich geändert",
+                "{what}\n\nDas betrifft die Anmeldung von {user}. Waren Sie das selbst, ist nichts zu tun.\n\
+                 Wenn Sie das nicht waren, sagen Sie es sofort Ihren Administratoren.\n",
             ]),
         }
     }
@@ -204,7 +232,7 @@ impl Texts {
     }
 
     /// Each template of a language with its key and the places that it may have.
-    pub fn of_mut(&mut self, language: Language) -> [(&mut Template, &'static str, &'static [&'static str]); 5] {
+    pub fn of_mut(&mut self, language: Language) -> [(&mut Template, &'static str, &'static [&'static str]); 7] {
         let words = match language {
             Language::English => &mut self.english,
             Language::Turkish => &mut self.turkish,
@@ -216,6 +244,8 @@ impl Texts {
             (&mut words.mail_text, "mail_text", CODE_PLACES),
             (&mut words.recovery_subject, "recovery_subject", NOTICE_PLACES),
             (&mut words.recovery_text, "recovery_text", NOTICE_PLACES),
+            (&mut words.change_subject, "change_subject", CHANGE_PLACES),
+            (&mut words.change_text, "change_text", CHANGE_PLACES),
         ]
     }
 }
@@ -228,10 +258,35 @@ pub fn plain(value: &str) -> String {
     visible(value).chars().take(60).collect()
 }
 
+/// Text that somebody else has chosen, without what mail programs make links of. A dot between digits stays: versions.
+pub fn unlinked(text: &str) -> String {
+    let chars: Vec<char> = text.chars().collect();
+    let digit = |at: Option<usize>| at.and_then(|at| chars.get(at)).is_some_and(char::is_ascii_digit);
+    let one = |(at, c): (usize, &char)| match c {
+        '.' if digit(at.checked_sub(1)) && digit(Some(at + 1)) => '.',
+        '.' | '/' | ':' | '@' => ' ',
+        c => *c,
+    };
+    chars.iter().enumerate().map(one).collect()
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn nothing_that_a_stranger_chose_becomes_a_link() {
+        for (label, written) in [
+            ("Firefox 140.0 on Linux", "Firefox 140.0 on Linux"),
+            ("http://evil.example/x", "http   evil example x"),
+            ("a@evil.example", "a evil example"),
+            ("www.4.example", "www 4 example"),
+            ("3.", "3 "),
+        ] {
+            assert_eq!(unlinked(label), written);
+        }
+    }
 
     #[test]
     fn places_are_filled_as_the_form_needs_and_other_braces_stay() {

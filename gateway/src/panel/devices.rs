@@ -8,6 +8,7 @@ use crate::clock;
 use crate::registrar::self_service::{FROZEN, MayEnrol, NotEnrolling, Removal};
 use crate::relay::body;
 use assent_proto::cert::{DeviceOwner, MAX_LABEL};
+use assent_proto::code::TypedCode;
 use assent_proto::text::visible;
 use assent_proto::time::UnixTime;
 use assent_proto::{Id, ShortText};
@@ -16,6 +17,7 @@ use axum::body::Body;
 use axum::extract::{Path, State};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
+use zeroize::Zeroizing;
 
 /// Most characters of a label.
 const LABEL_CHARS: usize = 60;
@@ -29,6 +31,9 @@ struct Device {
     since: u64,
     until: u64,
     key: String,
+    /// When it was last heard of.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    heard: Option<u64>,
     /// Whether it is being asked to approve its own removal.
     removing: bool,
 }
@@ -70,6 +75,7 @@ pub(super) async fn list(
         since: device.since.0,
         until: device.until.0,
         key: device.key,
+        heard: device.heard.map(|at| at.0),
         removing: device.removing,
     });
     Ok(Json(Devices {
@@ -156,12 +162,23 @@ fn fit(label: &str) -> Option<ShortText> {
     fits.then(|| ShortText::new(label))?
 }
 
+/// How a device is to be removed.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Remove {
+    /// Whether it is lost.
+    #[serde(default)]
+    lost: bool,
+    /// A code, instead of the approval of a device.
+    code: Option<Zeroizing<String>>,
+}
+
 /// What became of a removal.
 #[derive(Serialize)]
 #[serde(tag = "removal", rename_all = "snake_case")]
 pub(super) enum Removed {
     Done,
-    /// The last device is asked itself; whether it is gone shows in the list.
+    /// A device is asked; whether the one in question is gone shows in the list.
     NeedsApproval {
         /// Seconds that it has.
         left: u64,
@@ -173,13 +190,48 @@ pub(super) async fn remove(
     State(panel): State<Arc<Panel>>,
     actor: Actor,
     Path(id): Path<String>,
+    body: Body,
 ) -> Result<Json<Removed>, PanelError> {
     let id = read_id(&id, "device")?;
-    match panel.registrar.remove_own_device(&actor.session.owner, id).await? {
-        Removal::Removed => Ok(Json(Removed::Done)),
+    let Remove { lost, code } = body::json(body, MAX_BODY).await?;
+    let owner = &actor.session.owner;
+    if let Some(code) = code {
+        return remove_by_code(&panel, owner, (id, lost), &code).await;
+    }
+    let refused = |why: &str| Err(PanelError::Refused(ShortText::cut(why.to_owned())));
+    match panel.registrar.remove_own_device(owner, id, lost).await? {
         Removal::NeedsApproval { until } => Ok(Json(Removed::NeedsApproval { left: left(until) })),
         Removal::Unknown => Err(PanelError::NotYours("device")),
-        Removal::Frozen => Err(PanelError::Refused(ShortText::cut(FROZEN.to_owned()))),
+        Removal::Frozen => refused(FROZEN),
+        Removal::NoApprover => {
+            refused("no other device of yours can approve this; give a code, or ask your administrator to revoke it")
+        }
+        Removal::TooOften => refused("your devices were asked again and again; try again in ten minutes"),
+    }
+}
+
+/// With a code of an app or a list no device is asked.
+async fn remove_by_code(
+    panel: &Panel,
+    owner: &DeviceOwner,
+    (id, lost): (Id, bool),
+    code: &str,
+) -> Result<Json<Removed>, PanelError> {
+    let code = TypedCode::new(code.trim().as_bytes()).ok_or(PanelError::Digits)?;
+    // Before the code is used up.
+    if panel
+        .registrar
+        .own_devices(owner)
+        .await?
+        .iter()
+        .all(|device| device.id != id)
+    {
+        return Err(PanelError::NotYours("device"));
+    }
+    let removed = panel.codes()?.remove_device(owner, (id, lost), &code).await?;
+    match removed.map_err(PanelError::Refused)? {
+        true => Ok(Json(Removed::Done)),
+        false => Err(PanelError::NotYours("device")),
     }
 }
 

@@ -7,6 +7,7 @@ use super::guard::{Actor, Visitor};
 use super::session::Session;
 use super::{MAX_BODY, Panel};
 use crate::error::Error;
+use crate::qr;
 use crate::registrar::self_service::Ended;
 use crate::relay::body;
 use assent_proto::Id;
@@ -16,7 +17,6 @@ use axum::Json;
 use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
-use qrcode::{Color, EcLevel, QrCode};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use zeroize::Zeroizing;
@@ -25,7 +25,7 @@ use zeroize::Zeroizing;
 #[derive(Serialize)]
 pub(super) struct Matrix {
     size: usize,
-    rows: Vec<String>,
+    rows: Vec<Zeroizing<String>>,
 }
 
 #[derive(Serialize)]
@@ -63,19 +63,8 @@ pub(super) async fn open(
 }
 
 pub(super) fn matrix(link: &str) -> Result<Matrix, PanelError> {
-    // Medium correction: a screen has reflections, and there is room.
-    let code = QrCode::with_error_correction_level(link, EcLevel::M)
-        .map_err(|_| Error::Internal("an address is too long for a QR code"))?;
-    let size = code.width();
-    let row = |y: usize| {
-        (0..size)
-            .map(|x| if code[(x, y)] == Color::Dark { '1' } else { '0' })
-            .collect()
-    };
-    Ok(Matrix {
-        size,
-        rows: (0..size).map(row).collect(),
-    })
+    let rows = qr::rows(link).ok_or(Error::Internal("an address is too long for a QR code"))?;
+    Ok(Matrix { size: rows.len(), rows })
 }
 
 /// How it stands.

@@ -119,9 +119,10 @@ pub fn router(panel: Arc<Panel>, bundle: &Bundle, headers: Headers) -> Router {
         .route("/panel/api/codes/changes/{id}/carry-out", post(codes::carry_out))
         .route("/panel/api/codes/totp/{id}", post(codes::confirm))
         .route("/panel/api/freeze/lift", post(freeze::lift))
-        .route("/panel/api/overview", get(overview::offered).post(overview::ask))
-        .route("/panel/api/overview/{id}", get(overview::stands))
-        .route("/panel/api/overview/{id}/read", post(overview::read))
+        .route("/panel/api/overview", get(overview::offered))
+        .route("/panel/api/overview/looks", post(overview::ask))
+        .route("/panel/api/overview/looks/{id}", get(overview::stands))
+        .route("/panel/api/overview/looks/{id}/read", post(overview::read))
         .route("/panel/api/{*rest}", get(nothing).post(nothing))
         .method_not_allowed_fallback(|| async { PanelError::Http(Error::NoMethod) })
         .with_state(panel);

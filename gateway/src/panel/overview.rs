@@ -45,7 +45,7 @@ pub(super) enum Looking {
     Over,
 }
 
-/// `POST overview`.
+/// `POST overview/looks`.
 pub(super) async fn ask(
     State(panel): State<Arc<Panel>>,
     actor: Actor,
@@ -59,7 +59,7 @@ pub(super) async fn ask(
     }
 }
 
-/// `GET overview/{id}`.
+/// `GET overview/looks/{id}`.
 pub(super) async fn stands(
     State(panel): State<Arc<Panel>>,
     Visitor(session): Visitor,
@@ -94,7 +94,7 @@ pub(super) struct Shown {
     overview: Overview,
 }
 
-/// `POST overview/{id}/read`.
+/// `POST overview/looks/{id}/read`.
 pub(super) async fn read(
     State(panel): State<Arc<Panel>>,
     actor: Actor,

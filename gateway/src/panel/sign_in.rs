@@ -35,6 +35,9 @@ use zeroize::Zeroizing;
 /// Refusals come at multiples of this after the request: what a directory took shows only where it took a whole one more.
 const BEAT: Duration = Duration::from_secs(1);
 
+/// How long a sign-in waits for the code service.
+const REACH: Duration = Duration::from_secs(2);
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Typed {
@@ -117,6 +120,7 @@ pub(super) async fn by_password(
             panel.throttle.succeeded(attempt, clock::boot_now());
             tracing::info!(user = name.shown(), identity = %person.identity, %address, "signed in at the panel");
             let sent_to = sent_to(&person);
+            tell_where(&panel, &person).await;
             let owner = DeviceOwner {
                 identities: vec![person.identity],
                 name: ShortText::cut(name.as_str().to_owned()),
@@ -136,20 +140,36 @@ const MOBILE: &str = "mobile";
 const MAIL: &str = "mail";
 const EMAIL: &str = "email";
 
-/// Where codes would go. The whole number and address are forgotten here.
+/// The first value of an attribute.
+fn first<'a>(person: &'a Person, name: &str) -> Option<&'a str> {
+    let values = &person.attributes.find(name)?.values;
+    values
+        .iter()
+        .find_map(|value| std::str::from_utf8(value.as_bytes()).ok())
+}
+
+fn mail_of(person: &Person) -> Option<&str> {
+    first(person, MAIL).or_else(|| first(person, EMAIL))
+}
+
+/// Where codes would go. The session keeps no whole number and no whole address.
 fn sent_to(person: &Person) -> SentTo {
-    let first = |name: &str| {
-        let values = &person.attributes.find(name)?.values;
-        values
-            .iter()
-            .find_map(|value| std::str::from_utf8(value.as_bytes()).ok())
-    };
     SentTo {
-        sms: first(MOBILE).and_then(number::hint),
-        mail: first(MAIL)
-            .or_else(|| first(EMAIL))
+        sms: first(person, MOBILE).and_then(number::hint),
+        mail: mail_of(person)
             .and_then(mail::address)
             .map(|address| mail::hint(&address)),
+    }
+}
+
+/// The code service learns where the person is told of changes, by the directory that has just checked the password. Who
+/// signs in waits for it a moment and no longer.
+async fn tell_where(panel: &Panel, person: &Person) {
+    let Some(codes) = &panel.codes else { return };
+    let mail = mail_of(person).and_then(ShortText::new);
+    let told = codes.reach(&person.identity, mail.as_ref());
+    if !matches!(tokio::time::timeout(REACH, told).await, Ok(Ok(()))) {
+        tracing::warn!(identity = %person.identity, "the code service did not learn where a person reads mail; it goes by what it knows");
     }
 }
 

@@ -26,6 +26,10 @@ use tokio::sync::mpsc;
 /// Seconds that a person has.
 pub const APPROVAL_TTL: u32 = 120;
 
+/// Removals about which one person's devices are asked within [`REMOVALS_WITHIN`].
+const REMOVALS: usize = 5;
+const REMOVALS_WITHIN: Duration = Duration::from_secs(600);
+
 /// What is asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Purpose {
@@ -40,6 +44,8 @@ pub(super) enum Purpose {
     Remove {
         /// Which.
         device: Id,
+        /// Whether it is lost.
+        lost: bool,
     },
     /// To change a person's codes at the panel.
     Codes {
@@ -60,7 +66,7 @@ impl Purpose {
     fn ctx(&self) -> Digest {
         match self {
             Self::Add { token_id, request } => sha256(&[b"assent/1 add device", &token_id.0, &request.0]),
-            Self::Remove { device } => sha256(&[b"assent/1 remove device", &device.0]),
+            Self::Remove { device, .. } => sha256(&[b"assent/1 remove device", &device.0]),
             Self::Codes { id, change } => sha256(&[b"assent/1 change codes", &id.0, change.tag()]),
             Self::Overview { id } => sha256(&[b"assent/1 overview", &id.0]),
         }
@@ -88,6 +94,19 @@ pub(super) struct Approvers {
     devices: Vec<Device>,
 }
 
+impl Approvers {
+    /// Whether this device is among them.
+    pub(super) fn include(&self, device: Id) -> bool {
+        self.devices.iter().any(|one| one.claims().device_id == device)
+    }
+
+    /// The others; `None`: there is no other.
+    pub(super) fn without(mut self, device: Id) -> Option<Self> {
+        self.devices.retain(|one| one.claims().device_id != device);
+        (!self.devices.is_empty()).then_some(self)
+    }
+}
+
 /// Who is to be asked about a person's devices.
 pub(super) enum Ask {
     /// Nobody: the person has no device.
@@ -109,6 +128,8 @@ struct Waiting {
 #[derive(Default)]
 pub(super) struct Approvals {
     waiting: Mutex<HashMap<Id, Waiting>>,
+    /// Whose devices were asked about a removal, and when.
+    removals: Mutex<Vec<(Vec<Identity>, BootTime)>>,
 }
 
 impl Approvals {
@@ -117,11 +138,23 @@ impl Approvals {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Counts a question about a removal; `false`: it is one too many. Whoever makes devices ring could wear their owner down.
+    pub(super) fn may_ask_of_removal(&self, identities: &[Identity], now: BootTime) -> bool {
+        let mut asked = self.removals.lock().unwrap_or_else(PoisonError::into_inner);
+        asked.retain(|(_, at)| now < at.plus(REMOVALS_WITHIN));
+        if asked.iter().filter(|(whose, _)| whose == identities).count() >= REMOVALS {
+            return false;
+        }
+        asked.push((identities.to_vec(), now));
+        true
+    }
+
     /// Until when somebody is being asked about the removal of this device, if so.
     pub(super) fn removal_ends(&self, device: Id) -> Option<BootTime> {
-        let purpose = Purpose::Remove { device };
         let waiting = self.lock();
-        let found = waiting.values().find(|waiting| waiting.purpose == purpose);
+        let found = waiting
+            .values()
+            .find(|one| matches!(one.purpose, Purpose::Remove { device: which, .. } if which == device));
         found.map(|waiting| waiting.push.ends())
     }
 }
@@ -325,7 +358,11 @@ impl Registrar {
                 self.certify_approved(&mut tx, &mut news, token_id, request, now)
                     .await?;
             }
-            Purpose::Remove { device } => self.remove_device(&mut tx, &mut news, &one.owner, device, now).await?,
+            Purpose::Remove { device, lost } => {
+                let how = if lost { Change::Lost } else { Change::Removed };
+                self.remove_device(&mut tx, &mut news, &one.owner, (device, how), now)
+                    .await?;
+            }
             Purpose::Codes { .. } | Purpose::Overview { .. } => {}
         }
         self.finish(tx, news, turn).await?;
@@ -368,7 +405,8 @@ fn details(wish: &Wish) -> Option<Details> {
             let (head, tail) = digits.split_at_checked(3).unwrap_or((digits, ""));
             (format!("add a device whose screen shows {head} {tail}"), *request)
         }
-        (Purpose::Remove { device }, _) => ("remove a device".to_owned(), sha256(&[&device.0])),
+        (Purpose::Remove { device, lost: false }, _) => ("remove a device".to_owned(), sha256(&[&device.0])),
+        (Purpose::Remove { device, lost: true }, _) => ("remove a lost device".to_owned(), sha256(&[&device.0])),
         (Purpose::Codes { id, change }, _) => (change.words().to_owned(), sha256(&[&id.0])),
         (Purpose::Overview { id }, _) => (
             "see everybody's devices, locks and bypasses".to_owned(),
@@ -394,6 +432,7 @@ fn details(wish: &Wish) -> Option<Details> {
         first: vec![wish.proven.clone()],
         level: Level::Tap,
         digits: 0,
+        lock: false,
         ttl: APPROVAL_TTL,
         ctx: wish.purpose.ctx(),
         app: ShortText::cut("Register Panel".to_owned()),

@@ -63,6 +63,11 @@ enum Ask {
     LiftFreeze {
         owner: DeviceOwner,
     },
+    RemoveDevice {
+        owner: DeviceOwner,
+        device: Id,
+        lost: bool,
+    },
 }
 
 /// A certificate, and what it is verified by.
@@ -201,6 +206,17 @@ impl CodeCounter {
             Self::Apart(registrar) => registrar.ask(&Ask::LiftFreeze { owner: owner.clone() }).await,
         }
     }
+
+    /// Removes a device of somebody who has proven themselves by a code; `false`: they have no such device.
+    pub async fn remove_device(&self, owner: &DeviceOwner, device: Id, lost: bool) -> Result<bool, Error> {
+        match self {
+            Self::Here(registrar) => Ok(registrar.remove_by_owner(owner, device, lost).await?),
+            Self::Apart(registrar) => {
+                let owner = owner.clone();
+                registrar.ask(&Ask::RemoveDevice { owner, device, lost }).await
+            }
+        }
+    }
 }
 
 /// The issuers that the registrar names. It is believed at its own socket; what it certified is verified all the same, so
@@ -252,6 +268,9 @@ async fn answer(State(registrar): State<Arc<Registrar>>, body: Body) -> Result<J
         Ask::Change { owner, host, id } => serde_json::to_value(registrar.code_change(&owner, Some(host), id)),
         Ask::TakeChange { owner, host, id } => serde_json::to_value(registrar.take_code_change(&owner, host, id)),
         Ask::LiftFreeze { owner } => serde_json::to_value(registrar.lift_by_owner(&owner).await?),
+        Ask::RemoveDevice { owner, device, lost } => {
+            serde_json::to_value(registrar.remove_by_owner(&owner, device, lost).await?)
+        }
     };
     answer
         .map(Json)

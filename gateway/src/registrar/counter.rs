@@ -67,6 +67,7 @@ enum Ask {
     RemoveDevice {
         owner: DeviceOwner,
         device: Id,
+        lost: bool,
     },
     VoidBefore {
         identities: Vec<Identity>,
@@ -226,13 +227,13 @@ impl Counter {
         }
     }
 
-    /// Removes a user's device, or asks it.
-    pub async fn remove_own_device(&self, owner: &DeviceOwner, device: Id) -> Result<Removal, Error> {
+    /// Has a user's devices asked whether one of them is to be removed.
+    pub async fn remove_own_device(&self, owner: &DeviceOwner, device: Id, lost: bool) -> Result<Removal, Error> {
         match self {
-            Self::Here(registrar) => Ok(registrar.remove_own_device(owner, device).await?),
+            Self::Here(registrar) => Ok(registrar.remove_own_device(owner, device, lost).await?),
             Self::Apart(registrar) => {
                 let owner = owner.clone();
-                registrar.ask(&Ask::RemoveDevice { owner, device }).await
+                registrar.ask(&Ask::RemoveDevice { owner, device, lost }).await
             }
         }
     }
@@ -348,7 +349,9 @@ async fn answer(State(registrar): State<Arc<Registrar>>, body: Body) -> Result<J
         Ask::RenameDevice { owner, device, label } => {
             serde_json::to_value(registrar.rename_own_device(&owner, device, label).await?)
         }
-        Ask::RemoveDevice { owner, device } => serde_json::to_value(registrar.remove_own_device(&owner, device).await?),
+        Ask::RemoveDevice { owner, device, lost } => {
+            serde_json::to_value(registrar.remove_own_device(&owner, device, lost).await?)
+        }
         Ask::VoidBefore { identities } => serde_json::to_value(registrar.void_before(&identities).0),
         Ask::WantCodeChange { owner, proof, change } => {
             serde_json::to_value(registrar.ask_code_change(&owner, Asker::Panel(proof), change).await?)

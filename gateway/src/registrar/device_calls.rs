@@ -6,7 +6,7 @@ use super::{News, Registrar, first_time, near, refuse, refuse_clock};
 use crate::store::registrar::{self as rows, Certified};
 use crate::store::{SqliteConnection, StoreError};
 use assent_proto::cert::{Device, DeviceOwner, Identity, MAX_LABEL};
-use assent_proto::registrar::{DeviceCall, DeviceWant, MyDevice, Refused, Reply};
+use assent_proto::registrar::{DeviceCall, DeviceWant, HeardDevice, MyDevice, Refused, Reply};
 use assent_proto::time::UnixTime;
 use assent_proto::{Id, ShortText};
 
@@ -44,6 +44,7 @@ impl Registrar {
         if !first_time(conn, &key, call.n, call.iat).await? {
             return Ok(refuse(Refused::Replay, "this very call came before"));
         }
+        rows::hear_device(conn, known.id, now).await?;
         let owner = DeviceOwner {
             identities: device.claims().identities.clone(),
             name: device.claims().name.clone(),
@@ -73,8 +74,36 @@ impl Registrar {
                 news.changed.extend(owner.identities.iter().cloned());
             }
             DeviceWant::Leave => {
-                self.remove_device(conn, news, &owner, known.id, now).await?;
+                self.remove_device(conn, news, &owner, (known.id, Change::Removed), now)
+                    .await?;
                 return Ok(Reply::Left);
+            }
+            DeviceWant::Lost { device: lost } => {
+                if let Some(refusal) = not_to_lose(conn, &owner, (known.id, lost), now).await? {
+                    return Ok(refusal);
+                }
+                self.remove_device(conn, news, &owner, (lost, Change::Lost), now)
+                    .await?;
+            }
+            DeviceWant::Heard => {
+                let devices = rows::active_of(conn, &owner.identities, now).await?.into_iter();
+                return Ok(Reply::Heard {
+                    devices: devices
+                        .map(|device| HeardDevice {
+                            id: device.id,
+                            at: device.heard,
+                        })
+                        .collect(),
+                });
+            }
+            DeviceWant::Move { token_id, secret } => {
+                return self.open_move(conn, known.id, (token_id, secret), owner, now).await;
+            }
+            DeviceWant::Moving { token_id } => return Self::enrolment_state(conn, known.id, token_id, now).await,
+            DeviceWant::ConfirmMove { token_id, digits } => {
+                return self
+                    .confirm_move(conn, news, &device, (token_id, digits.as_str()), now)
+                    .await;
             }
         }
         let devices = rows::active_of(conn, &owner.identities, now).await?;
@@ -105,7 +134,7 @@ impl Registrar {
         conn: &mut SqliteConnection,
         news: &mut News,
         owner: &DeviceOwner,
-        device: Id,
+        (device, how): (Id, Change),
         now: UnixTime,
     ) -> Result<(), StoreError> {
         let label = rows::device(conn, device).await?.map(|device| device.label);
@@ -117,8 +146,8 @@ impl Registrar {
         news.closed.push(device);
         self.next_list(conn, news, now).await?;
         let label = ShortText::cut(label.unwrap_or_default());
-        news.change(Change::Removed, owner, Some(device), &label);
-        tracing::info!(%device, name = ?owner.name, "a device was removed by its user");
+        news.change(how, owner, Some(device), &label);
+        tracing::info!(%device, name = ?owner.name, ?how, "a device was removed by its user");
         Ok(())
     }
 
@@ -132,6 +161,34 @@ impl Registrar {
         self.relay.tell_devices(devices.into_iter().map(|device| device.id));
         Ok(())
     }
+}
+
+/// Why a device may not report another one lost: it does so only where it approves for everybody that the other one approves
+/// for. Otherwise an accomplice of somebody who shares a device could take it from them.
+async fn not_to_lose(
+    conn: &mut SqliteConnection,
+    owner: &DeviceOwner,
+    (own, lost): (Id, Id),
+    now: UnixTime,
+) -> Result<Option<Reply>, StoreError> {
+    if own == lost {
+        return Ok(Some(refuse(Refused::Malformed, "a device that is here is not lost")));
+    }
+    let devices = rows::active_of(conn, &owner.identities, now).await?;
+    if devices.iter().all(|device| device.id != lost) {
+        return Ok(Some(refuse(Refused::Malformed, "there is no such device (any more)")));
+    }
+    let whose = rows::identities(conn, lost).await?;
+    let all = whose.iter().all(|(realm, id)| {
+        let mut own = owner.identities.iter();
+        own.any(|one| one.realm.as_str() == realm && one.id.as_str() == id)
+    });
+    Ok((!all).then(|| {
+        refuse(
+            Refused::HasDevice,
+            "that device approves for somebody besides; ask your administrator to revoke it",
+        )
+    }))
 }
 
 /// Whether a label may stand.

@@ -6,17 +6,19 @@ use super::approvals::{APPROVAL_TTL, Ask, Purpose, Wish};
 use super::issue::Issued;
 use super::notice::Change;
 use super::{News, Registrar, first_time, near, refuse, refuse_clock, refuse_token};
+use crate::qr;
 use crate::store::enrolments::{self, Bound, Row, Stage};
 use crate::store::registrar as rows;
 use crate::store::{SqliteConnection, StoreError};
-use assent_proto::cert::{DeviceOwner, Identity, MAX_LABEL, REGISTRAR_NAME};
-use assent_proto::enrol::{DeviceRequest, Enrolment, OneTimeSecret};
+use assent_proto::cert::{Device, DeviceOwner, Identity, MAX_LABEL, REGISTRAR_NAME};
+use assent_proto::enrol::{DeviceRequest, Enrolment, OneTimeSecret, Token};
 use assent_proto::passkey::Passkey;
 use assent_proto::registrar::{
-    DIGIT_TRIES, DeviceAsk, ENROL_OPENED, ENROL_TRIES, ENROL_TTL, EnrolmentState, Refused, Reply,
+    DIGIT_TRIES, DeviceAsk, ENROL_OPENED, ENROL_TRIES, ENROL_TTL, EnrolmentState, Modules, Refused, Reply,
 };
 use assent_proto::time::UnixTime;
 use assent_proto::{Digest, Id, Nonce, ShortText, sha256};
+use zeroize::Zeroizing;
 
 impl Registrar {
     /// A host vouches for a user.
@@ -46,9 +48,54 @@ impl Registrar {
         ttl: u64,
         now: UnixTime,
     ) -> Result<Reply, StoreError> {
-        if let Some(refusal) = self.not_now(conn, &owner, now).await? {
+        if let Some(refusal) = self.not_now(conn, &owner, 0, now).await? {
             return Ok(refusal);
         }
+        self.open_anyway(conn, host, (token_id, secret), owner, ttl, now).await
+    }
+
+    /// A device's user moves to another device. It was proven by the device's signature.
+    pub(super) async fn open_move(
+        &self,
+        conn: &mut SqliteConnection,
+        device: Id,
+        token: (Id, OneTimeSecret),
+        owner: DeviceOwner,
+        now: UnixTime,
+    ) -> Result<Reply, StoreError> {
+        if let Some(refusal) = self.not_now(conn, &owner, 1, now).await? {
+            return Ok(refusal);
+        }
+        let (id, secret) = token;
+        let link = Token {
+            id,
+            secret: secret.clone(),
+            root: self.keys().roots.current().fingerprint(),
+        };
+        let link = Zeroizing::new(format!("{}/e#{}", self.rules.app_origin, link.to_text().as_str()));
+        let Some(qr) = qr::rows(&link) else {
+            return Ok(refuse(Refused::Internal, "the app's address is too long for a QR code"));
+        };
+        Ok(
+            match self
+                .open_anyway(conn, device, (id, secret), owner, ENROL_TTL, now)
+                .await?
+            {
+                Reply::EnrolmentOpen { until } => Reply::MoveOpen { until, qr: Modules(qr) },
+                refusal => refusal,
+            },
+        )
+    }
+
+    async fn open_anyway(
+        &self,
+        conn: &mut SqliteConnection,
+        host: Id,
+        (token_id, secret): (Id, OneTimeSecret),
+        owner: DeviceOwner,
+        ttl: u64,
+        now: UnixTime,
+    ) -> Result<Reply, StoreError> {
         if let Ask::None = self.ask_whom(conn, &owner, now).await? {
             tracing::warn!(%host, name = ?owner.name, "an enrolment was refused: no device approves for all of the user's identities");
             return Ok(refuse_second());
@@ -165,27 +212,12 @@ impl Registrar {
         digits: &str,
         now: UnixTime,
     ) -> Result<Reply, StoreError> {
-        let Some(mut row) = own(conn, host, token_id, now).await? else {
-            return Ok(Reply::Enrolment(EnrolmentState::Over));
-        };
-        let (Stage::Digits, Some(bound), Some(secret)) = (row.stage, &row.bound, &row.secret) else {
-            return Ok(Reply::Enrolment(state(conn, &row).await?));
-        };
-        // Digests are compared in constant time.
-        if sha256(&[digits.as_bytes()]) != sha256(&[bound.digits().as_bytes()]) {
-            row.digit_tries += 1;
-            if row.digit_tries >= i64::from(DIGIT_TRIES) {
-                row.end(Stage::Over);
-            }
-            enrolments::save(conn, &row).await?;
-            tracing::warn!(%host, %token_id, tries = row.digit_tries, "wrong digits");
-            return Ok(Reply::Enrolment(state(conn, &row).await?));
-        }
-        let Some(request) = bound.enrolment.verify(token_id, secret) else {
-            return Err(StoreError::Row("enrolment"));
+        let (mut row, bound, request) = match Self::right_digits(conn, host, (token_id, digits), now).await? {
+            Ok(right) => right,
+            Err(state) => return Ok(Reply::Enrolment(state)),
         };
         // Another device may have been added, or removed, since this enrolment was opened.
-        if let Some(refusal) = self.not_now(conn, &row.owner, now).await? {
+        if let Some(refusal) = self.not_now(conn, &row.owner, 0, now).await? {
             row.end(Stage::Over);
             enrolments::save(conn, &row).await?;
             return Ok(refusal);
@@ -217,6 +249,72 @@ impl Registrar {
         }
     }
 
+    /// The digits come back from the user, typed on the device that they move from. Its signature is the word of a registered
+    /// device, by the rule for approvals: it must approve for everybody for whom the new one will. The new one is certified and
+    /// this one removed, or neither.
+    pub(super) async fn confirm_move(
+        &self,
+        conn: &mut SqliteConnection,
+        news: &mut News,
+        device: &Device,
+        typed: (Id, &str),
+        now: UnixTime,
+    ) -> Result<Reply, StoreError> {
+        let from = device.claims().device_id;
+        let (mut row, _, request) = match Self::right_digits(conn, from, typed, now).await? {
+            Ok(right) => right,
+            Err(state) => return Ok(Reply::Enrolment(state)),
+        };
+        let may = match self.not_now(conn, &row.owner, 1, now).await? {
+            Some(refusal) => Err(refusal),
+            None => match self.ask_whom(conn, &row.owner, now).await? {
+                Ask::These(approvers) if approvers.include(from) => Ok(()),
+                Ask::These(_) | Ask::Nobody | Ask::None => Err(refuse_second()),
+            },
+        };
+        if let Err(refusal) = may {
+            row.end(Stage::Over);
+            enrolments::save(conn, &row).await?;
+            return Ok(refusal);
+        }
+        let owner = row.owner.clone();
+        let reply = self.certify(conn, news, row, &request, now).await?;
+        if let Reply::Enrolment(EnrolmentState::Certified { .. }) = &reply {
+            self.remove_device(conn, news, &owner, (from, Change::Removed), now)
+                .await?;
+        }
+        Ok(reply)
+    }
+
+    /// An enrolment that `host` opened, whose digits these are, with what is bound to it; otherwise how it stands.
+    async fn right_digits(
+        conn: &mut SqliteConnection,
+        host: Id,
+        (token_id, digits): (Id, &str),
+        now: UnixTime,
+    ) -> Result<Result<(Row, Bound, DeviceRequest), EnrolmentState>, StoreError> {
+        let Some(mut row) = own(conn, host, token_id, now).await? else {
+            return Ok(Err(EnrolmentState::Over));
+        };
+        let (Stage::Digits, Some(bound), Some(secret)) = (row.stage, row.bound.clone(), &row.secret) else {
+            return Ok(Err(state(conn, &row).await?));
+        };
+        // Digests are compared in constant time.
+        if sha256(&[digits.as_bytes()]) != sha256(&[bound.digits().as_bytes()]) {
+            row.digit_tries += 1;
+            if row.digit_tries >= i64::from(DIGIT_TRIES) {
+                row.end(Stage::Over);
+            }
+            enrolments::save(conn, &row).await?;
+            tracing::warn!(%host, %token_id, tries = row.digit_tries, "wrong digits");
+            return Ok(Err(state(conn, &row).await?));
+        }
+        match bound.enrolment.verify(token_id, secret) {
+            Some(request) => Ok(Ok((row, bound, request))),
+            None => Err(StoreError::Row("enrolment")),
+        }
+    }
+
     /// A device of the user approved: the certificate, if all still holds.
     pub(super) async fn certify_approved(
         &self,
@@ -240,7 +338,7 @@ impl Registrar {
             return Err(StoreError::Row("enrolment"));
         };
         // Or "not me" was said to something else while this was asked.
-        if self.not_now(conn, &row.owner, now).await?.is_some() {
+        if self.not_now(conn, &row.owner, 0, now).await?.is_some() {
             row.end(Stage::Over);
             return enrolments::save(conn, &row).await;
         }
@@ -311,11 +409,13 @@ impl Registrar {
     }
 
     /// The refusal for a user who has as many devices as one may have, or whose requests are frozen and who has one: whoever
-    /// acts in their name may hold a device of theirs, too. An admin who knows better lifts the freeze first.
+    /// acts in their name may hold a device of theirs, too. An admin who knows better lifts the freeze first. So many of the
+    /// devices are `leaving` for it.
     async fn not_now(
         &self,
         conn: &mut SqliteConnection,
         owner: &DeviceOwner,
+        leaving: usize,
         now: UnixTime,
     ) -> Result<Option<Reply>, StoreError> {
         let devices = rows::active_of(conn, &owner.identities, now).await?.len();
@@ -328,7 +428,7 @@ impl Registrar {
                 "a device of this user said \"not me\": until that is over, in ten minutes, none of them can approve a further one; an admin who knows what happened lifts it on the gateway (assentctl freeze lift), or revokes the devices",
             )));
         }
-        if devices < usize::from(self.rules.max_devices) {
+        if devices < usize::from(self.rules.max_devices) + leaving {
             return Ok(None);
         }
         tracing::warn!(name = ?owner.name, devices, "an enrolment was refused: no further device is allowed");

@@ -22,6 +22,7 @@ mod hosts;
 mod issue;
 pub mod keys;
 pub mod link;
+pub mod mailing;
 pub mod notice;
 pub mod overview;
 mod own_host;

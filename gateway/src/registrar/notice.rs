@@ -19,6 +19,8 @@ pub enum Change {
     Added,
     /// It was removed.
     Removed,
+    /// It was removed because it is lost.
+    Lost,
     /// Somebody asked for a change or logged in in its user's name, and a device of theirs said "not me".
     Reported,
 }

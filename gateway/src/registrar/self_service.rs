@@ -5,6 +5,7 @@
 use super::approvals::{APPROVAL_TTL, Ask, Purpose, Wish};
 use super::device_calls::fits;
 use super::enrolments::{may_vouch, state};
+use super::notice::Change;
 use super::reports::Said;
 use super::{News, Registrar, refuse};
 use crate::clock;
@@ -117,6 +118,8 @@ pub struct OwnDevice {
     pub until: UnixTime,
     /// Its key's short fingerprint, as the device itself shows it.
     pub key: String,
+    /// When it last asked the registrar something, to the hour: its user has opened it then.
+    pub heard: Option<UnixTime>,
     /// Whether it is being asked to approve its own removal.
     pub removing: bool,
 }
@@ -143,15 +146,17 @@ pub const FROZEN: &str =
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Removal {
-    /// It is removed.
-    Removed,
-    /// It is the user's last one, and is asked itself; ask again later.
+    /// One of the user's other devices is asked, or their last one about itself; ask again later.
     NeedsApproval {
         /// Until when it may answer.
         until: UnixTime,
     },
     /// The user has no such device.
     Unknown,
+    /// No device of the user can approve it: it is their last one and lost, or none approves for all of their identities.
+    NoApprover,
+    /// Their devices were asked again and again.
+    TooOften,
     /// One of their devices said "not me" to a change a moment ago.
     Frozen,
 }
@@ -368,6 +373,7 @@ impl Registrar {
                 since: device.nbf,
                 until: device.exp,
                 key: short_fingerprint(&device.key).encode(),
+                heard: device.heard,
                 removing: self.approvals.removal_ends(device.id).is_some(),
             })
             .collect())
@@ -395,8 +401,9 @@ impl Registrar {
         Ok(true)
     }
 
-    /// Removes a user's device. The last one is asked itself: a stolen password alone must not end a user's protection.
-    pub async fn remove_own_device(&self, owner: &DeviceOwner, device: Id) -> Result<Removal, StoreError> {
+    /// Asks for the removal of a user's device: one of their others approves it, or the last one itself, if it is at hand. A
+    /// stolen password alone takes no device from anybody.
+    pub async fn remove_own_device(&self, owner: &DeviceOwner, device: Id, lost: bool) -> Result<Removal, StoreError> {
         let turn = self.turn.lock().await;
         let mut tx = self.begin().await?;
         let now = clock::now();
@@ -407,30 +414,58 @@ impl Registrar {
         if Self::frozen_until(&mut tx, &owner.identities, now).await?.is_some() {
             return Ok(Removal::Frozen);
         }
-        let mut news = News::default();
-        if devices.len() > 1 {
-            self.remove_device(&mut tx, &mut news, owner, device, now).await?;
-            self.finish(tx, news, turn).await?;
-            return Ok(Removal::Removed);
-        }
         if let Some(ends) = self.approvals.removal_ends(device) {
             let left = ends.0.saturating_sub(clock::boot_now().0).as_secs();
             return Ok(Removal::NeedsApproval { until: now.plus(left) });
         }
-        let until = now.plus(u64::from(APPROVAL_TTL));
         let Ask::These(approvers) = self.ask_whom(&mut tx, owner, now).await? else {
-            return Ok(Removal::Unknown);
+            return Ok(Removal::NoApprover);
         };
-        news.wish = Some(Wish {
-            purpose: Purpose::Remove { device },
-            owner: owner.clone(),
-            approvers,
-            label: ShortText::cut(known.label.clone()),
-            digits: None,
-            proven: ShortText::cut("signed in at the Register Panel".to_owned()),
-        });
+        let last = devices.len() == 1;
+        let approvers = match (last, lost) {
+            (true, false) => Some(approvers),
+            // What is to be removed is not asked: in a thief's hands it would say no.
+            (false, _) => approvers.without(device),
+            (true, true) => None,
+        };
+        let Some(approvers) = approvers else {
+            return Ok(Removal::NoApprover);
+        };
+        if !self.approvals.may_ask_of_removal(&owner.identities, clock::boot_now()) {
+            return Ok(Removal::TooOften);
+        }
+        let news = News {
+            wish: Some(Wish {
+                purpose: Purpose::Remove { device, lost },
+                owner: owner.clone(),
+                approvers,
+                label: ShortText::cut(known.label.clone()),
+                digits: None,
+                proven: ShortText::cut("signed in at the Register Panel".to_owned()),
+            }),
+            ..News::default()
+        };
         self.finish(tx, news, turn).await?;
-        Ok(Removal::NeedsApproval { until })
+        Ok(Removal::NeedsApproval {
+            until: now.plus(u64::from(APPROVAL_TTL)),
+        })
+    }
+
+    /// A person who has proven another factor to the code service removes a device; `false`: they have no such device.
+    pub async fn remove_by_owner(&self, owner: &DeviceOwner, device: Id, lost: bool) -> Result<bool, StoreError> {
+        let turn = self.turn.lock().await;
+        let mut tx = self.begin().await?;
+        let now = clock::now();
+        let devices = rows::active_of(&mut tx, &owner.identities, now).await?;
+        if devices.iter().all(|known| known.id != device) {
+            return Ok(false);
+        }
+        let mut news = News::default();
+        let how = if lost { Change::Lost } else { Change::Removed };
+        self.remove_device(&mut tx, &mut news, owner, (device, how), now)
+            .await?;
+        self.finish(tx, news, turn).await?;
+        Ok(true)
     }
 
     async fn own_row(

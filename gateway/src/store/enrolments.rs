@@ -35,7 +35,7 @@ impl Stage {
 }
 
 /// A device that came with the right secret.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Bound {
     /// Its request.
     pub enrolment: Enrolment,

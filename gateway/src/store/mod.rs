@@ -2,7 +2,7 @@
 //!
 //! * `relay.db` ([`relay`], [`writer`]): mailboxes, pushes, answers. Ids and sealed blobs, no names.
 //! * `registrar.db` ([`registrar`], [`enrolments`], [`links`], [`revocations`]): hosts, devices, enrolments, the log ([`log`]).
-//! * `codes.db` ([`codes`]): what the code service keeps: sealed secrets, hashes, counts.
+//! * `codes.db` ([`codes`], [`reach`]): what the code service keeps: sealed secrets, hashes, counts.
 //!
 //! Durability: WAL with `synchronous=NORMAL` in `relay.db`: what was acknowledged survives a crash or `kill -9` of the
 //! process; a power cut may take the last moments, which costs a retry. `registrar.db` uses `synchronous=FULL`: a
@@ -14,6 +14,7 @@ pub mod enrolments;
 pub mod links;
 pub mod log;
 pub mod overview;
+pub mod reach;
 pub mod registrar;
 pub mod relay;
 pub mod revocations;

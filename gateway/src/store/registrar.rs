@@ -30,6 +30,8 @@ pub struct Certified {
     pub exp: UnixTime,
     /// When it was revoked.
     pub revoked: Option<UnixTime>,
+    /// When a device last asked something, to the hour.
+    pub heard: Option<UnixTime>,
 }
 
 /// A host's join token.
@@ -75,12 +77,13 @@ fn certified(row: &SqliteRow) -> Result<Certified, StoreError> {
         nbf: time_of(row.try_get("nbf")?),
         exp: time_of(row.try_get("exp")?),
         revoked: row.try_get::<Option<i64>, _>("revoked")?.map(time_of),
+        heard: row.try_get::<Option<i64>, _>("heard")?.map(time_of),
     })
 }
 
 /// Every host, oldest first.
 pub async fn hosts(conn: &mut SqliteConnection) -> Result<Vec<Certified>, StoreError> {
-    let rows = sqlx::query("SELECT *, display AS name, '' AS label FROM host ORDER BY nbf, id")
+    let rows = sqlx::query("SELECT *, display AS name, '' AS label, NULL AS heard FROM host ORDER BY nbf, id")
         .fetch_all(conn)
         .await?;
     rows.iter().map(certified).collect()
@@ -96,7 +99,7 @@ pub async fn devices(conn: &mut SqliteConnection) -> Result<Vec<Certified>, Stor
 
 /// The host of this key.
 pub async fn host_by_key(conn: &mut SqliteConnection, key: &KeyId) -> Result<Option<Certified>, StoreError> {
-    let row = sqlx::query("SELECT *, display AS name, '' AS label FROM host WHERE key_id = ?")
+    let row = sqlx::query("SELECT *, display AS name, '' AS label, NULL AS heard FROM host WHERE key_id = ?")
         .bind(key.0.as_slice())
         .fetch_optional(conn)
         .await?;
@@ -105,7 +108,7 @@ pub async fn host_by_key(conn: &mut SqliteConnection, key: &KeyId) -> Result<Opt
 
 /// The host of this id.
 pub async fn host(conn: &mut SqliteConnection, id: Id) -> Result<Option<Certified>, StoreError> {
-    let row = sqlx::query("SELECT *, display AS name, '' AS label FROM host WHERE id = ?")
+    let row = sqlx::query("SELECT *, display AS name, '' AS label, NULL AS heard FROM host WHERE id = ?")
         .bind(id.0.as_slice())
         .fetch_optional(conn)
         .await?;
@@ -207,6 +210,16 @@ pub async fn device_by_key(conn: &mut SqliteConnection, key: &KeyId) -> Result<O
 pub async fn rename_device(conn: &mut SqliteConnection, id: Id, label: &str) -> Result<(), StoreError> {
     sqlx::query("UPDATE device SET label = ? WHERE id = ?")
         .bind(label)
+        .bind(id.0.as_slice())
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
+/// A device has asked something. Written once an hour: nobody needs to know it better.
+pub async fn hear_device(conn: &mut SqliteConnection, id: Id, now: UnixTime) -> Result<(), StoreError> {
+    sqlx::query("UPDATE device SET heard = ?1 WHERE id = ?2 AND (heard IS NULL OR heard <= ?1 - 3600)")
+        .bind(seconds(now))
         .bind(id.0.as_slice())
         .execute(conn)
         .await?;

@@ -303,7 +303,7 @@ import asyncio, os, ssl, sys, time
 from aiosmtpd.controller import UnthreadedController
 from aiosmtpd.smtp import AuthResult
 
-mails, mode = sys.argv[1], sys.argv[2]
+mails, mode, port = sys.argv[1], sys.argv[2], int(sys.argv[3])
 
 class Keep:
     async def handle_DATA(self, server, session, envelope):
@@ -321,7 +321,7 @@ context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
 context.load_cert_chain(mails + "/cert.pem", mails + "/key.pem")
 loop = asyncio.new_event_loop()
 asyncio.set_event_loop(loop)
-options = dict(loop=loop, hostname="127.0.0.1", port=0, authenticator=known, auth_required=True)
+options = dict(loop=loop, hostname="127.0.0.1", port=port, authenticator=known, auth_required=True)
 if mode == "starttls":
     controller = UnthreadedController(Keep(), tls_context=context, require_starttls=True, **options)
 else:
@@ -334,6 +334,11 @@ loop.run_forever()
 impl MailServer {
     /// `mode`: "starttls" or "tls".
     pub fn start(dir: &Path, mode: &str) -> Self {
+        Self::start_at(dir, mode, 0)
+    }
+
+    /// At this port; 0: any.
+    pub fn start_at(dir: &Path, mode: &str, port: u16) -> Self {
         let dir = dir.to_owned();
         let made = Command::new("openssl")
             .args([
@@ -361,6 +366,7 @@ impl MailServer {
             .args(["-c", SMTPD])
             .arg(&dir)
             .arg(mode)
+            .arg(port.to_string())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()

@@ -30,14 +30,14 @@ fn exception(kind: Kind, user: &str, until: Option<UnixTime>) -> Exception {
 /// Asks for a look, and has the device decide; the look, and how it then stands.
 async fn look(gateway: &Gateway, browser: &Browser, device: &TestDevice, decision: Decision) -> (String, Value) {
     let mut hears = device.listen(gateway, None).await;
-    let asked = browser.post("overview", json!({})).await;
+    let asked = browser.post("overview/looks", json!({})).await;
     assert_eq!((asked.status.as_u16(), &asked.body["state"]), (201, &json!("approval")));
     let look = asked.body["id"].as_str().unwrap().to_owned();
-    let read = browser.post(&format!("overview/{look}/read"), everybody(0)).await;
+    let read = browser.post(&format!("overview/looks/{look}/read"), everybody(0)).await;
     assert_eq!(read.said(), (404, "not_found"), "no device has approved");
     device.decides(gateway, &mut hears, decision).await;
     for _ in 0..200 {
-        let stands = browser.get(&format!("overview/{look}")).await.body["state"].clone();
+        let stands = browser.get(&format!("overview/looks/{look}")).await.body["state"].clone();
         if stands != "approval" {
             return (look, stands);
         }
@@ -52,7 +52,7 @@ fn everybody(page: u32) -> Value {
 
 async fn reads(browser: &Browser, look: &str, part: &str) -> Value {
     let read = browser
-        .post(&format!("overview/{look}/read"), json!({"part": part, "page": 0}))
+        .post(&format!("overview/looks/{look}/read"), json!({"part": part, "page": 0}))
         .await;
     assert_eq!(read.status.as_u16(), 200, "{read:?}");
     read.body
@@ -113,7 +113,10 @@ async fn an_administrator_reads_about_everybody_after_an_approval_on_their_own_d
     for odd in ["%", "_", "\\", "'"] {
         assert_eq!(reads(&alice, &opened, odd).await["people_in_all"], 0, "{odd}");
     }
-    let page = alice.post(&format!("overview/{opened}/read"), everybody(1)).await.body;
+    let page = alice
+        .post(&format!("overview/looks/{opened}/read"), everybody(1))
+        .await
+        .body;
     assert_eq!((&page["people"], &page["people_in_all"]), (&json!([]), &json!(2)));
     // What a host tells takes the place of what it told before.
     web.wants(&gateway, HostWant::Exceptions(Exceptions::default())).await;
@@ -130,19 +133,19 @@ async fn a_look_is_its_administrators_own_and_ends_with_not_me() {
     let bob = Browser::of(&gateway, "bob").await;
     bob.register(&gateway, "Bob's").await;
     assert_eq!(bob.get("overview").await.body, json!({"administers": false}));
-    let refused = bob.post("overview", json!({})).await;
+    let refused = bob.post("overview/looks", json!({})).await;
     assert_eq!(refused.said(), (409, "refused"));
     assert!(refused.body["text"].as_str().unwrap().contains("no administrator"));
 
     let (denied, stands) = look(&gateway, &alice, &phone, Decision::Deny).await;
     assert_eq!(stands, "over");
-    let read = alice.post(&format!("overview/{denied}/read"), everybody(0)).await;
+    let read = alice.post(&format!("overview/looks/{denied}/read"), everybody(0)).await;
     assert_eq!(read.said(), (404, "not_found"));
 
     let (opened, _) = look(&gateway, &alice, &phone, Decision::Approve).await;
-    let path = format!("overview/{opened}/read");
+    let path = format!("overview/looks/{opened}/read");
     assert_eq!(bob.post(&path, everybody(0)).await.said(), (404, "not_found"));
-    assert_eq!(bob.get(&format!("overview/{opened}")).await.body["state"], "over");
+    assert_eq!(bob.get(&format!("overview/looks/{opened}")).await.body["state"], "over");
     let mut stranger = Browser::new(&gateway);
     assert_eq!(stranger.post(&path, everybody(0)).await.said(), (401, "no_session"));
     stranger.cookie = alice.cookie.clone();
@@ -154,13 +157,13 @@ async fn a_look_is_its_administrators_own_and_ends_with_not_me() {
 
     // "Not me" to another asking ends the sessions, and a new one finds nothing open.
     let mut hears = phone.listen(&gateway, None).await;
-    alice.post("overview", json!({})).await;
+    alice.post("overview/looks", json!({})).await;
     phone.decides(&gateway, &mut hears, Decision::Report).await;
     gateway.logs("reported as \"not me\"").await;
     assert_eq!(alice.post(&path, everybody(0)).await.said(), (401, "no_session"));
     let again = Browser::of(&gateway, "alice").await;
     assert_eq!(again.post(&path, everybody(0)).await.said(), (404, "not_found"));
-    let refused = again.post("overview", json!({})).await;
+    let refused = again.post("overview/looks", json!({})).await;
     assert!(
         refused.body["text"].as_str().unwrap().contains("not you"),
         "{refused:?}"
@@ -171,7 +174,7 @@ async fn a_look_is_its_administrators_own_and_ends_with_not_me() {
 async fn whoever_asks_again_and_again_is_stopped_and_who_has_no_device_is_told() {
     let gateway = of_alice();
     let alice = Browser::of(&gateway, "alice").await;
-    let refused = alice.post("overview", json!({})).await;
+    let refused = alice.post("overview/looks", json!({})).await;
     assert!(
         refused.body["text"]
             .as_str()
@@ -180,9 +183,9 @@ async fn whoever_asks_again_and_again_is_stopped_and_who_has_no_device_is_told()
     );
     alice.register(&gateway, "Phone").await;
     for _ in 0..5 {
-        assert_eq!(alice.post("overview", json!({})).await.status.as_u16(), 201);
+        assert_eq!(alice.post("overview/looks", json!({})).await.status.as_u16(), 201);
     }
-    let refused = alice.post("overview", json!({})).await;
+    let refused = alice.post("overview/looks", json!({})).await;
     assert!(
         refused.body["text"].as_str().unwrap().contains("again and again"),
         "{refused:?}"

@@ -109,9 +109,17 @@ async fn r27_a_further_device_and_the_removal_of_the_last_one_need_the_word_of_a
     let second = gateway.device_of(&enrolment, keys).await;
     assert_eq!(alice.labels().await.len(), 2);
 
-    // With another one left, removing is at once.
+    // With another one left, that one is asked.
     let removed = alice.post(&format!("devices/{}/remove", second.id), json!({})).await;
-    assert_eq!(removed.body, json!({"removal": "done"}));
+    assert_eq!(removed.body["removal"], "needs_approval");
+    assert_eq!(alice.labels().await.len(), 2, "not yet");
+    first.decides(&gateway, &mut hears, Decision::Approve).await;
+    for _ in 0..500 {
+        if alice.labels().await.len() == 1 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
     assert_eq!(alice.labels().await, ["first"]);
     let again = alice.post(&format!("devices/{}/remove", second.id), json!({})).await;
     assert_eq!(again.said(), (404, "not_found"));

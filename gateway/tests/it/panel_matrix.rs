@@ -3,7 +3,8 @@
 
 use self::Foreign::{NotFound, Nothing, Over};
 use self::Takes::{AnyRead, AnyWrite, Owner, Session};
-use crate::panel_rig::{Browser, owner_of, start};
+use crate::panel_rig::{Browser, owner_of, start, user_id};
+use crate::people::identity;
 use crate::rig::Gateway;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -45,6 +46,8 @@ struct Things {
     digits: String,
     /// A change of her codes that waits for her device.
     change: String,
+    /// Her look at the overview, which waits for her device, too.
+    look: String,
 }
 
 fn nothing(_: &Things) -> Value {
@@ -65,6 +68,7 @@ fn routes() -> Vec<Route> {
     let label: fn(&Things) -> Value = |_| json!({"label": "stolen"});
     let change: fn(&Things) -> Value = |_| json!({"change": "new_recovery"});
     let code: fn(&Things) -> Value = |_| json!({"code": "123456"});
+    let look: fn(&Things) -> Value = |_| json!({"part": "", "page": 0});
     let digits: fn(&Things) -> Value = |things| json!({"digits": things.digits});
     vec![
         route(get.clone(), "session", AnyRead, Nothing, nothing),
@@ -82,6 +86,10 @@ fn routes() -> Vec<Route> {
         route(post.clone(), "codes/changes/{id}/carry-out", Session, NotFound, nothing),
         route(post.clone(), "codes/totp/{id}", Session, NotFound, code),
         route(post.clone(), "freeze/lift", Session, Nothing, code),
+        route(get.clone(), "overview", Session, Nothing, nothing),
+        route(post.clone(), "overview/looks", Session, Nothing, nothing),
+        route(get.clone(), "overview/looks/{id}", Owner, Over, nothing),
+        route(post.clone(), "overview/looks/{id}/read", Session, NotFound, look),
         route(post, "sign-out", Session, Nothing, nothing),
         route(get, "{*rest}", AnyRead, Nothing, nothing),
     ]
@@ -93,6 +101,8 @@ impl Route {
             &things.device
         } else if self.path.starts_with("codes") {
             &things.change
+        } else if self.path.starts_with("overview") {
+            &things.look
         } else {
             &things.enrolment
         };
@@ -225,13 +235,18 @@ fn expected(route: &Route, who: Who) -> Option<(u16, &'static str)> {
 }
 
 async fn world() -> (Gateway, Cast, Things) {
-    let gateway = start("directory", "");
+    let administrator = identity(&user_id(1));
+    // All of this comes from one address.
+    let more = format!("administrators = [\"{administrator}\"]\n[limits]\ncalls_per_address = 500");
+    let gateway = start("directory", &more);
     let host = gateway.join("web01").await;
     let alice = Browser::of(&gateway, "alice").await;
     let device = alice.register(&gateway, "phone").await;
     let (enrolment, _, digits) = alice.bring(&gateway, "tablet").await;
     let asked = alice.post("codes/changes", json!({"change": "new_recovery"})).await;
     assert_eq!(asked.body["state"], "approval", "{asked:?}");
+    let look = alice.post("overview/looks", json!({})).await;
+    assert_eq!(look.body["state"], "approval", "{look:?}");
     let bob = Browser::of(&gateway, "bob").await;
     bob.register(&gateway, "bob's").await;
     let mut carol = Browser::new(&gateway);
@@ -242,6 +257,7 @@ async fn world() -> (Gateway, Cast, Things) {
         enrolment,
         digits,
         change: asked.body["id"].as_str().unwrap().to_owned(),
+        look: look.body["id"].as_str().unwrap().to_owned(),
     };
     (gateway, Cast { alice, bob, carol }, things)
 }

@@ -53,6 +53,7 @@ impl<'a> Asked<'a> {
             first: vec![text("password (corp-canary)")],
             level: Level::Tap,
             digits: 0,
+            lock: false,
             ttl: 60,
             ctx: sha256(&[b"transaction"]),
             app: text("sudo-canary"),

@@ -75,6 +75,7 @@ fn report_of(
         first: vec![],
         level: Level::Tap,
         digits: 0,
+        lock: false,
         ttl: 60,
         ctx: sha256(&[b"ctx"]),
         app: text("ssh"),

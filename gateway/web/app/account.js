@@ -63,6 +63,8 @@ export class Account {
     this.stream = null;
     /** @type {Listed[] | null} */
     this.devices = null;
+    /** When each device was last opened. @type {Map<string, number | undefined>} */
+    this.heardOf = new Map();
     /** Why the last try to renew came to nothing. @type {string | null} */
     this.trouble = null;
     /** @type {List | null} */
@@ -259,6 +261,13 @@ export class Account {
     registration.known = seen;
     registration.label = this.devices.find((one) => one.own)?.label ?? registration.label;
     await this.save(registration);
+  }
+
+  /** Asks when each device was last opened. A gateway of before does not say. */
+  async hearOf() {
+    const reply = await this.ask("heard");
+    if (reply.name !== "heard") return;
+    this.heardOf = new Map(reply.content.devices.map(({ id, at }) => [id, at]));
   }
 
   /** @param {{ device: string, label: string, since: number }} one @returns {Promise<Listed>} */

@@ -5,6 +5,7 @@ import { Account } from "/assets/account.js";
 import { send } from "/assets/answering.js";
 import { Desk } from "/assets/desk.js";
 import { t } from "/assets/lang.js";
+import { openSettings } from "/assets/managing.js";
 import { Notifying } from "/assets/notifying.js";
 import { Offers } from "/assets/offers.js";
 import { Registering } from "/assets/registering.js";
@@ -12,7 +13,6 @@ import { ending, home, newDevices } from "/assets/screen-home.js";
 import { elsewhere, lost } from "/assets/screen-other.js";
 import { outcome } from "/assets/screen-outcome.js";
 import { request } from "/assets/screen-request.js";
-import { settings } from "/assets/screen-settings.js";
 import { welcome } from "/assets/screen-welcome.js";
 import { missing, unusable } from "/assets/unusable.js";
 import { pastOf } from "/assets/words.js";
@@ -436,26 +436,7 @@ export class App {
 
   /** @param {Account | undefined} account */
   settings(account = this.accounts[0]) {
-    if (account === undefined) return;
-    this.open(() => {
-      const screen = settings({
-        account,
-        notifying: this.notifying,
-        panel: this.panel,
-        persistent: this.persistent,
-        back: () => this.close(),
-        add: () => this.add(),
-        rename: (label) => account.refresh({ rename: { label } }),
-        refresh: () => this.refresh(account),
-        leave: async () => {
-          await account.ask("leave");
-          await this.wipe(account);
-        },
-        wipe: () => this.wipe(account),
-      });
-      this.resettle = screen.redraw;
-      this.page.show(screen);
-    });
+    if (account !== undefined) openSettings(this, account);
   }
 
   /** @param {Account} account */

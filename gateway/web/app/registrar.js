@@ -7,7 +7,7 @@ import { sign, verify } from "/assets/jws.js";
 import { pointOf } from "/assets/keys.js";
 import { json, posted } from "/assets/relay.js";
 import { open, seal } from "/assets/seal.js";
-import { bytes, digest, integer, list, object, seconds, short, text, variant, version } from "/assets/shape.js";
+import { bytes, digest, id, integer, list, object, optional, seconds, short, text, variant, version } from "/assets/shape.js";
 
 /** @import { Issuer } from "/assets/cert.js" */
 /** @import { OwnKeys } from "/assets/keys.js" */
@@ -33,6 +33,8 @@ const replyShape = object({
   reply: variant({
     enrolment: stateShape,
     my_devices: object({ devices: list(device) }),
+    heard: object({ devices: list(object({ id, at: optional(seconds) })) }),
+    move_open: object({ until: seconds, qr: list(text) }),
     left: null,
     device_certified: object({ device: text }),
     revocations: object({
@@ -108,7 +110,9 @@ export async function enrolmentStands(base, issuer, keys, tokenId, ahead) {
   return enrolmentState(await call(base, issuer, keys, { device: { signed } }));
 }
 
-/** @typedef {"devices" | { rename: { label: string } } | "leave" | "renew"
+/** @typedef {"devices" | { rename: { label: string } } | "leave" | "renew" | { lost: { device: string } } | "heard"
+ *   | { move: { token_id: string, secret: string } } | { moving: { token_id: string } }
+ *   | { confirm_move: { token_id: string, digits: string } }
  *   | { revocations: { held?: { seq: number, digest: string }, part: number } }} Want */
 
 /** A certified device's own call, dated by the registrar's clock, which each reply tells under its signature.

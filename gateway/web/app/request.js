@@ -48,6 +48,7 @@ const statementShape = object({
   first: list(short),
   level: levelShape,
   digits: integer(255),
+  lock: optional(flag),
   iat: seconds,
   ttl: u32,
   ctx: digestShape,
@@ -105,22 +106,28 @@ function bounds({ iat, ttl, cmd, level, digits }, expiry) {
   }
 }
 
+/** Whether an approval takes the word of this device's passkey: by its level, or because the site wants the lock.
+ * @param {Pick<Statement, "level" | "lock">} statement */
+export const takesPasskey = ({ level, lock }) => level === "passkey" || lock === true;
+
 /** Whether this decision may be signed for this request: a denial always; an approval by one tap, with the number that the
- * level asks, or with the passkey's word. @param {Pick<Statement, "level" | "digits">} statement @param {Decision} decision
- * @param {Proof} proof */
-export function maySign({ level, digits }, decision, { num, passkey }) {
-  if (decision !== "approve" || level === "tap") return num === undefined && passkey === undefined;
-  if (level === "passkey") return num === undefined && passkey !== undefined;
-  return passkey === undefined && num !== undefined && num.length === digits && /^[0-9]+$/.test(num);
+ * level asks, with the passkey's word where that is taken. @param {Pick<Statement, "level" | "digits" | "lock">} statement
+ * @param {Decision} decision @param {Proof} proof */
+export function maySign(statement, decision, { num, passkey }) {
+  const { level, digits } = statement;
+  if (decision !== "approve") return num === undefined && passkey === undefined;
+  if ((passkey !== undefined) !== takesPasskey(statement)) return false;
+  if (level !== "number") return num === undefined;
+  return num !== undefined && num.length === digits && /^[0-9]+$/.test(num);
 }
 
 /** Whether a request may be approved by who sees no more of it than service and host, and has said so on this device (R11):
  * one tap is enough for it, it runs no command and makes nobody somebody else, and it comes from where others came from.
  * Who sees not even the host decides nothing. @param {Statement} statement
  * @param {{ text: "names" | "plain", approve: boolean }} settings */
-export function mayApproveUnseen({ level, digits, svc, cmd, target_user, src }, { text, approve }) {
+export function mayApproveUnseen({ level, digits, lock, svc, cmd, target_user, src }, { text, approve }) {
   const plain = cmd === undefined && target_user === undefined && !/^(?:enrol$|su|doas|polkit|runuser)/.test(svc);
-  return approve && text === "names" && plain && src?.new === undefined && maySign({ level, digits }, "approve", {});
+  return approve && text === "names" && plain && src?.new === undefined && maySign({ level, digits, lock }, "approve", {});
 }
 
 /**

@@ -6,7 +6,8 @@ import { named } from "/assets/cert.js";
 import { command } from "/assets/command.js";
 import { button, fact, h, notice, once, outside, p } from "/assets/dom.js";
 import { t } from "/assets/lang.js";
-import { ENROL_SERVICE, maySign } from "/assets/request.js";
+import { unlock } from "/assets/lock.js";
+import { ENROL_SERVICE, maySign, takesPasskey } from "/assets/request.js";
 import { Steady } from "/assets/steady.js";
 import { visible } from "/assets/text.js";
 import { lasting, moment, origin, sameDay, service, time } from "/assets/words.js";
@@ -147,7 +148,8 @@ function devices({ cmd, user, first, iat, login, host }, account, left) {
  */
 function decisions({ account, request }, steady, answer) {
   const { level, digits } = request.statement;
-  const able = level !== "passkey" || account.device.claims.passkey !== undefined;
+  const takes = takesPasskey(request.statement);
+  const able = !takes || account.device.claims.passkey !== undefined;
   let closed = false;
   const why = h("p", { class: "why small", id: "why", role: "status" });
   const input = h("input", {
@@ -162,24 +164,31 @@ function decisions({ account, request }, steady, answer) {
     oninput: () => recheck(),
   });
   const number = () => (level === "number" ? input.value.replaceAll(/\s/g, "") : undefined);
-  const complete = () => level === "passkey" || maySign({ level, digits }, "approve", { num: number() });
+  const complete = () => level === "passkey" || maySign({ level, digits, lock: undefined }, "approve", { num: number() });
   const approve = button(
-    level === "passkey" ? t("Approve with the passkey") : t("Approve"),
+    takes ? t("Approve with the passkey") : t("Approve"),
     "primary large block",
     (event) => {
       if (!steady.deliberate(event)) why.textContent = t("That press came too soon after the screen changed. Press again.");
       else if (closed || !complete()) return;
-      else if (level === "passkey") void asked();
-      else answer("approve", { num: number() });
+      else void asked();
     },
     { id: "approve", "aria-describedby": level === "number" ? "number-hint why" : "why" },
   );
-  // The browser's own dialog asks; what is refused there is no answer to the request.
+  /** @returns {Promise<Proof>} */
+  const proof = async () => {
+    // What was typed when it was pressed.
+    const num = number();
+    if (takes) return { num, passkey: await account.usePasskey(request) };
+    await unlock();
+    return { num };
+  };
+  // The browser's own dialog asks, if any; what is refused there is no answer to the request.
   const asked = once(async () => {
     approve.disabled = true;
-    why.textContent = t("Your device asks you …");
+    why.textContent = takes ? t("Your device asks you …") : "";
     try {
-      answer("approve", { passkey: await account.usePasskey(request) });
+      answer("approve", await proof());
     } catch (error) {
       approve.disabled = false;
       why.textContent = t("{message}. Nothing was sent.", { message: visible(error instanceof Error ? error.message : "The passkey was not used") });

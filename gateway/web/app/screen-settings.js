@@ -5,6 +5,7 @@ import { button, fact, h, notice, once, outside, p } from "/assets/dom.js";
 import { cut } from "/assets/enrol.js";
 import { shortFingerprint } from "/assets/keys.js";
 import { chooser, t, told } from "/assets/lang.js";
+import { lockSettings } from "/assets/screen-lock.js";
 import { notifications } from "/assets/screen-notifications.js";
 import { visible } from "/assets/text.js";
 import { day } from "/assets/words.js";
@@ -13,14 +14,18 @@ import { day } from "/assets/words.js";
 /** @import { Screen } from "/assets/screen-welcome.js" */
 
 /**
- * @param {{ account: Account, notifying: import("/assets/notifying.js").Notifying, panel: string, persistent: boolean, back: () => void, add: () => void,
- *   rename: (label: string) => Promise<void>, refresh: () => Promise<void>, leave: () => Promise<void>,
+ * @param {{ account: Account, accounts: Account[], notifying: import("/assets/notifying.js").Notifying, panel: string, persistent: boolean, back: () => void, add: () => void,
+ *   rename: (label: string) => Promise<void>, refresh: () => Promise<void>, lost: (id: string) => Promise<void>,
+ *   move: () => void, leave: () => Promise<void>,
  *   wipe: () => Promise<void> }} ways
  * @returns {Screen & { redraw: () => void }}
  */
-export function settings({ account, notifying, panel, persistent, back, add, rename, refresh, leave, wipe }) {
+export function settings({ account, accounts, notifying, panel, persistent, back, add, rename, refresh, lost, move, leave, wipe }) {
   const list = h("div", { class: "stack tight" });
-  const redraw = () => list.replaceChildren(...devices(account, panel));
+  // Beside the list, which may be drawn anew meanwhile.
+  const asking = h("div");
+  const ask = (/** @type {Listed} */ one) => losing(one, asking, lost);
+  const redraw = () => list.replaceChildren(...devices(account, panel, ask));
   redraw();
   const node = h(
     "div",
@@ -29,9 +34,11 @@ export function settings({ account, notifying, panel, persistent, back, add, ren
     h("h1", { tabindex: -1 }, t("Settings")),
     naming(account, rename, redraw),
     notifications(notifying),
-    h("section", { class: "card", "aria-labelledby": "devices" }, h("h2", { id: "devices" }, t("Your devices")), list),
+    lockSettings(accounts),
+    h("section", { class: "card", "aria-labelledby": "devices" }, h("h2", { id: "devices" }, t("Your devices")), list, asking),
     h("section", { class: "card", "aria-labelledby": "tongue" }, h("h2", { id: "tongue" }, t("Language")), chooser(t("As the browser has it"), t("Language"), "language")),
     about(account, persistent),
+    h("div", null, button(t("Move to a new phone …"), "block", move)),
     removal(leave, wipe),
     button(t("Add another account"), "block", add),
   );
@@ -86,8 +93,11 @@ function naming(account, rename, redraw) {
   );
 }
 
-/** @param {Account} account @param {string} panel */
-function devices({ devices, name }, panel) {
+/** When a device was last opened. @param {number | undefined} at */
+const opened = (at) => (at === undefined ? "" : `, ${t("last opened {day}", { day: day(at) })}`);
+
+/** @param {Account} account @param {string} panel @param {(one: Listed) => void} lost */
+function devices({ devices, heardOf, name }, panel, lost) {
   const item = (/** @type {Listed} */ one) =>
     h(
       "li",
@@ -96,15 +106,45 @@ function devices({ devices, name }, panel) {
         "div",
         { class: "main" },
         h("strong", null, outside(one.label)),
-        h("span", { class: "soft small" }, one.verified ? t("since {since}, until {until}", { since: day(one.since), until: day(one.until) }) : t("its certificate could not be checked here")),
+        h("span", { class: "soft small" }, one.verified ? [t("since {since}, until {until}", { since: day(one.since), until: day(one.until) }), opened(heardOf.get(one.id))].join("") : t("its certificate could not be checked here")),
       ),
       one.own && h("span", { class: "tag good" }, t("This device")),
+      !one.own && one.verified && button(t("This is lost …"), "quiet danger", () => lost(one), { "aria-label": t("{label}: this is lost", { label: one.label }) }),
     );
   return [
     h("p", { class: "soft" }, told("Each of them can approve for {name}.", { name: outside(name) })),
     devices === null ? p(t("Asking the gateway …")) : h("ul", { class: "items" }, ...devices.map(item)),
     h("p", null, told("Add or remove devices at the {panel}.", { panel: h("a", { href: panel, rel: "noreferrer" }, t("Register Panel")) })),
   ];
+}
+
+/** "This is lost", of another device. @param {Listed} one @param {HTMLElement} where
+ * @param {(id: string) => Promise<void>} lost */
+function losing(one, where, lost) {
+  const said = h("div", { role: "alert" });
+  const dialog = h("dialog", { "aria-labelledby": "losing" });
+  const go = once(async () => {
+    try {
+      await lost(one.id);
+      dialog.close();
+    } catch (error) {
+      const why = visible(error instanceof Error ? error.message : "unknown error");
+      said.replaceChildren(notice("bad", t("It is not removed"), p(t("{why}. Tell your administrator at once.", { why }))));
+    }
+  });
+  dialog.append(
+    h(
+      "div",
+      { class: "stack" },
+      h("h2", { id: "losing" }, told("Is “{label}” lost?", { label: outside(one.label) })),
+      p(t("It approves nothing any more, at once, and what waits there ends. To use it again it is registered anew.")),
+      said,
+      button(t("It is lost"), "danger primary block", () => void go()),
+      button(t("Keep it"), "block", () => dialog.close()),
+    ),
+  );
+  where.replaceChildren(dialog);
+  dialog.showModal();
 }
 
 /** @param {Account} account @param {boolean} persistent */

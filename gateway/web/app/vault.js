@@ -156,11 +156,12 @@ export const remember = (past) =>
     for (const old of lines.sort((a, b) => b.at - a.at).slice(KEPT)) await done(store("history").delete(old.id));
   });
 
-/** @returns {Promise<Notifications>} */
+/** What the person chose, and no Approve while the lock is on. @returns {Promise<Notifications>} */
 export async function notifications() {
   const settings = (await database()).transaction("settings").objectStore("settings");
   const { on = false, text = "names", approve = false } = (await done(settings.get("notifications"))) ?? {};
-  return { on: on === true, text: text === "plain" ? "plain" : "names", approve: approve === true };
+  const locked = (await lock()) !== null;
+  return { on: on === true, text: text === "plain" ? "plain" : "names", approve: approve === true && !locked };
 }
 
 /** Two changes at once are both kept. @param {Partial<Notifications>} changed */
@@ -179,6 +180,22 @@ export async function keptLanguage() {
   const settings = (await database()).transaction("settings").objectStore("settings");
   return (await done(settings.get("language")))?.tag;
 }
+
+/** What the lock goes by: a passkey of this device. @typedef {{ cred: string }} Lock */
+
+/** The lock; null: it is off. @returns {Promise<Lock | null>} */
+export async function lock() {
+  const settings = (await database()).transaction("settings").objectStore("settings");
+  const kept = await done(settings.get("lock"));
+  return typeof kept?.cred === "string" ? { cred: kept.cred } : null;
+}
+
+/** @param {Lock | null} lock */
+export const setLock = (lock) =>
+  write(["settings"], async (store) => {
+    if (lock === null) await done(store("settings").delete("lock"));
+    else await done(store("settings").put({ ...lock, name: "lock" }));
+  });
 
 export const clearHistory = () => write(["history"], async (store) => void (await done(store("history").clear())));
 

@@ -6,9 +6,9 @@ import { codes, standing } from "/assets/codes.js";
 import { button, carry, field, focusHeading, h, heading, notice, p, say, show, submits } from "/assets/dom.js";
 import { t, told } from "/assets/lang.js";
 import { report, signedIn } from "/assets/session.js";
-import { countdown, day, glance, moment } from "/assets/words.js";
+import { countdown, day, glance, moment, sentence } from "/assets/words.js";
 
-/** @typedef {{ id: string, label: string, shown: string, since: number, until: number, key: string, removing: boolean }} Device */
+/** @typedef {{ id: string, label: string, shown: string, since: number, until: number, key: string, heard?: number, removing: boolean }} Device */
 /** @typedef {{ may: "first" } | { may: "further", devices: number } | { may: "no", why: string, command?: string }} Add */
 /** @typedef {{ devices: Device[], add: Add }} Devices */
 /** @typedef {{ removal: "done" } | { removal: "needs_approval", left: number }} Removal */
@@ -23,12 +23,13 @@ async function list(focus) {
   /** @type {[Devices, import("/assets/codes.js").Standing | null, { administers: boolean }]} */
   const [{ devices, add }, kept, { administers }] = await Promise.all([get("devices"), standing(), get("overview")]);
   const only = devices.length === 1;
+  const byCode = kept !== null && (kept.totp !== undefined || (kept.recovery ?? 0) > 0);
   const below = kept !== null && codes(kept, { may: mayChangeCodes(devices, add), person, home });
   const lately = kept !== null && typedLately(kept.recent);
   const all = administers && h("div", { class: "row" }, h("a", { class: "button", href: "/panel/overview" }, t("Overview of everybody")));
   if (devices.length === 0) show(nobody(add), below, lately, all);
   else {
-    const items = h("ul", { class: "items" }, ...devices.map((device) => item(device, only)));
+    const items = h("ul", { class: "items" }, ...devices.map((device) => item(device, only, byCode)));
     show(h("section", { class: "card", "aria-label": t("Registered devices") }, items), more(add), below, lately, all);
   }
   const next = focus === undefined ? null : document.getElementById(focus);
@@ -104,19 +105,21 @@ function refusal({ why, command }, head) {
   );
 }
 
-/** @param {Device} device @param {boolean} only */
-function item(device, only) {
+/** @param {Device} device @param {boolean} only @param {boolean} byCode whether the person has codes */
+function item(device, only, byCode) {
   const row = h("li", { class: "device" });
   const rename = button(t("Rename"), "quiet", () => row.replaceChildren(renaming(device, restore)), {
     id: `rename-${device.id}`,
     "aria-label": t("Rename {shown}", { shown: device.shown }),
   });
-  const remove = button(t("Remove"), "quiet danger", () => void removing(device, only), {
+  const remove = button(t("Remove"), "quiet danger", () => removing(device, only, byCode), {
     "aria-label": t("Remove {shown}", { shown: device.shown }),
   });
+  const since = t("Registered {since}", { since: day(device.since) });
+  const opened = device.heard === undefined ? "" : `, ${t("last opened {day}", { day: day(device.heard) })}`;
   const draw = () =>
     row.replaceChildren(
-      h("div", { class: "main" }, h("span", { class: "label" }, device.shown), p(t("Registered {since}", { since: day(device.since) }), "soft small")),
+      h("div", { class: "main" }, h("span", { class: "label" }, device.shown), p(since + opened, "soft small")),
       h("div", { class: "acts" }, rename, remove),
       facts(device),
     );
@@ -177,56 +180,70 @@ function renaming(device, restore) {
   return form;
 }
 
-/** Asks before it removes. @param {Device} device @param {boolean} only */
-async function removing(device, only) {
+/** Asks before it removes. Another device approves it, or a code does. @param {Device} device @param {boolean} only
+ * @param {boolean} byCode */
+function removing(device, only, byCode) {
   const dialog = h("dialog", { "aria-labelledby": "removing" });
   const close = () => dialog.close();
   const keep = button(t("Keep it"), "", close, { autofocus: true });
   const wrong = h("div", { role: "alert" });
-  const really = button(t("Remove"), "danger primary", async () => {
-    really.disabled = true;
-    try {
-      /** @type {Removal} */
-      const became = await post(`devices/${device.id}/remove`);
-      if (became.removal === "done") return await gone();
-      waitFor(became.left);
-    } catch (problem) {
-      really.disabled = false;
-      if (!(problem instanceof Problem)) throw problem;
-      if (problem.code === "no_session") return report(problem);
-      wrong.replaceChildren(notice("bad", t("It is not removed."), p(problem.message)));
-    }
-  });
   const gone = async () => {
     dialog.close();
     say(notice("good", t("“{shown}” is removed.", { shown: device.shown }), p(t("It can approve nothing any more."))));
     await list("heading");
   };
+  const ask = (/** @type {boolean} */ lost) => async () => {
+    for (const one of [really, lostIt]) one.disabled = true;
+    try {
+      /** @type {Removal} */
+      const became = await post(`devices/${device.id}/remove`, { lost });
+      if (became.removal === "done") return await gone();
+      waitFor(became.left, lost);
+    } catch (problem) {
+      for (const one of [really, lostIt]) one.disabled = false;
+      if (!(problem instanceof Problem)) throw problem;
+      if (problem.code === "no_session") return report(problem);
+      wrong.replaceChildren(notice("bad", t("It is not removed."), p(problem.message)));
+      if (byCode) wrong.append(withCode(device, lost, gone));
+    }
+  };
+  const really = button(t("Remove"), "danger primary", ask(false));
+  const lostIt = button(t("It is lost"), "danger", ask(true));
   const body = h(
     "div",
     { class: "stack" },
     h("h2", { id: "removing", title: device.shown }, t("Remove “{shown}”?", { shown: glance(device.shown) })),
     p(t("It will approve no sign-in of yours any more.")),
-    only &&
-      notice(
-        "warn",
-        t("It is your only device."),
-        p(t("It must approve its own removal. Then you need an administrator’s help to register another one.")),
-      ),
+    only
+      ? notice(
+          "warn",
+          t("It is your only device."),
+          p(t("It must approve its own removal. Then you need an administrator’s help to register another one.")),
+        )
+      : p(t("Another device of yours approves that.")),
     wrong,
     h("div", { class: "pair acts" }, keep, really),
+    // Nobody can approve on a device that is lost, if it is the only one.
+    (!only || byCode) && h("div", { class: "row" }, only ? button(t("It is lost"), "danger", () => body.replaceChildren(...lostAlone())) : lostIt),
   );
-  /** The last device is asked itself. @param {number} left */
-  const waitFor = (left) => {
+  const lostAlone = () => [
+    h("h2", { id: "removing", tabindex: "-1", title: device.shown }, t("“{shown}” is lost", { shown: glance(device.shown) })),
+    p(t("It is your only device. A code removes it; then you need an administrator’s help to register another one.")),
+    withCode(device, true, gone),
+    h("div", { class: "row" }, button(t("Keep it"), "", close)),
+  ];
+  /** A device is asked. @param {number} left @param {boolean} lost */
+  const waitFor = (left, lost) => {
     const rest = h("span", { class: "left" });
     const stop = countdown(rest, left, () => {});
     dialog.addEventListener("close", stop);
     body.replaceChildren(
-      h("h2", { id: "removing", tabindex: "-1", title: device.shown }, t("Approve it on “{shown}”", { shown: glance(device.shown) })),
-      p(t("The device shows a request to remove it. Approve it there, and this page goes on by itself.")),
+      h("h2", { id: "removing", tabindex: "-1", title: device.shown }, only ? t("Approve it on “{shown}”", { shown: glance(device.shown) }) : t("Approve it on another device")),
+      p(t("A request to remove it is shown there. Approve it, and this page goes on by itself.")),
       h("p", { class: "state warn" }, h("span", null, told("Waiting, {time} left", { time: rest }))),
       h("div", { class: "row" }, button(t("Close"), "", close)),
     );
+    if (byCode) body.append(withCode(device, lost, gone));
     body.querySelector("h2")?.focus();
     const look = async () => {
       if (!dialog.open) return;
@@ -243,7 +260,7 @@ async function removing(device, only) {
     };
     const refused = () => {
       dialog.close();
-      say(notice("warn", t("“{shown}” is still registered.", { shown: device.shown }), p(t("Its removal was refused on it, or not approved in time. If you do not have it any more, ask your administrator to revoke it."))));
+      say(notice("warn", t("“{shown}” is still registered.", { shown: device.shown }), p(t("Its removal was refused, or not approved in time. If you have no other device at hand, ask your administrator to revoke it."))));
     };
     setTimeout(look, LOOK_EVERY);
   };
@@ -251,6 +268,35 @@ async function removing(device, only) {
   dialog.addEventListener("close", () => dialog.remove());
   document.body.append(dialog);
   dialog.showModal();
+}
+
+/** A code in the place of a device's approval. @param {Device} device @param {boolean} lost @param {() => Promise<void>} gone */
+function withCode(device, lost, gone) {
+  const code = field(
+    "removing-code",
+    t("No device at hand? A code removes it, too"),
+    { autocomplete: "one-time-code", maxlength: 40, required: true },
+    t("Six digits of your authenticator app, or a recovery code."),
+  );
+  const send = async () => {
+    const typed = code.box.value.trim();
+    if (typed === "") return code.wrong(t("Type a code."));
+    try {
+      await post(`devices/${device.id}/remove`, { lost, code: typed });
+    } catch (problem) {
+      if (!(problem instanceof Problem) || problem.code === "no_session") return report(problem);
+      // That text is about a new device's digits.
+      return code.wrong(problem.code === "digits" ? t("This is no code.") : sentence(problem.message));
+    }
+    await gone();
+  };
+  code.box.addEventListener("input", () => code.wrong(""));
+  return h(
+    "form",
+    { class: "digits-form", novalidate: true, onsubmit: submits(send) },
+    code.all,
+    h("div", { class: "row" }, h("button", { type: "submit", class: "button primary" }, t("Remove with the code"))),
+  );
 }
 
 await signedIn(async (now) => {

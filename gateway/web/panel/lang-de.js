@@ -198,13 +198,9 @@ const texts = /** @type {const} */ ({
   "It must approve its own removal. Then you need an administrator’s help to register another one.":
     "Es muss seine eigene Entfernung freigeben. Danach brauchen Sie die Hilfe eines Administrators, um ein anderes zu registrieren.",
   "Approve it on “{shown}”": "Geben Sie es auf „{shown}“ frei",
-  "The device shows a request to remove it. Approve it there, and this page goes on by itself.":
-    "Das Gerät zeigt eine Anfrage, es zu entfernen. Geben Sie sie dort frei, und diese Seite geht von selbst weiter.",
-  "Close": "Schließen",
+    "Close": "Schließen",
   "“{shown}” is still registered.": "„{shown}“ ist noch registriert.",
-  "Its removal was refused on it, or not approved in time. If you do not have it any more, ask your administrator to revoke it.":
-    "Die Entfernung wurde auf ihm abgelehnt oder nicht rechtzeitig freigegeben. Wenn Sie es nicht mehr haben, bitten Sie Ihren Administrator, es zu widerrufen.",
-  "You are signed in as {name} by a one-time link.": "Sie sind als {name} über einen Einmal-Link angemeldet.",
+    "You are signed in as {name} by a one-time link.": "Sie sind als {name} über einen Einmal-Link angemeldet.",
   "If that is not your name, sign out and tell your administrator.":
     "Wenn das nicht Ihr Name ist, melden Sie sich ab und sagen Sie es Ihrem Administrator.",
   "Copied": "Kopiert",
@@ -321,6 +317,17 @@ const texts = /** @type {const} */ ({
     "Der Registrar antwortet gerade nicht. Versuchen Sie es in ein paar Minuten wieder.",
   "The panel failed. Try again; if that does not help, tell your administrator.":
     "Das Panel ist gescheitert. Versuchen Sie es noch einmal; hilft das nicht, sagen Sie es Ihrem Administrator.",
+  "last opened {day}": "zuletzt geöffnet {day}",
+  "It is lost": "Es ist verloren",
+  "“{shown}” is lost": "„{shown}“ ist verloren",
+  "It is your only device. A code removes it; then you need an administrator’s help to register another one.": "Es ist Ihr einziges Gerät. Ein Code entfernt es; um ein anderes zu registrieren, brauchen Sie dann die Hilfe eines Administrators.",
+  "No device at hand? A code removes it, too": "Kein Gerät zur Hand? Auch ein Code entfernt es",
+  "Six digits of your authenticator app, or a recovery code.": "Sechs Ziffern Ihrer Authenticator-App oder ein Wiederherstellungscode.",
+  "Remove with the code": "Mit dem Code entfernen",
+  "Another device of yours approves that.": "Ein anderes Ihrer Geräte gibt das frei.",
+  "Approve it on another device": "Geben Sie es auf einem anderen Gerät frei",
+  "A request to remove it is shown there. Approve it, and this page goes on by itself.": "Dort steht eine Anfrage, es zu entfernen. Geben Sie sie frei, dann geht diese Seite von selbst weiter.",
+  "Its removal was refused, or not approved in time. If you have no other device at hand, ask your administrator to revoke it.": "Das Entfernen wurde abgelehnt oder nicht rechtzeitig freigegeben. Haben Sie kein anderes Gerät zur Hand, bitten Sie Ihren Administrator, es zu sperren.",
 });
 
 /** @typedef {typeof texts} Texts */

@@ -198,13 +198,9 @@ const texts = /** @type {const} @satisfies {Record<keyof Texts, string>} */ ({
   "It must approve its own removal. Then you need an administrator’s help to register another one.":
     "Kendi kaldırılmasını onaylaması gerekir. Sonra başkasını kaydetmek için bir yöneticinin yardımı gerekir.",
   "Approve it on “{shown}”": "“{shown}” üzerinde onaylayın",
-  "The device shows a request to remove it. Approve it there, and this page goes on by itself.":
-    "Cihaz, kaldırılması için bir istek gösteriyor. Orada onaylayın; bu sayfa kendiliğinden ilerler.",
-  "Close": "Kapat",
+    "Close": "Kapat",
   "“{shown}” is still registered.": "“{shown}” hâlâ kayıtlı.",
-  "Its removal was refused on it, or not approved in time. If you do not have it any more, ask your administrator to revoke it.":
-    "Kaldırılması cihazda reddedildi veya zamanında onaylanmadı. Cihaz artık sizde değilse yöneticinizden onu iptal etmesini isteyin.",
-  "You are signed in as {name} by a one-time link.": "{name} olarak tek kullanımlık bir bağlantıyla oturum açtınız.",
+    "You are signed in as {name} by a one-time link.": "{name} olarak tek kullanımlık bir bağlantıyla oturum açtınız.",
   "If that is not your name, sign out and tell your administrator.":
     "Bu sizin adınız değilse oturumu kapatın ve yöneticinize haber verin.",
   "Copied": "Kopyalandı",
@@ -320,6 +316,17 @@ const texts = /** @type {const} @satisfies {Record<keyof Texts, string>} */ ({
     "Kayıt hizmeti şu anda yanıt vermiyor. Birkaç dakika sonra yeniden deneyin.",
   "The panel failed. Try again; if that does not help, tell your administrator.":
     "Panel başarısız oldu. Yeniden deneyin; yardımı olmazsa yöneticinize haber verin.",
+  "last opened {day}": "son açılış {day}",
+  "It is lost": "Kayıp",
+  "“{shown}” is lost": "“{shown}” kayıp",
+  "It is your only device. A code removes it; then you need an administrator’s help to register another one.": "Tek cihazınız bu. Bir kod onu kaldırır; sonra yenisini kaydetmek için bir yöneticinin yardımı gerekir.",
+  "No device at hand? A code removes it, too": "Elinizde cihaz yok mu? Bir kod da kaldırır",
+  "Six digits of your authenticator app, or a recovery code.": "Doğrulayıcı uygulamanızın altı rakamı ya da bir kurtarma kodu.",
+  "Remove with the code": "Kodla kaldır",
+  "Another device of yours approves that.": "Bunu başka bir cihazınız onaylar.",
+  "Approve it on another device": "Başka bir cihazda onaylayın",
+  "A request to remove it is shown there. Approve it, and this page goes on by itself.": "Orada kaldırma isteği gösteriliyor. Onaylayın; bu sayfa kendiliğinden devam eder.",
+  "Its removal was refused, or not approved in time. If you have no other device at hand, ask your administrator to revoke it.": "Kaldırılması reddedildi ya da zamanında onaylanmadı. Elinizde başka cihaz yoksa yöneticinizden iptal etmesini isteyin.",
 });
 
 export default texts;

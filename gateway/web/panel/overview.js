@@ -41,7 +41,7 @@ async function ask() {
   say();
   try {
     /** @type {Looking} */
-    const asked = await post("overview");
+    const asked = await post("overview/looks");
     if (asked.state === "approval") waiting(asked);
     else closed();
   } catch (problem) {
@@ -70,7 +70,7 @@ function waiting({ id, left }) {
   const look = async () => {
     try {
       /** @type {Looking} */
-      const now = await get(`overview/${id}`);
+      const now = await get(`overview/looks/${id}`);
       ended = now.state !== "approval";
       if (now.state === "granted") await open(id);
       if (now.state === "over") refused();
@@ -101,7 +101,7 @@ async function open(id) {
   const read = async () => {
     try {
       /** @type {Overview} */
-      const now = await post(`overview/${id}/read`, { part: find.box.value, page: at });
+      const now = await post(`overview/looks/${id}/read`, { part: find.box.value, page: at });
       found.replaceChildren(...drawn(now, at, turn));
       return true;
     } catch (problem) {

@@ -113,6 +113,34 @@ test("r14: a passkey that is kept in an account says so in the certificate", asy
   assert.match(await levelOf(phone), /kept in your account/);
 });
 
+test("r13: a site that wants the lock gets the passkey's word beside a tap and beside a number", async () => {
+  const { phone, verifies } = await withKey({ synced: true });
+  await phone.enrol("frank", "iPhone", { passkey: true });
+  for (const wanted of [{ lock: true }, { lock: true, level: "number", digits: 3, number: "482" }]) {
+    await verifies(false);
+    const id = await world.host.push("frank", wanted);
+    if ("number" in wanted) {
+      await phone.page.locator("#number").waitFor();
+      assert.ok(!(await phone.page.locator("#approve").isEnabled()), "not without the number");
+      await phone.page.locator("#number").fill("482");
+    }
+    await phone.approve();
+    await phone.page.getByText("Nothing was sent.").waitFor();
+    await verifies(true);
+    await phone.approve();
+    const { verdict, why } = await world.host.answer(id);
+    assert.equal(verdict, "approved", why);
+    await phone.page.getByRole("button", { name: "Done" }).click();
+  }
+  const plain = await withKey();
+  await plain.phone.enrol("grace", "old phone", { passkey: false });
+  const id = await world.host.push("grace", { lock: true });
+  await plain.phone.page.getByText("registered without one").waitFor();
+  assert.equal(await plain.phone.page.locator("#approve").count(), 0);
+  await plain.phone.page.locator("#deny").click();
+  assert.equal((await world.host.answer(id)).why, "denied on the device");
+});
+
 test("a device without a passkey can only refuse, and says why", async () => {
   const { phone } = await withKey();
   await phone.enrol("carol", "old phone", { passkey: false });

@@ -199,7 +199,7 @@ test("r11: what is pressed is signed by the worker, and the real verifier takes 
 
 test("r11: no Approve for sudo, for a number, or for a new address; and a press cannot bring it about", async () => {
   const one = await Ringable.start("strict", { approve: true });
-  for (const wanted of [SUDO, { svc: "sudo" }, { svc: "su" }, { level: "number", digits: 3, number: "482" }, { src: { ip: "203.0.113.7", new: "address" } }]) {
+  for (const wanted of [SUDO, { svc: "sudo" }, { svc: "su" }, { lock: true }, { level: "number", digits: 3, number: "482" }, { src: { ip: "203.0.113.7", new: "address" } }]) {
     const id = await world.host.push("strict", wanted);
     await one.ring();
     const { actions } = await one.showing((shown) => shown.tag === id);
@@ -214,6 +214,32 @@ test("r11: no Approve for sudo, for a number, or for a new address; and a press 
     const answer = await world.host.answer(id);
     assert.deepEqual([answer.verdict, answer.why], ["refused", "denied on the device"]);
   }
+});
+
+test("r11: with the lock on, no Approve stands on a notification, and one that stood there signs nothing", async () => {
+  const one = await Ringable.start("locked", { approve: true });
+  const before = await world.host.push("locked");
+  await one.ring();
+  const { actions } = await one.showing((shown) => shown.tag === before);
+  assert.deepEqual(actions, ["approve", "deny"]);
+  // As the settings keep it; a passkey cannot be had at an address.
+  await one.worker.evaluate(async () => {
+    const database = await new Promise((resolve) => {
+      const request = indexedDB.open("assent");
+      request.onsuccess = () => resolve(request.result);
+    });
+    const writing = database.transaction("settings", "readwrite");
+    writing.objectStore("settings").put({ name: "lock", cred: "AAAA" });
+    await new Promise((resolve) => (writing.oncomplete = resolve));
+    database.close();
+  });
+  await one.press(before, "approve");
+  await one.showing(({ tag, title }) => tag === before && title === "A sign-in may be waiting");
+  const id = await world.host.push("locked");
+  await one.ring();
+  assert.deepEqual((await one.showing((shown) => shown.tag === id && shown.actions.length > 0)).actions, ["deny"]);
+  await one.press(id, "deny");
+  assert.equal((await world.host.answer(id)).why, "denied on the device");
 });
 
 test("r29: nothing of a request is shown before it has verified", async () => {

@@ -198,6 +198,11 @@ fn golden_documents_of_every_type() {
             }),
         ),
         ("device call, leave", device_call(DeviceWant::Leave)),
+        (
+            "device call, lost",
+            device_call(DeviceWant::Lost { device: id("phone 2") }),
+        ),
+        ("device call, heard", device_call(DeviceWant::Heard)),
         ("device call, renew", device_call(DeviceWant::Renew)),
         ("host ask, renew", ask(HostWant::Renew)),
         ("roots, one to another", roots(1, &["root 2"], 1, &["root", "root 2"])),

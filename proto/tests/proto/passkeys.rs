@@ -425,6 +425,106 @@ fn r13_what_is_kept_of_an_approval_by_passkey_verifies_later_and_nothing_less_do
     assert_eq!(kept(Some(wrong)), Err(EvidenceError::Level));
 }
 
+/// A request of a site that wants the lock: the level's own demand, and the passkey's word besides.
+fn locked<'a>(stage: &'a Stage, phone: &Phone, level: Level) -> Ask<'a> {
+    let (digits, number) = match level {
+        Level::Number => (3, Some("482")),
+        Level::Tap | Level::Passkey => (0, None),
+    };
+    let mut details = details(level, digits);
+    details.lock = true;
+    let mut ask = Ask::with(stage, "locked", details, number);
+    ask.devices.push(phone.device.clone());
+    ask
+}
+
+#[test]
+fn r13_a_locked_tap_or_number_takes_the_passkeys_word_and_what_its_level_asks() {
+    let (stage, authenticator) = (Stage::new(), verified());
+    let phone = authenticator.phone(&stage, "strong");
+    let says = |ask: &Ask, phone: &Phone, num: Option<&str>, assertion: Option<Assertion>| {
+        let mut answer = ask.answer(phone, Decision::Approve, num);
+        answer.passkey = assertion;
+        let blob = ask.seal(phone.id(), answer.sign(&phone.keys.pair.sign).unwrap());
+        let live = match ask.judge(phone.id(), &blob) {
+            Received::Approved(approved) => Ok(approved.level()),
+            Received::Refused { why, .. } => Err(why),
+            Received::Ignored { why, .. } => panic!("ignored: {why}"),
+        };
+        // What is kept of it says the same later, but for the number itself, which is kept nowhere.
+        let evidence = Evidence {
+            request: ask.request.clone(),
+            host: stage.server.host.document().to_owned(),
+            issuers: vec![stage.issuer.document().to_owned()],
+            revocations: Some(7),
+            answered: Some(Answered {
+                answer: answer.sign(&phone.keys.pair.sign).unwrap(),
+                device: phone.device.document().to_owned(),
+            }),
+        };
+        let later = evidence::verify(&evidence, &stage.trust).map(|proven| proven.is_approved());
+        (live, later)
+    };
+    let low = || Err(EvidenceError::Level);
+    let tap = locked(&stage, &phone, Level::Tap);
+    let right = authenticator.assert(&challenge(&tap, &phone));
+    assert_eq!(
+        says(&tap, &phone, None, Some(right.clone())),
+        (Ok(Level::Tap), Ok(true))
+    );
+    assert_eq!(
+        says(&tap, &phone, None, None),
+        (Err(Refusal::Level), low()),
+        "a tap of before"
+    );
+    let wrong = authenticator.assert(&nonce("another"));
+    assert_eq!(
+        says(&tap, &phone, None, Some(wrong)),
+        (Err(Refusal::Passkey(PasskeyError::Challenge)), low())
+    );
+    assert_eq!(says(&tap, &stage.phone, None, None), (Err(Refusal::Level), low()));
+    assert_eq!(
+        says(&tap, &stage.phone, None, Some(right)),
+        (Err(Refusal::Level), low())
+    );
+    let unseen = Authenticator::new("passkey", PRESENT).assert(&challenge(&tap, &phone));
+    assert_eq!(
+        says(&tap, &phone, None, Some(unseen)),
+        (Err(Refusal::Passkey(PasskeyError::NotVerified)), low())
+    );
+
+    let number = locked(&stage, &phone, Level::Number);
+    let right = authenticator.assert(&challenge(&number, &phone));
+    let both = says(&number, &phone, Some("482"), Some(right.clone()));
+    assert_eq!(both, (Ok(Level::Number), Ok(true)));
+    assert_eq!(says(&number, &phone, Some("482"), None), (Err(Refusal::Level), low()));
+    assert_eq!(
+        says(&number, &phone, Some("483"), Some(right.clone())).0,
+        Err(Refusal::Number)
+    );
+    assert_eq!(says(&number, &phone, None, Some(right)), (Err(Refusal::Number), low()));
+    // Who denies needs neither.
+    assert!(matches!(
+        tap.judge(
+            phone.id(),
+            &tap.seal(phone.id(), tap.signed(&phone, Decision::Deny, None))
+        ),
+        Received::Refused {
+            why: Refusal::Denied,
+            ..
+        }
+    ));
+}
+
+#[test]
+fn a_request_without_the_lock_reads_as_it_did_before_there_was_one() {
+    let (stage, authenticator) = (Stage::new(), verified());
+    let phone = authenticator.phone(&stage, "strong");
+    let payload = |ask: &Ask| serde_json::to_string(&ask.statement).unwrap();
+    assert!(!payload(&ask(&stage, &phone)).contains("lock"));
+    assert!(payload(&locked(&stage, &phone, Level::Tap)).contains("\"lock\":true"));
+}
+
 /// Signed by others: the standard's own vectors (tests/webauthn).
 #[test]
 fn r13_the_standards_vectors_are_judged_as_they_should_be() {

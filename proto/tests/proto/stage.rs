@@ -298,6 +298,7 @@ pub fn details(level: Level, digits: u8) -> Details {
         first: vec![text("password")],
         level,
         digits,
+        lock: false,
         ttl: TTL,
         ctx: sha256(&[b"this transaction"]),
         app: text("ssh"),

@@ -88,13 +88,13 @@ describe("the overview", () => {
     await phone.approve();
     await settles(() => people(erin), ["alice", "erin"]);
     // The registrar of a restarted gateway knows of no look, nor of a session: the latter is seen first.
-    await erin.page.route("**/panel/api/overview/*/read", (route) =>
+    await erin.page.route("**/panel/api/overview/looks/*/read", (route) =>
       route.fulfill({ status: 404, contentType: "application/json", body: JSON.stringify({ code: "not_found", text: "gone" }) }),
     );
     await press(erin, "Find");
     await erin.page.getByText("The overview has closed.").waitFor();
     await erin.page.getByRole("button", { name: "Open the overview" }).waitFor();
     assert.deepEqual(await people(erin), []);
-    await erin.page.unroute("**/panel/api/overview/*/read");
+    await erin.page.unroute("**/panel/api/overview/looks/*/read");
   });
 });

@@ -376,3 +376,55 @@ test("with the app at an origin of its own, its phone registers and approves acr
     await world.stop();
   }
 });
+
+test("r27 a device is removed by the word of another, and a lost only one by a code", { timeout: 8 * SOON }, async () => {
+  const world = await World.start();
+  try {
+    const desk = await world.desk();
+    await desk.signIn("alice");
+    const first = await desk.register("Phone");
+    await desk.heading("Registered");
+    await first.ready();
+    const second = await desk.register("Tablet");
+    await desk.heading("Approve it on your other device");
+    // A result stays on the screen until it is read.
+    const approves = async () => {
+      await first.approve();
+      await first.page.getByRole("button", { name: "Done" }).click();
+    };
+    await approves();
+    await desk.heading("Registered");
+    await second.ready();
+    await desk.visit();
+    await press(desk, "Remove Tablet");
+    await sees(desk, "Another device of yours approves that.");
+    await press(desk, "It is lost");
+    await sees(desk, "Approve it on another device");
+    await first.page.getByText("remove a lost device").waitFor();
+    assert.equal(await second.page.locator("#approve").count(), 0, "what is to go has no say");
+    await approves();
+    await sees(desk, "“Tablet” is removed.");
+    await settles(() => desk.page.locator(".device .label").allInnerTexts(), ["Phone"]);
+    await second.page.getByRole("heading", { level: 1, name: "Not registered any more" }).waitFor();
+
+    // Recovery codes, which the phone approves; then the phone is lost.
+    await press(desk, "Make recovery codes");
+    await approves();
+    const code = desk.page.locator("ol.recovery li").first();
+    await code.waitFor();
+    const typed = (await code.innerText()).trim();
+    await press(desk, "I have stored them");
+    await press(desk, "Remove Phone");
+    await press(desk, "It is lost");
+    await sees(desk, "“Phone” is lost");
+    await desk.page.getByLabel("No device at hand?").fill("wrong-code");
+    await press(desk, "Remove with the code");
+    await sees(desk, "The code is wrong, or was used before.");
+    await desk.page.getByLabel("No device at hand?").fill(typed);
+    await press(desk, "Remove with the code");
+    await sees(desk, "“Phone” is removed.");
+    await sees(desk, "You have no device yet");
+  } finally {
+    await world.stop();
+  }
+});

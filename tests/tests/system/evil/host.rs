@@ -98,6 +98,7 @@ impl EvilHost {
             first: Vec::new(),
             level: assent_proto::cert::Level::Tap,
             digits: 0,
+            lock: false,
             ttl: 60,
             ctx: Digest::random().expect("randomness"),
             app: text("sudo"),

@@ -123,6 +123,7 @@ impl Company {
             first: vec![text("password (corp)")],
             level: Level::Tap,
             digits: 0,
+            lock: false,
             ttl: 60,
             ctx: sha256(&[b"bench"]),
             app: text("ssh"),
