@@ -134,6 +134,9 @@ test("devices and adding one", { timeout: 240_000 }, async () => {
   await page.getByText("Remove “Pixel 8”?").waitFor();
   await look(desk, "remove");
   await page.getByRole("button", { name: "Remove", exact: true }).click();
+  await page.getByText("Approve it on another device").waitFor();
+  await look(desk, "removal, another device");
+  await second.approve();
   await page.getByText("“Pixel 8” is removed.").waitFor();
   await page.getByRole("button", { name: /^Remove An old/ }).click();
   await page.getByText("It is your only device.").waitFor();
