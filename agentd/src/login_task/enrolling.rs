@@ -65,7 +65,7 @@ impl Task {
             let _ = self.events.send(Event::Internal(why).into());
             return;
         };
-        let text = enroll_screen::prompt(&first.link, how, self.login_id.as_str())
+        let text = enroll_screen::prompt(&first.link, how, self.login_id.as_str(), self.login.tongue())
             .as_str()
             .to_owned();
         self.ask(Question::Enrol, ToModule::Ask { echo: true, text }).await;

@@ -4,7 +4,7 @@
 
 use super::event::{Cause, Effect, EnrolState, EnrolTrouble, EnrolTyped, LinkAs, Purpose};
 use super::facts::Phase;
-use super::{Login, Passed, Stage};
+use super::{Login, Passed, Stage, Tongue};
 use crate::config::{Failure, MethodIndex, Subject};
 use crate::enroll::Closed;
 use assent_proto::cert::DeviceOwner;
@@ -83,11 +83,18 @@ impl Login {
         self.enrolling.offered = Some(now);
         self.stage = Stage::OfferingEnrolment(method);
         let id = self.facts.login.as_str();
-        let text = format!(
+        let offer = self.tongue().say([
             "\nNo phone is registered for you yet. This server lets you register one now.\n\
              Type q for a QR code (a terminal in UTF-8, 80 by 24 or more), l for a link to\n\
-             open on the phone, or Enter alone to leave it [{id}]: "
-        );
+             open on the phone, or Enter alone to leave it",
+            "\nFuer Sie ist kein Telefon registriert. Auf diesem Server geht das jetzt.\n\
+             q zeigt einen QR-Code (Terminal mit UTF-8, mindestens 80 mal 24), l einen Link\n\
+             zum Oeffnen am Telefon, Enter allein laesst es sein",
+            "\nSizin icin kayitli telefon yok. Bu sunucuda simdi bir tane kaydedebilirsiniz.\n\
+             q: QR kodu (UTF-8, en az 80x24 terminal), l: telefonda acilacak baglanti,\n\
+             yalniz Enter: vazgec",
+        ]);
+        let text = format!("{offer} [{id}]: ");
         vec![
             // Its place among the open pushes is another's until the push leaves.
             Effect::WithdrawPush,
@@ -192,7 +199,12 @@ impl Login {
 
     fn ask_digits_again(&mut self, method: MethodIndex, before: &str) -> Vec<Effect> {
         let id = self.facts.login.as_str();
-        let text = format!("{before}\nIts six digits (q: QR code, l: link, Enter: leave) [{id}]: ");
+        let asks = self.tongue().say([
+            "Its six digits (q: QR code, l: link, Enter: leave)",
+            "Die sechs Ziffern (q: QR-Code, l: Link, Enter: abbrechen)",
+            "Alti rakam (q: QR kodu, l: baglanti, Enter: vazgec)",
+        ]);
+        let text = format!("{before}\n{asks} [{id}]: ");
         self.ask_digits(
             method,
             Effect::Ask {
@@ -218,7 +230,12 @@ impl Login {
                 self.show_enrolment(method)
             }
             EnrolTyped::Other => {
-                self.ask_digits_again(method, "Six digits, as the phone shows them. That cost no try.")
+                let said = self.tongue().say([
+                    "Six digits, as the phone shows them. That cost no try.",
+                    "Sechs Ziffern, wie das Telefon sie zeigt. Das kostete keinen Versuch.",
+                    "Telefonun gosterdigi gibi alti rakam. Bu deneme sayilmadi.",
+                ]);
+                self.ask_digits_again(method, said)
             }
             EnrolTyped::Nothing | EnrolTyped::Failed => self.deny(Cause::EnrolmentLeft),
         }
@@ -242,12 +259,27 @@ impl Login {
                 }
             }
             Ok(EnrolState::Waiting) => {
-                self.ask_digits_again(method, "No phone has come yet: open the link there first.")
+                let said = self.tongue().say([
+                    "No phone has come yet: open the link there first.",
+                    "Noch hat sich kein Telefon gemeldet: Oeffnen Sie dort zuerst den Link.",
+                    "Henuz telefon gelmedi: once orada baglantiyi acin.",
+                ]);
+                self.ask_digits_again(method, said)
             }
             Ok(EnrolState::Wrong { left: 0 }) => self.deny(Cause::WrongDigits),
             Ok(EnrolState::Wrong { left }) => {
                 self.enrolling.left = Some(left);
-                let text = format!("These are not its digits; {left} tries left. Does it show others? Then leave.");
+                let text = match self.tongue() {
+                    Tongue::English => {
+                        format!("These are not its digits; {left} tries left. Does it show others? Then leave.")
+                    }
+                    Tongue::German => {
+                        format!("Das sind nicht seine Ziffern; Versuche: {left}. Zeigt es andere? Dann abbrechen.")
+                    }
+                    Tongue::Turkish => {
+                        format!("Rakamlar bunlar degil; kalan deneme: {left}. Baskalarini mi gosteriyor? Vazgecin.")
+                    }
+                };
                 self.ask_digits_again(method, &text)
             }
             // The registrar keeps no digits beyond the last try.

@@ -25,6 +25,7 @@ pub use event::{
     EnrolTrouble, EnrolTyped, Event, Gone, LinkAs, NameSearch, Outcome, PasswordReply, Purpose, PushNumber, PushOrder,
     Show, Standing, Tone,
 };
+pub use tongue::Tongue;
 pub use trace::TraceLine;
 
 use crate::config::{Application, AuthIndex, Config, Factor, Method, MethodIndex, Strength, Subject, Unlisted};

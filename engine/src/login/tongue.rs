@@ -7,14 +7,17 @@ use crate::config::{Factor, Language, MethodIndex};
 
 /// A language of the terminal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Tongue {
+pub enum Tongue {
+    /// English.
     English,
+    /// German.
     German,
+    /// Turkish.
     Turkish,
 }
 
 /// One text in every language: English, German, Turkish.
-pub(super) type Said = [&'static str; 3];
+pub(crate) type Said = [&'static str; 3];
 
 impl Tongue {
     /// The nearest to a BCP 47 tag.
@@ -30,7 +33,7 @@ impl Tongue {
     }
 
     /// A text in this language.
-    pub(super) fn say(self, [english, german, turkish]: Said) -> &'static str {
+    pub(crate) fn say(self, [english, german, turkish]: Said) -> &'static str {
         match self {
             Self::English => english,
             Self::German => german,
@@ -42,7 +45,7 @@ impl Tongue {
 impl Login {
     /// What the person reads. Before an earlier factor has passed it is what the configuration says for everybody, whoever
     /// they are: the language of a prompt would tell a stranger that a user exists, and who it may be.
-    pub(super) fn tongue(&self) -> Tongue {
+    pub fn tongue(&self) -> Tongue {
         let Some(method) = self.method.or_else(|| self.first_method()) else {
             return Tongue::of(Language::DEFAULT);
         };
