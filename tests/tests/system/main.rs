@@ -23,6 +23,7 @@ mod exceptions;
 mod first_login;
 mod guesses;
 mod helpers;
+mod languages;
 mod login;
 mod numbers;
 mod planted;
@@ -55,6 +56,7 @@ fn main() -> ExitCode {
         users::SCENARIOS,
         exceptions::SCENARIOS,
         guesses::SCENARIOS,
+        languages::SCENARIOS,
         weather::SCENARIOS,
         admin::SCENARIOS,
         devices::SCENARIOS,
