@@ -20,7 +20,7 @@ after(() => world.stop());
 
 /** Elements that the app makes; anything else came from text. */
 const KNOWN = new Set(
-  "A BR BUTTON CODE DD DETAILS DIALOG DIV DL DT FORM H1 H2 HEADER IMG INPUT LABEL LI MAIN NOSCRIPT OL P SECTION SPAN STRONG SUMMARY TEXTAREA UL VIDEO".split(" "),
+  "A BR BUTTON CODE DD DETAILS DIALOG DIV DL DT FORM H1 H2 HEADER IMG INPUT LABEL LI MAIN NOSCRIPT OL OPTION P SECTION SELECT SPAN STRONG SUMMARY TEXTAREA UL VIDEO".split(" "),
 );
 
 /** @param {Phone} phone @param {string[]} shown */

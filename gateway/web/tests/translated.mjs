@@ -8,7 +8,9 @@ export async function translated(page, texts, look) {
   const changed = await page.evaluate((texts) => {
     const pattern = (/** @type {string} */ key) =>
       new RegExp(`^${key.replace(/[.*+?^$()|[\]\\]/g, "\\$&").replace(/\{([a-z0-9]+)\}/g, "(?<$1>.+?)")}$`, "u");
-    const known = Object.entries(texts).map(([key, text]) => /** @type {const} */ ([pattern(key), text]));
+    // The most exact first: "{label}: this is lost" before "{reason}: {detail}".
+    const exact = Object.entries(texts).sort(([a], [b]) => b.replace(/\{[a-z0-9]+\}/g, "").length - a.replace(/\{[a-z0-9]+\}/g, "").length);
+    const known = exact.map(([key, text]) => /** @type {const} */ ([pattern(key), text]));
     /** @type {[Node, string, string][]} */
     const kept = [];
     const walk = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
