@@ -84,7 +84,7 @@ const texts = /** @type {const} */ ({
     "Drei Codes waren falsch, oder zehn Minuten sind vergangen. Behält die App das Konto, entfernen Sie es dort.",
   "Start again": "Neu beginnen",
   "To your devices and codes": "Zu Ihren Geräten und Codes",
-  "A code, to lift the freeze": "Ein Code, um die Sperre aufzuheben",
+  "A code, to lift the freeze": "Ein Code, um das Einfrieren aufzuheben",
   "Six digits of your authenticator app, or a recovery code. Change your password first.":
     "Sechs Ziffern Ihrer Authenticator-App oder ein Wiederherstellungscode. Ändern Sie zuerst Ihr Passwort.",
   "Type a code.": "Tippen Sie einen Code ein.",
@@ -92,7 +92,7 @@ const texts = /** @type {const} */ ({
   "Your account is not frozen any more.": "Ihr Konto ist nicht mehr eingefroren.",
   "Your devices are asked again, and you can change them here.":
     "Ihre Geräte werden wieder gefragt, und Sie können sie hier ändern.",
-  "Lift the freeze": "Sperre aufheben",
+  "Lift the freeze": "Einfrieren aufheben",
   "by SMS": "per SMS",
   "from an authenticator app": "aus einer Authenticator-App",
   "from the recovery list": "aus der Wiederherstellungsliste",
@@ -216,12 +216,12 @@ const texts = /** @type {const} */ ({
   "The link is not whole.": "Der Link ist nicht vollständig.",
   "A part of it is missing, or the page was loaded again. Copy the whole link again, as your administrator sent it.":
     "Ein Teil davon fehlt, oder die Seite wurde neu geladen. Kopieren Sie noch einmal den ganzen Link, wie Ihr Administrator ihn gesendet hat.",
-  "Bypass": "Umgehung",
+  "Bypass": "Ausnahme (Bypass)",
   "Block": "Sperre",
-  "Lock": "Zusperrung",
+  "Lock": "Zeitweilige Sperre",
   "Overview": "Überblick",
   "Everybody’s devices, frozen accounts, and the bypasses, blocks and locks on all servers.":
-    "Alle Geräte aller, eingefrorene Konten und die Umgehungen, Sperren und Zusperrungen auf allen Servern.",
+    "Die Geräte aller Benutzer, eingefrorene Konten und die Ausnahmen und Sperren auf allen Servern.",
   "You open it with an approval on your own device. It closes after ten minutes, and nothing can be changed here.":
     "Sie öffnen ihn mit einer Freigabe auf Ihrem eigenen Gerät. Er schließt nach zehn Minuten, und hier lässt sich nichts ändern.",
   "Open the overview": "Überblick öffnen",
@@ -235,7 +235,7 @@ const texts = /** @type {const} */ ({
   "And {count} more, which the servers themselves list: assentctl user exceptions.":
     "Und {count} weitere, die die Server selbst auflisten: assentctl user exceptions.",
   "In force now": "Jetzt in Kraft",
-  "No bypass, block, lock or freeze.": "Keine Umgehung, Sperre, Zusperrung oder Einfrierung.",
+  "No bypass, block, lock or freeze.": "Keine Ausnahme, keine Sperre, nichts eingefroren.",
   "These servers have told nothing lately; what holds there is not known here.":
     "Diese Server haben zuletzt nichts gemeldet; was dort gilt, ist hier nicht bekannt.",
   "1 user with a device": "1 Benutzer mit einem Gerät",
@@ -248,7 +248,7 @@ const texts = /** @type {const} */ ({
   "until {until}": "bis {until}",
   "By {by}: {reason}": "Von {by}: {reason}",
   "for requests from {source}": "für Anfragen von {source}",
-  "Freeze: {identity}": "Einfrierung: {identity}",
+  "Freeze: {identity}": "Eingefroren: {identity}",
   "A device said “not me”; {from}, until {until}": "Ein Gerät sagte „ich war es nicht“; {from}, bis {until}",
   "{label}, registered {since}": "{label}, registriert am {since}",
   "This page is for administrators.": "Diese Seite ist für Administratoren.",
