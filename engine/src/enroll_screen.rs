@@ -129,13 +129,17 @@ fn with_code(link: &str, login: &str, tongue: Tongue) -> Option<Zeroizing<String
         behind,
         question,
     } = Steps::of(tongue);
-    before.iter().for_each(|line| say(line));
+    for line in before {
+        say(line);
+    }
     say(&format!("   {address}"));
     say(between);
     for part in pieces(code) {
         say(&format!("   {}", part.as_str()));
     }
-    behind.iter().for_each(|line| say(line));
+    for line in behind {
+        say(line);
+    }
     let question = format!("{question} [{login}]: ");
     let last = lines.len().checked_sub(1)?;
     if steps.len() > last || question.len() + "123456".len() > room {
