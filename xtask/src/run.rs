@@ -2,9 +2,8 @@
 
 use anyhow::{Context, Result, bail};
 use std::ffi::OsStr;
-use std::fs::File;
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::time::Instant;
 
 /// The workspace's root.
@@ -38,54 +37,6 @@ pub fn run<I: AsRef<OsStr>>(program: &str, arguments: impl IntoIterator<Item = I
 /// Runs cargo, the one that runs us.
 pub fn cargo<I: AsRef<OsStr>>(arguments: impl IntoIterator<Item = I>) -> Result<()> {
     run(&std::env::var("CARGO").unwrap_or_else(|_| "cargo".into()), arguments)
-}
-
-/// A program that runs beside others, its output kept apart: two that print at once cannot be read.
-pub struct Aside {
-    process: Child,
-    shown: String,
-    output: PathBuf,
-    began: Instant,
-}
-
-impl Aside {
-    /// Starts it in the workspace's root.
-    pub fn start<I: AsRef<OsStr>>(program: &str, arguments: impl IntoIterator<Item = I>) -> Result<Self> {
-        let mut command = Command::new(program);
-        command.args(arguments).current_dir(root());
-        let shown = show(&command);
-        eprintln!("\x1b[1m$ {shown} &\x1b[0m");
-        let output = built("").join("aside.log");
-        let file = File::create(&output).with_context(|| output.display().to_string())?;
-        let process = command
-            .stdin(Stdio::null())
-            .stdout(file.try_clone()?)
-            .stderr(file)
-            .spawn()
-            .with_context(|| format!("{program} could not be started"))?;
-        Ok(Self {
-            process,
-            shown,
-            output,
-            began: Instant::now(),
-        })
-    }
-
-    /// Waits for its end, and prints what it printed.
-    pub fn finish(mut self) -> Result<()> {
-        let status = self.process.wait()?;
-        let said = std::fs::read(&self.output).with_context(|| self.output.display().to_string())?;
-        eprintln!("\x1b[1m$ {}\x1b[0m", self.shown);
-        eprint!("{}", String::from_utf8_lossy(&said));
-        if !status.success() {
-            bail!("{} ended with {status}", self.shown);
-        }
-        eprintln!(
-            "\x1b[2m  at most {:.0} s, beside the others\x1b[0m",
-            self.began.elapsed().as_secs_f64()
-        );
-        Ok(())
-    }
 }
 
 /// What a program prints.

@@ -32,13 +32,8 @@ pub fn run(options: &Options) -> Result<()> {
     // Everything at once and with one set of features, also those that only tests and examples ask for, so that no
     // dependency is built twice; the system tests run what this leaves in target/debug.
     build()?;
-    let tests = ["test", "--workspace", "--features", "xtask/bench"];
-    run::cargo(tests.iter().chain(&["--no-run", "--quiet"]))?;
-    let pages = web::test()?;
-    let tested = run::cargo(tests.iter().chain(&["--quiet"]));
-    // Whoever reads a failure wants to know of the other one, too.
-    pages.finish()?;
-    tested?;
+    run::cargo(["test", "--workspace", "--features", "xtask/bench", "--quiet"])?;
+    web::test()?;
     model::search(false)?;
     dist::try_them(consent)?;
     demo::play()

@@ -1,8 +1,7 @@
 //! The web pages' own tools: node, the packages that their tests and the demo's browser need, Chromium. Nothing of it is
 //! part of the product: the pages are served as they stand in the tree.
 
-use crate::run;
-use crate::run::Aside;
+use crate::{run, suite};
 use anyhow::{Context, Result};
 use assent_tests::packages::{self, Consent};
 use assent_tests::person::web;
@@ -41,8 +40,8 @@ fn install() -> Result<()> {
     fs::write(&stamp, lock).context("gateway/web/node_modules")
 }
 
-/// Types, and every page in a real browser against the real gateway that `cargo build --workspace` has left. Beside other
-/// tests: both mostly wait.
-pub fn test() -> Result<Aside> {
-    Aside::start("npm", ["--prefix", "gateway/web", "test", "--silent"])
+/// Types, and every page in a real browser against the real gateway. `cargo build --workspace` comes first.
+pub fn test() -> Result<()> {
+    suite::build()?;
+    run::run("npm", ["--prefix", "gateway/web", "test", "--silent"])
 }
