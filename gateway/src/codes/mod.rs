@@ -283,8 +283,7 @@ impl Codes {
         let number = number.and_then(|written| Number::parse(written.as_str(), self.config.default_country.as_ref()));
         let address = start.mail.as_ref().and_then(|written| mail::address(written.as_str()));
         if let Some(mail) = &start.mail {
-            self.reach_of_host(&start.identity, id, (mail, &start.lang), now)
-                .await?;
+            self.reach_of_host(&start.identity, id, (mail, &start.lang), now).await;
         }
         let name = visible(host.claims().display.as_str());
         let login = Login::new(digest(ask), start, name, number, address, clock::boot_now());

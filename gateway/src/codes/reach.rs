@@ -11,7 +11,7 @@ use crate::store::{SqliteConnection, StoreError, reach};
 use assent_proto::cert::{DAY, Identity};
 use assent_proto::seal::{self, Purpose};
 use assent_proto::time::UnixTime;
-use assent_proto::{Id, ShortText};
+use assent_proto::{Bytes, Id, ShortText};
 use lettre::Address;
 use serde::{Deserialize, Serialize};
 
@@ -20,8 +20,11 @@ const CONTEXT: &str = "reach";
 /// How long an address is kept that nobody has said again.
 const KEPT: u64 = 400 * DAY;
 
+/// What is said again within this time is not written again: a login waits for each write.
+const FRESH: u64 = 3600;
+
 /// Where somebody reads mail, as it is kept.
-#[derive(Serialize, Deserialize)]
+#[derive(PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Reach {
     identities: Vec<Identity>,
@@ -50,17 +53,22 @@ impl Codes {
         kept.map_err(|_| Error::Internal("where somebody reads mail was not kept"))
     }
 
-    /// A host's directory says where this person reads mail.
+    /// A host's directory says where this person reads mail. Their login does not hang on it.
     pub(super) async fn reach_of_host(
         &self,
         who: &Identity,
         host: Id,
         (mail, lang): (&ShortText, &ShortText),
         now: UnixTime,
-    ) -> Result<(), Refusal> {
+    ) {
         let _turn = self.turn.lock().await;
-        let mut conn = self.pool.acquire().await?;
-        self.keep_reach(&mut conn, who, host, mail, Some(lang), now).await
+        let kept = match self.pool.acquire().await {
+            Ok(mut conn) => self.keep_reach(&mut conn, who, host, mail, Some(lang), now).await,
+            Err(error) => Err(error.into()),
+        };
+        if kept.is_err() {
+            tracing::warn!(%host, identity = %who, "where a person reads mail was not kept: they hear of changes where it was known before");
+        }
     }
 
     async fn keep_reach(
@@ -81,9 +89,20 @@ impl Codes {
             mail: mail.clone(),
             lang: lang.cloned(),
         };
+        if let Some((sealed, seen)) = reach::said(conn, who, source).await?
+            && now.0.saturating_sub(seen.0) < FRESH
+            && self.opened(&sealed).is_ok_and(|before| before == said)
+        {
+            return Ok(());
+        }
         let sealed = seal::keep(&self.keys.kem, Purpose::CodeKept, CONTEXT, &said)
             .map_err(|_| failed("an address was not sealed"))?;
         Ok(reach::put(conn, who, source, &sealed, now).await?)
+    }
+
+    fn opened(&self, sealed: &Bytes) -> Result<Reach, Refusal> {
+        seal::open_kept(&self.keys.kem, Purpose::CodeKept, CONTEXT, sealed)
+            .map_err(|_| failed("an address in codes.db does not open: it is of another codes.key"))
     }
 
     /// Where these people read mail, each address once.
@@ -92,8 +111,7 @@ impl Codes {
         let mut found: Vec<To> = Vec::new();
         for who in identities {
             for sealed in reach::of(&mut conn, who, PANEL).await? {
-                let said: Reach = seal::open_kept(&self.keys.kem, Purpose::CodeKept, CONTEXT, &sealed)
-                    .map_err(|_| failed("an address in codes.db does not open: it is of another codes.key"))?;
+                let said = self.opened(&sealed)?;
                 names(&said.identities, who)?;
                 let Some(address) = mail::address(said.mail.as_str()) else {
                     continue;

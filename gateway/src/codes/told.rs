@@ -3,7 +3,7 @@
 
 use super::mail::{self, Mail};
 use super::reach::To;
-use super::text::{Language, plain, unlinked};
+use super::text::{Language, Template, Texts, plain, unlinked};
 use super::{Codes, send};
 use crate::again;
 use crate::config::Codes as Config;
@@ -12,6 +12,7 @@ use assent_proto::ShortText;
 use assent_proto::cert::DeviceOwner;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
+use zeroize::Zeroizing;
 
 /// What a person is told.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -123,14 +124,20 @@ impl Codes {
     }
 }
 
+/// Subject and text. The user's name is a host's word, or what was typed at the panel: nothing in it becomes a link, either.
+fn message(texts: &Texts, to: &To, told: &Told) -> (Zeroizing<String>, Zeroizing<String>) {
+    let language = Language::of(to.lang.as_ref().map_or("", |lang| lang.as_str()));
+    let words = texts.of(language);
+    let user = unlinked(&plain(told.owner.name.as_str()));
+    let what = told.change.words(language);
+    let values = [("user", user.as_str()), ("what", what.as_str())];
+    let fill = |template: &Template| template.fill(&values, str::to_owned);
+    (fill(&words.change_subject), fill(&words.change_text))
+}
+
 /// Hands a mail over, again and again for a while.
 async fn carry(config: &Config, to: &To, told: &Told) {
-    let language = Language::of(to.lang.as_ref().map_or("", |lang| lang.as_str()));
-    let words = config.texts.of(language);
-    let (user, what) = (plain(told.owner.name.as_str()), told.change.words(language));
-    let values = [("user", user.as_str()), ("what", what.as_str())];
-    let subject = words.change_subject.fill(&values, str::to_owned);
-    let text = words.change_text.fill(&values, str::to_owned);
+    let (subject, text) = message(&config.texts, to, told);
     let mail = Mail {
         to: &to.address,
         subject: &subject,
@@ -143,4 +150,37 @@ async fn carry(config: &Config, to: &To, told: &Told) {
         }
     }
     tracing::error!(name = ?told.owner.name, "a person could not be told by mail of a change: no server took it");
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use assent_proto::cert::Identity;
+
+    #[test]
+    fn r27_neither_a_label_nor_a_users_name_becomes_a_link_in_any_language() {
+        let text = |text: &str| ShortText::new(text).unwrap();
+        let told = Told {
+            owner: DeviceOwner {
+                identities: vec![Identity {
+                    realm: text("example.org"),
+                    id: text("alice"),
+                }],
+                name: text("alice at https://evil.example\nor write to a@evil.example"),
+            },
+            change: Changed::DeviceAdded(text("www.evil.example")),
+        };
+        for lang in [None, Some("tr"), Some("de")] {
+            let to = To {
+                address: "alice@example.org".parse().unwrap(),
+                lang: lang.map(text),
+            };
+            let (subject, said) = message(&Texts::default(), &to, &told);
+            for part in [subject, said] {
+                assert!(!part.contains("evil.example") && !part.contains("//"), "{part:?}");
+                assert!(!part.contains("\nor write"), "{part:?}");
+            }
+        }
+    }
 }

@@ -1,5 +1,6 @@
 //! `codes.db`: where people are told by mail, by whose word. The addresses themselves are sealed.
 
+use super::registrar::time_of;
 use super::{StoreError, seconds};
 use assent_proto::cert::Identity;
 use assent_proto::time::UnixTime;
@@ -29,6 +30,22 @@ pub async fn put(
     .execute(conn)
     .await?;
     Ok(())
+}
+
+/// What `source` said of a person, and when.
+pub async fn said(
+    conn: &mut SqliteConnection,
+    identity: &Identity,
+    source: Id,
+) -> Result<Option<(Bytes, UnixTime)>, StoreError> {
+    let row = sqlx::query("SELECT sealed, seen FROM reach WHERE realm = ? AND id = ? AND source = ?")
+        .bind(identity.realm.as_str())
+        .bind(identity.id.as_str())
+        .bind(source.0.as_slice())
+        .fetch_optional(conn)
+        .await?;
+    row.map(|row| Ok((Bytes(row.try_get(0)?), time_of(row.try_get(1)?))))
+        .transpose()
 }
 
 /// Forgets what `source` said of a person.
