@@ -17,7 +17,9 @@ use tokio::sync::broadcast;
 use tokio::time::Instant;
 
 /// How often it is looked whether something has changed.
-const LOOK: Duration = Duration::from_secs(5);
+const LOOK: Duration = Duration::from_secs(10);
+/// After a failure: a gateway that comes back is not called by every host at once, again and again.
+const PAUSE: Duration = Duration::from_secs(60);
 /// What has not changed is told again after so long: the registrar may have lost it.
 const AGAIN: Duration = Duration::from_secs(3600);
 
@@ -51,12 +53,14 @@ pub async fn look_after(
                 told = Some((now, Instant::now()));
                 failed = None;
             }
-            Err(why) if failed.as_ref() == Some(&why) => {}
             Err(why) => {
-                tracing::info!(
-                    "the registrar was not told of this host's bypasses, blocks and locks; it is tried again: {why}"
-                );
-                failed = Some(why);
+                if failed.as_ref() != Some(&why) {
+                    tracing::info!(
+                        "the registrar was not told of this host's bypasses, blocks and locks; it is tried again: {why}"
+                    );
+                    failed = Some(why);
+                }
+                tokio::time::sleep(PAUSE).await;
             }
         }
     }
