@@ -7,7 +7,7 @@ use super::guard::{Actor, Visitor};
 use super::{MAX_BODY, Panel};
 use crate::registrar::Registrar;
 use crate::registrar::asked::Standing;
-use crate::registrar::overview::{Look, Overview, PAGE, Search};
+use crate::registrar::overview::{Overview, PAGE, Search};
 use crate::relay::body;
 use assent_proto::text::visible;
 use assent_proto::{Id, ShortText};
@@ -50,13 +50,10 @@ pub(super) async fn ask(
     State(panel): State<Arc<Panel>>,
     actor: Actor,
 ) -> Result<(StatusCode, Json<Looking>), PanelError> {
-    match panel.registrar.ask_overview(&actor.session.owner).await? {
-        Look::Asked(id) => {
-            let left = Registrar::approval_seconds();
-            Ok((StatusCode::CREATED, Json(Looking::Approval { id, left })))
-        }
-        Look::No(why) => Err(PanelError::Refused(why)),
-    }
+    let asked = panel.registrar.ask_overview(&actor.session.owner).await?;
+    let id = asked.map_err(PanelError::Refused)?;
+    let left = Registrar::approval_seconds();
+    Ok((StatusCode::CREATED, Json(Looking::Approval { id, left })))
 }
 
 /// `GET overview/looks/{id}`.

@@ -5,7 +5,7 @@
 use super::Registrar;
 use super::asked::Standing;
 use super::code_changes::{Asked, Asker, CodesChange};
-use super::overview::{Look, Overview, Search};
+use super::overview::{Overview, Search};
 use super::self_service::{Ended, Grant, MayEnrol, OpenedEnrolment, OwnDevice, Proof, Removal};
 use crate::error::Error;
 use crate::neighbour::{Door, Neighbour, not_understood};
@@ -273,8 +273,8 @@ impl Counter {
         }
     }
 
-    /// An administrator wants to look at the overview.
-    pub async fn ask_overview(&self, owner: &DeviceOwner) -> Result<Look, Error> {
+    /// An administrator wants to look at the overview. The text says why not.
+    pub async fn ask_overview(&self, owner: &DeviceOwner) -> Result<Result<Id, ShortText>, Error> {
         match self {
             Self::Here(registrar) => Ok(registrar.ask_overview(owner).await?),
             Self::Apart(registrar) => registrar.ask(&Ask::WantOverview { owner: owner.clone() }).await,

@@ -15,20 +15,20 @@ use assent_proto::report::{self, ANSWER_AWAY, REPORT_AGE};
 use assent_proto::revocation::{FREEZE_ALL, FREEZE_SOURCE, Origin};
 use assent_proto::time::UnixTime;
 use assent_proto::{Id, ShortText};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Freezes of one person at a time; the oldest give way. A person reports with their own device: this bounds the list.
 const MAX_FREEZES: usize = 32;
 
 /// A freeze, for admins.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct ListedFreeze {
     /// Whose, as `realm#id`.
     pub identity: String,
     /// Names of devices' users of this identity.
     pub names: Vec<String>,
     /// From where; absent: from everywhere.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", default)]
     pub source: Option<String>,
     /// Since when, in seconds since 1970.
     pub since: u64,

@@ -34,28 +34,6 @@ pub struct Search {
     pub page: u32,
 }
 
-/// A device of somebody.
-#[derive(Debug, Serialize, Deserialize)]
-pub struct SeenDevice {
-    /// What its user calls it.
-    pub label: ShortText,
-    /// Since when.
-    pub since: UnixTime,
-    /// When its certificate ends.
-    pub until: UnixTime,
-}
-
-/// Somebody with a device.
-#[derive(Debug, Serialize, Deserialize)]
-pub struct SeenPerson {
-    /// The name.
-    pub name: ShortText,
-    /// As `realm#id`.
-    pub identity: String,
-    /// Newest first.
-    pub devices: Vec<SeenDevice>,
-}
-
 /// A bypass, a block or a lock on a host.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct SeenException {
@@ -66,25 +44,11 @@ pub struct SeenException {
     pub exception: Exception,
 }
 
-/// A freeze.
-#[derive(Debug, Serialize, Deserialize)]
-pub struct SeenFreeze {
-    /// Names of that person's devices' users.
-    pub names: Vec<String>,
-    /// As `realm#id`.
-    pub identity: String,
-    /// From where; absent: from everywhere.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub source: Option<String>,
-    /// Until when, in seconds since 1970.
-    pub until: u64,
-}
-
 /// All of it.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Overview {
     /// People of this page.
-    pub people: Vec<SeenPerson>,
+    pub people: Vec<rows::Person>,
     /// How many there are on all pages.
     pub people_in_all: u32,
     /// What hosts tell.
@@ -92,19 +56,9 @@ pub struct Overview {
     /// How many more of them there are.
     pub more_exceptions: u32,
     /// Whose pushes are frozen.
-    pub freezes: Vec<SeenFreeze>,
+    pub freezes: Vec<ListedFreeze>,
     /// Hosts that have told nothing lately: what holds there is not known here.
     pub silent: Vec<ShortText>,
-}
-
-/// What comes of asking for a look.
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Look {
-    /// A device is being asked.
-    Asked(Id),
-    /// No look, and why.
-    No(ShortText),
 }
 
 impl Registrar {
@@ -116,8 +70,9 @@ impl Registrar {
     }
 
     /// An administrator who is signed in at the panel wants to look; one of their devices is asked, always.
-    pub async fn ask_overview(&self, owner: &DeviceOwner) -> Result<Look, StoreError> {
-        let no = |text: &str| Ok(Look::No(ShortText::cut(text.to_owned())));
+    /// The text says why not.
+    pub async fn ask_overview(&self, owner: &DeviceOwner) -> Result<Result<Id, ShortText>, StoreError> {
+        let no = |text: &str| Ok(Err(ShortText::cut(text.to_owned())));
         if !self.administers(owner) {
             tracing::warn!(name = ?owner.name, "somebody who is no administrator asked for the overview");
             return no("you are no administrator of this panel");
@@ -157,7 +112,7 @@ impl Registrar {
             ..News::default()
         };
         self.finish(tx, news, turn).await?;
-        Ok(Look::Asked(id))
+        Ok(Ok(id))
     }
 
     /// How a look stands that this administrator asked for.
@@ -192,13 +147,13 @@ impl Registrar {
         let silent = silent.map(|host| host.name.clone()).take(MOST).collect();
         let (exceptions, more_exceptions) = exceptions(hosts, part, now);
         let freezes = self.list_freezes().await?.into_iter();
-        let freezes = freezes.map(SeenFreeze::from).filter(|freeze| {
+        let freezes = freezes.filter(|freeze| {
             let names = freeze.names.iter().any(|name| holds(name, part));
             names || holds(&freeze.identity, part)
         });
         tracing::info!(name = ?owner.name, "an administrator looks at the overview");
         Ok(Some(Overview {
-            people: people.into_iter().map(SeenPerson::from).collect(),
+            people,
             people_in_all,
             exceptions,
             more_exceptions,
@@ -239,30 +194,4 @@ fn exceptions(hosts: Vec<rows::Host>, part: &str, now: UnixTime) -> (Vec<SeenExc
 
 fn holds(text: &str, part: &str) -> bool {
     text.to_lowercase().contains(&part.to_lowercase())
-}
-
-impl From<rows::Person> for SeenPerson {
-    fn from(person: rows::Person) -> Self {
-        let devices = person.devices.into_iter().map(|device| SeenDevice {
-            label: device.label,
-            since: device.since,
-            until: device.until,
-        });
-        Self {
-            name: person.name,
-            identity: person.identity.to_string(),
-            devices: devices.collect(),
-        }
-    }
-}
-
-impl From<ListedFreeze> for SeenFreeze {
-    fn from(freeze: ListedFreeze) -> Self {
-        Self {
-            names: freeze.names,
-            identity: freeze.identity,
-            source: freeze.source,
-            until: freeze.until,
-        }
-    }
 }

@@ -6,10 +6,11 @@ use assent_proto::cert::Identity;
 use assent_proto::exception::Exceptions;
 use assent_proto::time::UnixTime;
 use assent_proto::{Id, ShortText};
+use serde::{Deserialize, Serialize};
 use sqlx::{Row as _, SqliteConnection};
 
 /// A person's device.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Device {
     /// What its user calls it.
     pub label: ShortText,
@@ -20,12 +21,12 @@ pub struct Device {
 }
 
 /// Somebody who has a device.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Person {
-    /// Who.
-    pub identity: Identity,
     /// The name that the newest device was certified with.
     pub name: ShortText,
+    /// Who, as `realm#id`.
+    pub identity: String,
     /// Newest first.
     pub devices: Vec<Device>,
 }
@@ -35,7 +36,7 @@ pub struct Person {
 pub struct Host {
     /// Its certified name.
     pub name: ShortText,
-    /// What it told last, and when; `None`: nothing yet.
+    /// What it told last, and when; `None`: nothing yet, or what this version does not understand.
     pub told: Option<(UnixTime, Exceptions)>,
 }
 
@@ -91,8 +92,8 @@ pub async fn people(
         }
         if let Some(name) = name {
             people.push(Person {
-                identity,
                 name,
+                identity: identity.to_string(),
                 devices,
             });
         }
@@ -141,11 +142,10 @@ pub async fn hosts(conn: &mut SqliteConnection, own: Option<Id>, now: UnixTime) 
         }
         let at: Option<i64> = row.try_get(2)?;
         let document: Option<&str> = row.try_get(3)?;
-        let document = document.map(serde_json::from_str).transpose();
-        let document = document.map_err(|_| StoreError::Row("told"))?;
+        let told = document.and_then(|document| serde_json::from_str(document).ok());
         hosts.push(Host {
             name: ShortText::cut(row.try_get(1)?),
-            told: at.map(time_of).zip(document),
+            told: at.map(time_of).zip(told),
         });
     }
     Ok(hosts)
