@@ -174,11 +174,17 @@ async fn serve(config: Config) -> anyhow::Result<()> {
             .with_context(|| format!("cannot listen on {}", config.listen))?;
         say_where(&listener)?;
         let tls = tls.as_ref().map(|tls| tls.server()).transpose()?;
-        let (connections, proxies) = (config.limits.connections, config.trusted_proxies.clone());
-        let stopped = stopped.clone();
-        serving.push(tokio::spawn(async move {
-            server::serve(listener, tls, router, (connections, &proxies), stopped).await;
-        }));
+        let admits = server::Admits {
+            connections: config.limits.connections,
+            proxies: config.trusted_proxies.clone(),
+        };
+        serving.push(tokio::spawn(server::serve(
+            listener,
+            tls,
+            router,
+            admits,
+            stopped.clone(),
+        )));
     }
     serving.extend(neighbours(&config, &parts, &stopped)?);
     if !config.roles.listens() {

@@ -36,14 +36,23 @@ const MAX_STREAMS: u32 = 1024;
 /// How long requests in flight may take after SIGTERM.
 const LAST_REQUESTS: Duration = Duration::from_secs(8);
 
+/// Who comes in.
+pub struct Admits {
+    /// Open connections; more wait.
+    pub connections: u32,
+    /// Whose word counts on whom a request comes from.
+    pub proxies: TrustedProxies,
+}
+
 /// Serves until `stop` changes, then lets requests in flight finish.
 pub async fn serve(
     listener: TcpListener,
     tls: Option<Arc<ServerConfig>>,
     router: Router,
-    (connections, proxies): (u32, &TrustedProxies),
+    admits: Admits,
     stop: watch::Receiver<bool>,
 ) {
+    let Admits { connections, proxies } = admits;
     let slots = Arc::new(Semaphore::new(connections as usize));
     let acceptor = tls.map(TlsAcceptor::from);
     let mut stopped = stop.clone();
@@ -53,13 +62,13 @@ pub async fn serve(
             accepted = accept(&listener, &slots) => accepted,
         };
         let Some((stream, peer, slot)) = accepted else { continue };
-        let from = From {
+        let caller = Caller {
             peer,
             proxies: proxies.clone(),
         };
         let (acceptor, router, stop) = (acceptor.clone(), router.clone(), stop.clone());
         tokio::spawn(async move {
-            connection(stream, from, acceptor, router, stop).await;
+            connection(stream, caller, acceptor, router, stop).await;
             drop(slot);
         });
     }
@@ -102,11 +111,11 @@ pub async fn serve_unix(
         };
         let (router, stop) = (router.clone(), stop.clone());
         tokio::spawn(async move {
-            let from = From {
+            let caller = Caller {
                 peer,
                 proxies: TrustedProxies::default(),
             };
-            http(Guarded::new(stream), from, router, Instant::now(), stop).await;
+            http(Guarded::new(stream), caller, router, Instant::now(), stop).await;
             drop(slot);
         });
     }
@@ -132,15 +141,15 @@ async fn accept(
     }
 }
 
-/// Where a connection comes from, and who may say that it is for somebody else.
-struct From {
+/// Who is at the other end, and who may say that it is for somebody else.
+struct Caller {
     peer: SocketAddr,
     proxies: TrustedProxies,
 }
 
 async fn connection(
     stream: TcpStream,
-    from: From,
+    caller: Caller,
     tls: Option<TlsAcceptor>,
     router: Router,
     stop: watch::Receiver<bool>,
@@ -151,20 +160,20 @@ async fn connection(
     }
     let stream = Guarded::new(stream);
     match tls {
-        None => http(stream, from, router, begun, stop).await,
+        None => http(stream, caller, router, begun, stop).await,
         Some(acceptor) => match timeout(FIRST_REQUEST, acceptor.accept(stream)).await {
-            Ok(Ok(stream)) => http(stream, from, router, begun, stop).await,
-            Ok(Err(error)) => tracing::debug!(peer = %from.peer, %error, "no TLS"),
-            Err(_) => tracing::debug!(peer = %from.peer, "no TLS in time"),
+            Ok(Ok(stream)) => http(stream, caller, router, begun, stop).await,
+            Ok(Err(error)) => tracing::debug!(peer = %caller.peer, %error, "no TLS"),
+            Err(_) => tracing::debug!(peer = %caller.peer, "no TLS in time"),
         },
     }
 }
 
-async fn http<S>(stream: S, from: From, router: Router, begun: Instant, mut stop: watch::Receiver<bool>)
+async fn http<S>(stream: S, caller: Caller, router: Router, begun: Instant, mut stop: watch::Receiver<bool>)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let From { peer, proxies } = from;
+    let Caller { peer, proxies } = caller;
     let asked = Arc::new(AtomicBool::new(false));
     let service = {
         let (asked, inner) = (Arc::clone(&asked), TowerToHyperService::new(router));

@@ -8,7 +8,7 @@ use std::fmt;
 
 /// From where a lock keeps somebody.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum From {
+pub enum Where {
     /// Wherever they are.
     Everywhere,
     /// One source.
@@ -34,7 +34,7 @@ pub struct Lock {
     /// Whom it is for.
     pub whose: Whose,
     /// From where.
-    pub from: From,
+    pub from: Where,
     /// After what.
     pub cause: Cause,
     /// When it ends.
@@ -49,10 +49,10 @@ impl fmt::Display for Lock {
             Cause::Passwords => "too many wrong passwords",
         })?;
         match self.from {
-            From::Everywhere => Ok(()),
-            From::Source(SourceKey::Local) => f.write_str(", on this host"),
-            From::Source(SourceKey::Net(address)) => write!(f, ", from {address}"),
-            From::Strange => f.write_str(", from addresses that are new for this user"),
+            Where::Everywhere => Ok(()),
+            Where::Source(SourceKey::Local) => f.write_str(", on this host"),
+            Where::Source(SourceKey::Net(address)) => write!(f, ", from {address}"),
+            Where::Strange => f.write_str(", from addresses that are new for this user"),
         }
     }
 }
@@ -75,16 +75,16 @@ impl Ledger {
                 }));
             };
             match person.barred(None, false, false, now.0) {
-                Some(Barred::WrongNumbers { until }) => add(From::Everywhere, Cause::Numbers, Some(until)),
-                Some(Barred::Strangers { until }) => add(From::Strange, Cause::Pushes, Some(until)),
+                Some(Barred::WrongNumbers { until }) => add(Where::Everywhere, Cause::Numbers, Some(until)),
+                Some(Barred::Strangers { until }) => add(Where::Strange, Cause::Pushes, Some(until)),
                 Some(Barred::Source { .. }) | None => {}
             }
-            add(From::Strange, Cause::Passwords, person.strangers_guesses_full(now.0));
+            add(Where::Strange, Cause::Passwords, person.strangers_guesses_full(now.0));
             for (from, source) in &person.sources {
                 if let Some(Barred::Source { until }) = person.barred(Some(source), true, false, now.0) {
-                    add(From::Source(*from), Cause::Pushes, Some(until));
+                    add(Where::Source(*from), Cause::Pushes, Some(until));
                 }
-                add(From::Source(*from), Cause::Passwords, source.guesses_full(now.0));
+                add(Where::Source(*from), Cause::Passwords, source.guesses_full(now.0));
             }
         }
         // What ends at once stands in one order, so that nobody takes an old list for a new one.
@@ -120,7 +120,7 @@ mod tests {
     }
 
     /// As often as this, one second apart, ending now.
-    fn after(times: usize, who: &Identity, from: impl Fn(usize) -> SourceKey, what: &What) -> Vec<(From, Cause, u64)> {
+    fn after(times: usize, who: &Identity, from: impl Fn(usize) -> SourceKey, what: &What) -> Vec<(Where, Cause, u64)> {
         let mut ledger = Ledger::default();
         for at in 0..times {
             ledger.apply(&Entry {
@@ -144,20 +144,20 @@ mod tests {
         assert_eq!(after(MOST_IN_WINDOW - 1, &anna(), here, &What::Sent), []);
         assert_eq!(
             after(MOST_IN_WINDOW, &anna(), here, &What::Sent),
-            [(From::Source(net(1)), Cause::Pushes, first(MOST_IN_WINDOW) + WINDOW)]
+            [(Where::Source(net(1)), Cause::Pushes, first(MOST_IN_WINDOW) + WINDOW)]
         );
         assert_eq!(
             after(MOST_FROM_STRANGERS, &anna(), elsewhere, &What::Sent),
-            [(From::Strange, Cause::Pushes, first(MOST_FROM_STRANGERS) + WINDOW)]
+            [(Where::Strange, Cause::Pushes, first(MOST_FROM_STRANGERS) + WINDOW)]
         );
         assert_eq!(
             after(MOST_WRONG as usize, &anna(), here, &What::WrongNumber),
-            [(From::Everywhere, Cause::Numbers, NOW + LOCKED_FOR)]
+            [(Where::Everywhere, Cause::Numbers, NOW + LOCKED_FOR)]
         );
-        let own = [(From::Source(net(1)), Cause::Passwords, first(MOST_GUESSES) + WINDOW)];
+        let own = [(Where::Source(net(1)), Cause::Passwords, first(MOST_GUESSES) + WINDOW)];
         assert_eq!(after(MOST_GUESSES, &account("anna"), here, &What::WrongPassword), own);
         let strange = (
-            From::Strange,
+            Where::Strange,
             Cause::Passwords,
             first(MOST_GUESSES_FROM_STRANGERS) + WINDOW,
         );
@@ -172,7 +172,7 @@ mod tests {
         );
         let on_it = |_| SourceKey::Local;
         let local = [(
-            From::Source(SourceKey::Local),
+            Where::Source(SourceKey::Local),
             Cause::Passwords,
             first(MOST_GUESSES) + WINDOW,
         )];
@@ -194,9 +194,9 @@ mod tests {
             cause: Cause::Pushes,
             until: UnixTime(0),
         };
-        assert!(lock(From::Source(net(1))).to_string().ends_with(", from 192.0.2.1"));
+        assert!(lock(Where::Source(net(1))).to_string().ends_with(", from 192.0.2.1"));
         assert!(
-            lock(From::Source(SourceKey::Local))
+            lock(Where::Source(SourceKey::Local))
                 .to_string()
                 .ends_with(", on this host")
         );
