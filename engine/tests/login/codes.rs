@@ -39,7 +39,7 @@ pub fn all_ready() -> Vec<Offer> {
     methods.into_iter().map(|method| ready(method, None)).collect()
 }
 
-fn alice() -> Person {
+pub fn alice() -> Person {
     let mut alice = person("alice-id", "IT");
     for (name, value) in [
         ("mobile", "+49 170 1234542"),

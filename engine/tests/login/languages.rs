@@ -1,7 +1,7 @@
 //! In which language the login speaks, and that it tells nobody who exists.
 
 use super::Bench;
-use super::codes::ready;
+use super::codes::{alice, found_as, ready};
 use crate::company::{facts, person};
 use assent_engine::directory::{PasswordCheck, Syntax, Values};
 use assent_engine::login::facts::Phase;
@@ -63,6 +63,17 @@ fn once_the_password_has_passed_the_terminal_speaks_what_the_directory_says() {
         bench.code(CodeEvent::Started(Ok(vec![ready(CodeMethod::Sms, None)])));
         assert_eq!(bench.asked().1, prompt, "{said:?}");
     }
+}
+
+#[test]
+fn what_the_stack_has_made_of_a_password_is_not_known_so_everybody_reads_what_is_configured() {
+    let values = vec![Outside::new("de")];
+    let syntax = Syntax::Text;
+    let mut alice = alice();
+    alice.attributes.insert("preferredLanguage", Values { syntax, values });
+    let mut bench = found_as(facts("tr-codes", Phase::Auth), alice);
+    bench.code(CodeEvent::Started(Ok(vec![ready(CodeMethod::Sms, None)])));
+    assert_eq!(bench.asked().1, "SMS ile gonderilen kod [k7f3q2]: ");
 }
 
 #[test]
