@@ -2,14 +2,15 @@
 // done, the registrar says (gateway/src/registrar/code_changes.rs); nothing here decides.
 
 import { get, post, Problem } from "/assets/api.js";
+import { asking } from "/assets/asking.js";
 import { setUpApp } from "/assets/codes-app.js";
 import { lifting } from "/assets/codes-freeze.js";
 import { sentTo } from "/assets/codes-recent.js";
 import { showRecovery } from "/assets/codes-recovery.js";
-import { button, focusHeading, h, heading, notice, p, part, say, show } from "/assets/dom.js";
-import { t, told } from "/assets/lang.js";
+import { button, focusHeading, h, heading, notice, p, say, show } from "/assets/dom.js";
+import { t } from "/assets/lang.js";
 import { report } from "/assets/session.js";
-import { countdown, day, sentence } from "/assets/words.js";
+import { day, sentence } from "/assets/words.js";
 
 /**
  * @typedef {{ totp?: number, recovery?: number, sent: import("/assets/codes-recent.js").Sent[],
@@ -141,8 +142,11 @@ async function begin(wish, setting) {
   try {
     /** @type {Change} */
     const change = await post("codes/changes", { change: wish });
-    if (change.state === "approval") new Waiting(wish, change, setting).begin();
-    else if (change.state === "granted") await carryOut(wish, change.id, setting);
+    if (change.state === "approval") {
+      const { id, left } = change;
+      const granted = () => carryOut(wish, id, setting);
+      asking({ path: `codes/changes/${id}`, left, wish: SHOWS[wish], granted, over: () => drawOver(wish, setting) });
+    } else if (change.state === "granted") await carryOut(wish, change.id, setting);
     else drawOver(wish, setting);
   } catch (problem) {
     await refused(problem, setting);
@@ -153,66 +157,6 @@ async function begin(wish, setting) {
 async function refused(problem, setting) {
   if (!(problem instanceof Problem) || problem.code !== "refused") return report(problem);
   await setting.home(notice("warn", t("Your codes are as they were."), p(sentence(problem.message))));
-}
-
-/** A device is being asked. */
-class Waiting {
-  /** @param {Wish} wish @param {{ id: string, left: number }} asked @param {Setting} setting */
-  constructor(wish, { id, left }, setting) {
-    this.wish = wish;
-    this.id = id;
-    this.setting = setting;
-    this.ended = false;
-    const rest = h("span", { class: "left" });
-    this.stop = countdown(rest, left, () => void this.look());
-    heading(t("Approve it on your device"));
-    say();
-    show(
-      h(
-        "section",
-        { class: "card" },
-        p(t("Your devices now show a request: “{wish}”. Open it on one of them and approve it.", { wish: SHOWS[wish] })),
-        h("p", { class: "state warn" }, h("span", null, told("Waiting for your approval, {time} left", { time: rest }))),
-        p(t("This page goes on by itself."), "soft"),
-        h("div", { class: "row" }, h("a", { class: "button", href: "/panel/" }, t("Cancel"))),
-      ),
-    );
-    focusHeading();
-  }
-
-  begin() {
-    const look = async () => {
-      // A page that nobody sees asks nothing.
-      if (!this.ended && !document.hidden) await this.look();
-      if (!this.ended) setTimeout(look, LOOK_EVERY);
-    };
-    setTimeout(look, LOOK_EVERY);
-  }
-
-  async look() {
-    try {
-      /** @type {Change} */
-      const change = await get(`codes/changes/${this.id}`);
-      if (part("said").childElementCount > 0) say();
-      if (this.ended || change.state === "approval") return;
-      this.end();
-      if (change.state === "granted") await carryOut(this.wish, this.id, this.setting);
-      else drawOver(this.wish, this.setting);
-    } catch (problem) {
-      if (this.ended) return;
-      if (problem instanceof Problem && problem.code === "network") {
-        say(notice("warn", t("The panel does not answer."), p(t("This page tries again by itself."))));
-        return;
-      }
-      this.end();
-      report(problem);
-    }
-  }
-
-  end() {
-    this.ended = true;
-    this.stop();
-  }
 }
 
 /** What came of it. An answer that was lost is asked for again: the panel gives it for a minute. @param {string} id @param {number} tries @returns {Promise<Done>} */

@@ -226,8 +226,6 @@ const texts = /** @type {const} */ ({
     "Sie öffnen ihn mit einer Freigabe auf Ihrem eigenen Gerät. Er schließt nach zehn Minuten, und hier lässt sich nichts ändern.",
   "Open the overview": "Überblick öffnen",
   "The overview stays closed.": "Der Überblick bleibt geschlossen.",
-  "Your devices now show a request: “see everybody’s devices, locks and bypasses”. Open it on one of them and approve it.":
-    "Ihre Geräte zeigen jetzt eine Anfrage: „see everybody’s devices, locks and bypasses“. Öffnen Sie sie auf einem davon, und geben Sie sie frei.",
   "Find a user": "Benutzer suchen",
   "The overview has closed.": "Der Überblick ist geschlossen.",
   "Open it again to read on.": "Öffnen Sie ihn wieder, um weiterzulesen.",

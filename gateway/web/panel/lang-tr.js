@@ -226,8 +226,6 @@ const texts = /** @type {const} @satisfies {Record<keyof Texts, string>} */ ({
     "Kendi cihazınızda bir onayla açarsınız. On dakika sonra kapanır ve burada hiçbir şey değiştirilemez.",
   "Open the overview": "Genel görünümü aç",
   "The overview stays closed.": "Genel görünüm kapalı kalıyor.",
-  "Your devices now show a request: “see everybody’s devices, locks and bypasses”. Open it on one of them and approve it.":
-    "Cihazlarınız şimdi bir istek gösteriyor: “see everybody’s devices, locks and bypasses”. Birinde açın ve onaylayın.",
   "Find a user": "Kullanıcı bul",
   "The overview has closed.": "Genel görünüm kapandı.",
   "Open it again to read on.": "Okumayı sürdürmek için yeniden açın.",

@@ -3,10 +3,11 @@
 // (gateway/src/registrar/overview.rs).
 
 import { get, post, Problem } from "/assets/api.js";
+import { asking } from "/assets/asking.js";
 import { button, field, focusHeading, h, heading, notice, p, part, say, show, submits } from "/assets/dom.js";
-import { counted, t, told } from "/assets/lang.js";
+import { counted, t } from "/assets/lang.js";
 import { report, signedIn } from "/assets/session.js";
-import { countdown, day, moment, sentence } from "/assets/words.js";
+import { day, moment, sentence } from "/assets/words.js";
 
 /** @typedef {{ name: string, identity: string, devices: { label: string, since: number, until: number }[] }} Person */
 /**
@@ -20,7 +21,8 @@ import { countdown, day, moment, sentence } from "/assets/words.js";
  */
 /** @typedef {{ state: "approval", id: string, left: number } | { state: "granted" } | { state: "over" }} Looking */
 
-const LOOK_EVERY = 1500;
+/** What the device that is asked says. Beside `details` in registrar/approvals.rs. */
+const SHOWN = "see everybody's devices, locks and bypasses";
 const KINDS = /** @type {const} */ ({ bypass: "Bypass", block: "Block", lock: "Lock" });
 
 /** The way in. */
@@ -42,47 +44,14 @@ async function ask() {
   try {
     /** @type {Looking} */
     const asked = await post("overview/looks");
-    if (asked.state === "approval") waiting(asked);
-    else closed();
+    if (asked.state === "approval") {
+      const { id, left } = asked;
+      asking({ path: `overview/looks/${id}`, left, wish: SHOWN, granted: () => open(id), over: refused });
+    } else closed();
   } catch (problem) {
     if (!(problem instanceof Problem) || problem.code !== "refused") return report(problem);
     say(notice("warn", t("The overview stays closed."), p(sentence(problem.message))));
   }
-}
-
-/** A device is being asked. @param {{ id: string, left: number }} asked */
-function waiting({ id, left }) {
-  const rest = h("span", { class: "left" });
-  let ended = false;
-  const stop = countdown(rest, left, () => {});
-  heading(t("Approve it on your device"));
-  show(
-    h(
-      "section",
-      { class: "card" },
-      p(t("Your devices now show a request: “see everybody’s devices, locks and bypasses”. Open it on one of them and approve it.")),
-      h("p", { class: "state warn" }, h("span", null, told("Waiting for your approval, {time} left", { time: rest }))),
-      p(t("This page goes on by itself."), "soft"),
-      h("div", { class: "row" }, h("a", { class: "button", href: "/panel/" }, t("Cancel"))),
-    ),
-  );
-  focusHeading();
-  const look = async () => {
-    try {
-      /** @type {Looking} */
-      const now = await get(`overview/looks/${id}`);
-      ended = now.state !== "approval";
-      if (now.state === "granted") await open(id);
-      if (now.state === "over") refused();
-    } catch (problem) {
-      // The network may come back; anything else is the end of it.
-      ended = !(problem instanceof Problem) || problem.code !== "network";
-      if (ended) report(problem);
-    }
-    if (ended) stop();
-    else setTimeout(look, LOOK_EVERY);
-  };
-  setTimeout(look, LOOK_EVERY);
 }
 
 function refused() {
