@@ -53,5 +53,6 @@ pub mod sudoers;
 pub mod suite;
 pub mod syslog;
 pub mod terminal;
+pub mod totp;
 
 pub use patience::SOON;

@@ -6,12 +6,12 @@ import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { request } from "node:http";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { chromium } from "playwright-core";
+import { freePort } from "./ports.mjs";
 import { serve } from "../dev/serve.mjs";
 
 /** @typedef {import("playwright-core").Page} Page */
@@ -36,20 +36,6 @@ async function soon(promise, what) {
     return /** @type {T} */ (await Promise.race([promise, late]));
   } finally {
     clearTimeout(timer);
-  }
-}
-
-/** A port that is free now, below those that the kernel hands out by itself: it would give one that was just tried to the
- * next who asks for any. @returns {Promise<number>} */
-async function freePort() {
-  for (;;) {
-    const port = 20_000 + Math.floor(Math.random() * 12_000);
-    const server = createServer().listen(port, "127.0.0.1");
-    const free = await once(server, "listening").then(() => true, () => false);
-    if (!free) continue;
-    server.close();
-    await once(server, "close");
-    return port;
   }
 }
 

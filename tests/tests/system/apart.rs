@@ -1,13 +1,14 @@
 //! The gateway's roles apart: five users on one machine, and two machines. A login passes in each, and what a part's loss
 //! or fall comes to.
 
-use super::codes::{key_in, shown, shown_next, with};
+use super::codes::{key_in, with};
 use super::ssh::count;
 use assent_tests::product::{Gateway, Layout, PATIENCE, ROLES, Site, assentctl, password, program, stack};
 use assent_tests::program::Program;
 use assent_tests::sshd::Sshd;
 use assent_tests::suite::Scenario;
 use assent_tests::terminal::{Terminal, fits};
+use assent_tests::totp::{shown, shown_next};
 use assent_tests::{SOON, scenarios};
 use serde_json::Value;
 

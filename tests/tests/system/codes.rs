@@ -3,11 +3,11 @@
 use super::sms::SmsGateway;
 use super::ssh::count;
 use assent_tests::product::{Gateway, PATIENCE, Site, assentctl, password, program, stack};
-use assent_tests::program::Program;
 use assent_tests::sshd::{Key, Sshd};
 use assent_tests::sudoers::{self, Sudo};
 use assent_tests::suite::Scenario;
 use assent_tests::terminal::{Terminal, fits};
+use assent_tests::totp::{self, shown, shown_next};
 use assent_tests::{accounts, scenarios};
 use std::net::Ipv4Addr;
 use std::path::Path;
@@ -75,31 +75,6 @@ impl Codes {
         ssh.send_line(password(user));
         ssh
     }
-
-    /// Gives a user an authenticator app, as google-authenticator had it; its secret.
-    fn app(user: &str) -> &'static str {
-        const SECRET: &str = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP";
-        let explained = assentctl(["explain", user, "--service", "sshd", "--json"]).out;
-        let explained: serde_json::Value = serde_json::from_str(&explained).expect("JSON");
-        let identity = explained["directories"]["corp"]["answer"]["found"]["identity"].as_str();
-        let file = Path::new("/root/.google_authenticator");
-        std::fs::write(file, format!("{SECRET}\n\" TOTP_AUTH\n")).expect("the app's file");
-        let file = file.to_string_lossy();
-        assentctl([
-            "codes",
-            "import-google-authenticator",
-            &file,
-            identity.expect("an identity"),
-        ])
-        .expect_success();
-        SECRET
-    }
-}
-
-/// The code that an app shows now, by a program that is not ours.
-pub fn shown(secret: &str) -> String {
-    let tool = Program::new("/usr/bin/oathtool").args(["--totp", "--base32", secret]);
-    tool.finish(PATIENCE).expect_success().out.trim().to_owned()
 }
 
 fn refused(mut terminal: Terminal) -> String {
@@ -236,7 +211,7 @@ fn an_sms_gateway_that_fails_is_said_when_the_prompt_ends() {
 
 fn m16_a_code_of_an_app_beside_a_push_ends_the_wait_and_withdraws_it() {
     let codes = Codes::open("[[\"corp\"], [\"staff-push\", \"totp\"]]", "");
-    let secret = Codes::app("alice");
+    let secret = totp::give("alice", "sshd");
     let mut phone = codes.site.enrol("alice").listen();
     let mut login = codes.types("alice", "echo in");
     let prompt = login.expect(
@@ -266,7 +241,7 @@ fn m16_a_code_of_an_app_beside_a_push_ends_the_wait_and_withdraws_it() {
 
 fn r18_a_code_of_an_app_counts_once() {
     let codes = Codes::open("[[\"corp\"], [\"totp\"]]", "");
-    let secret = Codes::app("alice");
+    let secret = totp::give("alice", "sshd");
     let mut login = codes.types("alice", "true");
     login.expect("Code from your authenticator app", PATIENCE);
     let code = shown(secret);
@@ -304,7 +279,7 @@ fn sudo_takes_a_code() {
     });
     sudoers::allow("alice");
     sudoers::stack(&stack("sudo"));
-    let secret = Codes::app("alice");
+    let secret = totp::give("alice", "sshd");
     let mut sudo = Sudo::by("alice").run(["echo", "root says hello"]);
     sudo.expect("Code from your authenticator app", PATIENCE);
     sudo.send_line(&shown(secret));
@@ -334,14 +309,6 @@ fn a_gateway_that_is_away_denies_in_seconds_and_needs_no_restart() {
     phone.send_line("a");
     login.wait_for_success();
     assert_eq!(codes.site.agent.decision(1)["method"], "staff-push");
-}
-
-/// The code that an app shows in the next half minute: that of this one may be used up.
-pub fn shown_next(secret: &str) -> String {
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    let then = format!("@{}", now.expect("a clock").as_secs() + 30);
-    let tool = Program::new("/usr/bin/oathtool").args(["--totp", "--base32", "--now", &then, secret]);
-    tool.finish(PATIENCE).expect_success().out.trim().to_owned()
 }
 
 /// The key that stands in the terminal, to be typed into an app.

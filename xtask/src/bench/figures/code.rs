@@ -6,15 +6,13 @@ use super::phone::Phone;
 use super::row::{Row, Samples, ms_since};
 use super::wire::Dialogue;
 use assent_tests::company::PEOPLE;
-use assent_tests::product::{Gateway, Site, assentctl, password};
-use assent_tests::program::Program;
-use assent_tests::{SOON, scratch};
+use assent_tests::product::{Gateway, Site, password};
+use assent_tests::totp;
 use assent_wire::VerdictCode;
 use std::net::Ipv4Addr;
 use std::time::Instant;
 
 const USER: &str = "alice";
-const SECRET: &str = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP";
 const MORE: &str = r#"
 [[totp_profile]]
 name = "totp"
@@ -32,9 +30,7 @@ pub fn rows(options: &Options) -> Vec<Row> {
     let site = Site::open_around(gateway, |usual| usual + MORE);
     let keys = site.enrol(USER);
     let _phone = Phone::listen(&keys, site.gateway.url(), &site.gateway.ca_certificate(), None);
-    for person in &PEOPLE {
-        give_app(person.uid);
-    }
+    let secrets = PEOPLE.each_ref().map(|person| totp::give(person.uid, "bench-code"));
     let [mut prompt, mut typed, mut push] = [(); 3].map(|()| Samples::default());
     for round in 0..=times {
         let began = Instant::now();
@@ -56,12 +52,12 @@ pub fn rows(options: &Options) -> Vec<Row> {
         }
     }
     // A code counts once: one for each person.
-    for person in &PEOPLE {
+    for (person, secret) in PEOPLE.iter().zip(secrets) {
         let mut login = Dialogue::begin("bench-code", person.uid);
         login.wait_for_the_prompt();
         login.reply(password(person.uid));
         login.wait_for_a_question();
-        let (took, verdict) = login.answer(&shown());
+        let (took, verdict) = login.answer(&totp::shown(secret));
         assert_eq!(verdict.code, VerdictCode::Approved, "the code of {}", person.uid);
         typed.push(took);
     }
@@ -73,27 +69,4 @@ pub fn rows(options: &Options) -> Vec<Row> {
             ),
         Row::of("from the typed code to the approval", "ms", &typed).note("an authenticator app's code"),
     ]
-}
-
-/// Gives a user an authenticator app, as google-authenticator had it.
-fn give_app(user: &str) {
-    let explained = assentctl(["explain", user, "--service", "bench-code", "--json"]).out;
-    let explained: serde_json::Value = serde_json::from_str(&explained).expect("JSON");
-    let identity = explained["directories"]["corp"]["answer"]["found"]["identity"].as_str();
-    let file = scratch::directory("app").join("google_authenticator");
-    scratch::write(&file, &format!("{SECRET}\n\" TOTP_AUTH\n"));
-    let identity = identity.expect("an identity");
-    assentctl([
-        "codes",
-        "import-google-authenticator",
-        &file.to_string_lossy(),
-        identity,
-    ])
-    .expect_success();
-}
-
-/// The code that the app shows now, by a program that is not ours.
-fn shown() -> String {
-    let tool = Program::new("/usr/bin/oathtool").args(["--totp", "--base32", SECRET]);
-    tool.finish(SOON).expect_success().out.trim().to_owned()
 }
