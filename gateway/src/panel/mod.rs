@@ -99,6 +99,7 @@ pub fn router(panel: Arc<Panel>, bundle: &Bundle, headers: Headers) -> Router {
         ("/panel/l", "link.html"),
         ("/panel/add", "add.html"),
         ("/panel/overview", "overview.html"),
+        ("/panel/help", "help.html"),
     ] {
         shown = pages::root(shown, path, bundle.roots.get(name));
     }

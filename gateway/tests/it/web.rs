@@ -83,6 +83,7 @@ async fn each_role_answers_at_its_own_host_and_the_relay_where_no_host_is_known(
         ("/panel/sign-in", 404, 404, 200),
         ("/panel/l", 404, 404, 200),
         ("/panel/add", 404, 404, 200),
+        ("/panel/help", 404, 404, 200),
         ("/panel/api/session", 404, 404, 200),
         ("/assets/base.css", 404, 404, 404),
         ("/../Cargo.toml", 404, 404, 404),
@@ -232,6 +233,7 @@ async fn r80_every_reply_has_its_roles_headers_and_no_others() {
         (get.clone(), PANEL, "/panel/", "panel", "no-cache"),
         (get.clone(), PANEL, "/panel/l", "panel", "no-cache"),
         (get.clone(), PANEL, "/panel/add", "panel", "no-cache"),
+        (get.clone(), PANEL, "/panel/help", "panel", "no-cache"),
         (get.clone(), PANEL, "/panel/sign-in", "panel", "no-cache"),
         (
             get.clone(),

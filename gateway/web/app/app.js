@@ -5,7 +5,7 @@ import { Account } from "/assets/account.js";
 import { send } from "/assets/answering.js";
 import { Desk } from "/assets/desk.js";
 import { t } from "/assets/lang.js";
-import { openSettings } from "/assets/managing.js";
+import { openMove, openSettings } from "/assets/managing.js";
 import { Notifying } from "/assets/notifying.js";
 import { Offers } from "/assets/offers.js";
 import { Registering } from "/assets/registering.js";
@@ -325,7 +325,7 @@ export class App {
     else if (this.registering.busy) this.registering.show();
     else if (this.unusable.length > 0) this.showLost();
     else if (this.accounts.length > 0) this.showHome();
-    else this.page.show(welcome({ take: (typed) => this.registering.bring(typed), back: null }));
+    else this.page.show(welcome({ panel: () => this.panel, take: (typed) => this.registering.bring(typed), back: null }));
   }
 
   /** Puts something in the place of the usual screen; it stays until it is taken away. @param {(() => void) | null} aside */
@@ -431,12 +431,25 @@ export class App {
 
   /** Another enrolment beside those that are there. */
   add() {
-    this.open(() => this.page.show(welcome({ take: (typed) => this.registering.bring(typed), back: () => this.close() })));
+    this.open(() => this.page.show(welcome({ panel: () => this.panel, take: (typed) => this.registering.bring(typed), back: () => this.close() })));
   }
 
   /** @param {Account | undefined} account */
   settings(account = this.accounts[0]) {
     if (account !== undefined) openSettings(this, account);
+  }
+
+  /** Where the help leads from here: nowhere beside a request, a result or an enrolment.
+   * @returns {import("/assets/help.js").Ways} */
+  waysOn() {
+    const busy = !this.active || this.asking !== null || this.resulting !== null || this.registering.busy;
+    const [account] = busy ? [] : this.accounts;
+    return {
+      panel: this.panel,
+      settings: account === undefined ? null : (part) => (this.settings(account), document.getElementById(part)?.scrollIntoView()),
+      move: account === undefined ? null : () => openMove(this, account),
+      register: busy ? null : () => (this.atWelcome ? undefined : this.add()),
+    };
   }
 
   /** @param {Account} account */

@@ -5,6 +5,7 @@ import { concat, decode, encode, sha256, utf8 } from "/assets/bytes.js";
 import { TimeError, issuersUnder, newest, now, verifyDevice } from "/assets/cert.js";
 import { sign } from "/assets/jws.js";
 import { pointOf } from "/assets/keys.js";
+import { t } from "/assets/lang.js";
 import { enrolmentChallenge, use } from "/assets/passkey.js";
 import { chosen, current, follow, replay } from "/assets/roots.js";
 
@@ -43,7 +44,7 @@ export function tokenOf(code) {
   const bytes = [id, secret, root].map((part) => decode(part ?? ""));
   const [, key] = bytes;
   if (version !== "1" || more.length > 0 || !id || !root || !key || bytes.some((part) => part?.length !== 16)) {
-    throw new LinkError("the code is not whole; copy the whole link again");
+    throw new LinkError(t("the code is not whole; copy the whole link again"));
   }
   return { id, secret: key, root };
 }
@@ -59,9 +60,9 @@ export function linkOf(typed, origin) {
   const [address, code] = alone ? ["", trimmed] : split(trimmed);
   if (address !== "") {
     const url = urlOf(address);
-    if (url === null || (url.origin !== origin && code === "")) throw new LinkError("this is no enrolment link");
+    if (url === null || (url.origin !== origin && code === "")) throw new LinkError(t("this is no enrolment link; take the one that the Register Panel or your administrator shows"));
     if (url.origin !== origin) {
-      throw new LinkError(`this link is for the authenticator at ${url.origin}. Open it there, or ask for a new one`);
+      throw new LinkError(t("this link is for the authenticator at {origin}. Open it there, or ask for a new one", { origin: url.origin }));
     }
   }
   return tokenOf(code);

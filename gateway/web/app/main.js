@@ -11,6 +11,7 @@ import { keepLanguage } from "/assets/vault.js";
 import { day, sentence } from "/assets/words.js";
 
 /** @import { Config } from "/assets/app.js" */
+/** @import { Help } from "/assets/help.js" */
 /** @import { Screen } from "/assets/screen-welcome.js" */
 
 const TICK_MS = 500;
@@ -27,13 +28,17 @@ function there(id) {
 const main = there("main");
 const notices = there("notices");
 const toSettings = there("settings");
+const toHelp = there("help");
 /** @type {Screen | null} */
 let shown = null;
-/** When another screen was drawn. */
+/** When another screen was drawn, or came to light again. */
 let changed = 0;
+/** @type {Help | null} */
+let help = null;
 
 /** @param {Screen} screen */
 function show(screen) {
+  if (screen.urgent) help?.close();
   shown?.leave?.();
   const focused = document.activeElement;
   const kept = focused instanceof HTMLElement && main.contains(focused) ? focused.textContent : null;
@@ -63,11 +68,24 @@ function secondHalf(event) {
 main.addEventListener("mousedown", secondHalf, { capture: true });
 main.addEventListener("click", secondHalf, { capture: true });
 
+/** Fetched when it is first wanted; the service worker has it for when there is no network. @param {string} topic */
+async function helped(topic) {
+  try {
+    const { Help } = await import("/assets/help.js");
+    help ??= new Help(() => app.waysOn(), () => (changed = performance.now()));
+    help.open(topic);
+  } catch {
+    app.offers.offer("help", t("The help does not come"), t("Try again once this device has a network."), t("Close"), () => {});
+  }
+}
+
 function renote() {
   notices.replaceChildren(...app.notes());
 }
 
 function retitle() {
+  // Beside a request it stands below the details, as every button does (R8).
+  toHelp.hidden = app.asking !== null;
   const waits = app.desk.waiting.length;
   document.title = `${waits > 0 ? `(${waits}) ` : ""}${shown?.title ?? "Assent"} · Assent`;
   toSettings.hidden = !app.active || app.accounts.length !== 1 || !app.atHome || app.asking !== null || app.resulting !== null;
@@ -126,7 +144,7 @@ function begin() {
   toSettings.addEventListener("click", () => app.settings());
   const failed = (/** @type {unknown} */ error) => {
     const why = error instanceof Error ? error.message : t("unknown error");
-    show(broken(t("Its storage cannot be used: {why}. A private window or a full disk can be the cause.", { why })));
+    show(broken(t("Its storage cannot be used: {why}. Use a window that is not private, or make room on the disk.", { why })));
   };
   const { here } = tabs({ active: () => void app.start().catch(failed), passive: () => app.yield() });
   app.here = here;
@@ -157,6 +175,10 @@ function begin() {
 // No await up here: a browser that is too old for it must still be told so.
 const able = isSecureContext && "locks" in navigator && "indexedDB" in globalThis && crypto.subtle !== undefined;
 void speak().then(() => {
+  document.addEventListener("click", ({ target }) => {
+    const topic = target instanceof Element ? target.closest("[data-help]")?.getAttribute("data-help") : null;
+    if (topic !== null && topic !== undefined) void helped(topic);
+  });
   if (able) begin();
   else show(broken(t("It needs a newer browser and an https:// address.")));
 });

@@ -50,7 +50,7 @@ export function openSettings(app, account) {
 }
 
 /** @param {Around} app @param {Account} account */
-function openMove(app, account) {
+export function openMove(app, account) {
   app.resettle = null;
   const screen = moving({ account, back: () => app.close(), gone: () => app.wipe(account) });
   app.open(() => app.page.show(screen));

@@ -168,7 +168,7 @@ export function registered({ name, relay, persistent, go }) {
     notice(
       "",
       t("Keep this app within reach"),
-      p(t("Requests appear while the app is open. Open it before you sign in.")),
+      p(t("Requests appear while the app is open. Turn notifications on in its settings, and they come while it is closed, too.")),
       h("p", { class: "soft small" }, t("Gateway: "), outside(relay)),
     ),
     !persistent &&

@@ -2,6 +2,7 @@
 
 import { button, h, notice, outside, p } from "/assets/dom.js";
 import { urlOf } from "/assets/enrol.js";
+import { helpAbout } from "/assets/help-link.js";
 import { counted, t, told } from "/assets/lang.js";
 import { BECAME, day, drift, lasting, service, shortly } from "/assets/words.js";
 
@@ -68,6 +69,7 @@ function stands({ accounts, online, settings, again }) {
     h("p", { class: "stands-mark", "aria-hidden": "true" }),
     h("h1", { tabindex: -1, id: "stands" }, head),
     h("p", { role: "status" }, text),
+    ["lost", "connecting"].includes(worst.link.name) && look === "bad" && helpAbout("offline"),
     refused && h("p", null, t("It may have been removed by you or your administrator. "), outside(worst.link.why)),
     refused &&
       h(
@@ -135,7 +137,7 @@ function pending({ waiting, open }, many) {
 
 /** @param {Past[]} past @param {() => void} clear */
 function recent(past, clear) {
-  if (past.length === 0) return h("p", { class: "soft center" }, t("What you answer is listed here."));
+  if (past.length === 0) return h("p", { class: "soft center" }, t("What you answer is listed here. Sign in to a server, and its request appears above."));
   const item = (/** @type {Past} */ one) => {
     const { tag, kind } = BECAME[one.became];
     return h(

@@ -26,7 +26,7 @@ export function lockSettings(accounts) {
   const off = changes(() => lockOff());
   const draw = async () => {
     const stands = await lockStands();
-    if (stands === "unable") content.replaceChildren(p(t("This browser cannot ask for fingerprint, face or PIN at this address.")));
+    if (stands === "unable") content.replaceChildren(p(t("This browser cannot ask for fingerprint, face or PIN at this address. Keep the device’s own lock on.")));
     else if (stands === "off") {
       content.replaceChildren(
         p(t("Off. Whoever holds this device unlocked can approve here.")),

@@ -1,6 +1,7 @@
 // Settings of notifications: on and off, what they say, and whether Approve may stand on them (R11).
 
 import { button, h, notice, once, p } from "/assets/dom.js";
+import { helpAbout } from "/assets/help-link.js";
 import { t } from "/assets/lang.js";
 import { visible } from "/assets/text.js";
 import { day } from "/assets/words.js";
@@ -21,7 +22,7 @@ export function notifications(notifying) {
 }
 
 /** @param {unknown} error */
-const problem = (error) => [p(t("They cannot be set now: {message}.", { message: visible(error instanceof Error ? error.message : "unknown error") }))];
+const problem = (error) => [p(t("They cannot be set now: {message}.", { message: visible(error instanceof Error ? error.message : "unknown error") })), helpAbout("silent")];
 
 /** @param {Stands} stands @param {Notifications} settings @param {Notifying} notifying @param {() => Promise<void>} draw */
 function shown(stands, settings, notifying, draw) {
@@ -34,9 +35,9 @@ function shown(stands, settings, notifying, draw) {
   const off = then(() => notifying.turnOff());
   switch (stands.name) {
     case "unable":
-      return [p(t("This browser cannot show them. On an iPhone or iPad, install Assent on the Home Screen first."))];
+      return [p(t("This browser cannot show them. On an iPhone or iPad, install Assent on the Home Screen first.")), helpAbout("home-screen")];
     case "forbidden":
-      return [p(t("You have forbidden them to this page. Allow them in the browser’s settings for this page first."))];
+      return [p(t("You have forbidden them to this page. Allow them in the browser’s settings for this page first.")), helpAbout("silent")];
     case "unwanted":
       return [
         p(t("This device can tell you of a request while Assent is closed. The push service of your browser’s maker learns when you are asked, and nothing else.")),

@@ -1,6 +1,7 @@
 // The screens for what is out of the ordinary: keys that are gone, the app open elsewhere, storage that fails.
 
 import { button, h, outside, p } from "/assets/dom.js";
+import { helpAbout } from "/assets/help-link.js";
 import { t, told } from "/assets/lang.js";
 
 /** @import { Screen } from "/assets/screen-welcome.js" */
@@ -38,6 +39,7 @@ export function lost({ lost, enrol, again, forget, remove, later }) {
     ...[...new Set(lost.map((one) => one.text))].map(p),
     h("ul", { class: "items card" }, ...lost.map(item)),
     renew && steps(),
+    h("div", null, helpAbout(renew ? "phone" : "clock")),
     h(
       "div",
       { class: "stack" },
@@ -95,6 +97,7 @@ export function broken(why) {
     h("h1", { tabindex: -1 }, t("Assent cannot run here")),
     h("p", { role: "alert" }, outside(why)),
     button(t("Load it again"), "large block", () => location.reload()),
+    h("div", null, helpAbout("who")),
   );
   return { title: t("Cannot run"), node };
 }

@@ -1,6 +1,7 @@
 // What became of a request: what was decided, whether it got through, and the truth when it came too late.
 
 import { button, h, outside } from "/assets/dom.js";
+import { helpAbout } from "/assets/help-link.js";
 import { known, t, told } from "/assets/lang.js";
 import { ago, service } from "/assets/words.js";
 
@@ -39,6 +40,7 @@ function sentences(outcome, since, why) {
     case "expired":
       return [
         t("It expired {ago}; nothing was allowed.", { ago: ago(since) }),
+        t("If you still want it, start it again where you signed in."),
         t("If you did not start this login, somebody may know your password: tell your administrator."),
       ];
     case "ended":
@@ -46,10 +48,14 @@ function sentences(outcome, since, why) {
     case "late":
       return [
         t("The request ended {ago}, before your answer arrived; nothing was allowed by it.", { ago: ago(since) }),
+        t("If you still want it, start it again where you signed in."),
         t("If you did not start this login, somebody may know your password: tell your administrator."),
       ];
     case "unsent":
-      return [t("Your answer did not reach the gateway: {why}. Nothing was allowed.", { why })];
+      return [
+        t("Your answer did not reach the gateway: {why}. Nothing was allowed.", { why }),
+        t("Check this device’s network. While the request waits, you can answer it again."),
+      ];
   }
 }
 
@@ -63,6 +69,7 @@ export function outcome({ waiting, next, done }) {
   const heading = h("h1", { tabindex: -1 });
   const text = h("div", { class: "stack tight" });
   const go = button("", "primary large block", done);
+  const about = helpAbout("not-me");
   const node = h(
     "div",
     { class: "stack loose outcome" },
@@ -80,6 +87,7 @@ export function outcome({ waiting, next, done }) {
       h("span", { class: "mono" }, outside(statement.login)),
     ),
     go,
+    about,
   );
   /** @type {Outcome} */
   let now = "sending";
@@ -108,6 +116,7 @@ export function outcome({ waiting, next, done }) {
       mark.className = `outcome-mark ${look}`;
       screen.title = known(head);
       go.hidden = outcome === "sending";
+      about.hidden = outcome !== "report";
       draw();
       screen.recount();
     },

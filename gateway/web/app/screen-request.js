@@ -46,7 +46,7 @@ export function request({ waiting, position, account, answer, later }) {
     ),
     h("div", { class: "card" }, ...(enrol ? [devices(statement, account, left)] : details(statement, account, rows, left))),
     buttons.node,
-    button(t("Decide later"), "quiet block", later),
+    h("div", { class: "two" }, button(t("Decide later"), "quiet", later), button(t("Help"), "quiet", () => {}, { "data-help": "request" })),
   );
   const tick = () => {
     left.textContent = lasting(waiting.ends.left());
@@ -56,6 +56,8 @@ export function request({ waiting, position, account, answer, later }) {
   };
   const seen = () => steady.moved();
   document.addEventListener("visibilitychange", seen);
+  // What lay over the buttons is gone.
+  document.addEventListener("close", seen, { capture: true });
   tick();
   recount();
   return {
@@ -63,7 +65,11 @@ export function request({ waiting, position, account, answer, later }) {
     node,
     tick,
     recount,
-    leave: () => document.removeEventListener("visibilitychange", seen),
+    urgent: true,
+    leave: () => {
+      document.removeEventListener("visibilitychange", seen);
+      document.removeEventListener("close", seen, { capture: true });
+    },
   };
 }
 

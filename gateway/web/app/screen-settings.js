@@ -45,7 +45,7 @@ export function settings({ account, accounts, notifying, panel, persistent, back
   void refresh().catch(
     (/** @type {Error} */ error) =>
       account.devices === null &&
-      list.replaceChildren(p(t("The list cannot be shown now: {message}.", { message: visible(error.message) }))),
+      list.replaceChildren(p(t("The list cannot be shown now: {message}. It comes once the gateway answers.", { message: visible(error.message) }))),
   );
   return { title: t("Settings"), node, redraw };
 }
@@ -75,7 +75,7 @@ function naming(account, rename, redraw) {
       said.textContent = t("Saved.");
       redraw();
     } catch (error) {
-      said.textContent = t("Not saved: {message}.", { message: visible(error instanceof Error ? error.message : "unknown error") });
+      said.textContent = t("Not saved: {message}. Try again once this device has a network.", { message: visible(error instanceof Error ? error.message : "unknown error") });
     }
   });
   return h(

@@ -1,20 +1,20 @@
 // The first visit: what this is, and the two ways to bring the code here.
 
 import { button, h, notice, p } from "/assets/dom.js";
-import { t } from "/assets/lang.js";
+import { t, told } from "/assets/lang.js";
 import { noCamera, scan } from "/assets/scanner.js";
 import { isApple, isInstalled, sentence } from "/assets/words.js";
 
-/** What the app shows; `leave` is called when something else is shown.
- * @typedef {{ title: string, node: HTMLElement, leave?: () => void, tick?: () => void }} Screen */
+/** What the app shows; `leave` is called when something else is shown. An urgent one takes the help away.
+ * @typedef {{ title: string, node: HTMLElement, leave?: () => void, tick?: () => void, urgent?: boolean }} Screen */
 
-/** @typedef {{ take: (typed: string) => string | null, back: (() => void) | null }} Welcome
- *   `take` gives back what is wrong with the code, or null when it goes on with it. */
+/** @typedef {{ panel: () => string, take: (typed: string) => string | null, back: (() => void) | null }} Welcome
+ *   `panel` says where the Register Panel is; `take` gives back what is wrong with the code, or null when it goes on with it. */
 
 /** @param {Welcome} ways @returns {Screen} */
-export function welcome({ take, back }) {
+export function welcome({ panel, take, back }) {
   const node = h("div", { class: "stack loose" });
-  const start = () => node.replaceChildren(...intro(), waysIn(), ...(back === null ? [] : [backButton(back)]));
+  const start = () => node.replaceChildren(...intro(panel), waysIn(), ...(back === null ? [] : [backButton(back)]));
   const type = () => node.replaceChildren(...typing(take, start));
   let stop = () => {};
   const camera = async () => {
@@ -34,7 +34,9 @@ export function welcome({ take, back }) {
 /** @param {() => void} back */
 const backButton = (back) => button(t("Back"), "quiet", back);
 
-function intro() {
+/** @param {() => string} panel */
+function intro(panel) {
+  const link = h("a", { href: panel(), rel: "noreferrer", onclick: () => (link.href = panel()) }, t("Register Panel"));
   const ask = h(
     "div",
     { class: "stack tight hero" },
@@ -45,7 +47,7 @@ function intro() {
   const how = h(
     "ol",
     { class: "steps" },
-    h("li", null, t("Get a code: from the Register Panel, from your administrator, or in a terminal.")),
+    h("li", null, told("Get a code: at the {panel}, from your administrator, or in a terminal.", { panel: link })),
     h("li", null, t("Bring it here: scan it with the camera, or type it.")),
     h("li", null, t("Type the six digits that appear here next to the code.")),
   );
@@ -54,20 +56,19 @@ function intro() {
 
 /** Safari's trap (PROTOCOL 2.4): keys made in the browser are not those of the installed app, and are deleted after
  * seven days without use. */
-export function installFirst() {
-  return notice(
-    "warn",
-    t("Put this app on the Home Screen first"),
-    p(t("Safari deletes a page's keys after seven days without a visit. An app on the Home Screen keeps them.")),
-    h(
-      "ol",
-      { class: "steps" },
-      h("li", null, t("Tap the Share button, then “Add to Home Screen”.")),
-      h("li", null, t("Open Assent from the Home Screen.")),
-      h("li", null, t("Scan or type the code there, not here.")),
-    ),
-  );
-}
+export const installFirst = () => notice("warn", t("Put this app on the Home Screen first"), ...homeScreen());
+
+/** Why, and how. */
+export const homeScreen = () => [
+  p(t("Safari deletes a page's keys after seven days without a visit. An app on the Home Screen keeps them.")),
+  h(
+    "ol",
+    { class: "steps" },
+    h("li", null, t("Tap the Share button, then “Add to Home Screen”.")),
+    h("li", null, t("Open Assent from the Home Screen.")),
+    h("li", null, t("Scan or type the code there, not here.")),
+  ),
+];
 
 /** @param {(typed: string) => string | null} take @param {() => void} back */
 function typing(take, back) {

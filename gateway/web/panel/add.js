@@ -2,7 +2,7 @@
 // device that is registered. What stands on the page follows the registrar; nothing here decides.
 
 import { get, post, Problem } from "/assets/api.js";
-import { button, carry, field, focusHeading, h, heading, notice, p, part, say, show, submits } from "/assets/dom.js";
+import { button, carry, field, focusHeading, h, heading, helpAbout, notice, p, part, say, show, submits } from "/assets/dom.js";
 import { t, told } from "/assets/lang.js";
 import { draw } from "/assets/qr.js";
 import { report, signedIn } from "/assets/session.js";
@@ -273,7 +273,7 @@ function drawReported() {
       p(t("Nothing was registered. Your session here has been ended. Change your password.")),
     ),
   );
-  show(h("div", { class: "row" }, h("a", { class: "button", href: "/panel/sign-in" }, t("To the sign-in page"))));
+  show(h("div", { class: "row" }, h("a", { class: "button", href: "/panel/sign-in" }, t("To the sign-in page")), helpAbout("not-me")));
   focusHeading();
 }
 
@@ -291,7 +291,7 @@ async function open() {
   } catch (problem) {
     if (!(problem instanceof Problem) || problem.code !== "refused") return report(problem);
     say(notice("warn", t("No device can be added now."), p(t("The reason: {message}.", { message: problem.message }))));
-    show(h("div", { class: "row" }, h("a", { class: "button", href: "/panel/" }, t("To your devices"))));
+    show(h("div", { class: "row" }, h("a", { class: "button", href: "/panel/" }, t("To your devices")), helpAbout("start")));
   }
 }
 

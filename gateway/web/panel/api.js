@@ -26,6 +26,15 @@ export const get = (path) => call("GET", path);
 /** @template T @param {string} path @param {object} [body] @returns {Promise<T>} */
 export const post = (path, body) => call("POST", path, body);
 
+/** What it says. Its time to wait is said in the person's language. @param {{ code?: unknown, text?: unknown, wait?: unknown }} answer */
+function said({ code, text, wait }) {
+  const seconds = Number(wait ?? 0);
+  if (code !== "wait" || seconds <= 1) return known(String(text));
+  return seconds <= 90
+    ? t("Too many tries. Wait {seconds} seconds, then try again.", { seconds })
+    : t("Too many tries. Wait {minutes} minutes, then try again.", { minutes: Math.ceil(seconds / 60) });
+}
+
 /** @param {string} method @param {string} path @param {object} [body] @returns {Promise<any>} */
 async function call(method, path, body) {
   /** @type {Record<string, string>} */
@@ -54,5 +63,5 @@ async function call(method, path, body) {
     throw new Problem("failed", t("The panel’s answer was not understood. Load the page again."));
   }
   if (response.ok) return answer;
-  throw new Problem(String(answer.code), known(String(answer.text)), Number(answer.wait ?? 0));
+  throw new Problem(String(answer.code), said(answer), Number(answer.wait ?? 0));
 }

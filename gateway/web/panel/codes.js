@@ -7,7 +7,7 @@ import { setUpApp } from "/assets/codes-app.js";
 import { lifting } from "/assets/codes-freeze.js";
 import { sentTo } from "/assets/codes-recent.js";
 import { showRecovery } from "/assets/codes-recovery.js";
-import { button, focusHeading, h, heading, notice, p, say, show } from "/assets/dom.js";
+import { button, focusHeading, h, heading, helpAbout, notice, p, say, show } from "/assets/dom.js";
 import { t } from "/assets/lang.js";
 import { report } from "/assets/session.js";
 import { day, sentence } from "/assets/words.js";
@@ -66,6 +66,7 @@ export function codes(kept, setting) {
     p(t("For a sign-in without your device: no network on it, an empty battery, or it is lost.")),
     why,
     setting.may === "frozen" && hasCodes && lifting(setting.home),
+    setting.may === "frozen" && h("div", { class: "row" }, helpAbout("not-me")),
     h("ul", { class: "items" }, app(kept, setting), recovery(kept, setting), ...kept.sent.map(sentTo)),
   );
 }

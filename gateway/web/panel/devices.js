@@ -3,7 +3,7 @@
 import { get, post, Problem } from "/assets/api.js";
 import { typedLately } from "/assets/codes-recent.js";
 import { codes, standing } from "/assets/codes.js";
-import { button, carry, field, focusHeading, h, heading, notice, p, say, show, submits } from "/assets/dom.js";
+import { button, carry, field, focusHeading, h, heading, helpAbout, notice, p, say, show, submits } from "/assets/dom.js";
 import { t, told } from "/assets/lang.js";
 import { report, signedIn } from "/assets/session.js";
 import { countdown, day, glance, moment, sentence } from "/assets/words.js";
@@ -67,7 +67,14 @@ function nobody(add) {
     { class: "card" },
     h("h2", null, t("You have no device yet")),
     p(t("Register your phone, and it will ask you before anybody signs in to a server in your name.")),
-    h("div", { class: "row" }, h("a", { class: "button primary", href: "/panel/add" }, t("Register your first device"))),
+    h(
+      "ol",
+      { class: "steps" },
+      h("li", null, t("Take your phone to hand and press the button below: this page then shows a code.")),
+      h("li", null, t("Scan it with the phone, and press “Register this device” there.")),
+      h("li", null, t("Type the six digits that the phone shows into this page.")),
+    ),
+    h("div", { class: "row" }, h("a", { class: "button primary", href: "/panel/add" }, t("Register your first device")), helpAbout("start")),
   );
 }
 
@@ -102,6 +109,7 @@ function refusal({ why, command }, head) {
     h("h2", null, head === "" ? t("Adding a device") : `${head} ${where}`),
     p(text),
     command !== undefined && carry(command, "Copy command"),
+    h("div", { class: "row" }, helpAbout("start")),
   );
 }
 
@@ -260,7 +268,7 @@ function removing(device, only, byCode) {
     };
     const refused = () => {
       dialog.close();
-      say(notice("warn", t("“{shown}” is still registered.", { shown: device.shown }), p(t("Its removal was refused, or not approved in time. If you have no other device at hand, ask your administrator to revoke it."))));
+      say(notice("warn", t("“{shown}” is still registered.", { shown: device.shown }), p(t("Its removal was refused, or not approved in time. If you have no other device at hand, ask your administrator to revoke it.")), h("div", { class: "row" }, helpAbout("lost"))));
     };
     setTimeout(look, LOOK_EVERY);
   };

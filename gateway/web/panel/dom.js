@@ -36,6 +36,12 @@ export const button = (label, look, press, more) =>
 export const notice = (kind, head, ...children) =>
   h("div", { class: `notice ${kind}` }, h("strong", null, head), ...children);
 
+/** A topic of the help page. @typedef {"start" | "request" | "not-me" | "silent" | "lost" | "phone" | "codes" | "sign-in" | "clock" | "home-screen" | "lock" | "language" | "who"} Topic */
+
+/** A link to one of them, in a tab of its own: what stands here may be shown only once. @param {Topic} topic */
+export const helpAbout = (topic) =>
+  h("a", { class: "button quiet about", href: `/panel/help#${topic}`, target: "_blank", rel: "noopener" }, t("Help with this"));
+
 /** @param {string} text @param {string} [look] */
 export const p = (text, look) => h("p", { class: look }, text);
 

@@ -3,7 +3,7 @@
 // not use it up.
 
 import { post, Problem, remember } from "/assets/api.js";
-import { h, notice, p, show, submits } from "/assets/dom.js";
+import { h, helpAbout, notice, p, show, submits } from "/assets/dom.js";
 import { t } from "/assets/lang.js";
 import { speaking } from "/assets/speaking.js";
 
@@ -21,7 +21,7 @@ function dead(head, text) {
       "div",
       { class: "card" },
       h("div", { role: "alert" }, notice("bad", head, p(text))),
-      h("a", { class: "button", href: "/panel/sign-in" }, t("Sign in another way")),
+      h("div", { class: "row" }, h("a", { class: "button", href: "/panel/sign-in" }, t("Sign in another way")), helpAbout("sign-in")),
     ),
   );
 }

@@ -71,7 +71,7 @@ async function open(id) {
     try {
       /** @type {Overview} */
       const now = await post(`overview/looks/${id}/read`, { part: find.box.value, page: at });
-      found.replaceChildren(...drawn(now, at, turn));
+      found.replaceChildren(...drawn(now, at, turn, find.box.value.trim() !== ""));
       return true;
     } catch (problem) {
       if (!(problem instanceof Problem) || problem.code !== "not_found") report(problem);
@@ -101,8 +101,8 @@ async function open(id) {
   if (await read()) focusHeading();
 }
 
-/** @param {Overview} now @param {number} at @param {(to: number) => Promise<void>} turn */
-function drawn(now, at, turn) {
+/** @param {Overview} now @param {number} at @param {(to: number) => Promise<void>} turn @param {boolean} searched whether for a name */
+function drawn(now, at, turn, searched) {
   const { exceptions, freezes, people, silent } = now;
   const running = [...exceptions.map(exception), ...freezes.map(freeze)];
   const more = now.more_exceptions > 0 && p(t("And {count} more, which the servers themselves list: assentctl user exceptions.", { count: now.more_exceptions }), "soft");
@@ -124,7 +124,7 @@ function drawn(now, at, turn) {
       "section",
       { class: "card", "aria-labelledby": "people" },
       h("h2", { id: "people", tabindex: "-1" }, counted(now.people_in_all, "1 user with a device", "{count} users with devices", { count: now.people_in_all })),
-      people.length === 0 ? p(t("Nobody by that name has a device.")) : h("ul", { class: "items" }, ...people.map(person)),
+      people.length === 0 ? p(searched ? t("Nobody by that name has a device. A part of the name is enough.") : t("Nobody has registered a device yet.")) : h("ul", { class: "items" }, ...people.map(person)),
       now.people_in_all > now.page && pages(now, at, turn),
     ),
   ];

@@ -1,7 +1,7 @@
 // Who is signed in, on every page: the name and the way out in the page's head, and the sign-in page once it is over.
 
 import { get, post, Problem, remember } from "/assets/api.js";
-import { button, h, notice, p, part, say } from "/assets/dom.js";
+import { button, h, helpAbout, notice, p, part, say } from "/assets/dom.js";
 import { t } from "/assets/lang.js";
 import { speaking } from "/assets/speaking.js";
 
@@ -80,5 +80,5 @@ export function report(problem) {
   if (!(problem instanceof Problem)) throw problem;
   if (problem.code === "no_session") return leave();
   const again = button(t("Load the page again"), "quiet", () => location.reload());
-  say(notice("bad", t("That did not work."), p(problem.message), h("div", { class: "row" }, again)));
+  say(notice("bad", t("That did not work."), p(problem.message), h("div", { class: "row" }, again, helpAbout("who"))));
 }

@@ -1,7 +1,7 @@
 // Signing in with a password.
 
 import { post, Problem, remember } from "/assets/api.js";
-import { carry, field, h, notice, p, say, show, submits } from "/assets/dom.js";
+import { carry, field, h, helpAbout, notice, p, say, show, submits } from "/assets/dom.js";
 import { t } from "/assets/lang.js";
 import { report, session } from "/assets/session.js";
 
@@ -38,7 +38,7 @@ function form() {
       return;
     } catch (problem) {
       if (!(problem instanceof Problem)) throw problem;
-      wrong.replaceChildren(notice("bad", t("You are not signed in."), p(problem.message)));
+      wrong.replaceChildren(notice("bad", t("You are not signed in."), p(problem.message), h("div", { class: "row" }, helpAbout("sign-in"))));
       if (problem.code === "sign_in") {
         password.box.value = "";
         password.box.focus();

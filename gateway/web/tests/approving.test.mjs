@@ -81,7 +81,7 @@ test("r8: every detail stands before the buttons, in order, and no button has th
     assert.ok(found >= at, `${detail} comes after what is before it, and before every button`);
     at = found;
   }
-  assert.deepEqual(buttons, ["Approve", "Deny", "This was not me", "Decide later"]);
+  assert.deepEqual(buttons, ["Approve", "Deny", "This was not me", "Decide later", "Help"]);
   assert.equal(await page.evaluate(() => document.activeElement?.tagName), "H1");
   assert.equal(await page.locator(".arguments li").count(), 3, "each argument apart, the empty one too");
   await page.locator("#deny").click();

@@ -68,7 +68,7 @@ test("the camera reads the code, and a code of something else is no reason to st
   const page = await phone.visit();
   const scan = page.getByRole("button", { name: "Scan the code" });
   await scan.click();
-  await page.getByText("Read a code, but this is no enrolment link.").waitFor();
+  await page.getByText("Read a code, but this is no enrolment link").waitFor();
   await page.getByRole("button", { name: "Back" }).click();
   film(file, `${world.url}/e#${code}`);
   await scan.click();

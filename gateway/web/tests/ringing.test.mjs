@@ -1,14 +1,13 @@
 // Web Push in Chromium: the page subscribes, the gateway sends to a push service of the tests' own, what it sent is opened
-// there and handed to the real service worker, which fetches, verifies, shows, and signs what is pressed. Chromium's own
-// push service is built in, so `PushManager` is a stand-in here; firefox.test.mjs has the real one.
+// there and handed to the real service worker, which fetches, verifies, shows, and signs what is pressed. `PushManager` is a
+// stand-in here (ringable.mjs); firefox.test.mjs has the real one.
 import { after, before, test } from "node:test";
 import assert from "node:assert/strict";
 import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { World } from "./rig.mjs";
-import { Keys, PushService } from "./push-service.mjs";
-
-/** @typedef {import("./rig.mjs").Phone} Phone */
+import { PushService } from "./push-service.mjs";
+import { Ringable } from "./ringable.mjs";
 
 /** @type {PushService} */
 let service;
@@ -23,136 +22,13 @@ after(async () => {
   service.stop();
 });
 
-/** @typedef {{ title: string, body: string, tag: string, actions: string[], data: any }} Shown */
-
-/** A phone whose browser can be rung at. */
-class Ringable {
-  /** @param {string} user @param {{ text?: "plain", approve?: boolean }} [settings] */
-  static async start(user, { text, approve = false } = {}) {
-    const phone = await world.phone({ serviceWorkers: "allow", permissions: ["notifications"] });
-    const keys = new Keys();
-    const one = new Ringable(phone, keys, user);
-    await phone.context.addInitScript(stand, { endpoint: `${service.origin}/push/${user}`, p256dh: keys.p256dh, auth: keys.auth.toString("base64url") });
-    const page = await phone.enrol(user);
-    await page.evaluate(() => navigator.serviceWorker.ready);
-    await page.getByRole("button", { name: "Settings" }).click();
-    await page.getByRole("button", { name: "Turn on" }).click();
-    await page.getByText("On. Open Assent").waitFor();
-    if (text === "plain") await page.getByLabel("Say which service and host").uncheck();
-    if (approve) await page.getByLabel("Approve from the notification").check();
-    // Away: what is pressed on a notification, no page answers.
-    await page.goto("about:blank");
-    return one;
-  }
-
-  /** @param {Phone} phone @param {Keys} keys @param {string} user */
-  constructor(phone, keys, user) {
-    this.phone = phone;
-    this.keys = keys;
-    this.user = user;
-  }
-
-  /** How many subscriptions its browser has made. */
-  made = 1;
-
-  get worker() {
-    const [worker] = this.phone.context.serviceWorkers();
-    assert.ok(worker !== undefined);
-    return worker;
-  }
-
-  /** What the gateway sent next, opened. @returns {Promise<string>} */
-  async sent() {
-    return this.keys.open(await service.next(`/push/${this.user}/${this.made}`));
-  }
-
-  /** The browser's push service hands it over. @param {string} text */
-  async deliver(text) {
-    const page = await this.phone.context.newPage();
-    const devtools = await this.phone.context.newCDPSession(page);
-    const known = new Promise((resolve) =>
-      devtools.on("ServiceWorker.workerRegistrationUpdated", ({ registrations }) => {
-        const own = registrations.find((one) => one.scopeURL === `${world.url}/`);
-        if (own !== undefined) resolve(own.registrationId);
-      }),
-    );
-    await devtools.send("ServiceWorker.enable");
-    const registrationId = /** @type {string} */ (await known);
-    await devtools.send("ServiceWorker.deliverPushMessage", { origin: world.url, registrationId, data: text });
-    await page.close();
-  }
-
-  /** Rings for what the gateway sends next. */
-  async ring() {
-    const text = await this.sent();
-    await this.deliver(text);
-    return text;
-  }
-
-  /** @returns {Promise<Shown[]>} */
-  shown() {
-    return this.worker.evaluate(async () => {
-      const all = await /** @type {any} */ (self).registration.getNotifications();
-      return all.map((/** @type {any} */ { title, body, tag, actions, data }) => ({ title, body, tag, data, actions: actions.map((/** @type {any} */ one) => one.action) }));
-    });
-  }
-
-  /** The one notification that fits. @param {(one: Shown) => boolean} fits */
-  async showing(fits) {
-    for (let tried = 0; tried < 100; tried += 1) {
-      const found = (await this.shown()).find(fits);
-      if (found !== undefined) return found;
-      await new Promise((resolve) => setTimeout(resolve, 100));
-    }
-    assert.fail(`not shown: ${JSON.stringify(await this.shown())}`);
-  }
-
-  /** Presses a notification: the event that a browser makes of it. @param {string} tag @param {string} action */
-  press(tag, action) {
-    return this.worker.evaluate(
-      async ({ tag, action }) => {
-        const scope = /** @type {any} */ (self);
-        const [notification] = await scope.registration.getNotifications({ tag });
-        const event = new scope.NotificationEvent("notificationclick", { notification, action });
-        let work;
-        Object.defineProperty(event, "waitUntil", { value: (/** @type {Promise<unknown>} */ promise) => (work = promise) });
-        scope.dispatchEvent(event);
-        await work;
-      },
-      { tag, action },
-    );
-  }
-}
-
-/** The page's PushManager. A new subscription has a new endpoint; it is there until it is ended, over visits.
- * @param {{ endpoint: string, p256dh: string, auth: string }} given */
-function stand({ endpoint, p256dh, auth }) {
-  const bytes = (/** @type {string} */ text) => Uint8Array.from(atob(text.replaceAll("-", "+").replaceAll("_", "/")), (c) => c.charCodeAt(0)).buffer;
-  const kept = () => /** @type {{ made: number, key: number[] | null }} */ (JSON.parse(localStorage.getItem("stand") ?? '{"made":0,"key":null}'));
-  const keep = (/** @type {{ made: number, key: number[] | null }} */ state) => localStorage.setItem("stand", JSON.stringify(state));
-  const there = () => {
-    const { made, key } = kept();
-    return key && {
-      endpoint: `${endpoint}/${made}`,
-      options: { applicationServerKey: Uint8Array.from(key).buffer },
-      getKey: (/** @type {string} */ name) => bytes(name === "auth" ? auth : p256dh),
-      unsubscribe: async () => (keep({ made, key: null }), true),
-    };
-  };
-  Object.assign(PushManager.prototype, {
-    getSubscription: async () => there(),
-    subscribe: async (/** @type {any} */ { userVisibleOnly, applicationServerKey }) => {
-      if (userVisibleOnly !== true || applicationServerKey.length !== 65) throw new Error("not as a browser takes it");
-      keep({ made: kept().made + 1, key: [...applicationServerKey] });
-      return there();
-    },
-  });
-}
+/** A phone that can be rung at. @param {string} user @param {{ text?: "plain", approve?: boolean }} [settings] */
+const ringable = (user, settings) => Ringable.start(world, service, user, settings);
 
 const SUDO = { svc: "sudo", target_user: "root", cmd: { resolved: "/usr/bin/id", args: [] }, app: "sudo" };
 
 test("r11: a notification names service and host alone, always offers Deny, and Approve only where the person wants it", async () => {
-  const one = await Ringable.start("names");
+  const one = await ringable("names");
   const id = await world.host.push("names", { login: "k7f3q2", src: { ip: "203.0.113.7" } });
   assert.equal(await one.ring(), JSON.stringify({ id }), "an id and nothing else travels");
   const { title, body, actions } = await one.showing((shown) => shown.tag === id);
@@ -160,7 +36,7 @@ test("r11: a notification names service and host alone, always offers Deny, and 
   assert.deepEqual(actions, ["deny"]);
   assert.doesNotMatch(title + body, /names|203\.0|k7f3q2/);
 
-  const plain = await Ringable.start("plain", { text: "plain", approve: true });
+  const plain = await ringable("plain", { text: "plain", approve: true });
   const other = await world.host.push("plain");
   await plain.ring();
   const said = await plain.showing((shown) => shown.tag === other);
@@ -176,7 +52,7 @@ test("r11: a notification names service and host alone, always offers Deny, and 
 });
 
 test("r11: what is pressed is signed by the worker, and the real verifier takes it", async () => {
-  const one = await Ringable.start("press", { approve: true });
+  const one = await ringable("press", { approve: true });
   for (const [action, verdict, tag] of /** @type {const} */ ([["approve", "approved", "Approved"], ["deny", "refused", "Denied"]])) {
     const id = await world.host.push("press");
     const text = await one.ring();
@@ -198,7 +74,7 @@ test("r11: what is pressed is signed by the worker, and the real verifier takes 
 });
 
 test("r11: no Approve for sudo, for a number, or for a new address; and a press cannot bring it about", async () => {
-  const one = await Ringable.start("strict", { approve: true });
+  const one = await ringable("strict", { approve: true });
   for (const wanted of [SUDO, { svc: "sudo" }, { svc: "su" }, { lock: true }, { level: "number", digits: 3, number: "482" }, { src: { ip: "203.0.113.7", new: "address" } }]) {
     const id = await world.host.push("strict", wanted);
     await one.ring();
@@ -217,7 +93,7 @@ test("r11: no Approve for sudo, for a number, or for a new address; and a press 
 });
 
 test("r11: with the lock on, no Approve stands on a notification, and one that stood there signs nothing", async () => {
-  const one = await Ringable.start("locked", { approve: true });
+  const one = await ringable("locked", { approve: true });
   const before = await world.host.push("locked");
   await one.ring();
   const { actions } = await one.showing((shown) => shown.tag === before);
@@ -243,7 +119,7 @@ test("r11: with the lock on, no Approve stands on a notification, and one that s
 });
 
 test("r29: nothing of a request is shown before it has verified", async () => {
-  const one = await Ringable.start("forged", { approve: true });
+  const one = await ringable("forged", { approve: true });
   const id = await world.host.push("forged", { spoil: "signature" });
   await one.ring();
   await one.showing(({ title }) => title === "Nothing to decide");
@@ -253,7 +129,7 @@ test("r29: nothing of a request is shown before it has verified", async () => {
 });
 
 test("a login that ends takes its notification away, and a press after that says so", async () => {
-  const one = await Ringable.start("ends");
+  const one = await ringable("ends");
   const id = await world.host.push("ends");
   await one.ring();
   await one.showing((shown) => shown.tag === id);
@@ -272,7 +148,7 @@ test("a login that ends takes its notification away, and a press after that says
 });
 
 test("what is answered on the page leaves the notifications, and what is answered there leaves the page", async () => {
-  const one = await Ringable.start("both");
+  const one = await ringable("both");
   const first = await world.host.push("both");
   await one.ring();
   await one.showing((shown) => shown.tag === first);
@@ -296,7 +172,7 @@ test("what is answered on the page leaves the notifications, and what is answere
 });
 
 test("turned off, nothing is sent; on again, it is; and who was silent is told at the next visit", async () => {
-  const one = await Ringable.start("switch");
+  const one = await ringable("switch");
   const id = await world.host.push("switch");
   await one.sent();
   // The browser is off: nobody fetches.
@@ -315,7 +191,7 @@ test("turned off, nothing is sent; on again, it is; and who was silent is told a
 });
 
 test("a subscription that its service has ended, or that is bound to another key, is made anew with the next visit", async () => {
-  const one = await Ringable.start("renewed");
+  const one = await ringable("renewed");
   service.status = 410;
   await world.host.push("renewed");
   await one.sent();

@@ -40,6 +40,11 @@ export async function tour(world, phone, user, look) {
   const press = (/** @type {string | RegExp} */ name) => page.getByRole("button", { name, exact: typeof name === "string" }).click();
   await phone.heading("Approve your sign-ins here");
   await look("welcome");
+  await press("Help");
+  await look("help");
+  await page.evaluate(() => document.querySelectorAll(".topic").forEach((one) => one.setAttribute("open", "")));
+  await look("help-unfolded");
+  await page.locator("dialog.help").getByRole("button", { name: "Close" }).click();
   await press("Scan the code");
   await page.getByRole("alert").filter({ hasText: /camera/i }).waitFor();
   await look("no-camera");

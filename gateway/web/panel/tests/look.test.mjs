@@ -2,7 +2,7 @@
 // page scrolls sideways at 320 pixels. `SHOTS=DIR` keeps a picture of each.
 import { AxeBuilder } from "./axe.mjs";
 import assert from "node:assert/strict";
-import { mkdirSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { otherDigits, World } from "./rig.mjs";
@@ -94,6 +94,30 @@ test("signing in", async () => {
   await desk.visit(`/panel/l#1${`.${"A".repeat(22)}`.repeat(3)}`);
   await desk.page.getByRole("button", { name: "Sign in once" }).waitFor();
   await look(desk, "link");
+});
+
+test("help, which every page leads to without being signed in", async () => {
+  const desk = await world.desk();
+  for (const path of ["/panel/sign-in", "/panel/l"]) {
+    await desk.visit(path);
+    const link = desk.page.getByRole("link", { name: "Help", exact: true });
+    assert.deepEqual([await link.getAttribute("href"), await link.getAttribute("target")], ["/panel/help", "_blank"], path);
+  }
+  await desk.visit("/panel/help#lost");
+  await desk.page.getByText("You have neither? Tell your administrator at once.").waitFor();
+  assert.deepEqual(await desk.page.locator(".topic[open] > summary").evaluateAll((all) => all.map((one) => one.id)), ["lost"]);
+  assert.equal(await desk.page.evaluate(() => document.activeElement?.id), "lost");
+  assert.equal(await desk.page.getByRole("link", { name: "Help", exact: true }).count(), 0, "this is it");
+  const there = await desk.page.locator(".topic > summary").evaluateAll((all) => all.map((one) => one.id));
+  const folder = new URL("..", import.meta.url).pathname;
+  const named = readdirSync(folder)
+    .filter((name) => name.endsWith(".js"))
+    .flatMap((name) => [...readFileSync(join(folder, name), "utf8").matchAll(/helpAbout\("([a-z-]+)"\)/g)].map(([, topic = ""]) => topic));
+  assert.ok(named.length >= 6, String(named));
+  assert.deepEqual(named.filter((topic) => !there.includes(topic)), []);
+  await look(desk, "help");
+  await desk.page.evaluate(() => document.querySelectorAll(".topic").forEach((one) => one.setAttribute("open", "")));
+  await look(desk, "help, unfolded");
 });
 
 test("devices and adding one", { timeout: 240_000 }, async () => {

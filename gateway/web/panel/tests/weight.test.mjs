@@ -10,6 +10,7 @@ const BUDGETS = {
   "/": { bytes: 175_000, requests: 60 },
   "/panel/sign-in": { bytes: 30_000, requests: 14 },
   "/panel/l": { bytes: 30_000, requests: 14 },
+  "/panel/help": { bytes: 30_000, requests: 14 },
 };
 
 /** @type {World} */
