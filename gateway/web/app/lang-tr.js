@@ -410,7 +410,7 @@ const texts = /** @type {const} @satisfies {Record<keyof Texts, string>} */ ({
   "this host itself": "sunucunun kendisi",
   "place unknown": "yeri bilinmiyor",
   "private network": "özel ağ",
-  "nothing before this": "bundan önce hiçbir şey",
+  "nothing before this": "henüz yok",
   "nothing is said": "bir şey söylenmedi",
   "no arguments": "bağımsız değişken yok",
   "unknown error": "bilinmeyen hata",

@@ -46,7 +46,7 @@ export function request({ waiting, position, account, answer, later }) {
     ),
     h("div", { class: "card" }, ...(enrol ? [devices(statement, account, left)] : details(statement, account, rows, left))),
     buttons.node,
-    h("div", { class: "two" }, button(t("Decide later"), "quiet", later), button(t("Help"), "quiet", () => {}, { "data-help": "request" })),
+    h("div", { class: "row later" }, button(t("Decide later"), "quiet", later), button(t("Help"), "quiet", () => {}, { "data-help": "request" })),
   );
   const tick = () => {
     left.textContent = lasting(waiting.ends.left());

@@ -1,6 +1,7 @@
 // Takes the pictures of the manual, of the real pages with a real gateway: `npm run pictures`. Their results are in the tree.
-// Only some of them, by the name of a function below: `npm run pictures panel`.
-import { mkdirSync } from "node:fs";
+// They are made small by `pngquant`, where it is installed. Only some of them, by the name of a function below: `npm run pictures panel`.
+import { execFileSync } from "node:child_process";
+import { mkdirSync, readdirSync, statSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { World as Panel } from "../panel/tests/rig.mjs";
 import { PushService } from "../tests/push-service.mjs";
@@ -21,7 +22,6 @@ const LIGHT = /** @type {const} */ ({ colorScheme: "light" });
 /** Screens of the tour, the scheme each is taken in, and its file. */
 const TOURED = /** @type {const} */ ([
   ["ready", "light", "app-ready"],
-  ["settings", "light", "app-settings"],
   ["ssh", "dark", "app-ssh-dark"],
   ["sudo-number", "dark", "app-sudo-number-dark"],
 ]);
@@ -108,7 +108,7 @@ async function moved(world) {
 
 /** The lock, in dark. @param {World} world */
 async function locked(world) {
-  const phone = await withKey(world, { ...PHONE, ...DARK });
+  const { phone } = await withKey(world, { ...PHONE, ...DARK });
   const page = await phone.enrol("carol", "Pixel 8", { passkey: false });
   await press(page, "Settings");
   await press(page, "Lock approvals");
@@ -202,6 +202,13 @@ async function panel() {
   await world.stop();
 }
 
+const began = Date.now();
 for (const [name, take] of Object.entries({ toured, app, devices, notifying, panel })) {
   if (name.includes(PART)) await take();
+}
+const made = readdirSync(FOLDER).filter((name) => statSync(`${FOLDER}/${name}`).mtimeMs >= began);
+try {
+  execFileSync("pngquant", ["--force", "--strip", "--nofs", "--ext", ".png", "64", ...made], { cwd: FOLDER });
+} catch (error) {
+  console.error(`pngquant did not make them small: ${error}`);
 }

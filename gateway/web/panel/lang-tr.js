@@ -320,7 +320,7 @@ const texts = /** @type {const} @satisfies {Record<keyof Texts, string>} */ ({
   "“{shown}” is lost": "“{shown}” kayıp",
   "It is your only device. A code removes it; then you need an administrator’s help to register another one.": "Tek cihazınız bu. Bir kod onu kaldırır; sonra yenisini kaydetmek için bir yöneticinin yardımı gerekir.",
   "No device at hand? A code removes it, too": "Elinizde cihaz yok mu? Bir kod da kaldırır",
-  "Six digits of your authenticator app, or a recovery code.": "Doğrulayıcı uygulamanızın altı rakamı ya da bir kurtarma kodu.",
+  "Six digits of your authenticator app, or a recovery code.": "Kimlik doğrulama uygulamanızın altı rakamı ya da bir kurtarma kodu.",
   "Remove with the code": "Kodla kaldır",
   "Another device of yours approves that.": "Bunu başka bir cihazınız onaylar.",
   "Approve it on another device": "Başka bir cihazda onaylayın",

@@ -5,7 +5,8 @@ import { once } from "node:events";
 import { createInterface } from "node:readline";
 import { DESKTOP, SOON } from "./rig.mjs";
 
-/** @typedef {{ id: number, title: string, text: string, actions: string[] }} Shown */
+/** @typedef {{ id: number, title: string, text: string, actions: string[], at: number }} Shown
+ * `at`: when it came up, in milliseconds since 1970. */
 
 export class Desktop {
   static async start() {
@@ -20,7 +21,7 @@ export class Desktop {
     await once(lines, "line");
     lines.on("line", (line) => {
       const { shown, closed } = JSON.parse(line);
-      if (shown !== undefined) desktop.up.set(shown.id, shown);
+      if (shown !== undefined) desktop.up.set(shown.id, { ...shown, at: performance.timeOrigin + performance.now() });
       if (closed !== undefined) desktop.up.delete(closed);
     });
     return desktop;

@@ -6,10 +6,13 @@ import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { scanned } from "../panel/tests/scan.mjs";
 import { World } from "./rig.mjs";
+import { withKey } from "./withkey.mjs";
 
 const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 
 /** @typedef {import("./rig.mjs").Phone} Phone */
+
+const SMALL = /** @type {const} */ ({ viewport: { width: 320, height: 640 }, reducedMotion: "reduce" });
 
 /** @type {World} */
 let world;
@@ -30,28 +33,6 @@ async function fits({ page }) {
     return { said: violations.map((/** @type {any} */ one) => one.id), wide };
   });
   assert.deepEqual(found, { said: [], wide: 0 });
-}
-
-/** A phone whose browser can ask for fingerprint, face or PIN. */
-async function withKey() {
-  const phone = await world.phone({ viewport: { width: 320, height: 640 }, reducedMotion: "reduce" });
-  let verifies = async (/** @type {boolean} */ _right) => {};
-  phone.prepare = async (page) => {
-    const devtools = await page.context().newCDPSession(page);
-    await devtools.send("WebAuthn.enable");
-    const { authenticatorId } = await devtools.send("WebAuthn.addVirtualAuthenticator", {
-      options: {
-        protocol: "ctap2",
-        transport: "internal",
-        hasResidentKey: true,
-        hasUserVerification: true,
-        isUserVerified: true,
-        automaticPresenceSimulation: true,
-      },
-    });
-    verifies = async (isUserVerified) => void (await devtools.send("WebAuthn.setUserVerified", { authenticatorId, isUserVerified }));
-  };
-  return { phone, verifies: (/** @type {boolean} */ right) => verifies(right) };
 }
 
 test("r27: a lost device is gone by the word of another, which saw when it was last opened", async () => {
@@ -131,7 +112,7 @@ test("r27: a person moves to a new phone by its digits, and the old one is done"
 });
 
 test("t9: with the lock on, an approval asks for finger, face or PIN, and a refusal does not", async () => {
-  const { phone, verifies } = await withKey();
+  const { phone, verifies } = await withKey(world, SMALL);
   await phone.enrol("carol", "Phone", { passkey: false });
   await press(phone, "Settings");
   await phone.page.getByRole("heading", { name: "Lock" }).waitFor();
@@ -184,7 +165,7 @@ test("t9: with the lock on, an approval asks for finger, face or PIN, and a refu
 });
 
 test("the lock takes the passkey that is certified here, where there is one", async () => {
-  const { phone } = await withKey();
+  const { phone } = await withKey(world, SMALL);
   await phone.enrol("dave", "Phone", { passkey: true });
   await press(phone, "Settings");
   await press(phone, "Lock approvals");

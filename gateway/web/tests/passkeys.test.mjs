@@ -5,11 +5,11 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { World } from "./rig.mjs";
+import { withKey } from "./withkey.mjs";
 
 const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 
 /** @typedef {import("./rig.mjs").Phone} Phone */
-/** @typedef {import("playwright-core").CDPSession} CDPSession */
 
 /** @type {World} */
 let world;
@@ -17,38 +17,6 @@ before(async () => {
   world = await World.start({ name: "localhost" });
 });
 after(() => world.stop());
-
-/** A phone whose browser has a security key of its own. @param {{ synced?: boolean }} [options] */
-async function withKey({ synced = false } = {}) {
-  const phone = await world.phone();
-  /** @type {CDPSession} */
-  let devtools;
-  let authenticatorId = "";
-  let right = true;
-  phone.prepare = async (page) => {
-    devtools = await page.context().newCDPSession(page);
-    await devtools.send("WebAuthn.enable");
-    const added = await devtools.send("WebAuthn.addVirtualAuthenticator", {
-      options: {
-        protocol: "ctap2",
-        transport: "internal",
-        hasResidentKey: true,
-        hasUserVerification: true,
-        isUserVerified: right,
-        automaticPresenceSimulation: true,
-        defaultBackupEligibility: synced,
-        defaultBackupState: synced,
-      },
-    });
-    authenticatorId = added.authenticatorId;
-  };
-  /** Whether fingerprint, face or PIN will be right. @param {boolean} isUserVerified */
-  const verifies = async (isUserVerified) => {
-    right = isUserVerified;
-    if (authenticatorId !== "") await devtools.send("WebAuthn.setUserVerified", { authenticatorId, isUserVerified });
-  };
-  return { phone, verifies };
-}
 
 /** Nothing that axe-core objects to. @param {Phone} phone */
 async function accessible({ page }) {
@@ -73,7 +41,7 @@ async function levelOf(phone) {
 const LEVEL = { level: "passkey", first: ["password"] };
 
 test("r13: a passkey is made when the device is registered, and approves by a proof of its own", async () => {
-  const { phone, verifies } = await withKey();
+  const { phone, verifies } = await withKey(world);
   await phone.enrol("alice", "Pixel 8", { passkey: true });
   assert.equal(await levelOf(phone), "tap, number and passkey");
   const id = await world.host.push("alice", LEVEL);
@@ -108,13 +76,13 @@ test("r13: a passkey is made when the device is registered, and approves by a pr
 });
 
 test("r14: a passkey that is kept in an account says so in the certificate", async () => {
-  const { phone } = await withKey({ synced: true });
+  const { phone } = await withKey(world, { synced: true });
   await phone.enrol("bob", "iPhone", { passkey: true });
   assert.match(await levelOf(phone), /kept in your account/);
 });
 
 test("r13: a site that wants the lock gets the passkey's word beside a tap and beside a number", async () => {
-  const { phone, verifies } = await withKey({ synced: true });
+  const { phone, verifies } = await withKey(world, { synced: true });
   await phone.enrol("frank", "iPhone", { passkey: true });
   for (const wanted of [{ lock: true }, { lock: true, level: "number", digits: 3, number: "482" }]) {
     await verifies(false);
@@ -132,7 +100,7 @@ test("r13: a site that wants the lock gets the passkey's word beside a tap and b
     assert.equal(verdict, "approved", why);
     await phone.page.getByRole("button", { name: "Done" }).click();
   }
-  const plain = await withKey();
+  const plain = await withKey(world);
   await plain.phone.enrol("grace", "old phone", { passkey: false });
   const id = await world.host.push("grace", { lock: true });
   await plain.phone.page.getByText("registered without one").waitFor();
@@ -142,7 +110,7 @@ test("r13: a site that wants the lock gets the passkey's word beside a tap and b
 });
 
 test("a device without a passkey can only refuse, and says why", async () => {
-  const { phone } = await withKey();
+  const { phone } = await withKey(world);
   await phone.enrol("carol", "old phone", { passkey: false });
   assert.equal(await levelOf(phone), "tap and number; no passkey");
   const id = await world.host.push("carol", LEVEL);
@@ -153,7 +121,7 @@ test("a device without a passkey can only refuse, and says why", async () => {
 });
 
 test("whoever cancels the making of a passkey registers nothing, and goes on without one", async () => {
-  const { phone, verifies } = await withKey();
+  const { phone, verifies } = await withKey(world);
   await verifies(false);
   const { code, token_id } = await world.host.open("dave");
   await phone.visit(`/e#${code}`);

@@ -25,21 +25,33 @@ test("no page sets HTML, evaluates text, or names another site", () => {
   }
 });
 
-test("the page asks at once for every module that it needs", () => {
+/** What a module leads to. @param {string} first @param {string[]} folders */
+function leadsTo(first, folders) {
   /** @type {Set<string>} */
   const needed = new Set();
   const walk = (/** @type {string} */ name) => {
-    const folder = ["app", "shared", "vendor"].find((one) => existsSync(here(`${one}/${name}`)));
+    const folder = folders.find((one) => existsSync(here(`${one}/${name}`)));
     for (const [, other = ""] of read(`${folder}/${name}`).matchAll(/^(?:import|export)\b[^;]*?from "\/assets\/([a-z0-9-]+\.js)";/gm)) {
       if (needed.has(other)) continue;
       needed.add(other);
       walk(other);
     }
   };
-  walk("main.js");
-  const asked = [...read("app/index.html").matchAll(/rel="modulepreload" href="\/assets\/([a-z0-9-]+\.js)"/g)].map(([, name]) => name);
-  assert.deepEqual(asked, [...needed].sort());
-  for (const later of ["jsqr.js", "help.js"]) assert.ok(!needed.has(later), `${later} is fetched when it is wanted`);
+  walk(first);
+  return [...needed].sort();
+}
+
+test("every page asks at once for every module that it needs", () => {
+  const pages = readdirSync(here("panel")).filter((name) => name.endsWith(".html"));
+  assert.ok(pages.length >= 6, String(pages));
+  for (const page of ["app/index.html", ...pages.map((name) => `panel/${name}`)]) {
+    const text = read(page);
+    const [, first = ""] = /<script type="module" src="\/assets\/([a-z-]+\.js)">/.exec(text) ?? [];
+    const needed = leadsTo(first, page.startsWith("app/") ? ["app", "shared", "vendor"] : ["panel", "shared"]);
+    const asked = [...text.matchAll(/rel="modulepreload" href="\/assets\/([a-z0-9-]+\.js)"/g)].map(([, name]) => name);
+    assert.deepEqual(asked, needed, page);
+    for (const later of ["jsqr.js", ...(page.startsWith("app/") ? ["help.js"] : [])]) assert.ok(!needed.includes(later), `${later} is fetched when it is wanted`);
+  }
 });
 
 test("files are of one job and of a size that can be read", () => {

@@ -62,10 +62,12 @@ export class World {
   visits = [];
 
   /**
-   * `apart`: the app has an origin of its own, the listener's other name. `codes`: there is a code service.
-   * @param {{ mode?: "admin" | "terminal" | "directory", profiles?: boolean, apart?: boolean, codes?: boolean }} [rules]
+   * `apart`: the app has an origin of its own, the listener's other name. `codes`: there is a code service. `tls`: files of a
+   * certificate that the browser takes unasked.
+   * @param {{ mode?: "admin" | "terminal" | "directory", profiles?: boolean, apart?: boolean, codes?: boolean,
+   *   tls?: { certificate: string, key: string } }} [rules]
    */
-  static async start({ mode = "directory", profiles = true, apart = false, codes = true } = {}) {
+  static async start({ mode = "directory", profiles = true, apart = false, codes = true, tls } = {}) {
     for (const program of [GATEWAY, TESTHOST, PANELLINK]) {
       assert.ok(existsSync(program), `${program} is missing: cargo build -p assent-gateway --bins --examples`);
     }
@@ -73,7 +75,7 @@ export class World {
     world.dir = mkdtempSync(join(tmpdir(), "assent-panel-"));
     execFileSync(TESTHOST, ["keys", world.dir]);
     const address = `127.0.0.1:${await freePort()}`;
-    world.url = `http://${address}`;
+    world.url = `${tls === undefined ? "http" : "https"}://${address}`;
     world.app = apart ? world.url.replace("127.0.0.1", "localhost") : world.url;
     // Erin administers the panel.
     const users = PEOPLE.map(
@@ -91,6 +93,7 @@ export class World {
     ];
     const lines = [
       `listen = "${address}"`,
+      ...(tls === undefined ? [] : [`tls_certificate = "${tls.certificate}"`, `tls_key = "${tls.key}"`]),
       ...(codes ? [] : [`roles = ["relay", "app", "panel", "registrar"]`]),
       `public_url = "${world.url}"`,
       `state_dir = "${world.dir}"`,
@@ -104,7 +107,7 @@ export class World {
     ];
     writeFileSync(join(world.dir, "gateway.toml"), `${lines.join("\n")}\n`);
     await world.run();
-    world.browser = await chromium.launch({ executablePath: CHROMIUM, args: ["--no-sandbox"] });
+    world.browser = await chromium.launch({ executablePath: CHROMIUM, args: ["--no-sandbox", ...(tls === undefined ? [] : ["--ignore-certificate-errors"])] });
     return world;
   }
 
