@@ -314,7 +314,7 @@ const texts = /** @type {const} */ ({
     "Bitten Sie um einen neuen Code, und verwenden Sie ihn innerhalb von zehn Minuten.",
   "Stop: this is not the gateway of your code": "Halt: Das ist nicht das Gateway Ihres Codes",
   "The code names a root key that the gateway at {relay} does not have. Either the code is for another gateway, or somebody stands between you and yours. Nothing was trusted and nothing was sent.":
-    "Der Code nennt einen Wurzelschlüssel, den das Gateway unter {relay} nicht hat. Entweder gehört der Code zu einem anderen Gateway, oder jemand steht zwischen Ihnen und Ihrem. Nichts wurde geglaubt, und nichts wurde gesendet.",
+    "Der Code nennt einen Wurzelschlüssel, den das Gateway unter {relay} nicht hat. Entweder gehört der Code zu einem anderen Gateway, oder jemand steht zwischen Ihnen und Ihrem. Niemandem wurde vertraut, und nichts wurde gesendet.",
   "Do not try again with this code. Tell your administrator, and ask for a new code.":
     "Versuchen Sie es mit diesem Code nicht noch einmal. Sagen Sie es Ihrem Administrator, und bitten Sie um einen neuen Code.",
   "The clock is wrong": "Die Uhr geht falsch",
@@ -339,7 +339,7 @@ const texts = /** @type {const} */ ({
     "{relay}: {message}. Ihr Code gilt noch, solange seine zehn Minuten dauern.",
   "Check this device's network, then try again.":
     "Prüfen Sie das Netz dieses Geräts, dann versuchen Sie es noch einmal.",
-  "The answer cannot be believed": "Der Antwort ist nicht zu glauben",
+  "The answer cannot be believed": "Die Antwort ist nicht glaubwürdig",
   "What came from {relay} is not the registrar's reply: {message}. Nothing of it was used.":
     "Was von {relay} kam, ist nicht die Antwort des Registrars: {message}. Nichts davon wurde verwendet.",
   "Try once more; if it stays so, tell your administrator.":
@@ -369,7 +369,7 @@ const texts = /** @type {const} */ ({
   "Another app uses the camera. Close it and try again, or type the code.":
     "Eine andere App verwendet die Kamera. Schließen Sie diese und versuchen Sie es noch einmal, oder tippen Sie den Code ein.",
   "The camera did not start. Type the code instead.":
-    "Die Kamera ist nicht angelaufen. Tippen Sie stattdessen den Code ein.",
+    "Die Kamera ist nicht gestartet. Tippen Sie stattdessen den Code ein.",
   "{what}: you cancelled, or the time was over": "{what}: Sie haben abgebrochen, oder die Zeit war vorbei",
   "{what}: {message}": "{what}: {message}",
   "No passkey was made: the browser answers something else":
@@ -515,7 +515,7 @@ const texts = /** @type {const} */ ({
   "Who can help": "Wer helfen kann",
   "Your administrator. Say the login id, the time, and what the screen says.": "Ihr Administrator. Nennen Sie die Anmelde-ID, die Uhrzeit und was auf dem Bildschirm steht.",
   "Whoever helps you needs no number, no digits, no code and no password of yours: give them to nobody.": "Wer Ihnen hilft, braucht weder Zahl noch Ziffern, Code oder Passwort von Ihnen: Geben Sie sie niemandem.",
-  "If you still want it, start it again where you signed in.": "Wenn Sie sie noch wollen, beginnen Sie sie dort neu, wo Sie sich anmelden.",
+  "If you still want it, start it again where you signed in.": "Wollen Sie das noch, beginnen Sie dort von vorn, wo Sie es verlangt haben.",
   "Check this device’s network. While the request waits, you can answer it again.": "Prüfen Sie das Netz dieses Geräts. Solange die Anfrage wartet, können Sie noch einmal antworten.",
   "the code is not whole; copy the whole link again": "der Code ist nicht vollständig; kopieren Sie den ganzen Link noch einmal",
   "this is no enrolment link; take the one that the Register Panel or your administrator shows": "das ist kein Link zum Registrieren; nehmen Sie den aus dem Register Panel oder von Ihrem Administrator",

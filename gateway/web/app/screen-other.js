@@ -39,7 +39,6 @@ export function lost({ lost, enrol, again, forget, remove, later }) {
     ...[...new Set(lost.map((one) => one.text))].map(p),
     h("ul", { class: "items card" }, ...lost.map(item)),
     renew && steps(),
-    h("div", null, helpAbout(renew ? "phone" : "clock")),
     h(
       "div",
       { class: "stack" },
@@ -49,6 +48,7 @@ export function lost({ lost, enrol, again, forget, remove, later }) {
       later !== null && button(t("Go on without it"), "large block", later),
       is("ended", "damaged") && removal(remove),
     ),
+    h("div", null, helpAbout(renew ? "phone" : "clock")),
   );
   return { title, node };
 }

@@ -40,7 +40,6 @@ function where({ host, service, src }) {
 
 /** The codes that were typed lately. @param {Recent[]} recent */
 export function typedLately(recent) {
-  if (recent.length === 0) return null;
   const items = recent.map((one) => {
     const head = t(one.ok ? "Code {way}" : "Wrong code, as {way}", { way: known(BY[one.method]) });
     return h(
@@ -54,6 +53,6 @@ export function typedLately(recent) {
     { class: "card", "aria-labelledby": "typed" },
     h("h2", { id: "typed" }, t("Codes typed lately")),
     p(t("Sign-ins that you approved on a device stand in that device’s own history: nobody else can read them.")),
-    h("ul", { class: "items" }, ...items),
+    recent.length === 0 ? p(t("None yet. Right and wrong ones are listed here, with where they were typed."), "soft") : h("ul", { class: "items" }, ...items),
   );
 }

@@ -25,7 +25,9 @@ async function list(focus) {
   const only = devices.length === 1;
   const byCode = kept !== null && (kept.totp !== undefined || (kept.recovery ?? 0) > 0);
   const below = kept !== null && codes(kept, { may: mayChangeCodes(devices, add), person, home });
-  const lately = kept !== null && typedLately(kept.recent);
+  // Whoever has nothing yet has a first step to take, and nothing to look back at.
+  const begun = devices.length > 0 || byCode;
+  const lately = kept !== null && (begun || kept.recent.length > 0) && typedLately(kept.recent);
   const all = administers && h("div", { class: "row" }, h("a", { class: "button", href: "/panel/overview" }, t("Overview of everybody")));
   if (devices.length === 0) show(nobody(add), below, lately, all);
   else {

@@ -103,7 +103,7 @@ const texts = /** @type {const} */ ({
   "Sign in with your password to see where they would go.":
     "Melden Sie sich mit Ihrem Passwort an, um zu sehen, wohin sie gingen.",
   "To {to}, as the directory has it. Not yours? Tell your administrator.":
-    "An {to}, wie es im Verzeichnis steht. Nicht Ihres? Sagen Sie es Ihrem Administrator.",
+    "An {to}, wie es im Verzeichnis steht. Stimmt das nicht? Sagen Sie es Ihrem Administrator.",
   "Codes typed lately": "Zuletzt eingetippte Codes",
   "Sign-ins that you approved on a device stand in that device’s own history: nobody else can read them.":
     "Anmeldungen, die Sie auf einem Gerät freigegeben haben, stehen in dessen eigenem Verlauf: Niemand sonst kann sie lesen.",
@@ -136,7 +136,7 @@ const texts = /** @type {const} */ ({
     "Keine. Eine Liste von {all} Codes auf Papier; jeder lässt Sie einmal ein.",
   "Make new recovery codes": "Neue Wiederherstellungscodes erstellen",
   "Make new recovery codes?": "Neue Wiederherstellungscodes erstellen?",
-  "Those that you have will let you in no more.": "Die Sie haben, werden Sie nicht mehr einlassen.",
+  "Those that you have will let you in no more.": "Ihre bisherigen lassen Sie dann nicht mehr ein.",
   "Make new ones": "Neue erstellen",
   "Remove your recovery codes?": "Ihre Wiederherstellungscodes entfernen?",
   "They will let you in no more.": "Sie werden Sie nicht mehr einlassen.",
@@ -198,9 +198,9 @@ const texts = /** @type {const} */ ({
   "It must approve its own removal. Then you need an administrator’s help to register another one.":
     "Es muss seine eigene Entfernung freigeben. Danach brauchen Sie die Hilfe eines Administrators, um ein anderes zu registrieren.",
   "Approve it on “{shown}”": "Geben Sie es auf „{shown}“ frei",
-    "Close": "Schließen",
+  "Close": "Schließen",
   "“{shown}” is still registered.": "„{shown}“ ist noch registriert.",
-    "You are signed in as {name} by a one-time link.": "Sie sind als {name} über einen Einmal-Link angemeldet.",
+  "You are signed in as {name} by a one-time link.": "Sie sind als {name} über einen Einmal-Link angemeldet.",
   "If that is not your name, sign out and tell your administrator.":
     "Wenn das nicht Ihr Name ist, melden Sie sich ab und sagen Sie es Ihrem Administrator.",
   "Copied": "Kopiert",
@@ -315,7 +315,7 @@ const texts = /** @type {const} */ ({
   "The registrar does not answer at the moment. Try again in a few minutes.":
     "Der Registrar antwortet gerade nicht. Versuchen Sie es in ein paar Minuten wieder.",
   "The panel failed. Try again; if that does not help, tell your administrator.":
-    "Das Panel ist gescheitert. Versuchen Sie es noch einmal; hilft das nicht, sagen Sie es Ihrem Administrator.",
+    "Im Panel ist ein Fehler aufgetreten. Versuchen Sie es noch einmal; hilft das nicht, sagen Sie es Ihrem Administrator.",
   "last opened {day}": "zuletzt geöffnet {day}",
   "It is lost": "Es ist verloren",
   "“{shown}” is lost": "„{shown}“ ist verloren",
@@ -384,6 +384,7 @@ const texts = /** @type {const} */ ({
   "Too many tries. Wait {minutes} minutes, then try again.": "Zu viele Versuche. Warten Sie {minutes} Minuten, dann versuchen Sie es noch einmal.",
   "The request did not come from the panel's own page. Open the panel and try again.": "Die Anfrage kam nicht von der Seite des Panels selbst. Öffnen Sie das Panel, und versuchen Sie es noch einmal.",
   "The panel did not understand the page's request. Load the page again.": "Das Panel hat die Anfrage der Seite nicht verstanden. Laden Sie die Seite neu.",
+  "None yet. Right and wrong ones are listed here, with where they were typed.": "Noch keine. Richtige und falsche stehen dann hier, mit dem Ort, an dem sie eingetippt wurden.",
 });
 
 /** @typedef {typeof texts} Texts */

@@ -27,7 +27,7 @@ const texts = /** @type {const} @satisfies {Record<keyof Texts, string>} */ ({
     "Bunlar, bunun sizin cihazınız olduğunu, başkasının olmadığını gösterir.",
   "Type all six digits.": "Altı rakamın tamamını yazın.",
   "Its whole name": "Tam adı",
-  "A device came: {name}.": "Bir cihaz geldi: {name}.",
+  "A device came: {name}.": "Bir cihaz bağlandı: {name}.",
   "Register it": "Kaydet",
   "That is not my device": "Bu benim cihazım değil",
   "Approve it on your other device": "Öteki cihazınızda onaylayın",
@@ -46,14 +46,14 @@ const texts = /** @type {const} @satisfies {Record<keyof Texts, string>} */ ({
   "Nothing was registered.": "Hiçbir şey kaydedilmedi.",
   "The digits were wrong three times.": "Rakamlar üç kez yanlış girildi.",
   "No device came in time, or the code was used elsewhere.":
-    "Süresinde cihaz gelmedi veya kod başka yerde kullanıldı.",
+    "Zamanında cihaz gelmedi veya kod başka yerde kullanıldı.",
   "The digits were wrong too often, or too much time passed.": "Rakamlar çok sık yanlış girildi veya çok zaman geçti.",
   "It was denied on your other device, or nobody answered there in time.":
     "Öteki cihazınızda reddedildi veya orada kimse zamanında yanıtlamadı.",
-  "No device came in time.": "Süresinde cihaz gelmedi.",
+  "No device came in time.": "Zamanında cihaz gelmedi.",
   "The digits were not typed in time.": "Rakamlar süresinde yazılmadı.",
   "Nobody answered on your other device in time.": "Öteki cihazınızda kimse zamanında yanıtlamadı.",
-  "This code is over": "Bu kod artık geçmez",
+  "This code is over": "Bu kod artık geçerli değil",
   "Show a new code": "Yeni bir kod göster",
   "Reported as not you": "Siz olmadığınız bildirildi",
   "Reported as not you on your other device.": "Öteki cihazınızda, siz olmadığınız bildirildi.",
@@ -64,7 +64,7 @@ const texts = /** @type {const} @satisfies {Record<keyof Texts, string>} */ ({
   "No device can be added now.": "Şu anda cihaz eklenemez.",
   "The reason: {message}.": "Nedeni: {message}.",
   "The panel does not answer. Check your connection, then try again.":
-    "Panel yanıt vermiyor. Bağlantınıza bakın, sonra yeniden deneyin.",
+    "Panel yanıt vermiyor. Bağlantınızı kontrol edin, sonra yeniden deneyin.",
   "The panel’s answer was not understood. Load the page again.":
     "Panelin yanıtı anlaşılmadı. Sayfayı yeniden yükleyin.",
   "Set up your authenticator app": "Kimlik doğrulama uygulamanızı kurun",
@@ -111,7 +111,7 @@ const texts = /** @type {const} @satisfies {Record<keyof Texts, string>} */ ({
   "Your recovery codes": "Kurtarma kodlarınız",
   "They are shown this once.": "Bunlar yalnızca bu kez gösterilir.",
   "Store them now where you reach them without your device: on paper, or in a password manager. Each lets you in once. Earlier recovery codes do not count any more.":
-    "Onları şimdi, cihazınız olmadan ulaşabileceğiniz bir yerde saklayın: kâğıtta veya bir parola yöneticisinde. Her biri sizi bir kez içeri alır. Önceki kurtarma kodları artık geçmez.",
+    "Onları şimdi, cihazınız olmadan ulaşabileceğiniz bir yerde saklayın: kâğıtta veya bir parola yöneticisinde. Her biri sizi bir kez içeri alır. Önceki kurtarma kodları artık geçerli değildir.",
   "Recovery codes": "Kurtarma kodları",
   "I have stored them": "Sakladım",
   "Print": "Yazdır",
@@ -198,9 +198,9 @@ const texts = /** @type {const} @satisfies {Record<keyof Texts, string>} */ ({
   "It must approve its own removal. Then you need an administrator’s help to register another one.":
     "Kendi kaldırılmasını onaylaması gerekir. Sonra başkasını kaydetmek için bir yöneticinin yardımı gerekir.",
   "Approve it on “{shown}”": "“{shown}” üzerinde onaylayın",
-    "Close": "Kapat",
+  "Close": "Kapat",
   "“{shown}” is still registered.": "“{shown}” hâlâ kayıtlı.",
-    "You are signed in as {name} by a one-time link.": "{name} olarak tek kullanımlık bir bağlantıyla oturum açtınız.",
+  "You are signed in as {name} by a one-time link.": "{name} olarak tek kullanımlık bir bağlantıyla oturum açtınız.",
   "If that is not your name, sign out and tell your administrator.":
     "Bu sizin adınız değilse oturumu kapatın ve yöneticinize haber verin.",
   "Copied": "Kopyalandı",
@@ -208,11 +208,11 @@ const texts = /** @type {const} @satisfies {Record<keyof Texts, string>} */ ({
   "Sign in another way": "Başka yolla oturum aç",
   "Sign in once": "Bir kez oturum aç",
   "This link does not work.": "Bu bağlantı çalışmıyor.",
-  "You are not signed in.": "Oturum açmadınız.",
+  "You are not signed in.": "Oturumunuz açılmadı.",
   "Your administrator gave you this link so that you can register a device. It works once.":
     "Yöneticiniz bu bağlantıyı bir cihaz kaydedebilmeniz için verdi. Bir kez çalışır.",
   "You are then signed in for 15 minutes. Check that the name at the top of the page is yours.":
-    "Ardından 15 dakika oturumunuz açık kalır. Sayfanın üstündeki adın sizin adınız olduğuna bakın.",
+    "Ardından 15 dakika oturumunuz açık kalır. Sayfanın üstündeki adın sizin adınız olduğunu kontrol edin.",
   "The link is not whole.": "Bağlantı eksik.",
   "A part of it is missing, or the page was loaded again. Copy the whole link again, as your administrator sent it.":
     "Bir bölümü eksik veya sayfa yeniden yüklendi. Bağlantının tamamını, yöneticinizin gönderdiği gibi yeniden kopyalayın.",
@@ -302,19 +302,19 @@ const texts = /** @type {const} @satisfies {Record<keyof Texts, string>} */ ({
   "This page is from an earlier sign-in. Load it again, then repeat what you did.":
     "Bu sayfa önceki bir oturumdan. Yeniden yükleyin, sonra yaptığınızı yineleyin.",
   "That did not work. Check your user name and your password and try again. If you are sure of both, your account may be locked or expired: ask your administrator.":
-    "Olmadı. Kullanıcı adınıza ve parolanıza bakıp yeniden deneyin. İkisinden de eminseniz hesabınız kilitli veya süresi dolmuş olabilir: yöneticinize sorun.",
+    "Olmadı. Kullanıcı adınızı ve parolanızı kontrol edip yeniden deneyin. İkisinden de eminseniz hesabınız kilitli veya süresi dolmuş olabilir: yöneticinize sorun.",
   "There is no sign-in by password here. Ask your administrator for a one-time link.":
     "Burada parolayla oturum açılmaz. Yöneticinizden tek kullanımlık bir bağlantı isteyin.",
   "Your password cannot be checked at the moment: the directory does not answer. Try again in a few minutes.":
     "Parolanız şu anda denetlenemiyor: dizin yanıt vermiyor. Birkaç dakika sonra yeniden deneyin.",
   "This link does not work (any more): it was used, it is too old, or a part of it is missing. Ask your administrator for a new one.":
-    "Bu bağlantı çalışmıyor (artık): kullanılmış, çok eski veya bir bölümü eksik. Yöneticinizden yenisini isteyin.",
+    "Bu bağlantı (artık) çalışmıyor: kullanılmış, çok eski veya bir bölümü eksik. Yöneticinizden yenisini isteyin.",
   "Type the six digits that your new device shows.": "Yeni cihazınızın gösterdiği altı rakamı yazın.",
   "Too much at once. Wait a moment, then try again.": "Aynı anda çok fazla. Biraz bekleyin, sonra yeniden deneyin.",
   "The registrar does not answer at the moment. Try again in a few minutes.":
     "Kayıt hizmeti şu anda yanıt vermiyor. Birkaç dakika sonra yeniden deneyin.",
   "The panel failed. Try again; if that does not help, tell your administrator.":
-    "Panel başarısız oldu. Yeniden deneyin; yardımı olmazsa yöneticinize haber verin.",
+    "Panelde bir hata oluştu. Yeniden deneyin; yine olmazsa yöneticinize haber verin.",
   "last opened {day}": "son açılış {day}",
   "It is lost": "Kayıp",
   "“{shown}” is lost": "“{shown}” kayıp",
@@ -371,7 +371,7 @@ const texts = /** @type {const} @satisfies {Record<keyof Texts, string>} */ ({
   "No password is asked for? Then a one-time link opens this panel. Ask your administrator for one.": "Parola sorulmuyor mu? O zaman bu paneli tek kullanımlık bir bağlantı açar. Yöneticinizden isteyin.",
   "You are signed out after 15 minutes without use. A one-time link lasts 15 minutes in all.": "15 dakika kullanılmazsa oturumunuz kapatılır. Tek kullanımlık bağlantıyla açılan oturum toplam 15 dakika sürer.",
   "Assent on your phone goes by the gateway’s clock. The digits of an authenticator app go by the phone’s own: where they are refused, set its date and time to automatic.": "Telefonunuzdaki Assent ağ geçidinin saatine uyar. Kimlik doğrulama uygulamasının rakamları ise telefonun saatine bağlıdır: Reddediliyorlarsa tarih ve saati otomatik yapın.",
-  "Put Assent on the Home Screen first, open it from there, and scan the code inside it. Safari deletes a page’s keys after seven days without a visit; the app on the Home Screen keeps them.": "Önce Assent’i Ana Ekran’a ekleyin, oradan açın ve kodu onun içinde tarayın. Safari, yedi gün açılmayan bir sayfanın anahtarlarını siler; Ana Ekran’daki uygulama onları korur.",
+  "Put Assent on the Home Screen first, open it from there, and scan the code inside it. Safari deletes a page’s keys after seven days without a visit; the app on the Home Screen keeps them.": "Önce Assent’i Ana Ekrana ekleyin, oradan açın ve kodu onun içinde tarayın. Safari, yedi gün açılmayan bir sayfanın anahtarlarını siler; Ana Ekrandaki uygulama onları korur.",
   "Somebody else uses my phone": "Telefonumu başkası da kullanıyor",
   "In the app: Settings, then “Lock approvals”. Each approval then asks for your fingerprint, face or PIN.": "Uygulamada: Ayarlar, ardından “Onayları kilitle”. Her onay o zaman parmak izinizi, yüzünüzü veya PIN’inizi ister.",
   "You choose it at the foot of each page. The app on your phone has its own choice, in its settings.": "Her sayfanın altında seçersiniz. Telefonunuzdaki uygulamanın kendi seçimi, kendi ayarlarındadır.",
@@ -383,6 +383,7 @@ const texts = /** @type {const} @satisfies {Record<keyof Texts, string>} */ ({
   "Too many tries. Wait {minutes} minutes, then try again.": "Çok fazla deneme. {minutes} dakika bekleyip yeniden deneyin.",
   "The request did not come from the panel's own page. Open the panel and try again.": "İstek panelin kendi sayfasından gelmedi. Paneli açıp yeniden deneyin.",
   "The panel did not understand the page's request. Load the page again.": "Panel sayfanın isteğini anlamadı. Sayfayı yeniden yükleyin.",
+  "None yet. Right and wrong ones are listed here, with where they were typed.": "Henüz yok. Doğru ve yanlış kodlar, yazıldıkları yerle birlikte burada listelenir.",
 });
 
 export default texts;

@@ -149,6 +149,7 @@ test("devices and adding one", { timeout: 240_000 }, async () => {
   await desk.heading("Registered");
   await desk.visit();
   await page.locator(".device").first().waitFor();
+  await page.getByText("None yet. Right and wrong ones").waitFor();
   await page.getByText("Details").first().click();
   await look(desk, "devices");
   await page.getByRole("button", { name: "Rename Pixel 8" }).click();
