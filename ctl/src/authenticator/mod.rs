@@ -6,12 +6,14 @@ mod devices;
 mod draw;
 mod enroll;
 mod events;
+mod key;
 mod link;
 mod listen;
 mod renew;
 mod revocations;
 mod show;
 mod store;
+mod token;
 mod wrap;
 
 use crate::failure::{Done, Failure};

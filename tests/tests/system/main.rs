@@ -33,6 +33,7 @@ mod risk;
 mod sms;
 mod ssh;
 mod sudo;
+mod tokens;
 mod users;
 mod walkthrough;
 mod weather;
@@ -60,6 +61,7 @@ fn main() -> ExitCode {
         weather::SCENARIOS,
         admin::SCENARIOS,
         devices::SCENARIOS,
+        tokens::SCENARIOS,
         first_login::SCENARIOS,
         audit::SCENARIOS,
         planted::SCENARIOS,
