@@ -589,7 +589,8 @@ impl Authenticator {
         self.listen_with(&["--verbose"])
     }
 
-    fn listen_with(&self, options: &[&str]) -> Terminal {
+    /// The same with these options.
+    pub fn listen_with(&self, options: &[&str]) -> Terminal {
         let mut terminal = Terminal::open(&self.command().arg("listen").args(self.common()).args(options));
         terminal.expect(fits("Listening at .*"), PATIENCE);
         terminal

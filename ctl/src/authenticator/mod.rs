@@ -8,8 +8,12 @@ mod enroll;
 mod events;
 mod link;
 mod listen;
+mod notice;
+mod notify;
 mod renew;
 mod revocations;
+#[cfg(test)]
+mod samples;
 mod show;
 mod store;
 mod wrap;

@@ -25,6 +25,7 @@ mod guesses;
 mod helpers;
 mod languages;
 mod login;
+mod notifications;
 mod numbers;
 mod planted;
 mod revocation;
@@ -60,6 +61,7 @@ fn main() -> ExitCode {
         weather::SCENARIOS,
         admin::SCENARIOS,
         devices::SCENARIOS,
+        notifications::SCENARIOS,
         first_login::SCENARIOS,
         audit::SCENARIOS,
         planted::SCENARIOS,
