@@ -115,7 +115,7 @@ fn ended() -> Done<impl Future<Output = Failure>> {
             _ = hang_up.recv() => {}
             _ = terminate.recv() => {}
         }
-        Failure::Refused("ended by a signal: what was open got no answer, and nothing was approved".into())
+        Failure::Refused("ended by a signal; requests that still waited here got no answer".into())
     })
 }
 

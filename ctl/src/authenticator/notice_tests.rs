@@ -101,6 +101,7 @@ fn what_ends_before_a_slow_desktop_has_answered_is_closed_when_it_has() {
     let one = notice("one");
     board.settle(std::slice::from_ref(&one));
     assert_eq!(board.settle(&[]), [], "nobody knows yet what to close");
+    assert_eq!(board.settle(std::slice::from_ref(&one)), [], "nor is it shown twice");
     board.asked(one.id, Some(place(":1.5", 7)));
     assert_eq!(board.settle(&[]), [Todo::Close(place(":1.5", 7))]);
 }
