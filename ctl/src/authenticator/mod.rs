@@ -6,12 +6,18 @@ mod devices;
 mod draw;
 mod enroll;
 mod events;
+mod key;
 mod link;
 mod listen;
+mod notice;
+mod notify;
 mod renew;
 mod revocations;
+#[cfg(test)]
+mod samples;
 mod show;
 mod store;
+mod token;
 mod wrap;
 
 use crate::failure::{Done, Failure};

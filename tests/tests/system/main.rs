@@ -25,6 +25,7 @@ mod guesses;
 mod helpers;
 mod languages;
 mod login;
+mod notifications;
 mod numbers;
 mod planted;
 mod revocation;
@@ -33,6 +34,7 @@ mod risk;
 mod sms;
 mod ssh;
 mod sudo;
+mod tokens;
 mod users;
 mod walkthrough;
 mod weather;
@@ -60,6 +62,8 @@ fn main() -> ExitCode {
         weather::SCENARIOS,
         admin::SCENARIOS,
         devices::SCENARIOS,
+        tokens::SCENARIOS,
+        notifications::SCENARIOS,
         first_login::SCENARIOS,
         audit::SCENARIOS,
         planted::SCENARIOS,
