@@ -22,6 +22,9 @@ const LIGHT = /** @type {const} */ ({ colorScheme: "light" });
 /** Screens of the tour, the scheme each is taken in, and its file. */
 const TOURED = /** @type {const} */ ([
   ["ready", "light", "app-ready"],
+  ["digits", "light", "phone-digits"],
+  ["sudo", "light", "phone-sudo"],
+  ["add-device", "light", "phone-add-device"],
   ["ssh", "dark", "app-ssh-dark"],
   ["sudo-number", "dark", "app-sudo-number-dark"],
 ]);
@@ -145,6 +148,8 @@ async function panel() {
   await desk.signIn("alice");
   await page.getByText("You have no device yet").first().waitFor();
   await picture(page, "panel-first");
+  await desk.code();
+  await picture(page, "panel-code");
   const phone = await desk.register("Pixel 8");
   await desk.heading("Registered");
   await phone.ready();
