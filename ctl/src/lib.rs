@@ -37,6 +37,7 @@ mod values;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
 use failure::{Done, Failure};
+use std::io::Write as _;
 use std::process::ExitCode;
 
 /// Push approval for SSH and sudo
@@ -120,7 +121,9 @@ pub fn main() -> ExitCode {
     match run(cli.command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            eprintln!(
+            // A terminal that was closed hears nothing any more.
+            let _ = writeln!(
+                std::io::stderr(),
                 "assentctl: {}",
                 terminal::Charset::of_locale().fit(&failure.to_string())
             );

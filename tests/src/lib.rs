@@ -9,6 +9,7 @@
 //!              ├─ accounts · sudoers · pam   files in that world
 //!              ├─ slapd · sshd · bus         programs in the background (each is a `service::Service`)
 //!              ├─ sockets                    `LISTEN_FDS`, as systemd would pass them
+//!              ├─ desktop                    a session bus, a screen, a notification area
 //!              ├─ syslog                     /dev/log
 //!              ├─ delay                      a second network, some milliseconds away
 //!              ├─ terminal                   what a person types and sees
@@ -32,6 +33,7 @@ pub mod bus;
 pub mod certificates;
 pub mod company;
 pub mod delay;
+pub mod desktop;
 pub mod evidence;
 pub mod journal;
 pub mod mmdb;

@@ -10,7 +10,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 /// What the tests and the demo need on a fresh Debian 12.
-pub const FOR_TESTS: [&str; 29] = [
+pub const FOR_TESTS: [&str; 31] = [
     "openssh-server",
     "openssh-client",
     "sudo",
@@ -45,6 +45,9 @@ pub const FOR_TESTS: [&str; 29] = [
     // Web Push as it really arrives; libnotify is Firefox's way to a desktop's buttons.
     "firefox-esr",
     "libnotify4",
+    // A desktop with a notification area.
+    "dunst",
+    "xvfb",
 ];
 
 /// Whether the person has agreed to an installation.

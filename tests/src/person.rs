@@ -2,7 +2,7 @@
 //! camera sees the desk's screen. Pictures of what they see are kept outside the private world.
 
 use crate::product::PATIENCE;
-use crate::program::Program;
+use crate::program::{Program, tool};
 use crate::terminal::{Terminal, fits};
 use crate::{patience, scratch};
 use serde_json::{Value, json};
@@ -20,9 +20,10 @@ pub struct Person {
 }
 
 impl Person {
-    /// Sits down before the panel at `url`.
-    pub fn at(url: &str, pictures: &Path) -> Self {
+    /// Sits down before the panel at `url`, with browsers that trust this authority.
+    pub fn at(url: &str, pictures: &Path, authority: &Path) -> Self {
         let film = scratch::directory("camera");
+        trust("/root/.pki/nssdb", authority);
         let program = Program::new("node")
             .args([
                 web().join("demo/person.mjs").as_os_str(),
@@ -62,6 +63,11 @@ impl Person {
         said["at"].as_u64().expect("when it was pressed")
     }
 
+    /// Presses Approve with a finger that the phone's passkey does not know: nothing is sent.
+    pub fn tries_with_a_wrong_finger(&mut self) {
+        self.tell(&json!({"do": "wrong_finger"}));
+    }
+
     /// Opens a page at the desk; its text.
     pub fn show(&mut self, path: &str, heading: &str, picture: &str) -> String {
         let said = self.tell(&json!({"do": "show", "path": path, "page": heading, "picture": picture}));
@@ -84,6 +90,18 @@ impl Person {
         let (_, line) = said.rsplit_once("==> ").expect("a line");
         serde_json::from_str(line.trim()).expect("JSON")
     }
+}
+
+/// Has Chromium trust an authority, as its data base of certificates says.
+fn trust(database: &str, authority: &Path) {
+    std::fs::create_dir_all(database).expect("a directory for certificates");
+    let database = format!("sql:{database}");
+    let authority = authority.to_string_lossy();
+    tool("certutil", ["-N", "-d", &database, "--empty-password"]);
+    tool(
+        "certutil",
+        ["-A", "-d", &database, "-n", "birch", "-t", "C,,", "-i", &authority],
+    );
 }
 
 impl Drop for Person {

@@ -103,25 +103,38 @@ pub struct Gateway {
     machine: Option<apart::Machine>,
 }
 
+/// Where a gateway listens, and how it is known.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Listens {
+    /// With TLS at this address.
+    Tls(Ipv4Addr),
+    /// With TLS on the loopback, known by this machine's name.
+    TlsByName,
+    /// Without TLS on the loopback.
+    Plainly,
+}
+
+const LOOPBACK: Listens = Listens::Tls(Ipv4Addr::LOCALHOST);
+
 impl Gateway {
     /// Makes the registrar's keys and starts it, with TLS, on a free port of the loopback.
     pub fn start() -> Self {
-        Self::start_as(Ipv4Addr::LOCALHOST, None, true, all_on_one_machine, String::new)
+        Self::start_as(LOOPBACK, None, all_on_one_machine, String::new)
     }
 
     /// The same with a registrar whose keys somebody makes otherwise, in this state directory.
     pub fn start_with_keys(make: impl FnOnce(&Path)) -> Self {
-        Self::start_as(Ipv4Addr::LOCALHOST, None, true, make, String::new)
+        Self::start_as(LOOPBACK, None, make, String::new)
     }
 
     /// The same, known to hosts and devices by another port of this machine: what stands between listens there.
     pub fn start_behind(port: u16) -> Self {
-        Self::start_as(Ipv4Addr::LOCALHOST, Some(port), true, all_on_one_machine, String::new)
+        Self::start_as(LOOPBACK, Some(port), all_on_one_machine, String::new)
     }
 
     /// The same at another address of this network, with more lines in its configuration.
     pub fn start_at(address: Ipv4Addr, more_configuration: &str) -> Self {
-        Self::start_as(address, None, true, all_on_one_machine, || {
+        Self::start_as(Listens::Tls(address), None, all_on_one_machine, || {
             more_configuration.to_owned()
         })
     }
@@ -129,27 +142,38 @@ impl Gateway {
     /// Without TLS, as a browser on this machine takes it without a question, and with a Register Panel at which people
     /// of the directory sign in and register their first device.
     pub fn start_for_browsers(slapd: &Slapd) -> Self {
-        Self::start_as(Ipv4Addr::LOCALHOST, None, false, all_on_one_machine, || {
+        Self::start_as(Listens::Plainly, None, all_on_one_machine, || {
             panel_configuration(slapd)
         })
     }
 
-    fn start_as(
-        address: Ipv4Addr,
-        known: Option<u16>,
-        tls: bool,
-        keys: impl FnOnce(&Path),
-        more: impl FnOnce() -> String,
-    ) -> Self {
+    /// With TLS and by a name, as a browser wants it that makes passkeys, and with the same Register Panel.
+    pub fn start_for_passkeys(slapd: &Slapd) -> Self {
+        Self::start_as(Listens::TlsByName, None, all_on_one_machine, || {
+            panel_configuration(slapd)
+        })
+    }
+
+    fn start_as(listens: Listens, known: Option<u16>, keys: impl FnOnce(&Path), more: impl FnOnce() -> String) -> Self {
         accounts::add(GATEWAY_USER, None);
         let authority = Authority::create();
-        let server = authority.server_certificate_for("gateway", &format!("IP:{address}"));
+        let (address, tls) = match listens {
+            Listens::Tls(address) => (address, true),
+            Listens::TlsByName => (Ipv4Addr::LOCALHOST, true),
+            Listens::Plainly => (Ipv4Addr::LOCALHOST, false),
+        };
+        let (name, certified) = if listens == Listens::TlsByName {
+            ("localhost".to_owned(), "DNS:localhost".to_owned())
+        } else {
+            (address.to_string(), format!("IP:{address}"))
+        };
+        let server = authority.server_certificate_for("gateway", &certified);
         keys(Path::new(GATEWAY_STATE));
         let [one, other] = crate::ports::several();
         let port = if known == Some(one) { other } else { one };
         let scheme = if tls { "https" } else { "http" };
         let listens = format!("{scheme}://{address}:{port}");
-        let url = format!("{scheme}://{address}:{}", known.unwrap_or(port));
+        let url = format!("{scheme}://{name}:{}", known.unwrap_or(port));
         let key = "/etc/assent/gateway-tls.key";
         fs::create_dir_all("/etc/assent").expect("a directory for the configuration");
         fs::copy(&server.key, key).expect("the gateway's TLS key");
@@ -453,6 +477,13 @@ impl Site {
         Self::build_around(Gateway::start_for_browsers, |usual| usual, None)
     }
 
+    /// A site whose gateway people visit with browsers that make passkeys.
+    pub fn open_for_passkeys() -> Self {
+        accounts::birch();
+        accounts::add(AGENT_USER, None);
+        Self::build_around(Gateway::start_for_passkeys, |usual| usual, None)
+    }
+
     fn build(gateway: impl FnOnce() -> Gateway, change: impl FnOnce(String) -> String, bus: Option<&Bus>) -> Self {
         Self::build_around(|_| gateway(), change, bus)
     }
@@ -589,7 +620,8 @@ impl Authenticator {
         self.listen_with(&["--verbose"])
     }
 
-    fn listen_with(&self, options: &[&str]) -> Terminal {
+    /// The same with these options.
+    pub fn listen_with(&self, options: &[&str]) -> Terminal {
         let mut terminal = Terminal::open(&self.command().arg("listen").args(self.common()).args(options));
         terminal.expect(fits("Listening at .*"), PATIENCE);
         terminal

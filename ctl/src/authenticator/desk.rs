@@ -9,7 +9,7 @@ use crate::terminal::Charset;
 use assent_proto::answer::Decision;
 use assent_proto::cert::Level;
 use assent_proto::relay::Withdrawn;
-use assent_proto::request::VerifiedRequest;
+use assent_proto::request::{Statement, VerifiedRequest};
 use assent_proto::time::BootTime;
 use assent_proto::{Id, ShortText};
 use std::collections::{HashMap, VecDeque};
@@ -30,6 +30,8 @@ pub enum Input<'a> {
     Withdrawn(Id, Withdrawn),
     /// A line was typed.
     Line(&'a str),
+    /// Deny was pressed on a request's notification.
+    DenyPressed(Id),
     /// Time passed.
     Tick,
 }
@@ -101,6 +103,11 @@ impl Desk {
         !self.waiting.is_empty()
     }
 
+    /// What waits, and until when. The first is on the screen.
+    pub fn waiting(&self) -> impl Iterator<Item = (&Statement, BootTime)> {
+        self.waiting.iter().map(|w| (&w.request.statement, w.ends))
+    }
+
     /// An answer did not get through: if the request comes again, it is shown again.
     pub fn unsent(&mut self, id: Id) {
         self.ended.remove(&id);
@@ -114,6 +121,7 @@ impl Desk {
             Input::Push(request, left) => self.push(now, *request, left, &mut out),
             Input::Withdrawn(id, why) => self.withdrawn(now, id, why, &mut out),
             Input::Line(line) => self.line(now, line.trim(), &mut out),
+            Input::DenyPressed(id) => self.deny_pressed(now, id, &mut out),
             Input::Tick => self.expire(now, &mut out),
         }
         out
@@ -249,6 +257,37 @@ impl Desk {
             ends,
         })));
         self.show(now, READING, out);
+    }
+
+    /// It may be pressed at any time and for any request that waits, since it allows nothing.
+    fn deny_pressed(&mut self, now: BootTime, id: Id, out: &mut Vec<Output>) {
+        self.expire(now, out);
+        let at = self.waiting.iter().position(|w| w.request.statement.id == id);
+        let Some((at, Waiting { request, ends })) = at.and_then(|at| Some((at, self.waiting.remove(at)?))) else {
+            if self.ended.contains_key(&id) {
+                out.push(Output::Say(String::new()));
+                out.push(Output::Say(
+                    "Deny was pressed on a notification too late: that request had ended.".into(),
+                ));
+                self.ask(now, out);
+            }
+            return;
+        };
+        self.ended.insert(id, now.plus(REMEMBERED));
+        out.push(Output::Say(String::new()));
+        let name = named(&request.statement, self.charset);
+        out.push(Output::Say(format!("{name}: Deny was pressed on its notification.")));
+        out.push(Output::Answer(Box::new(Answer {
+            request,
+            decision: Decision::Deny,
+            num: None,
+            ends,
+        })));
+        if at == 0 {
+            self.show(now, READING, out);
+        } else {
+            self.ask(now, out);
+        }
     }
 
     fn withdrawn(&mut self, now: BootTime, id: Id, why: Withdrawn, out: &mut Vec<Output>) {

@@ -1,1 +1,124 @@
+#![allow(clippy::unwrap_used, clippy::panic)]
 
+use super::super::samples::{host, request};
+use super::*;
+use assent_proto::cert::Host;
+
+fn at(seconds: u64) -> BootTime {
+    BootTime(Duration::from_secs(seconds))
+}
+
+/// A desk with so many requests, and their ids.
+fn desk(host: &Host, count: usize) -> (Desk, Vec<Id>) {
+    let mut desk = Desk::new(Charset::Utf8);
+    let ids = (0..count).map(|_| {
+        let request = request(host, "sshd");
+        let id = request.statement.id;
+        desk.step(at(100), Input::Push(Box::new(request), 60));
+        id
+    });
+    let ids = ids.collect();
+    (desk, ids)
+}
+
+fn waiting(desk: &Desk) -> Vec<Id> {
+    desk.waiting().map(|(statement, _)| statement.id).collect()
+}
+
+fn said(out: &[Output]) -> String {
+    let lines = out.iter().filter_map(|output| match output {
+        Output::Say(line) | Output::Ask(line) => Some(line.as_str()),
+        _ => None,
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// What was answered, in order.
+fn answers(out: &[Output]) -> Vec<(Id, Decision)> {
+    let answers = out.iter().filter_map(|output| match output {
+        Output::Answer(answer) => Some((answer.request.statement.id, answer.decision)),
+        _ => None,
+    });
+    answers.collect()
+}
+
+#[test]
+fn r11_deny_on_a_notification_denies_its_own_request_wherever_it_stands() {
+    let host = host("web01");
+    let (mut desk, ids) = desk(&host, 3);
+    assert_eq!(waiting(&desk), ids);
+    let out = desk.step(at(101), Input::DenyPressed(ids[1]));
+    assert_eq!(answers(&out), [(ids[1], Decision::Deny)]);
+    assert!(said(&out).contains("Deny was pressed"), "{}", said(&out));
+    assert!(said(&out).ends_with("[a]pprove, [d]eny, [n]ot me? "), "asked again");
+    assert_eq!(waiting(&desk), [ids[0], ids[2]]);
+    let out = desk.step(at(102), Input::DenyPressed(ids[0]));
+    assert_eq!(answers(&out), [(ids[0], Decision::Deny)]);
+    // The next is drawn, and what was typed for the one before does not count for it.
+    assert!(said(&out).contains("REQUEST"), "{}", said(&out));
+    assert!(answers(&desk.step(at(102), Input::Line("a"))).is_empty());
+    assert_eq!(
+        answers(&desk.step(at(103), Input::Line("a"))),
+        [(ids[2], Decision::Approve)]
+    );
+}
+
+#[test]
+fn r11_a_number_that_is_being_typed_stays_asked_for_when_another_is_denied() {
+    let host = host("web01");
+    let mut desk = Desk::new(Charset::Utf8);
+    let mut first = request(&host, "sshd");
+    (first.statement.level, first.statement.digits) = (Level::Number, 3);
+    let (second, id) = (request(&host, "sudo"), first.statement.id);
+    let other = second.statement.id;
+    desk.step(at(100), Input::Push(Box::new(first), 60));
+    desk.step(at(101), Input::Line("a"));
+    desk.step(at(101), Input::Push(Box::new(second), 60));
+    let out = desk.step(at(102), Input::DenyPressed(other));
+    assert!(said(&out).ends_with("(3 digits; empty goes back): "), "{}", said(&out));
+    assert_eq!(
+        answers(&desk.step(at(103), Input::Line("482"))),
+        [(id, Decision::Approve)]
+    );
+}
+
+#[test]
+fn r11_deny_on_a_notification_counts_for_what_is_on_the_desk_alone() {
+    let host = host("web01");
+    let (mut desk, ids) = desk(&host, 2);
+    // Of a request that never came here.
+    assert!(desk.step(at(101), Input::DenyPressed(Id::random().unwrap())).is_empty());
+    // Withdrawn, answered, expired.
+    desk.step(at(101), Input::Withdrawn(ids[0], Withdrawn::Host));
+    let out = desk.step(at(102), Input::DenyPressed(ids[0]));
+    assert!(
+        answers(&out).is_empty() && said(&out).contains("too late"),
+        "{}",
+        said(&out)
+    );
+    assert_eq!(answers(&desk.step(at(103), Input::Line("a"))).len(), 1);
+    assert!(answers(&desk.step(at(104), Input::DenyPressed(ids[1]))).is_empty());
+    let late = request(&host, "sshd");
+    let id = late.statement.id;
+    desk.step(at(110), Input::Push(Box::new(late), 60));
+    let out = desk.step(at(170), Input::DenyPressed(id));
+    assert!(
+        answers(&out).is_empty() && said(&out).contains("expired"),
+        "{}",
+        said(&out)
+    );
+    assert!(waiting(&desk).is_empty());
+}
+
+#[test]
+fn what_waits_is_what_may_still_be_answered() {
+    let host = host("web01");
+    let (mut desk, ids) = desk(&host, 3);
+    assert_eq!(desk.waiting().map(|(_, ends)| ends).collect::<Vec<_>>(), [at(160); 3]);
+    desk.step(at(101), Input::Withdrawn(ids[2], Withdrawn::Host));
+    assert_eq!(waiting(&desk), ids[..2]);
+    desk.step(at(101), Input::Line("d"));
+    assert_eq!(waiting(&desk), ids[1..2]);
+    desk.step(at(160), Input::Tick);
+    assert!(waiting(&desk).is_empty());
+}

@@ -29,6 +29,8 @@ pub enum Heard {
     Event(DeviceEvent),
     /// Something that the person should know.
     Remark(String),
+    /// Deny was pressed on a request's notification.
+    DenyPressed(Id),
     /// What is believed from here on, and whether other roots count.
     Trust(Trust, bool),
 }

@@ -3,9 +3,10 @@
 use super::desk::{Answer, Desk, Input, Output};
 use super::draw::named;
 use super::events::{Caller, Heard, boot_now};
+use super::notice::{Notice, Wording, notices};
 use super::revocations::Revocations;
 use super::store::Registration;
-use super::{DirArg, renew};
+use super::{DirArg, notify, renew};
 use crate::failure::{Done, Failure};
 use crate::gateway_client::{CallFailure, Gateway};
 use crate::terminal::{self, Charset};
@@ -21,9 +22,11 @@ use assent_proto::{Bytes, Id};
 use clap::Args;
 use std::io::Write as _;
 use std::path::PathBuf;
+use std::pin::pin;
 use std::time::Duration;
-use tokio::sync::mpsc;
-use tokio::time::MissedTickBehavior;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::{mpsc, watch};
+use tokio::time::{MissedTickBehavior, timeout};
 use zeroize::Zeroizing;
 
 /// `authenticator listen`. There is no option that answers without a person, on purpose.
@@ -37,6 +40,9 @@ pub struct Listen {
     /// Certificate authorities to believe beside the system's, for TLS alone (PEM)
     #[arg(long, value_name = "FILE")]
     ca_file: Option<PathBuf>,
+    /// What a desktop notification says of a request that waits
+    #[arg(long, value_enum, value_name = "WORDS", default_value_t = Wording::Names)]
+    notify: Wording,
     /// Also say what was ignored, and why
     #[arg(short, long)]
     verbose: bool,
@@ -61,6 +67,8 @@ impl Listen {
             eprintln!("The revocation list could not be asked for: {why}. Trying again …");
         }
         let (sender, heard) = mpsc::channel(64);
+        let (waiting, told) = watch::channel(Vec::new());
+        let mut notifying = pin!(notify::look_after(self.notify, told, sender.clone()));
         let session = Session {
             args: self,
             registration: &registration,
@@ -72,15 +80,43 @@ impl Listen {
             desk: Desk::new(Charset::of_locale()),
             lines: terminal::lines(),
             connected: None,
+            waiting,
         };
-        tokio::select! {
+        let done = tokio::select! {
             done = session.run(heard) => done,
+            failure = ended()? => Err(failure),
+            // It ends after the session.
+            () = &mut notifying => Ok(()),
             () = revocations.look_after(&registration, &gateway) => Ok(()),
             // If it ends, it has said why, and the session acts on that.
             () = async { caller.hear(sender.clone()).await; std::future::pending().await } => Ok(()),
             () = renew::look_after(&dir, &registration.keys.sign, &gateway, sender.clone()) => Ok(()),
-        }
+        };
+        // The session is over, and so is all that waited.
+        let _ = timeout(notify::PATIENCE, notifying).await;
+        done
     }
+}
+
+/// Until the person ends it by ^C or closes the terminal, or the system asks it to end.
+fn ended() -> Done<impl Future<Output = Failure>> {
+    let signal = |kind| {
+        signal(kind)
+            .map_err(|e| Failure::Refused(format!("this process cannot hear signals, so it does not begin: {e}")))
+    };
+    let (mut interrupt, mut hang_up, mut terminate) = (
+        signal(SignalKind::interrupt())?,
+        signal(SignalKind::hangup())?,
+        signal(SignalKind::terminate())?,
+    );
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = hang_up.recv() => {}
+            _ = terminate.recv() => {}
+        }
+        Failure::Refused("ended by a signal; requests that still waited here got no answer".into())
+    })
 }
 
 struct Session<'a> {
@@ -94,6 +130,8 @@ struct Session<'a> {
     desk: Desk,
     lines: mpsc::Receiver<Zeroizing<String>>,
     connected: Option<bool>,
+    /// What its notifications are made from.
+    waiting: watch::Sender<Vec<Notice>>,
 }
 
 /// What one request came to, for `--once`.
@@ -117,10 +155,21 @@ impl Session<'_> {
                     None => return self.nobody_there(),
                 },
             };
+            self.tell_desktop();
             if let Some(done) = self.carry_out(outputs).await? {
                 return done;
             }
         }
+    }
+
+    /// Before an answer is sent, which may take a while.
+    fn tell_desktop(&self) {
+        let notices = notices(self.desk.waiting(), self.args.notify);
+        self.waiting.send_if_modified(|before| {
+            let news = *before != notices;
+            *before = notices;
+            news
+        });
     }
 
     fn nobody_there(&self) -> Done {
@@ -161,6 +210,7 @@ impl Session<'_> {
                 )));
             }
             Heard::Remark(text) => self.remark(&text),
+            Heard::DenyPressed(id) => return Ok(self.desk.step(boot_now(), Input::DenyPressed(id))),
             Heard::Trust(trust, moved) => {
                 if moved {
                     self.remark("The registrar's roots have changed; those before have signed the new ones.");

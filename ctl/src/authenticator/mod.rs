@@ -9,8 +9,12 @@ mod events;
 mod key;
 mod link;
 mod listen;
+mod notice;
+mod notify;
 mod renew;
 mod revocations;
+#[cfg(test)]
+mod samples;
 mod show;
 mod store;
 mod token;

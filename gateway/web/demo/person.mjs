@@ -27,6 +27,8 @@ async function browse(args, options) {
 const desk = await browse([], { viewport: { width: 1280, height: 800 } });
 /** @type {import("playwright-core").Page | null} */
 let phone = null;
+/** Whether the phone's own key knows her finger. @type {(isUserVerified: boolean) => Promise<unknown>} */
+let knowsFinger = async () => {};
 
 /** @param {import("playwright-core").Page | null} page @param {unknown} name */
 async function picture(page, name) {
@@ -64,6 +66,19 @@ async function takePhone() {
   const args = ["--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream", `--use-file-for-fake-video-capture=${CAMERA}`];
   const viewport = { width: 390, height: 844 };
   phone = await browse(args, { viewport, deviceScaleFactor: 2, hasTouch: true, permissions: ["camera"] });
+  const devtools = await phone.context().newCDPSession(phone);
+  await devtools.send("WebAuthn.enable");
+  const { authenticatorId } = await devtools.send("WebAuthn.addVirtualAuthenticator", {
+    options: {
+      protocol: "ctap2",
+      transport: "internal",
+      hasResidentKey: true,
+      hasUserVerification: true,
+      isUserVerified: true,
+      automaticPresenceSimulation: true,
+    },
+  });
+  knowsFinger = (isUserVerified) => devtools.send("WebAuthn.setUserVerified", { authenticatorId, isUserVerified });
   await phone.goto(`${url}/`);
   return phone;
 }
@@ -91,6 +106,7 @@ const orders = {
     const page = await takePhone();
     await page.getByRole("button", { name: "Scan the code" }).click();
     await page.getByLabel("Name of this device").fill(label);
+    await page.getByLabel("Make a passkey, too").check();
     await page.getByRole("button", { name: "Register this device" }).click();
     const digits = await page.locator(".digits").innerText();
     await picture(page, atPhone);
@@ -118,6 +134,16 @@ const orders = {
     await heading(page, name);
     await page.getByRole("button", { name: "Done" }).click();
     return { at };
+  },
+  // Approve is pressed with another's finger: nothing is sent, and the request stays.
+  async wrong_finger() {
+    const page = /** @type {import("playwright-core").Page} */ (phone);
+    await knowsFinger(false);
+    await page.waitForTimeout(450);
+    await page.locator("#approve").click();
+    await page.getByText("Nothing was sent.").waitFor();
+    await knowsFinger(true);
+    return {};
   },
   async show({ page: name, path, picture: file }) {
     await desk.goto(url + path);

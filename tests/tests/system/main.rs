@@ -25,6 +25,7 @@ mod guesses;
 mod helpers;
 mod languages;
 mod login;
+mod notifications;
 mod numbers;
 mod planted;
 mod revocation;
@@ -62,6 +63,7 @@ fn main() -> ExitCode {
         admin::SCENARIOS,
         devices::SCENARIOS,
         tokens::SCENARIOS,
+        notifications::SCENARIOS,
         first_login::SCENARIOS,
         audit::SCENARIOS,
         planted::SCENARIOS,

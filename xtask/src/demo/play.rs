@@ -28,13 +28,17 @@ struct Stage {
 
 type Step = (&'static str, fn(&mut Stage));
 
-const STEPS: [Step; 11] = [
+const STEPS: [Step; 12] = [
     (
         "alice signs in at the panel; her phone scans the code and is registered",
         register,
     ),
     ("ssh: password, then approved on the phone", approved),
     ("ssh: password, then denied on the phone", denied),
+    (
+        "ssh: at level passkey, approved by the passkey on the phone alone, to the shell's prompt",
+        passkey,
+    ),
     ("sudo: approved, with its command line on the phone", sudo),
     ("ssh: \"this was not me\" ends it", not_me),
     (
@@ -84,7 +88,7 @@ fn ms(began: Instant) -> f64 {
 }
 
 fn set(pictures: &Path) -> Stage {
-    let site = Site::open_for_browsers();
+    let site = Site::open_for_passkeys();
     let sshd = Sshd::builder().stack(&product::stack("sshd-assent-password")).start();
     let keys = Sshd::builder()
         .service("sshd-key")
@@ -93,7 +97,7 @@ fn set(pictures: &Path) -> Stage {
         .start();
     sudoers::allow("alice");
     sudoers::stack(&product::stack("sudo"));
-    let alice = Person::at(site.gateway.url(), pictures);
+    let alice = Person::at(site.gateway.url(), pictures, &site.gateway.ca_certificate());
     Stage {
         site,
         sshd,
@@ -155,6 +159,35 @@ fn denied(stage: &mut Stage) {
     stage.alice.press("deny", "Denied");
     ssh.expect("Denied on the phone", PATIENCE);
     assert!(!ssh.transcript().contains("never"));
+}
+
+fn passkey(stage: &mut Stage) {
+    let usual = stage.site.configuration();
+    let strict = usual.replace("assurance = \"tap\"", "assurance = \"passkey\"");
+    stage.site.agent.reload_with(&strict).expect_success();
+    let before = stage.site.agent.audit().len();
+    let ssh = stage.sshd.client("alice").option("NumberOfPasswordPrompts=1");
+    let mut ssh = ssh.shell();
+    ssh.expect("Password", PATIENCE);
+    ssh.send_line(product::password("alice"));
+    stage.alice.asked("phone-passkey");
+    stage.alice.tries_with_a_wrong_finger();
+    stage.alice.press("approve", "Approved");
+    ssh.expect("$ ", PATIENCE);
+    ssh.send_line("echo the shell of $(id -un)");
+    ssh.expect("the shell of alice", PATIENCE);
+    ssh.send_line("exit");
+    ssh.wait_for_success();
+    let decision = stage.site.agent.decision(before);
+    assert_eq!(decision["verdict"], "approved");
+    let trace = decision["trace"].as_array().expect("a trace");
+    let approved = trace.iter().find(|step| step["event"] == "push_approved");
+    assert_eq!(
+        approved.expect("by the phone")["detail"]["level"],
+        "passkey",
+        "{decision}"
+    );
+    stage.site.agent.reload_with(&usual).expect_success();
 }
 
 fn sudo(stage: &mut Stage) {

@@ -19,6 +19,7 @@ use assent_proto::request::{ENROL_SERVICE, Envelope, MAX_TTL, Statement};
 use assent_proto::roots::RootSet;
 use assent_proto::seal::{self, Purpose};
 use assent_proto::time::UnixTime;
+use assent_tests::desktop::Desktop;
 use assent_tests::product::{PATIENCE, assentctl};
 use assent_tests::scenarios;
 use assent_tests::suite::Scenario;
@@ -159,6 +160,7 @@ fn r29_t17_an_evil_host_draws_nothing_in_anothers_name() {
     let hand = Hand::of(&authenticator);
     let evil = EvilHost::join(&stage.site, NAME);
     let victim = victim(&evil.issuer);
+    let desktop = Desktop::of("alice");
     let mut phone = authenticator.listen_verbosely();
     for (what, forge) in FORGERIES {
         let mut statement = evil.statement(&hand.device);
@@ -173,12 +175,14 @@ fn r29_t17_an_evil_host_draws_nothing_in_anothers_name() {
         );
         evil.withdraws(push.id, None);
     }
+    assert_eq!((desktop.displayed(), desktop.closed().len()), (0, 0), "no notification");
     // In its own name it may ask, and that name is what the person reads.
     let own = evil.statement(&hand.device);
     let push = EvilHost::push(&own, &evil.signed(&own), &hand.device);
     assert_eq!(evil.posts(&push), 200);
     phone.expect("[a]pprove", PATIENCE);
     assert!(phone.transcript().contains(NAME), "{}", phone.transcript());
+    desktop.wait_until_displayed(1);
     // Revoked, it reaches nobody.
     assentctl(["host", "revoke", &evil.host.claims().host_id.encode()]).expect_success();
     let own = evil.statement(&hand.device);
