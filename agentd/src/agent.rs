@@ -45,7 +45,7 @@ pub struct Gateway {
     /// Who can approve.
     pub devices: Devices,
     /// Who judges codes.
-    pub codes: Codes,
+    pub codes: Arc<Codes>,
     /// This host's keys and certificates.
     pub host: Arc<Standing>,
     /// What is revoked and frozen.
@@ -380,7 +380,7 @@ impl Agent {
         Ok(Gateway {
             url: gateway.url.clone(),
             devices: Devices::new(relay.clone(), host.clone(), revocations.clone()),
-            codes: Codes::new(relay.clone(), host.clone(), revocations.clone()),
+            codes: Arc::new(Codes::new(relay.clone(), host.clone(), revocations.clone())),
             renewal: tokio::spawn(renewal::look_after(host.clone(), relay.clone())).abort_handle(),
             checkpoints: tokio::spawn(audit::look_after(Arc::clone(audit), host.clone())).abort_handle(),
             telling: tokio::spawn(telling::look_after(

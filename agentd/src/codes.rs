@@ -2,7 +2,7 @@
 //! reads nothing and can forge nothing.
 
 use crate::clock::boot_now;
-use crate::push::{PushError, Relay};
+use crate::push::{PushError, Relay, Silence};
 use crate::revocations::{Clearance, Revocations};
 use crate::standing::Standing;
 use assent_engine::login::{CodeCheck, CodeOrder, CodeTrouble};
@@ -38,6 +38,7 @@ pub struct Codes {
     host: Arc<Standing>,
     revocations: Arc<Revocations>,
     known: Mutex<Option<CodeService>>,
+    silence: Arc<Silence>,
 }
 
 impl Codes {
@@ -48,6 +49,7 @@ impl Codes {
             host,
             revocations,
             known: Mutex::default(),
+            silence: Silence::of("the code service"),
         }
     }
 
@@ -84,6 +86,29 @@ impl Codes {
             }
             other => Err(unexpected(other)),
         }
+    }
+
+    /// The same for a login that has another way to go.
+    pub async fn start_hurried(
+        self: &Arc<Self>,
+        order: &CodeOrder,
+        context: Context,
+    ) -> Result<(PendingCode, Vec<Offer>), CodeTrouble> {
+        let codes = Arc::downgrade(self);
+        let probe = move || {
+            let codes = codes.upgrade();
+            async move {
+                if let (Some(codes), Ok(id)) = (codes, Id::random()) {
+                    // A login that nobody has begun: any answer will do.
+                    drop(codes.ask(CodeWant::End { id }).await);
+                }
+            }
+        };
+        let started = self
+            .relay
+            .hurried(&self.silence, self.start(order, context), probe)
+            .await;
+        started.map_err(away).and_then(|started| started)
     }
 
     /// Has a code sent.

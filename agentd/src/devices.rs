@@ -3,7 +3,7 @@
 
 use crate::clock::boot_now;
 use crate::host::Enrolled;
-use crate::push::{PushError, Relay};
+use crate::push::{PushError, Relay, Silence};
 use crate::revocations::{Clearance, Revocations};
 use crate::standing::Standing;
 use assent_engine::login::DeviceSearch;
@@ -33,6 +33,7 @@ pub struct Devices {
     host: Arc<Standing>,
     known: Mutex<HashMap<Identity, Known>>,
     revocations: Arc<Revocations>,
+    registrar: Arc<Silence>,
 }
 
 impl Devices {
@@ -43,17 +44,19 @@ impl Devices {
             relay,
             host,
             known: Mutex::default(),
+            registrar: Silence::of("the registrar"),
         }
     }
 
-    /// The devices that can approve for `identity` now, for a login from `origin`: none that is revoked.
-    pub async fn find(&self, identity: &Identity, origin: Origin) -> DeviceSearch {
+    /// The devices that can approve for `identity` now, for a login from `origin`: none that is revoked. A login with another
+    /// way to go is `hurried`.
+    pub async fn find(&self, identity: &Identity, origin: Origin, hurried: bool) -> DeviceSearch {
         let sieve = match self.revocations.clearance(identity, origin).await {
             Clearance::Clear(sieve) => sieve,
             Clearance::Frozen => return DeviceSearch::Frozen,
             Clearance::Unknown(why) => return DeviceSearch::RevocationsStale(why),
         };
-        match self.certified(identity).await {
+        match self.certified(identity, hurried).await {
             DeviceSearch::Found(mut devices) => {
                 devices.retain(|device| !sieve.revokes(device));
                 DeviceSearch::Found(devices)
@@ -62,13 +65,17 @@ impl Devices {
         }
     }
 
-    async fn certified(&self, identity: &Identity) -> DeviceSearch {
+    async fn certified(&self, identity: &Identity, hurried: bool) -> DeviceSearch {
         if let Some(devices) = self.remembered(identity) {
             return DeviceSearch::Found(devices);
         }
         // Read before asking: a change while the registrar answers makes the answer stale, not fresh.
         let generation = self.relay.generation();
-        match self.ask(identity).await {
+        let asked = match hurried {
+            true => self.ask_hurried(identity).await,
+            false => self.ask(identity).await,
+        };
+        match asked {
             Ok(devices) => {
                 // "None" is asked again each time: an enrolment should count at once.
                 if let (Some(generation), false) = (generation, devices.is_empty()) {
@@ -100,6 +107,22 @@ impl Devices {
                 until: boot_now().plus(REMEMBERED),
             },
         );
+    }
+
+    async fn ask_hurried(&self, identity: &Identity) -> Result<Vec<Device>, PushError> {
+        let (relay, standing, whose) = (Arc::downgrade(&self.relay), Arc::clone(&self.host), identity.clone());
+        let probe = move || {
+            let (relay, host, identity) = (relay.upgrade(), standing.now(), whose.clone());
+            async move {
+                if let Some(relay) = relay {
+                    drop(host_ask(&relay, &host, HostWant::Devices { identity }).await);
+                }
+            }
+        };
+        self.relay
+            .hurried(&self.registrar, self.ask(identity), probe)
+            .await
+            .and_then(|asked| asked)
     }
 
     async fn ask(&self, identity: &Identity) -> Result<Vec<Device>, PushError> {

@@ -3,7 +3,7 @@
 
 use crate::agent::{Gateway, Setup};
 use crate::devices::host_ask;
-use assent_engine::directory::{Account, Lookup};
+use assent_engine::directory::{Account, Lookup, Wait};
 use assent_engine::login::{EnrolState, EnrolTrouble};
 use assent_engine::names::UserName;
 use assent_proto::cert::{DeviceOwner, Identity, MAX_IDENTITIES};
@@ -268,7 +268,7 @@ async fn identities(setup: &Setup, user: &UserName) -> Result<Vec<Identity>, Ref
             continue;
         }
         let name = setup.config.auth_profile(index).name();
-        match setup.directory(index).look_up(user).await {
+        match setup.directory(index).look_up(user, Wait::Whole).await {
             Lookup::Found(person) if person.account == Account::Active => {
                 if !found.contains(&person.identity) {
                     found.push(person.identity);

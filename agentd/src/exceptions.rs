@@ -5,7 +5,7 @@ use crate::agent::{Agent, Notice, Setup};
 use crate::audit::{self, Message, Record};
 use crate::grants::Grants;
 use crate::memory::Memory;
-use assent_engine::directory::Lookup;
+use assent_engine::directory::{Lookup, Wait};
 use assent_engine::grants::{Grant, Kind};
 use assent_engine::ledger::{Lock, Whose};
 use assent_engine::names::UserName;
@@ -188,7 +188,7 @@ async fn identities(setup: &Setup, user: &str) -> Result<Vec<Identity>, Refused>
     let mut found = Vec::new();
     for index in setup.config.auth_indices() {
         let profile = setup.config.auth_profile(index).name();
-        match setup.directory(index).look_up(&name).await {
+        match setup.directory(index).look_up(&name, Wait::Whole).await {
             Lookup::Found(person) if found.contains(&person.identity) => {}
             Lookup::Found(person) => found.push(person.identity),
             Lookup::Unknown => {}

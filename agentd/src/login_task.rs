@@ -17,7 +17,7 @@ use crate::sessions::Connection;
 use crate::tickets::Bound;
 use crate::{begin, client_watch};
 use assent_engine::directory::nss::NssUser;
-use assent_engine::directory::{Password, PasswordCheck};
+use assent_engine::directory::{Password, PasswordCheck, Wait};
 use assent_engine::ledger::{Entry, SourceKey, What};
 use assent_engine::login::facts::SshConnection;
 use assent_engine::login::{
@@ -336,8 +336,8 @@ impl Task {
                 }
                 Effect::CheckPassword { profile, user } => self.check_password(profile, user),
                 Effect::LookUp { profile, user } => {
-                    let setup = self.setup.clone();
-                    self.work(async move { Event::LookedUp(setup.directory(profile).look_up(&user).await) });
+                    let (setup, wait) = (self.setup.clone(), self.wait_for_a_directory());
+                    self.work(async move { Event::LookedUp(setup.directory(profile).look_up(&user, wait).await) });
                 }
                 Effect::Recall(identity) => self.recall(identity),
                 Effect::FindGrants { identity, application } => {
@@ -409,6 +409,14 @@ impl Task {
         }
     }
 
+    /// Nobody waits long who has another way to go.
+    fn wait_for_a_directory(&self) -> Wait {
+        match self.login.leads_on_without_directory() {
+            true => Wait::Hurried,
+            false => Wait::Whole,
+        }
+    }
+
     fn check_password(&self, profile: assent_engine::config::AuthIndex, user: UserName) {
         let Some(password) = self.password.clone() else {
             let _ = self
@@ -416,7 +424,7 @@ impl Task {
                 .send(Event::Internal("there is no password to check".into()).into());
             return;
         };
-        let setup = self.setup.clone();
+        let (setup, wait) = (self.setup.clone(), self.wait_for_a_directory());
         let (account, from) = self.guesser();
         self.work(async move {
             let directory = setup.directory(profile);
@@ -425,12 +433,12 @@ impl Task {
                 Err(until) => {
                     // As long as for whoever is not known there: nobody learns that it was not looked at (R31).
                     if let Some(nobody) = guessing::nobody() {
-                        drop(directory.check_password(&nobody, &password).await);
+                        drop(directory.check_password(&nobody, &password, wait).await);
                     }
                     return Event::NotChecked(until);
                 }
             };
-            let check = directory.check_password(&user, &password).await;
+            let check = directory.check_password(&user, &password, wait).await;
             if matches!(check, PasswordCheck::Wrong | PasswordCheck::Unknown) {
                 // Whose name no directory knows has no counter of their own.
                 let account = account.filter(|_| matches!(check, PasswordCheck::Wrong));

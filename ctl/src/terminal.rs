@@ -1,12 +1,17 @@
 //! The person at the terminal: what may be written to it, and lines read from it.
 
 use crate::failure::{Done, Failure};
+use nix::sys::termios::{LocalFlags, SetArg, SpecialCharacterIndices, Termios, tcgetattr, tcsetattr};
+use std::fs::File;
 use std::io::{self, BufRead as _, IsTerminal as _, Read as _, Write as _};
 use tokio::sync::mpsc;
 use zeroize::{Zeroize as _, Zeroizing};
 
 /// Longest line that anybody types here.
 const MAX_LINE: u64 = 4096;
+
+/// Longest secret, its line end included; a terminal's own line takes 4096.
+const MAX_SECRET: usize = 512;
 
 /// What the terminal can show.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -111,6 +116,57 @@ pub fn confirm(question: &str) -> Done<bool> {
     let _ = io::stderr().flush();
     let answer = read_line();
     Ok(answer.is_some_and(|line| matches!(line.trim().to_ascii_lowercase().as_str(), "y" | "yes")))
+}
+
+/// Asks for a secret on the terminal, which does not show it: on the terminal itself, whatever standard input is.
+pub fn secret(question: &str) -> Done<Zeroizing<String>> {
+    let failed = |e: &dyn std::fmt::Display| Failure::Input(format!("there is no terminal to ask on: {e}"));
+    let opened = File::options()
+        .read(true)
+        .write(true)
+        .open("/dev/tty")
+        .map_err(|e| failed(&e))?;
+    let _quiet = Quiet::make(&opened).map_err(|e| failed(&e))?;
+    let mut terminal = &opened;
+    terminal.write_all(question.as_bytes()).map_err(|e| failed(&e))?;
+    // Straight from the terminal, so that no buffer of a library keeps a copy; it gives one line at a time.
+    let mut line = Zeroizing::new([0_u8; MAX_SECRET]);
+    let read = terminal.read(line.as_mut_slice());
+    let _ = terminal.write_all(b"\n");
+    let line = line.get(..read.map_err(|e| failed(&e))?).unwrap_or_default();
+    match line.split_last() {
+        Some((b'\n', typed)) => std::str::from_utf8(typed)
+            .map(|typed| Zeroizing::new(typed.to_owned()))
+            .map_err(|_| Failure::Input("what was typed is no text in UTF-8".into())),
+        _ => Err(Failure::Input("nothing was typed to its end; nothing was done".into())),
+    }
+}
+
+/// A terminal that does not show what is typed, as long as this lives. Interrupting keys end the line instead of the process,
+/// which would leave the terminal so.
+struct Quiet<'a> {
+    terminal: &'a File,
+    before: Termios,
+}
+
+impl<'a> Quiet<'a> {
+    fn make(terminal: &'a File) -> nix::Result<Self> {
+        let before = tcgetattr(terminal)?;
+        let mut quiet = before.clone();
+        quiet.local_flags.remove(LocalFlags::ECHO | LocalFlags::ISIG);
+        quiet.local_flags.insert(LocalFlags::ICANON);
+        let interrupt = before.control_chars[SpecialCharacterIndices::VINTR as usize];
+        quiet.control_chars[SpecialCharacterIndices::VEOL as usize] = interrupt;
+        // Forgets what was typed before the question could be read.
+        tcsetattr(terminal, SetArg::TCSAFLUSH, &quiet)?;
+        Ok(Self { terminal, before })
+    }
+}
+
+impl Drop for Quiet<'_> {
+    fn drop(&mut self) {
+        let _ = tcsetattr(self.terminal, SetArg::TCSAFLUSH, &self.before);
+    }
 }
 
 /// A one-time secret as given, or from standard input for `-`.

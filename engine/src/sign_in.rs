@@ -1,10 +1,10 @@
 //! Signing in with a password where there is no PAM: the Register Panel. The same directories, in the same order and by
 //! the same rules as in a login; whoever is proven here gets the identity of the one profile that checked the password.
 
-use crate::config::{AuthProfile, AuthSource};
+use crate::config::{AuthProfile, AuthSource, OnUnreachable};
 use crate::directories::{Unprepared, ldap_directory};
 use crate::directory::local::LocalDirectory;
-use crate::directory::{Directory, Password, PasswordCheck, Person};
+use crate::directory::{Directory, Password, PasswordCheck, Person, Wait};
 use crate::fallback::{After, after};
 use crate::login::{Cause, blocked};
 use crate::names::UserName;
@@ -66,7 +66,9 @@ impl SignIn {
     pub async fn check(&self, user: &UserName, password: &Password) -> Signed {
         let mut first_unreachable = false;
         for (at, (profile, directory)) in self.0.iter().enumerate() {
-            let check = directory.check_password(user, password).await;
+            let another = profile.on_unreachable == OnUnreachable::Next && at + 1 < self.0.len();
+            let wait = if another { Wait::Hurried } else { Wait::Whole };
+            let check = directory.check_password(user, password, wait).await;
             if let PasswordCheck::Unreachable(why) = &check {
                 tracing::warn!(profile = profile.name(), why, "a profile could not be asked");
                 first_unreachable |= at == 0;

@@ -3,8 +3,8 @@
 
 use crate::config::AuthIndex;
 use crate::directories::Directories;
-use crate::directory::Lookup;
 use crate::directory::nss::{Nss, NssUser};
+use crate::directory::{Lookup, Wait};
 use crate::names::UserName;
 use crate::policy::Recall;
 use assent_proto::cert::Identity;
@@ -52,7 +52,7 @@ impl Sources for RealSources<'_> {
     }
 
     async fn look_up(&self, profile: AuthIndex, user: &UserName) -> Lookup {
-        self.directories.of(profile).look_up(user).await
+        self.directories.of(profile).look_up(user, Wait::Whole).await
     }
 
     async fn recall(&self, _: &Identity) -> Recall {

@@ -2,9 +2,9 @@
 
 use crate::encoding::{Digest, Id, Nonce, ShortText};
 use crate::jws::{self, JwsError, Typ, V1};
-use crate::keys::SigningKey;
 use crate::passkey::{self, Assertion};
 use crate::request::VerifiedRequest;
+use crate::signer::Signer;
 use crate::time::UnixTime;
 use serde::{Deserialize, Serialize};
 
@@ -73,7 +73,7 @@ impl Answer {
     }
 
     /// Signs it with the device key.
-    pub fn sign(&self, key: &SigningKey) -> Result<String, JwsError> {
+    pub fn sign(&self, key: &dyn Signer) -> Result<String, JwsError> {
         jws::sign(Typ::Answer, key, self)
     }
 }

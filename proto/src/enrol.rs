@@ -6,6 +6,7 @@ use crate::jws::{self, JwsError, Typ, V1};
 use crate::keys::{KemPublic, KeyId, KeyPair, VerifyingKey};
 use crate::passkey::{self, Assertion, Offered, Passkey, PasskeyError};
 use crate::roots::RootSet;
+use crate::signer::Signer;
 use crate::time::UnixTime;
 use hkdf::Hkdf;
 use hmac::{Hmac, KeyInit as _, Mac as _};
@@ -175,21 +176,33 @@ impl Enrolment {
         ua: ShortText,
         now: UnixTime,
     ) -> Result<Self, JwsError> {
+        Self::signed_by(&keys.sign, keys.kem.public(), token, label, ua, now)
+    }
+
+    /// The same with a signing key that can lie elsewhere.
+    pub fn signed_by(
+        sign: &dyn Signer,
+        kem: KemPublic,
+        token: &Token,
+        label: ShortText,
+        ua: ShortText,
+        now: UnixTime,
+    ) -> Result<Self, JwsError> {
         let request = DeviceRequest {
             v: V1,
             token_id: token.id,
-            sign: keys.sign.public(),
-            kem: keys.kem.public(),
+            sign: sign.public(),
+            kem,
             label,
             ua,
             iat: now,
             passkey: None,
         };
-        Self::of(token, keys, &request)
+        Self::of(token, sign, &request)
     }
 
-    fn of(token: &Token, keys: &KeyPair, request: &DeviceRequest) -> Result<Self, JwsError> {
-        let request = jws::sign(Typ::DeviceRequest, &keys.sign, request)?;
+    fn of(token: &Token, key: &dyn Signer, request: &DeviceRequest) -> Result<Self, JwsError> {
+        let request = jws::sign(Typ::DeviceRequest, key, request)?;
         let mac = token.secret.mac(DEVICE, request.as_bytes());
         Ok(Self {
             request,
@@ -209,7 +222,7 @@ impl Enrolment {
         let mut request: DeviceRequest =
             jws::verify_self_signed(&self.request, Typ::DeviceRequest, |r: &DeviceRequest| &r.sign)?;
         request.passkey = Some(offered);
-        let wish = Self::of(token, keys, &request)?;
+        let wish = Self::of(token, &keys.sign, &request)?;
         let assertion = assert(passkey::enrolment_challenge(&wish.request));
         Ok(Self {
             passkey: Some(assertion),

@@ -3,6 +3,7 @@
 
 use crate::encoding::{Bytes, Fixed};
 use crate::keys::{KeyId, SigningKey, VerifyingKey};
+use crate::signer::{SignError, Signer, Unsigned};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 /// Most bytes of a compact JWS, save the registrar's replies, which carry other documents, and revocation lists.
@@ -124,6 +125,9 @@ pub enum JwsError {
     /// Signed, but its content is not of its type: {0}
     #[error("the document's content is malformed: {0}")]
     Content(String),
+    /// Not signed: the key that was to sign it did not.
+    #[error(transparent)]
+    Unsigned(#[from] SignError),
 }
 
 #[derive(Serialize, Deserialize)]
@@ -135,7 +139,7 @@ struct Header<'a> {
 }
 
 /// Signs `payload` as a document of `typ`.
-pub(crate) fn sign<T: Serialize>(typ: Typ, key: &SigningKey, payload: &T) -> Result<String, JwsError> {
+pub(crate) fn sign<T: Serialize>(typ: Typ, key: &dyn Signer, payload: &T) -> Result<String, JwsError> {
     let header = Header {
         alg: "ES256",
         typ: typ.name(),
@@ -147,9 +151,9 @@ pub(crate) fn sign<T: Serialize>(typ: Typ, key: &SigningKey, payload: &T) -> Res
         return Err(JwsError::TooLong);
     }
     let mut compact = format!("{}.{}", Bytes::encode(&header), Bytes::encode(&payload));
-    let signature = key.sign(compact.as_bytes());
+    let signature = key.sign(Unsigned::new(compact.as_bytes()))?;
     compact.push('.');
-    compact.push_str(&Bytes::encode(&signature));
+    compact.push_str(&Bytes::encode(signature.bytes()));
     Ok(compact)
 }
 
@@ -203,7 +207,7 @@ pub(crate) fn verify_self_signed<T: DeserializeOwned>(
 /// Signs `payload` with each of `keys`: compact forms of the very same payload bytes, joined.
 pub(crate) fn sign_joint<T: Serialize>(typ: Typ, keys: &[&SigningKey], payload: &T) -> Result<String, JwsError> {
     let (first, rest) = keys.split_first().ok_or(JwsError::Signer)?;
-    let mut joint = sign(typ, first, payload)?;
+    let mut joint = sign(typ, *first, payload)?;
     for key in rest {
         joint = cosign(&joint, typ, key)?;
     }

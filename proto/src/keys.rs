@@ -237,21 +237,68 @@ impl<'de> Deserialize<'de> for KemPublic {
     }
 }
 
-/// The two private keys of a host, a device or an issuer.
-pub struct KeyPair {
+/// The two private keys of a host, a device or an issuer. A device's signing key can lie elsewhere
+/// ([`crate::signer::Signer`]).
+pub struct KeyPair<S = SigningKey> {
     /// Signs.
-    pub sign: SigningKey,
+    pub sign: S,
     /// Opens what was sealed to it.
     pub kem: KemSecret,
 }
 
-/// How a [`KeyPair`] stands in a file.
+/// How a [`KeyPair`] stands in a file, or the sealing key alone.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct KeyFile {
     v: u8,
-    sign: Zeroizing<String>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    sign: Option<Zeroizing<String>>,
     kem: Zeroizing<String>,
+}
+
+/// The text of a key file, without a signing key where that lies elsewhere. It is the caller's to write it where only its
+/// owner reads it.
+///
+/// # Errors
+/// [`KeyError::File`] when it cannot be written as JSON.
+pub fn write_key_file(sign: Option<&SigningKey>, kem: &KemSecret) -> Result<Zeroizing<String>, KeyError> {
+    let kem = Zeroizing::new(kem.0.to_bytes());
+    let file = KeyFile {
+        v: 1,
+        sign: sign.map(|key| {
+            let scalar = Zeroizing::new(key.0.to_bytes());
+            Zeroizing::new(Bytes::encode(scalar.as_slice()))
+        }),
+        kem: Zeroizing::new(Bytes::encode(kem.as_slice())),
+    };
+    serde_json::to_string(&file)
+        .map(|text| Zeroizing::new(text + "\n"))
+        .map_err(|e| KeyError::File(e.to_string()))
+}
+
+/// Reads a key file's text; without a signing key where that lies elsewhere.
+///
+/// # Errors
+/// [`KeyError::File`], [`KeyError::Private`].
+pub fn read_key_file(text: &str) -> Result<(Option<SigningKey>, KemSecret), KeyError> {
+    // serde_json's messages quote a wrong *type* or *field name*, never a string's content.
+    let file: KeyFile = serde_json::from_str(text).map_err(|_| KeyError::File("it is not the expected JSON".into()))?;
+    if file.v != 1 {
+        return Err(KeyError::File(format!("version {} is not known here", file.v)));
+    }
+    // Exactly 32 bytes: a shorter scalar would be read as another key.
+    let bytes = |text: &str| {
+        Bytes::decode(text)
+            .map(Zeroizing::new)
+            .filter(|scalar| scalar.len() == 32)
+            .ok_or(KeyError::Private)
+    };
+    let sign = match &file.sign {
+        Some(sign) => Some(p256::ecdsa::SigningKey::from_slice(&bytes(sign)?).map_err(|_| KeyError::Private)?),
+        None => None,
+    };
+    let kem = KemPrivate::from_bytes(&bytes(&file.kem)?).map_err(|_| KeyError::Private)?;
+    Ok((sign.map(SigningKey), KemSecret(kem)))
 }
 
 impl KeyPair {
@@ -271,16 +318,7 @@ impl KeyPair {
     /// # Errors
     /// [`KeyError::File`] when it cannot be written as JSON.
     pub fn to_file(&self) -> Result<Zeroizing<String>, KeyError> {
-        let sign = Zeroizing::new(self.sign.0.to_bytes());
-        let kem = Zeroizing::new(self.kem.0.to_bytes());
-        let file = KeyFile {
-            v: 1,
-            sign: Zeroizing::new(Bytes::encode(sign.as_slice())),
-            kem: Zeroizing::new(Bytes::encode(kem.as_slice())),
-        };
-        serde_json::to_string(&file)
-            .map(|text| Zeroizing::new(text + "\n"))
-            .map_err(|e| KeyError::File(e.to_string()))
+        write_key_file(Some(&self.sign), &self.kem)
     }
 
     /// Reads a key file's text.
@@ -288,25 +326,10 @@ impl KeyPair {
     /// # Errors
     /// [`KeyError::File`], [`KeyError::Private`].
     pub fn from_file(text: &str) -> Result<Self, KeyError> {
-        // serde_json's messages quote a wrong *type* or *field name*, never a string's content.
-        let file: KeyFile =
-            serde_json::from_str(text).map_err(|_| KeyError::File("it is not the expected JSON".into()))?;
-        if file.v != 1 {
-            return Err(KeyError::File(format!("version {} is not known here", file.v)));
+        match read_key_file(text)? {
+            (Some(sign), kem) => Ok(Self { sign, kem }),
+            (None, _) => Err(KeyError::File("it holds no signing key".into())),
         }
-        // Exactly 32 bytes: a shorter scalar would be read as another key.
-        let bytes = |text: &str| {
-            Bytes::decode(text)
-                .map(Zeroizing::new)
-                .filter(|scalar| scalar.len() == 32)
-                .ok_or(KeyError::Private)
-        };
-        let sign = p256::ecdsa::SigningKey::from_slice(&bytes(&file.sign)?).map_err(|_| KeyError::Private)?;
-        let kem = KemPrivate::from_bytes(&bytes(&file.kem)?).map_err(|_| KeyError::Private)?;
-        Ok(Self {
-            sign: SigningKey(sign),
-            kem: KemSecret(kem),
-        })
     }
 }
 
@@ -422,6 +445,17 @@ mod tests {
             }
         }
         assert!(verified >= 20, "{verified}");
+    }
+
+    #[test]
+    fn a_file_with_the_sealing_key_alone_holds_no_signing_key() {
+        let kem = KemSecret::generate().unwrap();
+        let text = write_key_file(None, &kem).unwrap();
+        assert!(!text.contains("sign"), "{}", *text);
+        let (sign, again) = read_key_file(&text).unwrap();
+        assert!(sign.is_none());
+        assert_eq!(again.public(), kem.public());
+        assert!(matches!(KeyPair::from_file(&text), Err(KeyError::File(_))));
     }
 
     #[test]

@@ -41,6 +41,7 @@ pub mod request;
 pub mod revocation;
 pub mod roots;
 pub mod seal;
+pub mod signer;
 pub mod text;
 pub mod time;
 pub mod vapid;

@@ -11,6 +11,7 @@ use crate::jws::{self, JwsError, Typ, V1};
 use crate::keys::{KemPublic, KemSecret, KeyId, KeyPair, SigningKey, VerifyingKey};
 use crate::revocation::{ListPart, WantList};
 use crate::seal::Purpose;
+use crate::signer::Signer;
 use crate::time::UnixTime;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
@@ -265,7 +266,7 @@ pub struct DeviceAsk {
 
 impl DeviceAsk {
     /// Asks how the enrolment with `token_id` stands.
-    pub fn sign(key: &SigningKey, token_id: Id, n: Id, iat: UnixTime) -> Result<String, JwsError> {
+    pub fn sign(key: &dyn Signer, token_id: Id, n: Id, iat: UnixTime) -> Result<String, JwsError> {
         let ask = Self {
             v: V1,
             token_id,
@@ -348,7 +349,7 @@ pub enum DeviceWant {
 
 impl DeviceCall {
     /// Signs a call of `device_id`.
-    pub fn sign(key: &SigningKey, device_id: Id, n: Id, iat: UnixTime, what: DeviceWant) -> Result<String, JwsError> {
+    pub fn sign(key: &dyn Signer, device_id: Id, n: Id, iat: UnixTime, what: DeviceWant) -> Result<String, JwsError> {
         let call = Self {
             v: V1,
             device_id,

@@ -21,8 +21,9 @@
 use crate::encoding::{Bytes, Digest, Id, ShortText};
 use crate::enrol::Token;
 use crate::jws::{self, JwsError, Typ, V1};
-use crate::keys::{KeyId, SigningKey, VerifyingKey};
+use crate::keys::{KeyId, VerifyingKey};
 use crate::roots::{MAX_STEPS, RootSet};
+use crate::signer::Signer;
 use crate::time::UnixTime;
 use serde::{Deserialize, Serialize};
 
@@ -280,7 +281,7 @@ pub struct Claim {
 
 impl Claim {
     /// Signs a claim of `sub` for the relay at `aud`.
-    pub fn sign(key: &SigningKey, aud: &str, sub: Id, now: UnixTime) -> Result<String, JwsError> {
+    pub fn sign(key: &dyn Signer, aud: &str, sub: Id, now: UnixTime) -> Result<String, JwsError> {
         let claim = Self {
             v: V1,
             aud: ShortText::cut(aud.to_owned()),

@@ -10,7 +10,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 /// What the tests and the demo need on a fresh Debian 12.
-pub const FOR_TESTS: [&str; 26] = [
+pub const FOR_TESTS: [&str; 31] = [
     "openssh-server",
     "openssh-client",
     "sudo",
@@ -36,6 +36,12 @@ pub const FOR_TESTS: [&str; 26] = [
     "ldb-tools",
     "389-ds-base",
     "libnss3-tools",
+    // A signing key in a token, and another program that looks into it.
+    "softhsm2",
+    "opensc",
+    "swtpm",
+    "libtpm2-pkcs11-1",
+    "libtss2-tcti-swtpm0",
     // Web Push as it really arrives; libnotify is Firefox's way to a desktop's buttons.
     "firefox-esr",
     "libnotify4",

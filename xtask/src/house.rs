@@ -43,6 +43,9 @@ const NOT_IN_THE_MODULE: [&str; 10] = [
     "regex",
 ];
 
+/// What loads code into its process is for the authenticator on a person's own machine, and for no other program.
+const FOR_ASSENTCTL_ALONE: &str = "cryptoki";
+
 #[derive(Deserialize)]
 struct Metadata {
     packages: Vec<Package>,
@@ -72,6 +75,12 @@ pub fn check() -> Result<()> {
                 package.name
             );
         };
+        if package.name != "assentctl" && package.dependencies.iter().any(|d| d.name == FOR_ASSENTCTL_ALONE) {
+            bail!(
+                "{} uses {FOR_ASSENTCTL_ALONE}, which is for assentctl alone",
+                package.name
+            );
+        }
         for dependency in package
             .dependencies
             .iter()

@@ -43,14 +43,9 @@ impl Task {
                         origin: gateway.origin(client),
                         ctx,
                     };
-                    let started = gateway.codes.start(&order, context);
                     match hurried {
-                        true => gateway
-                            .relay
-                            .hurried(started)
-                            .await
-                            .unwrap_or_else(|e| Err(CodeTrouble::Unreachable(e.to_string()))),
-                        false => started.await,
+                        true => gateway.codes.start_hurried(&order, context).await,
+                        false => gateway.codes.start(&order, context).await,
                     }
                 }
             };

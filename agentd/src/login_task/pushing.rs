@@ -59,15 +59,8 @@ impl Task {
         self.work(async move {
             Event::Devices(match &setup.gateway {
                 Ok(gateway) => {
-                    let found = gateway.devices.find(&identity, gateway.origin(client));
-                    match hurried {
-                        true => gateway
-                            .relay
-                            .hurried(found)
-                            .await
-                            .unwrap_or_else(|e| DeviceSearch::Unreachable(e.to_string())),
-                        false => found.await,
-                    }
+                    let origin = gateway.origin(client);
+                    gateway.devices.find(&identity, origin, hurried).await
                 }
                 Err(why) => DeviceSearch::Unreachable(why.clone()),
             })
@@ -280,10 +273,9 @@ pub(super) async fn send(
             }
         },
     };
-    let sending = gateway.relay.send(push);
     let sent = match hurried {
-        true => gateway.relay.hurried(sending).await.and_then(|sent| sent),
-        false => sending.await,
+        true => gateway.relay.send_hurried(push).await,
+        false => gateway.relay.send(push).await,
     };
     if let (Err(PushError::NotSent(_)), Some(leaving)) = (&sent, leaving) {
         drop(leaving.never_left());

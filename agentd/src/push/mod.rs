@@ -4,11 +4,12 @@
 mod bounds;
 mod http;
 mod outage;
-
 mod relay;
+mod silence;
 
 pub use http::client as http_client;
 pub use relay::Relay;
+pub use silence::Silence;
 
 use assent_proto::relay::{Push, PushTaken};
 use assent_proto::{Bytes, Id};

@@ -1,5 +1,5 @@
-//! Since when the relay is away, as far as this host knows: a login that has another way to go need not find out anew. Its
-//! event stream tells, and so does a call that came to nothing in all its time.
+//! Since when the relay is away, as far as its event stream tells: a login that has another way to go need not find out
+//! anew. A call that hangs is told by [`super::silence`].
 
 use assent_proto::time::BootTime;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -26,13 +26,6 @@ impl Outage {
     /// The event stream was lost.
     pub fn begins(&self, now: BootTime) {
         self.lock().get_or_insert(now);
-    }
-
-    /// A call came to nothing in all of [`PATIENCE`].
-    pub fn proven(&self, now: BootTime) {
-        let began = BootTime(now.0.saturating_sub(PATIENCE));
-        let mut since = self.lock();
-        *since = Some(since.map_or(began, |since| since.min(began)));
     }
 
     /// The relay is heard again.
@@ -66,15 +59,5 @@ mod tests {
         outage.begins(at(1002));
         assert_eq!(outage.known(at(1002)), None);
         assert_eq!(outage.known(at(1003)), Some(PATIENCE), "it began when it began");
-    }
-
-    #[test]
-    fn a_call_that_came_to_nothing_proves_an_outage_at_once_and_never_shortens_one() {
-        let outage = Outage::since(at(100));
-        outage.ends();
-        outage.proven(at(200));
-        assert_eq!(outage.known(at(200)), Some(PATIENCE));
-        outage.proven(at(300));
-        assert_eq!(outage.known(at(300)), Some(Duration::from_secs(103)));
     }
 }

@@ -1,6 +1,7 @@
 //! Our own relay as a push service (`proto::relay`): pushes posted and answers heard on one warm connection.
 
-use super::outage::{Outage, PATIENCE};
+use super::outage::Outage;
+use super::silence::Silence;
 use super::{Pending, PushError, PushService, Waiting, bounds};
 use crate::clock::boot_now;
 use crate::standing::Standing;
@@ -41,6 +42,7 @@ pub struct Relay {
     /// Told with each generation that is heard.
     heard: Notify,
     outage: Outage,
+    silence: Arc<Silence>,
 }
 
 impl Relay {
@@ -58,6 +60,7 @@ impl Relay {
             claim: Mutex::new(None),
             heard: Notify::new(),
             outage: Outage::since(boot_now()),
+            silence: Silence::of("the relay"),
         }
     }
 
@@ -144,17 +147,39 @@ impl Relay {
         bounds::json(ok(response).await?).await.map(Some)
     }
 
-    /// Does `work` with the relay, for a login that has another way to go: not at all while the relay is known to be away,
-    /// and for no longer than [`PATIENCE`].
-    pub async fn hurried<T>(&self, work: impl Future<Output = T>) -> Result<T, PushError> {
+    /// Does `work` with a party that this relay leads to, for a login that has another way to go: not at all while the
+    /// event stream is lost, otherwise as [`Silence::hurried`].
+    pub async fn hurried<T, Probe, Probing>(
+        &self,
+        party: &Arc<Silence>,
+        work: impl Future<Output = T>,
+        probe: Probe,
+    ) -> Result<T, PushError>
+    where
+        Probe: Fn() -> Probing + Send + Sync + 'static,
+        Probing: Future<Output = ()> + Send,
+    {
         if let Some(away) = self.outage.known(boot_now()) {
             let seconds = away.as_secs();
             return Err(PushError::Unreachable(format!("it has been away for {seconds} s")));
         }
-        tokio::time::timeout(PATIENCE, work).await.map_err(|_| {
-            self.outage.proven(boot_now());
-            PushError::Unreachable(format!("no answer within {} s", PATIENCE.as_secs()))
-        })
+        party.hurried(work, probe).await
+    }
+
+    /// Hands a push over for a login that has another way to go.
+    pub async fn send_hurried(self: &Arc<Self>, push: &Push) -> Result<PushTaken, PushError> {
+        let relay = Arc::downgrade(self);
+        let probe = move || {
+            let relay = relay.upgrade();
+            async move {
+                if let Some(relay) = relay {
+                    drop(relay.learn_trust().await);
+                }
+            }
+        };
+        self.hurried(&self.silence, self.send(push), probe)
+            .await
+            .and_then(|sent| sent)
     }
 
     /// The registrar's clock, as far as it is known: calls to it carry its time.

@@ -38,7 +38,7 @@ pub struct Devices {
 impl Devices {
     pub(super) async fn run(&self) -> Done {
         let dir = self.dir.path()?;
-        let mut registration = Registration::load(&dir, UnixTime::now())?;
+        let mut registration = Registration::open(&dir, UnixTime::now()).await?;
         let ca_file = self.ca_file.as_deref().or(registration.ca_file.as_deref());
         let gateway = Gateway::new(&registration.gateway, ca_file)?;
         // A certificate that ended can do nothing else; one that is due is renewed beside.
@@ -50,6 +50,11 @@ impl Devices {
         match renew::ask(&registration, &gateway, self.want()?).await? {
             Reply::MyDevices { devices } => self.list(&registration, &devices),
             Reply::Left => {
+                registration.keys.sign.discard().await.map_err(|failure| {
+                    Failure::Refused(format!(
+                        "this device is removed and approves nothing any more.\n{failure}"
+                    ))
+                })?;
                 report(self.json, &json!({"left": true}), || {
                     "This device is removed and approves nothing any more. Its keys are of no use now.".into()
                 });

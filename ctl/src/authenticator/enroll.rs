@@ -1,8 +1,10 @@
 //! `assentctl authenticator enroll`: new keys, certified through a one-time link.
 
 use super::DirArg;
+use super::key::DeviceKey;
 use super::link::Link;
 use super::store::{self, Anchor, Registration};
+use super::token::TokenArgs;
 use crate::failure::{Done, Failure, no_randomness};
 use crate::gateway_client::{Gateway, pin};
 use crate::report::report;
@@ -10,9 +12,10 @@ use crate::seconds::moment;
 use crate::terminal;
 use assent_proto::cert::{Device, Issuer};
 use assent_proto::enrol::{Enrolment, short_fingerprint};
-use assent_proto::keys::KeyPair;
+use assent_proto::keys::{KemSecret, KeyPair};
 use assent_proto::registrar::{Ask, CALL_WINDOW, DeviceAsk, ENROL_TTL, EnrolmentState, Reply};
 use assent_proto::roots::Lineage;
+use assent_proto::signer::Signer as _;
 use assent_proto::text::visible;
 use assent_proto::time::UnixTime;
 use assent_proto::{Id, ShortText};
@@ -20,6 +23,7 @@ use clap::Args;
 use serde_json::json;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
+use tokio::signal::unix::{SignalKind, signal};
 
 const POLL: Duration = Duration::from_secs(1);
 
@@ -38,6 +42,8 @@ pub struct Enroll {
     /// Certificate authorities to believe beside the system's, for TLS alone (PEM)
     #[arg(long, value_name = "FILE")]
     ca_file: Option<PathBuf>,
+    #[command(flatten)]
+    token: TokenArgs,
     /// Report as JSON
     #[arg(long)]
     json: bool,
@@ -55,9 +61,24 @@ impl Enroll {
         let pinned = pin(&info, &link.token, gateway.base())?;
         let issuer = &pinned.issuer;
         let clock = Clock::beside(info.now);
-        let keys = KeyPair::generate().map_err(no_randomness)?;
-        self.come(&gateway, issuer, &keys, &link, &clock).await?;
-        let device = wait(&gateway, issuer, &keys, link.token.id, &clock).await?;
+        let label = self.label.clone().unwrap_or_else(own_name);
+        let label = ShortText::new(label).ok_or_else(|| Failure::Input("the label is too long".into()))?;
+        let keys = KeyPair {
+            sign: DeviceKey::generate(self.token.clone(), label.as_str().to_owned()).await?,
+            kem: KemSecret::generate().map_err(no_randomness)?,
+        };
+        let certified = async {
+            come(&gateway, issuer, &keys, label, &link, &clock).await?;
+            wait(&gateway, issuer, &keys, link.token.id, &clock).await
+        };
+        let certified = tokio::select! {
+            device = certified => device,
+            failure = interrupted(&keys.sign) => Err(failure),
+        };
+        let device = match certified {
+            Ok(device) => device,
+            Err(failure) => return Err(discarded(&keys.sign, failure).await),
+        };
         let registration = Registration {
             keys,
             device,
@@ -67,34 +88,11 @@ impl Enroll {
             gateway: gateway.base().to_owned(),
             ca_file: self.ca_file.clone(),
         };
-        registration.save(&dir)?;
+        if let Err(failure) = registration.save(&dir) {
+            return Err(discarded(&registration.keys.sign, failure).await);
+        }
         self.say(&registration);
         Ok(())
-    }
-
-    /// Asks for a certificate and shows the six digits.
-    async fn come(&self, gateway: &Gateway, issuer: &Issuer, keys: &KeyPair, link: &Link, clock: &Clock) -> Done {
-        let label = self.label.clone().unwrap_or_else(own_name);
-        let label = ShortText::new(label).ok_or_else(|| Failure::Input("the label is too long".into()))?;
-        let ua = ShortText::cut(concat!("assentctl ", env!("CARGO_PKG_VERSION")).into());
-        let enrolment =
-            Enrolment::new(&link.token, keys, label, ua, clock.now()).map_err(|e| Failure::Refused(e.to_string()))?;
-        let reply = gateway
-            .call(issuer, &keys.kem, Ask::EnrolDevice(enrolment.clone()))
-            .await?;
-        match state(reply)? {
-            EnrolmentState::Digits { n, .. } => {
-                let digits = enrolment.digits(&n);
-                eprintln!("Six digits of this device: {} {}", &digits[..3], &digits[3..]);
-                eprintln!("Type them where the link was shown. Waiting …");
-                Ok(())
-            }
-            // Nobody could have typed digits that were not shown yet.
-            EnrolmentState::Waiting
-            | EnrolmentState::Approval { .. }
-            | EnrolmentState::Certified { .. }
-            | EnrolmentState::Over => Err(over()),
-        }
     }
 
     fn say(&self, registration: &Registration) {
@@ -119,14 +117,90 @@ impl Enroll {
     }
 }
 
-async fn wait(gateway: &Gateway, issuer: &Issuer, keys: &KeyPair, token_id: Id, clock: &Clock) -> Done<Device> {
+/// Asks for a certificate and shows the six digits.
+async fn come(
+    gateway: &Gateway,
+    issuer: &Issuer,
+    keys: &KeyPair<DeviceKey>,
+    label: ShortText,
+    link: &Link,
+    clock: &Clock,
+) -> Done {
+    let ua = ShortText::cut(concat!("assentctl ", env!("CARGO_PKG_VERSION")).into());
+    let (token, now, kem) = (link.token.clone(), clock.now(), keys.kem.public());
+    let enrolment = keys
+        .sign
+        .signs(move |key| Enrolment::signed_by(key, kem, &token, label, ua, now))
+        .await?;
+    let reply = gateway
+        .call(issuer, &keys.kem, Ask::EnrolDevice(enrolment.clone()))
+        .await?;
+    match state(reply)? {
+        EnrolmentState::Digits { n, .. } => {
+            let digits = enrolment.digits(&n);
+            eprintln!("Six digits of this device: {} {}", &digits[..3], &digits[3..]);
+            eprintln!("Type them where the link was shown. Waiting …");
+            Ok(())
+        }
+        // Nobody could have typed digits that were not shown yet.
+        EnrolmentState::Waiting
+        | EnrolmentState::Approval { .. }
+        | EnrolmentState::Certified { .. }
+        | EnrolmentState::Over => Err(over()),
+    }
+}
+
+/// It came to nothing: a token keeps no key of it.
+async fn discarded(key: &DeviceKey, failure: Failure) -> Failure {
+    match key.discard().await {
+        Ok(()) => failure,
+        Err(left) => Failure::Refused(format!("{failure}\n{left}")),
+    }
+}
+
+/// The person gives up while a key lies in a token, which would keep it. What lies in memory alone ends with the process.
+async fn interrupted(key: &DeviceKey) -> Failure {
+    if key.place().is_none() {
+        return std::future::pending().await;
+    }
+    let signals = || {
+        let hear = |kind| signal(kind);
+        Ok::<_, std::io::Error>((
+            hear(SignalKind::interrupt())?,
+            hear(SignalKind::terminate())?,
+            hear(SignalKind::hangup())?,
+        ))
+    };
+    match signals() {
+        Ok((mut interrupt, mut terminate, mut hangup)) => {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+                _ = hangup.recv() => {}
+            }
+            Failure::Refused("interrupted; nothing was registered".into())
+        }
+        Err(e) => Failure::Refused(format!("signals cannot be heard ({e}); nothing was registered")),
+    }
+}
+
+async fn wait(
+    gateway: &Gateway,
+    issuer: &Issuer,
+    keys: &KeyPair<DeviceKey>,
+    token_id: Id,
+    clock: &Clock,
+) -> Done<Device> {
     let give_up = Instant::now() + Duration::from_secs(ENROL_TTL + CALL_WINDOW);
     let (mut told, mut asked) = (false, false);
     loop {
         tokio::time::sleep(POLL).await;
         let n = Id::random().map_err(no_randomness)?;
-        let signed =
-            DeviceAsk::sign(&keys.sign, token_id, n, clock.now()).map_err(|e| Failure::Refused(e.to_string()))?;
+        let now = clock.now();
+        let signed = keys
+            .sign
+            .signs(move |key| DeviceAsk::sign(key, token_id, n, now))
+            .await?;
         match gateway.call(issuer, &keys.kem, Ask::Device { signed }).await {
             Ok(reply) => match state(reply)? {
                 EnrolmentState::Certified { device } => return own(issuer, keys, &device),
@@ -153,7 +227,7 @@ async fn wait(gateway: &Gateway, issuer: &Issuer, keys: &KeyPair, token_id: Id, 
 }
 
 /// The certificate, if it is valid and of our keys.
-fn own(issuer: &Issuer, keys: &KeyPair, document: &str) -> Done<Device> {
+fn own(issuer: &Issuer, keys: &KeyPair<DeviceKey>, document: &str) -> Done<Device> {
     let device = issuer.verify_device(document, UnixTime::now()).map_err(|e| {
         Failure::Refused(format!(
             "the certificate that came is not valid: {e}. Nothing was written"

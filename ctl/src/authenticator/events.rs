@@ -1,10 +1,10 @@
 //! The device's event stream: connects, resumes, connects again with back-off and jitter, for ever; and the claim by
 //! which the relay knows this device, dated by the relay's clock.
 
+use super::key::DeviceKey;
 use crate::gateway_client::{CallFailure, Gateway};
 use assent_proto::Id;
 use assent_proto::cert::Trust;
-use assent_proto::keys::SigningKey;
 use assent_proto::relay::{CLAIM_TTL, Claim, DeviceEvent, ProblemCode};
 use assent_proto::time::{BootTime, UnixTime};
 use futures_util::StreamExt as _;
@@ -43,7 +43,7 @@ pub fn boot_now() -> BootTime {
 
 /// This device towards the relay.
 pub struct Caller<'a> {
-    key: &'a SigningKey,
+    key: &'a DeviceKey,
     id: Id,
     gateway: &'a Gateway,
     state: RefCell<State>,
@@ -58,7 +58,7 @@ struct State {
 
 impl<'a> Caller<'a> {
     /// Device `id` with its key, towards `gateway`.
-    pub fn new(key: &'a SigningKey, id: Id, gateway: &'a Gateway) -> Self {
+    pub fn new(key: &'a DeviceKey, id: Id, gateway: &'a Gateway) -> Self {
         Self {
             key,
             id,
@@ -68,18 +68,22 @@ impl<'a> Caller<'a> {
     }
 
     /// A claim that is good for some minutes.
-    pub fn bearer(&self) -> Result<String, CallFailure> {
+    pub async fn bearer(&self) -> Result<String, CallFailure> {
         let now = boot_now();
-        let mut state = self.state.borrow_mut();
-        if let Some((bearer, until)) = &state.claim
-            && now < *until
-        {
-            return Ok(bearer.clone());
-        }
-        let date = UnixTime(UnixTime::now().0.saturating_add_signed(state.ahead));
-        let bearer = Claim::sign(self.key, self.gateway.base(), self.id, date)
-            .map_err(|e| CallFailure::Unreachable(format!("a claim could not be signed: {e}")))?;
-        state.claim = Some((bearer.clone(), now.plus(Duration::from_secs(CLAIM_TTL / 2))));
+        let ahead = {
+            let state = self.state.borrow();
+            if let Some((bearer, until)) = &state.claim
+                && now < *until
+            {
+                return Ok(bearer.clone());
+            }
+            state.ahead
+        };
+        let date = UnixTime(UnixTime::now().0.saturating_add_signed(ahead));
+        let (base, id) = (self.gateway.base().to_owned(), self.id);
+        let signed = self.key.signs(move |key| Claim::sign(key, &base, id, date)).await;
+        let bearer = signed.map_err(|e| CallFailure::Unreachable(format!("a claim could not be signed: {e}")))?;
+        self.state.borrow_mut().claim = Some((bearer.clone(), now.plus(Duration::from_secs(CLAIM_TTL / 2))));
         Ok(bearer)
     }
 
@@ -141,7 +145,7 @@ impl<'a> Caller<'a> {
     }
 
     async fn stream(&self, last_id: &mut Option<String>, heard: &mpsc::Sender<Heard>) -> Result<(), CallFailure> {
-        let response = self.gateway.events(&self.bearer()?, last_id.as_deref()).await?;
+        let response = self.gateway.events(&self.bearer().await?, last_id.as_deref()).await?;
         let _ = heard.send(Heard::Connected).await;
         let mut events = std::pin::pin!(assent_events::of(response.bytes_stream()));
         loop {

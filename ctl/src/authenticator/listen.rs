@@ -51,7 +51,7 @@ pub struct Listen {
 impl Listen {
     pub(super) async fn run(&self) -> Done {
         let dir = self.dir.path()?;
-        let mut registration = Registration::load(&dir, UnixTime::now())?;
+        let mut registration = Registration::open(&dir, UnixTime::now()).await?;
         let ca_file = self.ca_file.as_deref().or(registration.ca_file.as_deref());
         let gateway = Gateway::new(&registration.gateway, ca_file)?;
         if registration.device.life().age(UnixTime::now()) >= Age::Ended {
@@ -90,7 +90,7 @@ impl Listen {
             () = revocations.look_after(&registration, &gateway) => Ok(()),
             // If it ends, it has said why, and the session acts on that.
             () = async { caller.hear(sender.clone()).await; std::future::pending().await } => Ok(()),
-            () = renew::look_after(&dir, &gateway, sender.clone()) => Ok(()),
+            () = renew::look_after(&dir, &registration.keys.sign, &gateway, sender.clone()) => Ok(()),
         };
         // The session is over, and so is all that waited.
         let _ = timeout(notify::PATIENCE, notifying).await;
@@ -288,10 +288,16 @@ impl Session<'_> {
     async fn send(&mut self, answer: &Answer) -> Done {
         let id = answer.request.statement.id;
         let name = named(&answer.request.statement, self.charset);
-        let blob = self.sealed(answer)?;
+        let blob = match self.sealed(answer).await {
+            Ok(blob) => blob,
+            Err(failure) => {
+                self.desk.unsent(id);
+                return Err(failure.while_(&format!("Not sent, {name}, and nothing was allowed")));
+            }
+        };
         let mut pause = Duration::from_millis(200);
         let failure = loop {
-            let sent = match self.caller.bearer() {
+            let sent = match self.caller.bearer().await {
                 Ok(bearer) => self.gateway.answer(&bearer, id, blob.clone()).await,
                 Err(failure) => Err(failure),
             };
@@ -326,9 +332,8 @@ impl Session<'_> {
         })
     }
 
-    fn sealed(&self, decided: &Answer) -> Done<Bytes> {
+    async fn sealed(&self, decided: &Answer) -> Done<Bytes> {
         let device = self.registration.device.claims().device_id;
-        let failed = |e: &dyn std::fmt::Display| Failure::Refused(format!("the answer could not be made: {e}"));
         let answer = answer::Answer::new(
             &decided.request,
             device,
@@ -336,10 +341,11 @@ impl Session<'_> {
             decided.num.clone(),
             UnixTime::now(),
         );
-        let res = answer.sign(&self.registration.keys.sign).map_err(|e| failed(&e))?;
+        let res = self.registration.keys.sign.signs(move |key| answer.sign(key)).await?;
         let context = answer::seal_context(&decided.request.statement.id, &device);
         let to = &decided.request.host.claims().kem;
-        seal::seal(to, Purpose::Answer, &context, &answer::Envelope { res }).map_err(|e| failed(&e))
+        seal::seal(to, Purpose::Answer, &context, &answer::Envelope { res })
+            .map_err(|e| Failure::Refused(format!("the answer could not be sealed: {e}")))
     }
 }
 

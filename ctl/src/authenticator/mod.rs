@@ -6,6 +6,7 @@ mod devices;
 mod draw;
 mod enroll;
 mod events;
+mod key;
 mod link;
 mod listen;
 mod notice;
@@ -16,6 +17,7 @@ mod revocations;
 mod samples;
 mod show;
 mod store;
+mod token;
 mod wrap;
 
 use crate::failure::{Done, Failure};

@@ -2,6 +2,7 @@
 //! hears which issuing keys and roots there are. Nobody is asked; somebody is told when it does not work.
 
 use super::events::Heard;
+use super::key::DeviceKey;
 use super::store::Registration;
 use crate::failure::{Done, Failure, no_randomness};
 use crate::gateway_client::Gateway;
@@ -21,11 +22,11 @@ const ROUND: Duration = Duration::from_secs(3600);
 const AGAIN: Duration = Duration::from_secs(60);
 
 /// Goes on until nobody listens any more.
-pub async fn look_after(dir: &Path, gateway: &Gateway, hear: mpsc::Sender<Heard>) {
+pub async fn look_after(dir: &Path, key: &DeviceKey, gateway: &Gateway, hear: mpsc::Sender<Heard>) {
     let mut after_failure = AGAIN;
     loop {
         let mut pause = ROUND;
-        if let Err((registration, failure)) = round(dir, gateway, &hear).await {
+        if let Err((registration, failure)) = round(dir, key, gateway, &hear).await {
             let ends = registration.filter(|one| one.device.life().age(UnixTime::now()) >= Age::Late);
             if let Some(registration) = ends {
                 let text = format!(
@@ -44,11 +45,12 @@ pub async fn look_after(dir: &Path, gateway: &Gateway, hear: mpsc::Sender<Heard>
 
 async fn round(
     dir: &Path,
+    key: &DeviceKey,
     gateway: &Gateway,
     hear: &mpsc::Sender<Heard>,
 ) -> Result<(), (Option<Box<Registration>>, Failure)> {
-    // Read anew each time: another `assentctl authenticator` may have renewed it.
-    let mut registration = Box::new(Registration::load(dir, UnixTime::now()).map_err(|failure| (None, failure))?);
+    let read = Registration::again(dir, UnixTime::now(), key);
+    let mut registration = Box::new(read.map_err(|failure| (None, failure))?);
     match once(dir, &mut registration, gateway).await {
         Ok(moved) => {
             let _ = hear.send(Heard::Trust(registration.trust(), moved)).await;
@@ -92,10 +94,15 @@ pub async fn ask(registration: &Registration, gateway: &Gateway, what: DeviceWan
     // By the registrar's clock, which decides whether a call is of now.
     let now = gateway.trust_info().await?.now;
     let device = registration.device.claims().device_id;
-    let signed =
-        DeviceCall::sign(&registration.keys.sign, device, n, now, what).map_err(|e| Failure::Refused(e.to_string()))?;
-    let keys = &registration.keys.kem;
+    let key = &registration.keys.sign;
+    let signed = key
+        .signs(move |key| DeviceCall::sign(key, device, n, now, what))
+        .await?;
     gateway
-        .call(registration.issuer()?, keys, Ask::DeviceCall { signed })
+        .call(
+            registration.issuer()?,
+            &registration.keys.kem,
+            Ask::DeviceCall { signed },
+        )
         .await
 }

@@ -102,7 +102,7 @@ impl Revocations {
             let fresh = self
                 .file
                 .parent()
-                .and_then(|dir| Registration::load(dir, UnixTime::now()).ok());
+                .and_then(|dir| Registration::again(dir, UnixTime::now(), &registration.keys.sign).ok());
             let fetched = self.fetch(fresh.as_ref().unwrap_or(registration), gateway).await;
             if let Err(why) = &fetched
                 && told.as_ref() != Some(why)

@@ -2,6 +2,7 @@
 
 use super::DirArg;
 use super::store::Registration;
+use super::token::Place;
 use crate::failure::Done;
 use crate::report::report;
 use crate::seconds::moment;
@@ -32,6 +33,7 @@ impl Show {
             "identities": claims.identities,
             "level_max": claims.level_max,
             "fingerprint": short_fingerprint(&claims.sign),
+            "token": registration.keys.sign.place(),
             "root": registration.roots.current().fingerprint(),
             "roots_version": registration.roots.current().version(),
             "issuer": registration.issuer().ok().map(|issuer| short_fingerprint(&issuer.claims().sign)),
@@ -41,18 +43,31 @@ impl Show {
         report(self.json, &value, || {
             let identities: Vec<String> = claims.identities.iter().map(ToString::to_string).collect();
             format!(
-                "Authenticator \"{}\" of {}\n  device id    {}\n  approves as  {}\n  at most      {}\n  device key   {}\n  root         {}\n  gateway      {}\n  valid until  {}",
+                "Authenticator \"{}\" of {}\n  device id    {}\n  approves as  {}\n  at most      {}\n  device key   {}\n  lies in      {}\n  root         {}\n  gateway      {}\n  valid until  {}",
                 visible(claims.label.as_str()),
                 visible(claims.name.as_str()),
                 claims.device_id,
                 identities.join(", "),
                 claims.level_max.name(),
                 short_fingerprint(&claims.sign),
+                lies_in(registration.keys.sign.place()),
                 registration.roots.current().fingerprint(),
                 visible(&registration.gateway),
                 moment(claims.exp)
             )
         });
         Ok(())
+    }
+}
+
+fn lies_in(place: Option<&Place>) -> String {
+    match place {
+        None => "a file, device.key".into(),
+        Some(place) => format!(
+            "the token \"{}\" (serial {}), id {}",
+            visible(place.label()),
+            visible(place.serial()),
+            place.key
+        ),
     }
 }

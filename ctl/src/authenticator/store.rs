@@ -1,22 +1,27 @@
 //! A registration on disk: one directory of mode 0700, the key in it of mode 0600.
 
+use super::key::DeviceKey;
+use super::token::{Place, TokenKey};
 use crate::failure::{Done, Failure};
 use crate::files::{self, SECRET};
 use crate::gateway_client::Pinned;
 use assent_proto::cert::{Device, Issuer, Issuers, MAX_ISSUERS, Trust};
-use assent_proto::keys::{KeyPair, VerifyingKey};
+use assent_proto::keys::{KeyError, KeyPair, VerifyingKey, read_key_file, write_key_file};
 use assent_proto::life::RENEWAL_GRACE;
 use assent_proto::relay::TrustInfo;
 use assent_proto::roots::{Lineage, RootSet};
+use assent_proto::signer::Signer as _;
 use assent_proto::time::UnixTime;
 use serde::{Deserialize, Serialize};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use zeroize::Zeroizing;
 
 /// A registration as it was verified.
 pub struct Registration {
     /// The device's keys.
-    pub keys: KeyPair,
+    pub keys: KeyPair<DeviceKey>,
     /// Its certificate.
     pub device: Device,
     /// What the link pinned.
@@ -65,6 +70,9 @@ impl Anchor {
 #[serde(deny_unknown_fields)]
 struct Settings {
     gateway: String,
+    /// Where the signing key lies, if not in `device.key`.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    token: Option<Place>,
 }
 
 /// The file that completes a registration.
@@ -111,6 +119,7 @@ impl Registration {
         let put = |name: &str, text: &str| files::create(&dir.join(name), text, SECRET, None);
         let settings = toml::to_string(&Settings {
             gateway: self.gateway.clone(),
+            token: self.keys.sign.place().cloned(),
         });
         put("authenticator.toml", &settings.map_err(|e| failed(&e))?)?;
         match &self.anchor {
@@ -121,7 +130,7 @@ impl Registration {
         if let Some(ca_file) = &self.ca_file {
             put("ca.pem", &files::read_public(ca_file)?)?;
         }
-        put("device.key", &self.keys.to_file().map_err(|e| failed(&e))?)?;
+        put("device.key", &self.key_file().map_err(|e| failed(&e))?)?;
         put(DEVICE, &format!("{}\n", self.device.document()))
     }
 
@@ -135,8 +144,8 @@ impl Registration {
         }
         private(dir)?;
         let bad = |name: &str, e: &dyn std::fmt::Display| Failure::Input(format!("{}: {e}", dir.join(name).display()));
-        let keys =
-            KeyPair::from_file(&files::read_secret(&dir.join("device.key"))?).map_err(|e| bad("device.key", &e))?;
+        let (sign, kem) =
+            read_key_file(&files::read_secret(&dir.join("device.key"))?).map_err(|e| bad("device.key", &e))?;
         let settings: Settings = toml::from_str(&files::read_public(&dir.join("authenticator.toml"))?)
             .map_err(|e| bad("authenticator.toml", &e))?;
         let (anchor, pinned) = Anchor::read(dir)?;
@@ -166,6 +175,24 @@ impl Registration {
                 ))
             })?;
         let issuers = Issuers::under(&trust_of(&roots), issuers.lines());
+        let sign = match (sign, settings.token) {
+            (Some(key), None) => DeviceKey::File(Arc::new(key)),
+            // Whether the token holds it shows when it is opened.
+            (None, Some(place)) => DeviceKey::Token(Arc::new(TokenKey::closed(place, device.claims().sign.clone()))),
+            (None, None) => {
+                return Err(bad(
+                    "device.key",
+                    &"it holds no signing key, and authenticator.toml names no token",
+                ));
+            }
+            (Some(_), Some(_)) => {
+                return Err(bad(
+                    "device.key",
+                    &"it holds a signing key, and authenticator.toml names a token",
+                ));
+            }
+        };
+        let keys = KeyPair { sign, kem };
         if device.claims().sign != keys.sign.public() || device.claims().kem != keys.kem.public() {
             return Err(bad(DEVICE, &"it is the certificate of other keys than device.key"));
         }
@@ -179,6 +206,34 @@ impl Registration {
             gateway: settings.gateway,
             ca_file,
         })
+    }
+
+    fn key_file(&self) -> Result<Zeroizing<String>, KeyError> {
+        let sign = match &self.keys.sign {
+            DeviceKey::File(key) => Some(key.as_ref()),
+            DeviceKey::Token(_) => None,
+        };
+        write_key_file(sign, &self.keys.kem)
+    }
+
+    /// Reads it, and makes its key ready to sign: where that lies in a token, the token's PIN is asked for.
+    pub async fn open(dir: &Path, now: UnixTime) -> Done<Self> {
+        let registration = Self::load(dir, now)?;
+        registration.keys.sign.open().await?;
+        Ok(registration)
+    }
+
+    /// Reads it anew, for the key that is open already: another `assentctl authenticator` may have renewed it.
+    pub fn again(dir: &Path, now: UnixTime, key: &DeviceKey) -> Done<Self> {
+        let mut registration = Self::load(dir, now)?;
+        if registration.keys.sign.public() != key.public() {
+            return Err(Failure::Refused(format!(
+                "{} holds another device now; start again",
+                dir.display()
+            )));
+        }
+        registration.keys.sign = key.clone();
+        Ok(registration)
     }
 
     /// The roots that count now, with every issuer that is known under them.

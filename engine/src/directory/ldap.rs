@@ -9,7 +9,9 @@
 //! - The groups of groups are searched for where a policy looks at `memberOf`, and after the bind: until then an unknown
 //!   user costs as much as a known one.
 //! - What a server sends passes a guard before it is parsed (R88), see [`guard`].
-//! - Every call ends within twice the profile's `timeout`, every step of it within `timeout`.
+//! - Every call ends within twice the profile's `timeout`, every step of it within `timeout`; one with another way to go
+//!   within 3 s. The servers that are left share what is left of the time.
+//! - A server that takes connections and says nothing is found out once: see [`probe`]. Until it speaks, nobody waits for it.
 
 mod account;
 mod asked;
@@ -23,6 +25,7 @@ mod entry;
 pub mod fuzzing;
 mod groups;
 mod guard;
+mod probe;
 mod search;
 mod server;
 mod spare;
@@ -34,7 +37,7 @@ mod verdict;
 pub(crate) use entry::{guid_text, is_uuid, syntax};
 pub use tls::{TlsProblem, profile_tls, tls_config};
 
-use super::{Account, Lookup, Password, PasswordCheck, Person, ValueCounts, ValueLimits, date};
+use super::{Account, HURRIED, Lookup, Password, PasswordCheck, Person, ValueCounts, ValueLimits, Wait, date};
 use crate::config::profile::{LdapProfile, LdapServer};
 use crate::names::UserName;
 use cache::Cache;
@@ -51,7 +54,7 @@ use tokio::time::Instant;
 #[derive(Debug)]
 pub struct LdapDirectory {
     profile: Box<LdapProfile>,
-    servers: Vec<Server>,
+    servers: Vec<Arc<Server>>,
     base: Result<Dn, String>,
     cache: Option<Mutex<Cache>>,
 }
@@ -59,7 +62,7 @@ pub struct LdapDirectory {
 impl LdapDirectory {
     /// A profile whose servers have not been asked yet. `tls` is [`profile_tls`]'s.
     pub fn new(profile: LdapProfile, tls: Arc<rustls::ClientConfig>) -> Self {
-        let server = |server| Server::new(server, tls.clone(), profile.timeout, profile.max_binds);
+        let server = |server| Arc::new(Server::new(server, tls.clone(), profile.timeout, profile.max_binds));
         Self {
             servers: profile.servers.iter().map(server).collect(),
             base: check(&profile),
@@ -69,12 +72,12 @@ impl LdapDirectory {
     }
 
     /// Who is `user`? May be answered by what was read a moment ago, if the profile says so.
-    pub async fn look_up(&self, user: &UserName) -> Lookup {
+    pub async fn look_up(&self, user: &UserName, wait: Wait) -> Lookup {
         let kept = self.cache().and_then(|cache| cache.fresh(user, now()));
         if let Some(person) = kept {
             return Lookup::Found(Box::new(person));
         }
-        let looked_up = self.ask(user).await;
+        let looked_up = self.ask(user, wait).await;
         let Some(mut cache) = self.cache() else {
             return looked_up.unwrap_or_else(|failure| Lookup::Unreachable(failure.0));
         };
@@ -103,8 +106,8 @@ impl LdapDirectory {
         Some(cache.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    async fn ask(&self, user: &UserName) -> Result<Lookup, Failure> {
-        let deadline = self.deadline();
+    async fn ask(&self, user: &UserName, wait: Wait) -> Result<Lookup, Failure> {
+        let deadline = self.deadline(wait);
         let (mut entry, server) = match self.find(user, deadline).await? {
             (Outcome::Found(entry), server) => (entry, server),
             (Outcome::Unknown, _) => return Ok(Lookup::Unknown),
@@ -127,14 +130,14 @@ impl LdapDirectory {
     }
 
     /// Is this `user`'s password?
-    pub async fn check_password(&self, user: &UserName, password: &Password) -> PasswordCheck {
-        let checked = self.check_now(user, password).await;
+    pub async fn check_password(&self, user: &UserName, password: &Password, wait: Wait) -> PasswordCheck {
+        let checked = self.check_now(user, password, wait).await;
         self.forget(user, &checked);
         checked
     }
 
-    async fn check_now(&self, user: &UserName, password: &Password) -> PasswordCheck {
-        let deadline = self.deadline();
+    async fn check_now(&self, user: &UserName, password: &Password, wait: Wait) -> PasswordCheck {
+        let deadline = self.deadline(wait);
         let (outcome, server) = match self.find(user, deadline).await {
             Ok(found) => found,
             Err(failure) => return PasswordCheck::Unreachable(failure.0),
@@ -224,8 +227,13 @@ impl LdapDirectory {
         Err(failures.join("; "))
     }
 
-    fn deadline(&self) -> Instant {
-        Instant::now() + 2 * self.profile.timeout
+    fn deadline(&self, wait: Wait) -> Instant {
+        let whole = 2 * self.profile.timeout;
+        Instant::now()
+            + match wait {
+                Wait::Whole => whole,
+                Wait::Hurried => whole.min(HURRIED),
+            }
     }
 
     fn odd(&self, user: &UserName, why: &str) -> String {

@@ -163,19 +163,31 @@ pub enum Directory {
     Local(local::LocalDirectory),
 }
 
+/// How long a caller waits for a directory that does not answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wait {
+    /// As long as the profile says.
+    Whole,
+    /// At most [`HURRIED`]: there is another way to go.
+    Hurried,
+}
+
+/// The longest that somebody with another way waits for a directory.
+pub const HURRIED: Duration = Duration::from_secs(3);
+
 impl Directory {
     /// Who is `user`? `wanted` are the attributes that policies of this profile need, besides those of the account.
-    pub async fn look_up(&self, user: &UserName) -> Lookup {
+    pub async fn look_up(&self, user: &UserName, wait: Wait) -> Lookup {
         match self {
-            Self::Ldap(ldap) => ldap.look_up(user).await,
+            Self::Ldap(ldap) => ldap.look_up(user, wait).await,
             Self::Local(local) => local.look_up(user).await,
         }
     }
 
     /// Is this `user`'s password? Takes the same steps for users that are unknown (R31).
-    pub async fn check_password(&self, user: &UserName, password: &Password) -> PasswordCheck {
+    pub async fn check_password(&self, user: &UserName, password: &Password, wait: Wait) -> PasswordCheck {
         match self {
-            Self::Ldap(ldap) => ldap.check_password(user, password).await,
+            Self::Ldap(ldap) => ldap.check_password(user, password, wait).await,
             Self::Local(local) => local.check_password(user, password).await,
         }
     }

@@ -3,7 +3,7 @@
 use super::event::{Cause, Effect};
 use super::tongue::Said;
 use super::{Login, Stage};
-use crate::config::{Failure, MethodIndex};
+use crate::config::{AuthIndex, Failure, MethodIndex, OnUnreachable};
 
 /// The way that a login has taken through failures, in one factor.
 #[derive(Default)]
@@ -37,6 +37,22 @@ impl Login {
     /// Whether a failure would lead anywhere now: then nobody need wait long for it.
     pub fn leads_on(&self, failure: Failure) -> bool {
         !self.leads(failure).is_empty()
+    }
+
+    /// Whether the login would go on if the directory that is being asked could not be reached.
+    pub fn leads_on_without_directory(&self) -> bool {
+        let another = |profiles: &[AuthIndex], at: usize| {
+            let asked = profiles.get(at).map(|profile| self.config.auth_profile(*profile));
+            asked.is_some_and(|asked| asked.on_unreachable == OnUnreachable::Next) && at + 1 < profiles.len()
+        };
+        match self.stage {
+            Stage::CheckingPassword(at) => another(self.password_profiles(), at),
+            Stage::Choosing(_) => self.leads_on(Failure::Directory),
+            Stage::Validating(method, at) => {
+                another(&self.config.method(method).fallback, at) || self.leads_on(Failure::Directory)
+            }
+            _ => false,
+        }
     }
 
     /// What a failure leads to now: nothing that was tried before.

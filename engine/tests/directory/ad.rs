@@ -3,7 +3,7 @@
 use crate::rig::*;
 use crate::samba::{DOMAIN, Samba};
 use assent_engine::config::profile::Nesting;
-use assent_engine::directory::{Account, Lookup, PasswordCheck};
+use assent_engine::directory::{Account, Lookup, PasswordCheck, Wait};
 use std::time::Duration;
 
 fn group(name: &str) -> String {
@@ -14,7 +14,7 @@ fn group(name: &str) -> String {
 async fn r58_an_active_directory_user_is_known_by_the_object_guid_as_people_write_it() {
     let Some(samba) = Samba::start() else { return };
     let directory = samba.with(|_| ());
-    let alice = found(directory.look_up(&user("alice")).await);
+    let alice = found(directory.look_up(&user("alice"), Wait::Whole).await);
     let id = alice.identity.id.as_str();
     assert_eq!((id.len(), id.matches('-').count()), (36, 4), "{id}");
     // Samba's own tools spell it the same way.
@@ -29,12 +29,22 @@ async fn r58_an_active_directory_user_is_known_by_the_object_guid_as_people_writ
     let told = String::from_utf8(told.stdout).unwrap();
     assert!(told.contains(&format!("objectGUID: {id}")), "{id}: {told}");
     assert_eq!(values(&alice, "department"), ["Engineering"]);
-    assert_eq!(found(directory.look_up(&user("ALICE")).await).identity, alice.identity);
+    assert_eq!(
+        found(directory.look_up(&user("ALICE"), Wait::Whole).await).identity,
+        alice.identity
+    );
     // A group's and a computer's login name is nobody's, wherever they are.
     let directory = samba.with(|profile| profile.base = DOMAIN.to_owned());
-    assert!(matches!(directory.look_up(&user("alice")).await, Lookup::Found(_)));
+    assert!(matches!(
+        directory.look_up(&user("alice"), Wait::Whole).await,
+        Lookup::Found(_)
+    ));
     for name in ["eng", "all-staff", "DC1$", "nobody"] {
-        assert_eq!(directory.look_up(&user(name)).await, Lookup::Unknown, "{name}");
+        assert_eq!(
+            directory.look_up(&user(name), Wait::Whole).await,
+            Lookup::Unknown,
+            "{name}"
+        );
     }
 }
 
@@ -65,10 +75,10 @@ async fn r58_a_user_is_found_by_any_of_the_profiles_login_names_and_is_one_ident
             .map(str::to_owned)
             .to_vec();
     });
-    let alice = found(directory.look_up(&user("alice")).await);
+    let alice = found(directory.look_up(&user("alice"), Wait::Whole).await);
     for name in ["alice@ad.lab.test", "alice.lab@lab.test", "Alice@AD.lab.test"] {
         assert_eq!(
-            found(directory.look_up(&user(name)).await).identity,
+            found(directory.look_up(&user(name), Wait::Whole).await).identity,
             alice.identity,
             "{name}"
         );
@@ -78,7 +88,11 @@ async fn r58_a_user_is_found_by_any_of_the_profiles_login_names_and_is_one_ident
         );
     }
     for name in ["LAB\\alice", "alice@lab.test", "alice@", "@ad.lab.test"] {
-        assert_eq!(directory.look_up(&user(name)).await, Lookup::Unknown, "{name}");
+        assert_eq!(
+            directory.look_up(&user(name), Wait::Whole).await,
+            Lookup::Unknown,
+            "{name}"
+        );
     }
 }
 
@@ -96,7 +110,11 @@ async fn account_states_of_active_directory_are_told_before_and_after_the_passwo
         ("hours", Active, Disabled),
         ("wks", Active, Disabled),
     ] {
-        assert_eq!(found(directory.look_up(&user(name)).await).account, looked_up, "{name}");
+        assert_eq!(
+            found(directory.look_up(&user(name), Wait::Whole).await).account,
+            looked_up,
+            "{name}"
+        );
         assert_eq!(
             check(&directory, name, &format!("{name}pw")).await,
             PasswordCheck::Blocked(bound),
@@ -111,7 +129,10 @@ async fn account_states_of_active_directory_are_told_before_and_after_the_passwo
     for typed in ["wrong", "bobpw"] {
         assert_eq!(check(&directory, "bob", typed).await, PasswordCheck::Blocked(Locked));
     }
-    assert_eq!(found(directory.look_up(&user("bob")).await).account, Locked);
+    assert_eq!(
+        found(directory.look_up(&user("bob"), Wait::Whole).await).account,
+        Locked
+    );
 }
 
 #[tokio::test]
@@ -127,7 +148,7 @@ async fn nested_groups_of_active_directory_come_with_the_primary_group_and_loops
         names
     };
     for name in ["alice", "erin"] {
-        let person = found(directory.look_up(&user(name)).await);
+        let person = found(directory.look_up(&user(name), Wait::Whole).await);
         assert_eq!(sorted(values(&person, "memberOf")), expected, "{name}");
         let PasswordCheck::Passed(person) = check(&directory, name, &format!("{name}pw")).await else {
             panic!("{name} was refused");
@@ -137,19 +158,22 @@ async fn nested_groups_of_active_directory_come_with_the_primary_group_and_loops
     // Below a base without the groups of the domain's own containers, those are not found; nothing else is lost.
     let narrow = samba.with(|profile| profile.groups.base = format!("OU=groups,{DOMAIN}"));
     assert_eq!(
-        values(&found(narrow.look_up(&user("alice")).await), "memberOf").len(),
+        values(&found(narrow.look_up(&user("alice"), Wait::Whole).await), "memberOf").len(),
         5
     );
     let flat = samba.with(|profile| profile.nesting = Nesting::Off);
     assert_eq!(
-        values(&found(flat.look_up(&user("alice")).await), "memberOf"),
+        values(&found(flat.look_up(&user("alice"), Wait::Whole).await), "memberOf"),
         [group("eng")]
     );
-    let none = found(flat.look_up(&user("plain")).await);
+    let none = found(flat.look_up(&user("plain"), Wait::Whole).await);
     assert!(values(&none, "memberOf").is_empty());
     // The walk finds the same, save the primary group, which no group lists.
     let walk = samba.with(|profile| profile.nesting = Nesting::Walk);
-    let walked = sorted(values(&found(walk.look_up(&user("alice")).await), "memberOf"));
+    let walked = sorted(values(
+        &found(walk.look_up(&user("alice"), Wait::Whole).await),
+        "memberOf",
+    ));
     assert_eq!(
         walked,
         sorted(["eng", "tech", "all-staff", "loop-a", "loop-b"].map(group).to_vec())
@@ -161,11 +185,17 @@ async fn r63_references_after_the_entries_are_passed_over_and_a_limit_that_is_ig
     let Some(samba) = Samba::start() else { return };
     // From the domain's base Samba sends three references, to names that resolve nowhere here.
     let whole = samba.with(|profile| profile.base = DOMAIN.to_owned());
-    assert!(matches!(whole.look_up(&user("alice")).await, Lookup::Found(_)));
-    assert_eq!(whole.look_up(&user("nobody")).await, Lookup::Unknown);
+    assert!(matches!(
+        whole.look_up(&user("alice"), Wait::Whole).await,
+        Lookup::Found(_)
+    ));
+    assert_eq!(whole.look_up(&user("nobody"), Wait::Whole).await, Lookup::Unknown);
     // Samba ignores the size limit of 2.
     let department = samba.with(|profile| profile.login_names = vec!["department".to_owned()]);
-    assert_eq!(department.look_up(&user("Engineering")).await, Lookup::Ambiguous);
+    assert_eq!(
+        department.look_up(&user("Engineering"), Wait::Whole).await,
+        Lookup::Ambiguous
+    );
     assert_eq!(
         check(&department, "Engineering", "alicepw").await,
         PasswordCheck::Ambiguous
@@ -173,7 +203,7 @@ async fn r63_references_after_the_entries_are_passed_over_and_a_limit_that_is_ig
     for base in ["DC=other,DC=test", &format!("OU=nowhere,{DOMAIN}")] {
         let elsewhere = samba.with(|profile| profile.base = base.to_owned());
         assert!(
-            why(elsewhere.look_up(&user("alice")).await).contains("result 32"),
+            why(elsewhere.look_up(&user("alice"), Wait::Whole).await).contains("result 32"),
             "{base}"
         );
     }
@@ -186,13 +216,13 @@ async fn r65_after_failed_binds_searches_go_on_as_the_service_account() {
     // Samba would leave a connection with its old identity after a failed bind, and with the user's after a good one.
     for (name, typed) in [("plain", "wrong"), ("plain", "plainpw"), ("plain", "wrong")] {
         check(&directory, name, typed).await;
-        let alice = found(directory.look_up(&user("alice")).await);
+        let alice = found(directory.look_up(&user("alice"), Wait::Whole).await);
         assert_eq!(values(&alice, "mobile"), ["+1 555 010 0001"]);
     }
     // A search without a service account is an error here, not "nobody".
     let anonymous = samba.with(|profile| profile.service = None);
     assert!(matches!(
-        anonymous.look_up(&user("alice")).await,
+        anonymous.look_up(&user("alice"), Wait::Whole).await,
         Lookup::Unreachable(_)
     ));
 }
@@ -207,7 +237,7 @@ async fn r64_a_domain_controller_without_tls_refuses_and_that_is_no_wrong_passwo
             LdapSecurity::PlainLoopback,
         )];
     });
-    let text = why(plain.look_up(&user("alice")).await);
+    let text = why(plain.look_up(&user("alice"), Wait::Whole).await);
     assert!(
         text.contains("result 8") && text.contains("Transport encryption required"),
         "{text}"

@@ -3,7 +3,7 @@
 use crate::rig::*;
 use assent_engine::config::profile::{CacheLimits, ClientCertificate, Nesting, ServiceAccount};
 use assent_engine::directory::ldap::profile_tls;
-use assent_engine::directory::{Account, Lookup, PasswordCheck};
+use assent_engine::directory::{Account, Lookup, PasswordCheck, Wait};
 use std::collections::HashSet;
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::Command;
@@ -111,13 +111,13 @@ async fn r65_the_connection_kept_ready_for_a_bind_is_used_once_by_whoever_comes_
 async fn a_warm_connection_that_the_server_dropped_costs_no_login() {
     let mut slapd = Slapd::start();
     let directory = slapd.directory();
-    found(directory.look_up(&user("alice")).await);
+    found(directory.look_up(&user("alice"), Wait::Whole).await);
     slapd.set_idle_timeout();
-    found(directory.look_up(&user("alice")).await);
+    found(directory.look_up(&user("alice"), Wait::Whole).await);
     let mark = slapd.log().len();
     // slapd closes it after a second of silence.
     logged(&slapd, mark, "idletimeout").await;
-    found(directory.look_up(&user("alice")).await);
+    found(directory.look_up(&user("alice"), Wait::Whole).await);
     let log = slapd.log();
     assert_eq!(log[mark..].matches(" STARTTLS").count(), 1, "{log}");
 }
@@ -136,11 +136,11 @@ async fn r67_attributes_are_kept_as_long_as_the_profile_says_and_serve_in_an_out
     let (fresh, stale, plain) = (kept(600, 0), kept(0, 600), slapd.directory());
     let mut alice = Vec::new();
     for directory in [&fresh, &stale, &plain] {
-        alice.push(found(directory.look_up(&user("alice")).await));
+        alice.push(found(directory.look_up(&user("alice"), Wait::Whole).await));
     }
     assert_eq!(alice[0].attributes.age(), None);
     let mark = slapd.log().len();
-    let again = found(fresh.look_up(&user("alice")).await);
+    let again = found(fresh.look_up(&user("alice"), Wait::Whole).await);
     assert!(again.attributes.age().is_some());
     assert_eq!(
         (&again.identity, values(&again, "mail")),
@@ -148,15 +148,32 @@ async fn r67_attributes_are_kept_as_long_as_the_profile_says_and_serve_in_an_out
     );
     assert!(!slapd.log()[mark..].contains(" SRCH "), "it was kept");
     // Another spelling is asked for.
-    found(fresh.look_up(&user("ALICE")).await);
+    found(fresh.look_up(&user("ALICE"), Wait::Whole).await);
     assert!(slapd.log()[mark..].contains(" SRCH "));
     // Without an outage, what is only good in one is not used.
-    assert_eq!(found(stale.look_up(&user("alice")).await).attributes.age(), None);
+    assert_eq!(
+        found(stale.look_up(&user("alice"), Wait::Whole).await).attributes.age(),
+        None
+    );
     slapd.kill();
-    assert!(found(stale.look_up(&user("alice")).await).attributes.age().is_some());
-    assert!(matches!(fresh.look_up(&user("bob")).await, Lookup::Unreachable(_)));
-    assert!(matches!(stale.look_up(&user("bob")).await, Lookup::Unreachable(_)));
-    assert!(matches!(plain.look_up(&user("alice")).await, Lookup::Unreachable(_)));
+    assert!(
+        found(stale.look_up(&user("alice"), Wait::Whole).await)
+            .attributes
+            .age()
+            .is_some()
+    );
+    assert!(matches!(
+        fresh.look_up(&user("bob"), Wait::Whole).await,
+        Lookup::Unreachable(_)
+    ));
+    assert!(matches!(
+        stale.look_up(&user("bob"), Wait::Whole).await,
+        Lookup::Unreachable(_)
+    ));
+    assert!(matches!(
+        plain.look_up(&user("alice"), Wait::Whole).await,
+        Lookup::Unreachable(_)
+    ));
     // A password is never kept.
     for directory in [&fresh, &stale] {
         assert!(matches!(
@@ -176,7 +193,10 @@ async fn r67_what_was_kept_of_an_account_that_is_found_blocked_is_forgotten() {
         stale: long,
     });
     let directory = directory(profile);
-    assert_eq!(found(directory.look_up(&user("bob")).await).account, Account::Active);
+    assert_eq!(
+        found(directory.look_up(&user("bob"), Wait::Whole).await).account,
+        Account::Active
+    );
     for _ in 0..3 {
         assert_eq!(check(&directory, "bob", "wrong").await, PasswordCheck::Wrong);
     }
@@ -184,7 +204,10 @@ async fn r67_what_was_kept_of_an_account_that_is_found_blocked_is_forgotten() {
         check(&directory, "bob", "bobpw").await,
         PasswordCheck::Blocked(Account::Locked)
     );
-    assert_eq!(found(directory.look_up(&user("bob")).await).account, Account::Locked);
+    assert_eq!(
+        found(directory.look_up(&user("bob"), Wait::Whole).await).account,
+        Account::Locked
+    );
 }
 
 #[tokio::test]
@@ -211,7 +234,7 @@ async fn r65_a_service_account_may_prove_itself_by_its_certificate() {
         let mut profile = assent.clone();
         profile.servers = vec![server];
         let directory = directory(profile);
-        found(directory.look_up(&user("alice")).await);
+        found(directory.look_up(&user("alice"), Wait::Whole).await);
         assert!(matches!(
             check(&directory, "alice", "alicepw").await,
             PasswordCheck::Passed(_)
@@ -224,7 +247,7 @@ async fn r65_a_service_account_may_prove_itself_by_its_certificate() {
     // Another name may not read, and a certificate of nobody's is no service account.
     let other = client("other", "/DC=test/DC=lab/CN=other");
     assert!(matches!(
-        directory(other.clone()).look_up(&user("alice")).await,
+        directory(other.clone()).look_up(&user("alice"), Wait::Whole).await,
         Lookup::Unreachable(_)
     ));
     // A key that others may read is refused by its name.
@@ -248,11 +271,11 @@ async fn r58_r63_a_name_that_two_users_have_in_different_attributes_is_refused()
     profile.login_names = ["uid", "mail"].map(str::to_owned).to_vec();
     let directory = directory(profile);
     // Bob wrote another's name into his own mail attribute.
-    assert_eq!(directory.look_up(&user("alice")).await, Lookup::Ambiguous);
+    assert_eq!(directory.look_up(&user("alice"), Wait::Whole).await, Lookup::Ambiguous);
     for typed in ["alicepw", "bobpw"] {
         assert_eq!(check(&directory, "alice", typed).await, PasswordCheck::Ambiguous);
     }
-    let by_mail = found(directory.look_up(&user("alice@lab.test")).await);
+    let by_mail = found(directory.look_up(&user("alice@lab.test"), Wait::Whole).await);
     assert_eq!(values(&by_mail, "uid"), ["alice"]);
     assert!(matches!(
         check(&directory, "both", "bothpw").await,
@@ -287,7 +310,11 @@ async fn openldaps_other_ways_to_end_an_account_are_told() {
         ("ended", Account::Expired),
         ("early", Account::Disabled),
     ] {
-        assert_eq!(found(directory.look_up(&user(name)).await).account, expected, "{name}");
+        assert_eq!(
+            found(directory.look_up(&user(name), Wait::Whole).await).account,
+            expected,
+            "{name}"
+        );
         match check(&directory, name, &format!("{name}pw")).await {
             PasswordCheck::Passed(person) => assert_eq!(person.account, expected, "{name}"),
             // slapd's control says "locked" of each; the entry knows better.
@@ -296,7 +323,10 @@ async fn openldaps_other_ways_to_end_an_account_are_told() {
         }
     }
     // How old the password may be, only the bind knows.
-    assert_eq!(found(directory.look_up(&user("aged")).await).account, Account::Active);
+    assert_eq!(
+        found(directory.look_up(&user("aged"), Wait::Whole).await).account,
+        Account::Active
+    );
     assert_eq!(
         check(&directory, "aged", "agedpw").await,
         PasswordCheck::Blocked(Account::MustChangePassword)

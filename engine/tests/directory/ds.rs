@@ -3,7 +3,7 @@
 use crate::ds389::{Ds389, SUFFIX};
 use crate::rig::*;
 use assent_engine::config::profile::{LdapSecurity, Nesting, ServiceAccount};
-use assent_engine::directory::{Account, Lookup, PasswordCheck};
+use assent_engine::directory::{Account, Lookup, PasswordCheck, Wait};
 
 fn group(name: &str) -> String {
     format!("cn={name},ou=groups,{SUFFIX}")
@@ -13,17 +13,24 @@ fn group(name: &str) -> String {
 async fn r58_a_user_of_389_is_known_by_the_unique_id_and_nested_groups_come_with_member_of() {
     let Some(ds) = Ds389::start() else { return };
     let directory = ds.with(|_| ());
-    let alice = found(directory.look_up(&user("alice")).await);
+    let alice = found(directory.look_up(&user("alice"), Wait::Whole).await);
     let id = alice.identity.id.as_str();
     assert_eq!((id.len(), id.matches('-').count()), (35, 3), "{id}");
     let mut groups = values(&alice, "memberOf");
     groups.sort();
     assert_eq!(groups, [group("all-staff"), group("eng")]);
-    assert_ne!(found(directory.look_up(&user("bob")).await).identity, alice.identity);
-    assert_eq!(directory.look_up(&user("eng")).await, Lookup::Unknown, "a group");
+    assert_ne!(
+        found(directory.look_up(&user("bob"), Wait::Whole).await).identity,
+        alice.identity
+    );
+    assert_eq!(
+        directory.look_up(&user("eng"), Wait::Whole).await,
+        Lookup::Unknown,
+        "a group"
+    );
     // The walk finds the same without the plug-in's help; the in-chain rule, which 389 lacks, is never used.
     let walk = ds.with(|profile| profile.nesting = Nesting::Walk);
-    let mut walked = values(&found(walk.look_up(&user("alice")).await), "memberOf");
+    let mut walked = values(&found(walk.look_up(&user("alice"), Wait::Whole).await), "memberOf");
     walked.sort();
     assert_eq!(walked, groups);
     for security in [LdapSecurity::StartTls, LdapSecurity::Ldaps] {
@@ -60,7 +67,7 @@ async fn a_bind_that_succeeds_but_must_be_followed_by_a_change_is_no_active_acco
         PasswordCheck::Blocked(Account::MustChangePassword)
     );
     for name in ["mustchange", "pwexpired"] {
-        let person = found(directory.look_up(&user(name)).await);
+        let person = found(directory.look_up(&user(name), Wait::Whole).await);
         assert_eq!(person.account, Account::MustChangePassword, "{name}");
     }
     // It must be the control that tells, not the date alone: the service account may not see it.
@@ -77,7 +84,7 @@ async fn a_bind_that_succeeds_but_must_be_followed_by_a_change_is_no_active_acco
         };
         *bind_dn = format!("uid=svcmust,ou=people,{SUFFIX}");
     });
-    let text = why(service.look_up(&user("alice")).await);
+    let text = why(service.look_up(&user("alice"), Wait::Whole).await);
     assert!(text.contains("the service account must change its password"), "{text}");
 }
 
@@ -87,7 +94,7 @@ async fn accounts_locked_on_their_entry_or_by_a_role_are_disabled_whatever_is_ty
     let directory = ds.with(|_| ());
     for name in ["disabled", "inrole"] {
         assert_eq!(
-            found(directory.look_up(&user(name)).await).account,
+            found(directory.look_up(&user(name), Wait::Whole).await).account,
             Account::Disabled,
             "{name}"
         );
@@ -121,12 +128,18 @@ async fn an_account_locked_by_failures_is_told_by_result_19_and_on_its_entry() {
             PasswordCheck::Blocked(Account::Locked)
         );
     }
-    assert_eq!(found(directory.look_up(&user("bob")).await).account, Account::Locked);
+    assert_eq!(
+        found(directory.look_up(&user("bob"), Wait::Whole).await).account,
+        Account::Locked
+    );
     ds.modify(&format!(
         "dn: uid=bob,ou=people,{SUFFIX}\nchangetype: modify\ndelete: accountUnlockTime\n-\n\
          replace: passwordRetryCount\npasswordRetryCount: 0\n\n"
     ));
-    assert_eq!(found(directory.look_up(&user("bob")).await).account, Account::Active);
+    assert_eq!(
+        found(directory.look_up(&user("bob"), Wait::Whole).await).account,
+        Account::Active
+    );
     assert!(matches!(
         check(&directory, "bob", "bobpw").await,
         PasswordCheck::Passed(_)
@@ -139,5 +152,5 @@ async fn r33_an_anonymous_search_that_389_answers_with_nothing_is_its_own_affair
     let Some(ds) = Ds389::start() else { return };
     // No entry and result 0: nothing tells this from a user who does not exist. The manual warns.
     let anonymous = ds.with(|profile| profile.service = None);
-    assert_eq!(anonymous.look_up(&user("alice")).await, Lookup::Unknown);
+    assert_eq!(anonymous.look_up(&user("alice"), Wait::Whole).await, Lookup::Unknown);
 }

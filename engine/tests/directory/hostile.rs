@@ -4,7 +4,7 @@ use crate::fake::{self, Fake};
 use crate::rig::*;
 use assent_engine::config::profile::{LdapProfile, LdapSecurity, Nesting};
 use assent_engine::directory::ldap::{LdapDirectory, tls_config};
-use assent_engine::directory::{Account, Lookup, PasswordCheck};
+use assent_engine::directory::{Account, Lookup, PasswordCheck, Wait};
 use std::time::Duration;
 
 const ID: &[u8] = b"597ae2f6-16a6-1027-98f4-d28b5365dc14";
@@ -49,7 +49,7 @@ async fn r63_an_entry_outside_the_base_is_refused_whoever_sends_it() {
     ] {
         let fake = Fake::answering(vec![entry(odd), fake::done(0)], fake::bound(0));
         let directory = on(&fake);
-        let text = why(directory.look_up(&user("alice")).await);
+        let text = why(directory.look_up(&user("alice"), Wait::Whole).await);
         assert!(text.contains("outside the base"), "{odd}: {text}");
         assert!(
             matches!(check(&directory, "alice", "x").await, PasswordCheck::Unreachable(_)),
@@ -73,11 +73,14 @@ async fn r63_references_are_never_followed() {
         vec![entry(&dn()), reference.clone(), reference.clone(), fake::done(0)],
         fake::bound(0),
     );
-    assert!(matches!(on(&some).look_up(&user("alice")).await, Lookup::Found(_)));
+    assert!(matches!(
+        on(&some).look_up(&user("alice"), Wait::Whole).await,
+        Lookup::Found(_)
+    ));
     let only = Fake::answering(vec![reference, fake::done(0)], fake::bound(0));
-    assert_eq!(on(&only).look_up(&user("alice")).await, Lookup::Unknown);
+    assert_eq!(on(&only).look_up(&user("alice"), Wait::Whole).await, Lookup::Unknown);
     let referral = Fake::answering(vec![fake::referral(0x65, &uri)], fake::referral(0x61, &uri));
-    assert!(why(on(&referral).look_up(&user("alice")).await).contains("result 10"));
+    assert!(why(on(&referral).look_up(&user("alice"), Wait::Whole).await).contains("result 10"));
     let bind = Fake::answering(vec![entry(&dn()), fake::done(0)], fake::referral(0x61, &uri));
     assert!(matches!(
         check(&on(&bind), "alice", "x").await,
@@ -94,7 +97,11 @@ async fn r63_a_server_that_ignores_the_size_limit_is_still_ambiguous() {
             .chain([fake::done(0)])
             .collect();
         let fake = Fake::answering(answers, fake::bound(0));
-        assert_eq!(on(&fake).look_up(&user("alice")).await, Lookup::Ambiguous, "{count}");
+        assert_eq!(
+            on(&fake).look_up(&user("alice"), Wait::Whole).await,
+            Lookup::Ambiguous,
+            "{count}"
+        );
         assert_eq!(
             check(&on(&fake), "alice", "x").await,
             PasswordCheck::Ambiguous,
@@ -102,10 +109,16 @@ async fn r63_a_server_that_ignores_the_size_limit_is_still_ambiguous() {
         );
     }
     let limited = Fake::answering(vec![entry("uid=a"), entry("uid=b"), fake::done(4)], fake::bound(0));
-    assert_eq!(on(&limited).look_up(&user("alice")).await, Lookup::Ambiguous);
+    assert_eq!(
+        on(&limited).look_up(&user("alice"), Wait::Whole).await,
+        Lookup::Ambiguous
+    );
     let one = Fake::answering(vec![entry(&dn()), fake::done(4)], fake::bound(0));
     assert!(
-        matches!(on(&one).look_up(&user("alice")).await, Lookup::Unreachable(_)),
+        matches!(
+            on(&one).look_up(&user("alice"), Wait::Whole).await,
+            Lookup::Unreachable(_)
+        ),
         "there may be another"
     );
 }
@@ -123,12 +136,12 @@ async fn r66_attributes_beyond_all_measure_decide_nothing() {
         (vec![group; 100_000], "a message of"),
     ] {
         let fake = Fake::answering(vec![with(&values), fake::done(0)], fake::bound(0));
-        let text = why(on(&fake).look_up(&user("alice")).await);
+        let text = why(on(&fake).look_up(&user("alice"), Wait::Whole).await);
         assert!(text.contains(expected), "{expected}: {text}");
     }
     let many = Fake::answering(vec![with(&vec![group; 1000]), fake::done(0)], fake::bound(0));
     assert_eq!(
-        values(&found(on(&many).look_up(&user("alice")).await), "memberOf").len(),
+        values(&found(on(&many).look_up(&user("alice"), Wait::Whole).await), "memberOf").len(),
         1000
     );
 }
@@ -152,7 +165,7 @@ async fn r63_r66_groups_that_are_none_or_cannot_be_read_are_not_told() {
     ];
     for (expected, change) in cases {
         let directory = with(&fake, change);
-        let text = why(directory.look_up(&user("alice")).await);
+        let text = why(directory.look_up(&user("alice"), Wait::Whole).await);
         assert!(text.contains(expected), "{expected}: {text}");
         // The password is right, and yet nothing is told: a policy could go by a shorter list.
         assert!(
@@ -162,7 +175,10 @@ async fn r63_r66_groups_that_are_none_or_cannot_be_read_are_not_told() {
     }
     // Sent as a group again and again, it is one, and the walk ends.
     let walk = with(&fake, |profile| profile.nesting = Nesting::Walk);
-    assert_eq!(values(&found(walk.look_up(&user("alice")).await), "memberOf"), [dn()]);
+    assert_eq!(
+        values(&found(walk.look_up(&user("alice"), Wait::Whole).await), "memberOf"),
+        [dn()]
+    );
 }
 
 #[tokio::test]
@@ -190,7 +206,7 @@ async fn r88_hostile_messages_end_the_connection_and_nothing_else() {
     ];
     for (at, answer) in hostile.into_iter().enumerate() {
         let fake = Fake::answering(vec![answer.clone()], answer);
-        let lookup = tokio::time::timeout(Duration::from_secs(6), on(&fake).look_up(&user("alice")))
+        let lookup = tokio::time::timeout(Duration::from_secs(6), on(&fake).look_up(&user("alice"), Wait::Whole))
             .await
             .unwrap();
         assert!(matches!(lookup, Lookup::Unreachable(_)), "{at}: {lookup:?}");
@@ -203,7 +219,7 @@ async fn r88_hostile_messages_end_the_connection_and_nothing_else() {
     ] {
         let fake = Fake::raw(raw);
         assert!(matches!(
-            on(&fake).look_up(&user("alice")).await,
+            on(&fake).look_up(&user("alice"), Wait::Whole).await,
             Lookup::Unreachable(_)
         ));
     }
@@ -213,7 +229,7 @@ async fn r88_hostile_messages_end_the_connection_and_nothing_else() {
 async fn r88_a_stream_of_entries_without_an_end_is_cut_off() {
     let fake = Fake::endless(entry(&dn()));
     let directory = on(&fake);
-    let lookup = tokio::time::timeout(Duration::from_secs(6), directory.look_up(&user("alice")))
+    let lookup = tokio::time::timeout(Duration::from_secs(6), directory.look_up(&user("alice"), Wait::Whole))
         .await
         .unwrap();
     assert!(matches!(lookup, Lookup::Unreachable(_)), "{lookup:?}");

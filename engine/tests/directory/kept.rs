@@ -4,7 +4,7 @@ use crate::fake::{self, Fake};
 use crate::rig::*;
 use assent_engine::config::profile::{CacheLimits, LdapProfile, LdapSecurity, Nesting};
 use assent_engine::directory::ldap::{LdapDirectory, tls_config};
-use assent_engine::directory::{Account, Lookup, PasswordCheck};
+use assent_engine::directory::{Account, Lookup, PasswordCheck, Wait};
 use std::time::Duration;
 
 const ID: &[u8] = b"597ae2f6-16a6-1027-98f4-d28b5365dc14";
@@ -47,8 +47,11 @@ async fn r67_a_user_whom_the_directory_calls_disabled_does_not_get_in_by_stale_a
         fake::bound(0),
     );
     let directory = keeping(&fake, Nesting::Walk, 0, 600);
-    assert_eq!(found(directory.look_up(&user("alice")).await).account, Account::Active);
-    let after = directory.look_up(&user("alice")).await;
+    assert_eq!(
+        found(directory.look_up(&user("alice"), Wait::Whole).await).account,
+        Account::Active
+    );
+    let after = directory.look_up(&user("alice"), Wait::Whole).await;
     let lets_in = matches!(&after, Lookup::Found(person) if person.account == Account::Active);
     assert!(!lets_in, "{after:?}");
 }
@@ -65,13 +68,16 @@ async fn r67_what_was_kept_is_forgotten_where_the_password_is_right_and_the_acco
         fake::bound(0),
     );
     let directory = keeping(&fake, Nesting::Off, 600, 0);
-    assert_eq!(found(directory.look_up(&user("alice")).await).account, Account::Active);
+    assert_eq!(
+        found(directory.look_up(&user("alice"), Wait::Whole).await).account,
+        Account::Active
+    );
     let PasswordCheck::Passed(person) = check(&directory, "alice", "alicepw").await else {
         panic!("the server takes it");
     };
     assert_eq!(person.account, Account::Disabled);
     assert_eq!(
-        found(directory.look_up(&user("alice")).await).account,
+        found(directory.look_up(&user("alice"), Wait::Whole).await).account,
         Account::Disabled
     );
 }
@@ -84,7 +90,10 @@ async fn r67_what_was_kept_is_forgotten_where_the_user_is_gone_when_the_password
         fake::bound(49),
     );
     let directory = keeping(&fake, Nesting::Off, 600, 0);
-    assert_eq!(found(directory.look_up(&user("alice")).await).account, Account::Active);
+    assert_eq!(
+        found(directory.look_up(&user("alice"), Wait::Whole).await).account,
+        Account::Active
+    );
     assert_eq!(check(&directory, "alice", "alicepw").await, PasswordCheck::Unknown);
-    assert_eq!(directory.look_up(&user("alice")).await, Lookup::Unknown);
+    assert_eq!(directory.look_up(&user("alice"), Wait::Whole).await, Lookup::Unknown);
 }

@@ -3,7 +3,7 @@
 use crate::rig::*;
 use assent_engine::config::profile::{LdapProfile, Nesting};
 use assent_engine::directory::ldap::LdapDirectory;
-use assent_engine::directory::{Cut, Directory, Lookup, PasswordCheck, ValueLimits};
+use assent_engine::directory::{Cut, Directory, Lookup, PasswordCheck, ValueLimits, Wait};
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
@@ -47,7 +47,7 @@ fn with(slapd: &Slapd, change: impl FnOnce(&mut LdapProfile)) -> LdapDirectory {
 }
 
 async fn groups(directory: &LdapDirectory, name: &str) -> Vec<String> {
-    let mut names = values(&found(directory.look_up(&user(name)).await), "memberOf");
+    let mut names = values(&found(directory.look_up(&user(name), Wait::Whole).await), "memberOf");
     names.sort();
     names
 }
@@ -101,7 +101,7 @@ async fn r66_groups_of_groups_are_found_level_by_level_and_a_loop_ends() {
     // Where no policy looks at groups, none are searched for.
     let mark = slapd.log().len();
     let none = with(&slapd, |profile| profile.attributes = vec!["mail".to_owned()]);
-    found(none.look_up(&user("alice")).await);
+    found(none.look_up(&user("alice"), Wait::Whole).await);
     assert!(!slapd.log()[mark..].contains("(member="));
 }
 
@@ -122,10 +122,10 @@ async fn r66_groups_too_deep_or_too_many_are_not_told_rather_than_cut() {
     let mut slapd = Slapd::with(&people, true);
     let walk = with(&slapd, |_| ());
     assert_eq!(groups(&walk, "shallow").await.len(), 15);
-    let deep = why(walk.look_up(&user("deep")).await);
+    let deep = why(walk.look_up(&user("deep"), Wait::Whole).await);
     assert!(deep.contains("nested more than 16 deep"), "{deep}");
     // slapd's own limit of 500 entries comes first; a list that it cut is none.
-    let many = why(walk.look_up(&user("many")).await);
+    let many = why(walk.look_up(&user("many"), Wait::Whole).await);
     assert!(many.contains("result 4"), "{many}");
     assert!(matches!(
         check(&walk, "many", "manypw").await,
@@ -136,7 +136,7 @@ async fn r66_groups_too_deep_or_too_many_are_not_told_rather_than_cut() {
     let log = slapd.log();
     assert_eq!(log.matches(&format!(" BIND dn=\"{SERVICE}\" method=128")).count(), 1);
     slapd.lift_limits();
-    let many = why(walk.look_up(&user("many")).await);
+    let many = why(walk.look_up(&user("many"), Wait::Whole).await);
     assert!(many.contains("more than 1000 groups"), "{many}");
     assert_eq!(groups(&walk, "shallow").await.len(), 15);
     let log = slapd.log();
@@ -148,7 +148,7 @@ async fn r66_groups_too_deep_or_too_many_are_not_told_rather_than_cut() {
     let nowhere = with(&slapd, |profile| {
         profile.groups.base = "ou=nowhere,dc=lab,dc=test".to_owned();
     });
-    let text = why(nowhere.look_up(&user("shallow")).await);
+    let text = why(nowhere.look_up(&user("shallow"), Wait::Whole).await);
     assert!(text.contains("search for groups: result 32"), "{text}");
 }
 
@@ -169,12 +169,12 @@ async fn fifty_thousand_users_and_a_group_of_all_do_not_slow_a_login_and_values_
     people += &group("company", &[dn("everyone")]);
     let mut slapd = Slapd::with(&people, true);
     let walk = with(&slapd, |_| ());
-    found(walk.look_up(&user("u1")).await);
+    found(walk.look_up(&user("u1"), Wait::Whole).await);
     let start = Instant::now();
     assert_eq!(groups(&walk, "u49999").await, [dn("company"), dn("everyone")]);
     assert!(start.elapsed() < Duration::from_secs(2), "{:?}", start.elapsed());
     assert!(matches!(check(&walk, "u777", "u777pw").await, PasswordCheck::Passed(_)));
-    assert_eq!(walk.look_up(&user("u50000")).await, Lookup::Unknown);
+    assert_eq!(walk.look_up(&user("u50000"), Wait::Whole).await, Lookup::Unknown);
     let directory = Directory::Ldap(walk);
     // By slapd's default no more than 500 entries come, however they are paged: it is told.
     let limited = directory

@@ -7,7 +7,7 @@ use assent_engine::config::profile::{
 };
 use assent_engine::config::{AuthSource, load_auth_profiles};
 use assent_engine::directory::ldap::{LdapDirectory, profile_tls};
-use assent_engine::directory::{Lookup, Password, PasswordCheck, Person};
+use assent_engine::directory::{Lookup, Password, PasswordCheck, Person, Wait};
 use assent_engine::names::UserName;
 use assent_proto::ShortText;
 use assent_proto::text::Outside;
@@ -414,7 +414,9 @@ pub fn password(text: &str) -> Password {
 }
 
 pub async fn check(directory: &LdapDirectory, name: &str, typed: &str) -> PasswordCheck {
-    directory.check_password(&user(name), &password(typed)).await
+    directory
+        .check_password(&user(name), &password(typed), Wait::Whole)
+        .await
 }
 
 pub fn found(lookup: Lookup) -> Person {

@@ -4,7 +4,7 @@ use crate::fake::{Fake, StripMode};
 use crate::rig::*;
 use assent_engine::config::profile::{LdapProfile, LdapSecurity, ServiceAccount};
 use assent_engine::directory::ldap::{LdapDirectory, tls_config};
-use assent_engine::directory::{Lookup, PasswordCheck};
+use assent_engine::directory::{Lookup, PasswordCheck, Wait};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
@@ -22,7 +22,7 @@ async fn r64_starttls_and_ldaps_work_with_the_profiles_own_authority() {
         profile.servers = vec![server.clone()];
         let directory = directory(profile);
         assert!(
-            matches!(directory.look_up(&user("alice")).await, Lookup::Found(_)),
+            matches!(directory.look_up(&user("alice"), Wait::Whole).await, Lookup::Found(_)),
             "{server:?}"
         );
         assert!(
@@ -41,7 +41,7 @@ async fn r64_a_server_of_another_authority_or_name_is_refused_before_any_bind() 
     let other = Dir::new();
     certificates(&other.0);
     let refused = async |directory: LdapDirectory, what: &str| {
-        let text = why(directory.look_up(&user("alice")).await);
+        let text = why(directory.look_up(&user("alice"), Wait::Whole).await);
         assert!(text.contains("certificate"), "{what}: {text}");
         assert!(
             matches!(
@@ -90,7 +90,7 @@ async fn r64_a_server_or_somebody_in_between_that_refuses_starttls_hears_nothing
             &format!("ldap://localhost:{}", stripper.port),
             LdapSecurity::StartTls,
         );
-        let text = why(directory.look_up(&user("alice")).await);
+        let text = why(directory.look_up(&user("alice"), Wait::Whole).await);
         assert!(text.contains("StartTLS"), "{mode:?}: {text}");
         if matches!(mode, StripMode::SayYesAndMore) {
             assert!(text.contains("sent more than its answer"), "{text}");
@@ -113,7 +113,7 @@ async fn r64_a_server_or_somebody_in_between_that_refuses_starttls_hears_nothing
     let mut profile = plain.profile();
     profile.ca_file = None;
     let directory = LdapDirectory::new(profile, tls_config(Some(&slapd.ca())).unwrap());
-    assert!(why(directory.look_up(&user("alice")).await).contains("StartTLS"));
+    assert!(why(directory.look_up(&user("alice"), Wait::Whole).await).contains("StartTLS"));
     assert!(!plain.log().contains(" BIND "));
 }
 
@@ -138,7 +138,7 @@ async fn r64_without_protection_only_loopback_is_spoken_to() {
         && let Ok(listener) = std::net::TcpListener::bind((outer.ip(), 0))
     {
         let there = plain(&format!("ldap://{}", listener.local_addr().unwrap()));
-        let text = why(there.look_up(&user("alice")).await);
+        let text = why(there.look_up(&user("alice"), Wait::Whole).await);
         assert!(text.contains("not on loopback"), "{text}");
         listener.set_nonblocking(true).unwrap();
         let (mut caller, _) = listener.accept().unwrap();
@@ -154,7 +154,7 @@ async fn r64_without_protection_only_loopback_is_spoken_to() {
         let mut profile = slapd.profile();
         profile.servers = vec![server(&uri, security)];
         let directory = LdapDirectory::new(profile, std::sync::Arc::new(no_roots()));
-        assert!(why(directory.look_up(&user("alice")).await).contains("scheme"));
+        assert!(why(directory.look_up(&user("alice"), Wait::Whole).await).contains("scheme"));
     }
 }
 
@@ -176,7 +176,7 @@ async fn a_refused_service_password_is_not_tried_again_until_its_file_changes() 
     let file = slapd.dir.secret("service-password", "not the password\n");
     let directory = slapd.directory();
     for _ in 0..4 {
-        let text = why(directory.look_up(&user("alice")).await);
+        let text = why(directory.look_up(&user("alice"), Wait::Whole).await);
         assert!(
             text.contains("service bind") && !text.contains("not the password"),
             "{text}"
@@ -194,7 +194,10 @@ async fn a_refused_service_password_is_not_tried_again_until_its_file_changes() 
         1
     );
     std::fs::write(&file, "assent service\r\n").unwrap();
-    assert!(matches!(directory.look_up(&user("alice")).await, Lookup::Found(_)));
+    assert!(matches!(
+        directory.look_up(&user("alice"), Wait::Whole).await,
+        Lookup::Found(_)
+    ));
 }
 
 #[tokio::test]
@@ -203,7 +206,7 @@ async fn r44_a_service_password_file_that_is_empty_open_or_absent_is_named_and_n
     let file = slapd.dir.0.join("service-password");
     let directory = slapd.directory();
     let refused = async |what: &str| {
-        let text = why(directory.look_up(&user("alice")).await);
+        let text = why(directory.look_up(&user("alice"), Wait::Whole).await);
         assert!(
             text.contains("service-password") && text.contains(what),
             "{what}: {text}"
@@ -236,12 +239,12 @@ async fn without_a_service_account_the_search_is_anonymous_and_an_empty_one_is_r
     };
     // This slapd shows nothing to anonymous searches: that is not "nobody".
     let anonymous = change(|profile| profile.service = None);
-    let text = why(anonymous.look_up(&user("alice")).await);
+    let text = why(anonymous.look_up(&user("alice"), Wait::Whole).await);
     assert!(text.contains("search: result 50"), "{text}");
     let empty = change(|profile| {
         if let Some(ServiceAccount::Simple { bind_dn, .. }) = &mut profile.service {
             *bind_dn = " ".to_owned();
         }
     });
-    assert!(why(empty.look_up(&user("alice")).await).contains("DN is empty"));
+    assert!(why(empty.look_up(&user("alice"), Wait::Whole).await).contains("DN is empty"));
 }

@@ -3,7 +3,7 @@
 use crate::rig::*;
 use assent_engine::config::profile::LdapProfile;
 use assent_engine::config::{AuthProfile, AuthSource, OnUnreachable};
-use assent_engine::directory::{Account, Lookup, Password, PasswordCheck, Syntax};
+use assent_engine::directory::{Account, Lookup, Password, PasswordCheck, Syntax, Wait};
 use assent_engine::sign_in::{SignIn, Signed};
 use std::collections::BTreeSet;
 use zeroize::Zeroizing;
@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 async fn r58_a_user_is_found_with_a_lasting_id_and_the_attributes_that_policies_need() {
     let slapd = Slapd::start();
     let directory = slapd.directory();
-    let alice = found(directory.look_up(&user("alice")).await);
+    let alice = found(directory.look_up(&user("alice"), Wait::Whole).await);
     assert_eq!(alice.account, Account::Active);
     assert_eq!(
         (alice.identity.realm.as_str(), alice.identity.id.as_str().len()),
@@ -25,9 +25,18 @@ async fn r58_a_user_is_found_with_a_lasting_id_and_the_attributes_that_policies_
     );
     assert_eq!(alice.attributes.find("memberOf").unwrap().syntax, Syntax::Dn);
     // Another spelling is the same identity.
-    assert_eq!(found(directory.look_up(&user("ALICE")).await).identity, alice.identity);
-    assert_ne!(found(directory.look_up(&user("bob")).await).identity, alice.identity);
-    assert_eq!(values(&found(directory.look_up(&user("Zoë")).await), "uid"), ["Zoë"]);
+    assert_eq!(
+        found(directory.look_up(&user("ALICE"), Wait::Whole).await).identity,
+        alice.identity
+    );
+    assert_ne!(
+        found(directory.look_up(&user("bob"), Wait::Whole).await).identity,
+        alice.identity
+    );
+    assert_eq!(
+        values(&found(directory.look_up(&user("Zoë"), Wait::Whole).await), "uid"),
+        ["Zoë"]
+    );
     let PasswordCheck::Passed(passed) = check(&directory, "alice", "alicepw").await else {
         panic!("alice's password was refused");
     };
@@ -82,7 +91,7 @@ async fn only_the_right_password_passes() {
     assert_eq!(check(&directory, "nobody", "bobpw").await, PasswordCheck::Unknown);
     let bytes = Password::new(Zeroizing::new(b"bobpw\xff".to_vec())).unwrap();
     assert_eq!(
-        directory.check_password(&user("bob"), &bytes).await,
+        directory.check_password(&user("bob"), &bytes, Wait::Whole).await,
         PasswordCheck::Wrong
     );
 }
@@ -119,7 +128,11 @@ async fn r61_names_that_are_filters_find_nothing() {
         "|(uid=alice)",
         "!(uid=bob)",
     ] {
-        assert_eq!(directory.look_up(&user(name)).await, Lookup::Unknown, "{name}");
+        assert_eq!(
+            directory.look_up(&user(name), Wait::Whole).await,
+            Lookup::Unknown,
+            "{name}"
+        );
         assert_eq!(
             check(&directory, name, "alicepw").await,
             PasswordCheck::Unknown,
@@ -149,17 +162,17 @@ async fn r61_a_user_with_an_odd_name_is_found_by_exactly_that_name() {
     let slapd = Slapd::with(&people, true);
     let directory = slapd.directory();
     for name in odd {
-        let person = found(directory.look_up(&user(name)).await);
+        let person = found(directory.look_up(&user(name), Wait::Whole).await);
         assert_eq!(values(&person, "uid"), [name]);
     }
-    assert_eq!(directory.look_up(&user("a?b")).await, Lookup::Unknown);
+    assert_eq!(directory.look_up(&user("a?b"), Wait::Whole).await, Lookup::Unknown);
 }
 
 #[tokio::test]
 async fn r63_two_entries_of_one_name_are_refused() {
     let slapd = Slapd::start();
     let directory = slapd.directory();
-    assert_eq!(directory.look_up(&user("twin")).await, Lookup::Ambiguous);
+    assert_eq!(directory.look_up(&user("twin"), Wait::Whole).await, Lookup::Ambiguous);
     assert_eq!(check(&directory, "twin", "twinpw").await, PasswordCheck::Ambiguous);
 }
 
@@ -167,13 +180,16 @@ async fn r63_two_entries_of_one_name_are_refused() {
 async fn r63_an_entry_outside_the_base_or_the_filter_is_nobody() {
     let slapd = Slapd::start();
     let directory = slapd.directory();
-    assert_eq!(directory.look_up(&user("mallory")).await, Lookup::Unknown);
+    assert_eq!(directory.look_up(&user("mallory"), Wait::Whole).await, Lookup::Unknown);
     assert_eq!(check(&directory, "mallory", "mallorypw").await, PasswordCheck::Unknown);
     let narrow = rig_with(&slapd, |profile| {
         profile.user_filter = Some("departmentNumber=IT".to_owned());
     });
-    assert!(matches!(narrow.look_up(&user("alice")).await, Lookup::Found(_)));
-    assert_eq!(narrow.look_up(&user("bob")).await, Lookup::Unknown);
+    assert!(matches!(
+        narrow.look_up(&user("alice"), Wait::Whole).await,
+        Lookup::Found(_)
+    ));
+    assert_eq!(narrow.look_up(&user("bob"), Wait::Whole).await, Lookup::Unknown);
     assert_eq!(check(&narrow, "bob", "bobpw").await, PasswordCheck::Unknown);
 }
 
@@ -202,7 +218,7 @@ async fn r33_a_search_that_cannot_be_made_is_not_taken_for_no() {
     for (expected, change) in changes {
         let directory = rig_with(&slapd, change);
         let name = if expected.contains("memberOf") { "alice" } else { "bob" };
-        let text = why(directory.look_up(&user(name)).await);
+        let text = why(directory.look_up(&user(name), Wait::Whole).await);
         assert!(text.contains(expected), "{expected}: {text}");
         assert!(
             matches!(check(&directory, name, "bobpw").await, PasswordCheck::Unreachable(_)),
@@ -216,14 +232,17 @@ async fn accounts_that_are_locked_or_must_change_their_password_are_told() {
     let slapd = Slapd::start();
     let directory = slapd.directory();
     assert_eq!(
-        found(directory.look_up(&user("reset")).await).account,
+        found(directory.look_up(&user("reset"), Wait::Whole).await).account,
         Account::MustChangePassword
     );
     let PasswordCheck::Passed(reset) = check(&directory, "reset", "resetpw").await else {
         panic!("refused");
     };
     assert_eq!(reset.account, Account::MustChangePassword);
-    assert_eq!(found(directory.look_up(&user("frozen")).await).account, Account::Locked);
+    assert_eq!(
+        found(directory.look_up(&user("frozen"), Wait::Whole).await).account,
+        Account::Locked
+    );
     assert_eq!(
         check(&directory, "frozen", "frozenpw").await,
         PasswordCheck::Blocked(Account::Locked)
@@ -236,7 +255,10 @@ async fn accounts_that_are_locked_or_must_change_their_password_are_told() {
         check(&directory, "bob", "bobpw").await,
         PasswordCheck::Blocked(Account::Locked)
     );
-    assert_eq!(found(directory.look_up(&user("bob")).await).account, Account::Locked);
+    assert_eq!(
+        found(directory.look_up(&user("bob"), Wait::Whole).await).account,
+        Account::Locked
+    );
 }
 
 #[tokio::test]
@@ -291,7 +313,7 @@ fn operations(log: &str, mark: usize) -> Vec<Vec<String>> {
 async fn r31_r65_unknown_and_wrong_take_the_same_steps_and_the_users_bind_has_a_connection_of_its_own() {
     let slapd = Slapd::start();
     let directory = slapd.directory();
-    found(directory.look_up(&user("alice")).await);
+    found(directory.look_up(&user("alice"), Wait::Whole).await);
     let mut seen = BTreeSet::new();
     for (name, typed) in [
         ("alice", "wrong"),
@@ -331,7 +353,7 @@ async fn a_hundred_lookups_at_once_share_one_connection() {
     let lookups: Vec<_> = (0..100)
         .map(|_| {
             let directory = directory.clone();
-            tokio::spawn(async move { directory.look_up(&user("alice")).await })
+            tokio::spawn(async move { directory.look_up(&user("alice"), Wait::Whole).await })
         })
         .collect();
     for lookup in lookups {

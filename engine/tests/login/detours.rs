@@ -159,3 +159,23 @@ fn the_trace_says_which_failure_led_where() {
     let told = |line: &&String| line.contains(r#""failure":"gateway""#) && line.contains("gateway_unreachable");
     assert!(lines.iter().any(|line| told(&line)), "{lines:?}");
 }
+
+#[test]
+fn nobody_with_another_way_waits_long_for_a_directory() {
+    // sshd-routes names a way for a directory that is away, sshd-keys does not.
+    let asking = |service: &str| {
+        let mut bench = Bench::begin(facts(service, Phase::Auth));
+        let name = UserName::new(&Outside::new("alice")).unwrap();
+        bench.step(Event::Resolved(super::NameSearch::Known(name, 1000)));
+        assert!(
+            bench
+                .effects
+                .iter()
+                .any(|effect| matches!(effect, Effect::LookUp { .. })),
+            "{service}: a directory is asked"
+        );
+        bench.login.leads_on_without_directory()
+    };
+    assert!(asking("sshd-routes"));
+    assert!(!asking("sshd-keys"));
+}

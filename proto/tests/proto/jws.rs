@@ -36,6 +36,7 @@ fn kind(error: &JwsError) -> Kind {
         JwsError::Signer | JwsError::Threshold { .. } => Kind::Signer,
         JwsError::Signature => Kind::Signature,
         JwsError::Content(_) => Kind::Content,
+        JwsError::Unsigned(_) => panic!("keys in memory always sign"),
     }
 }
 

@@ -229,6 +229,16 @@ impl Gateway {
         }
     }
 
+    /// Stops one of the roles' clock: it still holds its sockets, but answers nothing.
+    pub fn freeze_role(&mut self, role: &str) {
+        self.part(role).service.as_mut().expect("the role runs").freeze();
+    }
+
+    /// Lets a frozen role go on.
+    pub fn thaw_role(&mut self, role: &str) {
+        self.part(role).service.as_mut().expect("the role runs").thaw();
+    }
+
     /// Starts one of the roles again; relay and registrar are linked after this.
     pub fn resume_role(&mut self, role: &str) {
         let linked = self.times_linked();

@@ -18,6 +18,7 @@ pub const SCENARIOS: &[Scenario] = scenarios![
     r53_a_role_that_is_killed_while_a_login_waits_costs_nothing_that_was_approved,
     without_its_registrar_a_site_goes_on_for_whom_it_knows_and_denies_the_others,
     the_panel_apart_signs_in_by_link,
+    a_registrar_or_a_code_service_that_hangs_leads_on_and_neither_is_taken_for_the_other,
     m16_a_code_passes_with_the_code_service_apart_and_its_loss_costs_no_push,
     m16_a_code_passes_with_the_code_service_on_the_inner_machine,
 ];
@@ -290,6 +291,58 @@ fn codes_apart(layout: Layout) {
     let status: Value =
         serde_json::from_str(&assentctl(["codes", "status", "--json"]).expect_success().out).expect("JSON");
     assert_eq!(status["totp"], 1, "{status}");
+}
+
+fn a_registrar_or_a_code_service_that_hangs_leads_on_and_neither_is_taken_for_the_other() {
+    let factors = "[[\"corp\"], [\"staff-push\"]]";
+    let ways =
+        "floor = \"totp\"\non_failure = { gateway = [\"totp\"], not_enrolled = [\"totp\"], codes = [\"recovery\"] }";
+    let mut site = Site::open_around(
+        || Gateway::start_apart(Layout::OneMachine),
+        |usual| {
+            let recovery = "[[recovery_profile]]\nname = \"recovery\"\nfallback_auth_profiles = [\"corp\"]\n";
+            format!("{}\n{recovery}", with(&usual, factors, ways))
+        },
+    );
+    let sshd = Sshd::builder().stack(&stack("sshd-assent-password")).start();
+    let device = site.enrol("alice");
+    // The agent has not heard of the device: it asks the registrar, which hangs. Codes need it, too, so that the way leads to
+    // a denial; but in a moment.
+    site.gateway.freeze_role("registrar");
+    let denied = |site: &Site, user: &str| {
+        let before = site.agent.audit().len();
+        let mut login = types(&sshd, user, "echo never");
+        assert!(!login.wait(PATIENCE).success(), "{}", login.transcript());
+        let decision = site.agent.decision(before);
+        assert_eq!(decision["cause"], "code_service_unreachable");
+        decision.to_string()
+    };
+    let first = denied(&site, "alice");
+    assert!(first.contains("no answer from the registrar within 3 s"), "{first}");
+    let next = denied(&site, "alice");
+    assert!(next.contains("the registrar has been silent for"), "{next}");
+    // It is found to be back by nobody's login, and the next one goes out as a push.
+    site.gateway.thaw_role("registrar");
+    site.agent
+        .service()
+        .wait_for_log("the registrar answers again", PATIENCE);
+    let mut phone = device.listen();
+    taps(&mut phone, types(&sshd, "alice", "true"));
+    // The other way round: dave has no device, and no code can be asked for. A silent code service costs alice no push.
+    site.gateway.freeze_role("codes");
+    let before = site.agent.audit().len();
+    let mut login = types(&sshd, "dave", "true");
+    assert!(!login.wait(PATIENCE).success(), "{}", login.transcript());
+    let decision = site.agent.decision(before).to_string();
+    assert!(
+        decision.contains("no answer from the code service within 3 s"),
+        "{decision}"
+    );
+    taps(&mut phone, types(&sshd, "alice", "true"));
+    site.gateway.thaw_role("codes");
+    site.agent
+        .service()
+        .wait_for_log("the code service answers again", PATIENCE);
 }
 
 fn taps_only(phone: &mut Terminal) {

@@ -34,6 +34,7 @@ mod risk;
 mod sms;
 mod ssh;
 mod sudo;
+mod tokens;
 mod users;
 mod walkthrough;
 mod weather;
@@ -61,6 +62,7 @@ fn main() -> ExitCode {
         weather::SCENARIOS,
         admin::SCENARIOS,
         devices::SCENARIOS,
+        tokens::SCENARIOS,
         notifications::SCENARIOS,
         first_login::SCENARIOS,
         audit::SCENARIOS,

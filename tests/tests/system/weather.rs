@@ -1,6 +1,7 @@
 //! Bad weather: parts that are gone, late, restarted, and peers that misbehave.
 
 use super::ssh::count;
+use assent_tests::accounts::LOCAL;
 use assent_tests::product::{PATIENCE, Site, assentctl, password, stack};
 use assent_tests::sockets::AGENT;
 use assent_tests::sshd::{Key, Sshd};
@@ -20,6 +21,7 @@ pub const SCENARIOS: &[Scenario] = scenarios![
     a_gateway_that_is_down_denies_and_comes_back_without_a_restart,
     a_gateway_that_is_killed_in_the_wait_loses_no_login,
     a_directory_that_is_down_denies_and_comes_back_without_a_restart,
+    a_directory_that_hangs_leads_to_the_next_profile_and_later_logins_do_not_wait,
     r55_a_client_that_hangs_up_withdraws_the_push_within_a_second_or_two,
     r49_only_root_may_speak_to_the_agent,
     r51_hostile_frames_end_their_own_connection_alone,
@@ -179,6 +181,44 @@ fn a_directory_that_is_down_denies_and_comes_back_without_a_restart() {
         "the agent never asked the directory again:\n{}",
         site.agent.log()
     );
+}
+
+fn a_directory_that_hangs_leads_to_the_next_profile_and_later_logins_do_not_wait() {
+    let mut site = Site::open_with(|usual| {
+        let usual = usual.replacen("name = \"corp\"", "name = \"corp\"\non_unreachable = \"next\"", 1);
+        usual.replace(
+            "factors = [[\"corp\"], [\"staff-push\"]]",
+            "factors = [[\"corp\", \"local\"]]",
+        )
+    });
+    let sshd = Sshd::builder().stack(&stack("sshd-assent-password")).start();
+    let login = |site: &Site| {
+        let before = site.agent.audit().len();
+        let mut ssh = sshd.client(LOCAL).option("NumberOfPasswordPrompts=1").run("echo never");
+        ssh.expect("Password", PATIENCE);
+        ssh.send_line("a password");
+        ends_refused(ssh);
+        let decision = site.agent.decision(before);
+        // The word of the next profile, which knows the user and keeps no passwords.
+        assert_eq!(decision["cause"], "password_not_kept_here");
+        decision.to_string()
+    };
+    site.slapd.freeze();
+    let first = login(&site);
+    assert!(first.contains("no answer within"), "{first}");
+    // A probe finds the silence, and says so; from then on nobody waits.
+    site.agent
+        .service()
+        .wait_for_log("takes connections and says nothing", PATIENCE);
+    let next = login(&site);
+    assert!(next.contains("not asked until it speaks"), "{next}");
+    // It comes back without a login that finds out.
+    site.slapd.thaw();
+    site.agent.service().wait_for_log("is not silent any more", PATIENCE);
+    let before = site.agent.audit().len();
+    types(&sshd, password("alice"), "true").wait_for_success();
+    let back = site.agent.decision(before).to_string();
+    assert!(!back.contains("silent"), "{back}");
 }
 
 fn r55_a_client_that_hangs_up_withdraws_the_push_within_a_second_or_two() {

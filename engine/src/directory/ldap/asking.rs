@@ -6,10 +6,11 @@ use super::dn::Dn;
 use super::entry::Entry;
 use super::search::{self, Outcome};
 use super::server::Server;
-use super::{LdapDirectory, groups};
+use super::{LdapDirectory, groups, probe};
 use crate::directory::Password;
 use crate::names::UserName;
 use ldap3::LdapResult;
+use std::sync::Arc;
 use tokio::time::Instant;
 use zeroize::Zeroizing;
 
@@ -29,14 +30,14 @@ enum Reply {
 }
 
 impl LdapDirectory {
-    pub(super) async fn find_on(&self, server: &Server, base: &Dn, user: &UserName) -> Result<Outcome, Failure> {
+    pub(super) async fn find_on(&self, server: &Arc<Server>, base: &Dn, user: &UserName) -> Result<Outcome, Failure> {
         match self.on_service(server, Question::User(base, user)).await? {
             Reply::User(outcome) => Ok(outcome),
             Reply::Groups(_) => Err(Failure("search: another answer than was asked for".to_owned())),
         }
     }
 
-    async fn groups_on(&self, server: &Server, entry: &Entry) -> Result<groups::Told, Failure> {
+    async fn groups_on(&self, server: &Arc<Server>, entry: &Entry) -> Result<groups::Told, Failure> {
         match self.on_service(server, Question::Groups(entry)).await? {
             Reply::Groups(told) => Ok(told),
             Reply::User(_) => Err(Failure("search: another answer than was asked for".to_owned())),
@@ -59,7 +60,7 @@ impl LdapDirectory {
     }
 
     /// Asks on the service account's warm connection.
-    async fn on_service(&self, server: &Server, question: Question<'_>) -> Result<Reply, Failure> {
+    async fn on_service(&self, server: &Arc<Server>, question: Question<'_>) -> Result<Reply, Failure> {
         loop {
             let (mut connection, reused) = server.service(self.profile.service.as_ref()).await?;
             let reply = server.within("search", self.put(&mut connection, question)).await;
@@ -112,7 +113,7 @@ impl LdapDirectory {
         }
     }
 
-    /// Asks the servers in order until one works, those that rest last.
+    /// Asks the servers in order until one works, those that rest last. Nobody waits for one that is known to be silent.
     pub(super) async fn first_that_works<T, Step: Future<Output = Result<T, Failure>> + Send>(
         &self,
         first: Option<usize>,
@@ -120,18 +121,30 @@ impl LdapDirectory {
         step: impl Fn(usize) -> Step + Send,
     ) -> Result<(T, usize), Failure> {
         let mut failures = Vec::new();
-        for at in self.order(first) {
+        let order = self.order(first);
+        for (asked, at) in order.iter().copied().enumerate() {
             let server = &self.servers[at];
-            let failure = match tokio::time::timeout_at(deadline, step(at)).await {
+            if let Some(silent) = server.is_silent() {
+                failures.push(format!("{}: {}", server.name(), silent.0));
+                continue;
+            }
+            let began = Instant::now();
+            let others = order.get(asked + 1..).unwrap_or_default();
+            let sharing = 1 + others
+                .iter()
+                .filter(|at| self.servers[**at].is_silent().is_none())
+                .count();
+            let share = deadline.saturating_duration_since(began) / u32::try_from(sharing).unwrap_or(u32::MAX);
+            let failure = match tokio::time::timeout(share, step(at)).await {
                 Ok(Ok(done)) => {
                     server.worked();
                     return Ok((done, at));
                 }
                 Ok(Err(failure)) => failure,
-                Err(_) => Failure(format!(
-                    "no answer within {} s",
-                    2.0 * self.profile.timeout.as_secs_f32()
-                )),
+                Err(_) => {
+                    probe::find_out(server);
+                    Failure(format!("no answer within {:.1} s", began.elapsed().as_secs_f32()))
+                }
             };
             server.failed(&failure);
             failures.push(format!("{}: {}", server.name(), failure.0));

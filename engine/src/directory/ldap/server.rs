@@ -1,6 +1,7 @@
 //! One server of a profile: its warm connection, its health, and the binds that are made on it.
 
 use super::dial::{self, Connection, Failure};
+use super::probe;
 use super::spare::Spare;
 use super::target::Target;
 use super::verdict;
@@ -40,6 +41,10 @@ struct Health {
     failures: u32,
     until: Option<Instant>,
     last: Option<(Instant, Failure)>,
+    /// It takes connections and says nothing, and since when.
+    silent: Option<Instant>,
+    /// Somebody finds out whether it speaks.
+    being_probed: bool,
     /// The password file whose content the server refused: knocking on would lock the service account.
     refused: Option<Stamp>,
 }
@@ -98,17 +103,63 @@ impl Server {
 
     /// Remembers that it works.
     pub fn worked(&self) {
-        *self.health() = Health::default();
+        let mut health = self.health();
+        *health = Health {
+            being_probed: health.being_probed,
+            ..Health::default()
+        };
+    }
+
+    /// Why nobody need wait for it, if it is known to say nothing.
+    pub fn is_silent(&self) -> Option<Failure> {
+        let since = self.health().silent?;
+        let seconds = since.elapsed().as_secs();
+        Some(Failure(format!("silent for {seconds} s and not asked until it speaks")))
+    }
+
+    /// Whether the caller is now the one who finds out whether it speaks.
+    pub fn begin_probing(&self) -> bool {
+        !std::mem::replace(&mut self.health().being_probed, true)
+    }
+
+    /// A probe met with silence.
+    pub fn is_known_silent(&self) {
+        let now = Instant::now();
+        let mut health = self.health();
+        if health.silent.is_none() {
+            health.silent = Some(now);
+            drop(health);
+            tracing::warn!(server = self.name(), "LDAP server takes connections and says nothing");
+        }
+    }
+
+    /// A probe had an answer, or a refusal that costs nobody any time.
+    pub fn end_probing(&self) {
+        let mut health = self.health();
+        health.being_probed = false;
+        if health.silent.take().is_some() {
+            // Whoever comes next asks it, and does not wait for the end of its rest.
+            health.until = None;
+            drop(health);
+            tracing::info!(server = self.name(), "LDAP server is not silent any more");
+        }
     }
 
     /// Runs a step with its deadline.
-    pub async fn within<T>(&self, what: &str, step: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    pub async fn within<T>(
+        self: &Arc<Self>,
+        what: &str,
+        step: impl Future<Output = Result<T, Failure>>,
+    ) -> Result<T, Failure> {
         match tokio::time::timeout(self.step, step).await {
             Ok(done) => done,
-            Err(_) => Err(Failure(format!(
-                "{what}: no answer within {} s",
-                self.step.as_secs_f32()
-            ))),
+            Err(_) => {
+                probe::find_out(self);
+                Err(Failure(format!(
+                    "{what}: no answer within {} s",
+                    self.step.as_secs_f32()
+                )))
+            }
         }
     }
 
@@ -120,7 +171,7 @@ impl Server {
 
     /// The warm connection for searches, and whether it had been used before. Logins that wait for the same server
     /// wait for one attempt and share its outcome.
-    pub async fn service(&self, account: Option<&ServiceAccount>) -> Result<(Connection, bool), Failure> {
+    pub async fn service(self: &Arc<Self>, account: Option<&ServiceAccount>) -> Result<(Connection, bool), Failure> {
         let asked = Instant::now();
         let mut pooled = self.pooled.lock().await;
         if let Some(connection) = pooled.as_mut()
@@ -206,7 +257,7 @@ impl Server {
     }
 
     /// Binds as a user when its turn has come, see [`Self::bind_once`].
-    pub async fn bind(&self, dn: &str, password: &str) -> Result<LdapResult, Failure> {
+    pub async fn bind(self: &Arc<Self>, dn: &str, password: &str) -> Result<LdapResult, Failure> {
         let Ok(place) = self.binds.clone().acquire_owned().await else {
             return Err(Failure("bind: the profile is being closed".to_owned()));
         };

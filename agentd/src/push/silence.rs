@@ -1,0 +1,159 @@
+//! Whether a party behind the relay (or the relay itself) lets its callers wait for nothing. Each has its own: that one is
+//! silent says nothing of the others. The first login that waited in vain finds out; until a probe has an answer, no other
+//! one that has another way to go waits. The event stream tells none of this: it can live while calls hang.
+
+use super::PushError;
+use super::outage::PATIENCE;
+use crate::clock::boot_now;
+use assent_proto::time::BootTime;
+use std::future::Future;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// How long a probe waits for any answer.
+const PROBE: Duration = Duration::from_secs(2);
+/// Between two probes.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// Since when a party is silent.
+#[derive(Debug)]
+pub struct Silence {
+    party: &'static str,
+    since: Mutex<Option<BootTime>>,
+}
+
+impl Silence {
+    /// A party that nobody has waited for yet.
+    pub fn of(party: &'static str) -> Arc<Self> {
+        Arc::new(Self {
+            party,
+            since: Mutex::default(),
+        })
+    }
+
+    fn since(&self) -> MutexGuard<'_, Option<BootTime>> {
+        // Each change is one assignment.
+        self.since.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Does `work` with the party, for a login that has another way to go: not at all while the party is known to be silent,
+    /// and for no longer than [`PATIENCE`]. `probe` ends when the party answers anything, or refuses.
+    pub async fn hurried<T, Probe, Probing>(
+        self: &Arc<Self>,
+        work: impl Future<Output = T>,
+        probe: Probe,
+    ) -> Result<T, PushError>
+    where
+        Probe: Fn() -> Probing + Send + Sync + 'static,
+        Probing: Future<Output = ()> + Send,
+    {
+        let known = *self.since();
+        if let Some(since) = known {
+            let seconds = boot_now().0.saturating_sub(since.0).as_secs();
+            return Err(PushError::Unreachable(format!(
+                "{} has been silent for {seconds} s",
+                self.party
+            )));
+        }
+        let began = boot_now();
+        match tokio::time::timeout(PATIENCE, work).await {
+            Ok(done) => Ok(done),
+            Err(_) => {
+                if self.begins(began) {
+                    let silence = Arc::clone(self);
+                    tokio::spawn(async move { silence.until_it_answers(probe).await });
+                }
+                let seconds = PATIENCE.as_secs();
+                Err(PushError::Unreachable(format!(
+                    "no answer from {} within {seconds} s",
+                    self.party
+                )))
+            }
+        }
+    }
+
+    /// Whether it was not known before.
+    fn begins(&self, at: BootTime) -> bool {
+        let mut since = self.since();
+        if since.is_some() {
+            return false;
+        }
+        *since = Some(at);
+        drop(since);
+        tracing::warn!("{} is silent; logins with another way go there", self.party);
+        true
+    }
+
+    async fn until_it_answers<Probing: Future<Output = ()>>(&self, probe: impl Fn() -> Probing) {
+        while tokio::time::timeout(PROBE, probe()).await.is_err() {
+            tokio::time::sleep(PAUSE).await;
+        }
+        *self.since() = None;
+        tracing::info!("{} answers again", self.party);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::future::{pending, ready};
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    #[tokio::test(start_paused = true)]
+    async fn one_login_finds_out_the_next_do_not_wait_and_the_first_answer_ends_it() {
+        let (silence, answers) = (Silence::of("the registrar"), Arc::new(AtomicBool::new(false)));
+        let probe = || {
+            let answers = Arc::clone(&answers);
+            move || {
+                let now = answers.load(Ordering::Relaxed);
+                async move {
+                    if !now {
+                        pending::<()>().await;
+                    }
+                }
+            }
+        };
+        let began = tokio::time::Instant::now();
+        let first = silence.hurried(pending::<()>(), probe()).await;
+        assert_eq!(began.elapsed(), PATIENCE);
+        assert!(
+            first
+                .unwrap_err()
+                .to_string()
+                .contains("no answer from the registrar within 3 s")
+        );
+        // Known: no work is even begun.
+        let began = tokio::time::Instant::now();
+        let work = async { unreachable!("it is known") };
+        let next: Result<(), _> = silence.hurried(work, probe()).await;
+        assert!(
+            next.unwrap_err()
+                .to_string()
+                .contains("the registrar has been silent for")
+        );
+        assert_eq!(began.elapsed(), Duration::ZERO);
+        // Another party is none of its business.
+        assert!(
+            Silence::of("the code service")
+                .hurried(ready(()), probe())
+                .await
+                .is_ok()
+        );
+        // Many probes later it answers, and nobody had to log in for that.
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        answers.store(true, Ordering::Relaxed);
+        tokio::time::sleep(PROBE + PAUSE).await;
+        assert!(silence.hurried(ready(()), probe()).await.is_ok());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_in_time_is_no_silence_and_a_slow_moment_is_forgotten_at_the_first_probe() {
+        let silence = Silence::of("the relay");
+        let slow = tokio::time::sleep(PATIENCE.saturating_sub(Duration::from_millis(1)));
+        assert!(silence.hurried(slow, || ready(())).await.is_ok());
+        assert!(silence.since().is_none());
+        assert!(silence.hurried(pending::<()>(), || ready(())).await.is_err());
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        assert!(silence.hurried(ready(()), || ready(())).await.is_ok());
+    }
+}
