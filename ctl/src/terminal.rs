@@ -142,6 +142,27 @@ pub fn secret(question: &str) -> Done<Zeroizing<String>> {
     }
 }
 
+/// The terminal shows nothing of what is typed, as long as this lives; for a line that somebody reads already.
+pub struct Unseen(File, Termios);
+
+impl Unseen {
+    /// `None` without a terminal: then nothing is shown anyway.
+    pub fn begin() -> Option<Self> {
+        let terminal = File::options().read(true).write(true).open("/dev/tty").ok()?;
+        let before = tcgetattr(&terminal).ok()?;
+        let mut unseen = before.clone();
+        unseen.local_flags.remove(LocalFlags::ECHO);
+        tcsetattr(&terminal, SetArg::TCSANOW, &unseen).ok()?;
+        Some(Self(terminal, before))
+    }
+}
+
+impl Drop for Unseen {
+    fn drop(&mut self) {
+        let _ = tcsetattr(&self.0, SetArg::TCSANOW, &self.1);
+    }
+}
+
 /// A terminal that does not show what is typed, as long as this lives. Interrupting keys end the line instead of the process,
 /// which would leave the terminal so.
 struct Quiet<'a> {

@@ -219,15 +219,25 @@ impl Enrolment {
         offered: Offered,
         assert: impl FnOnce(Digest) -> Assertion,
     ) -> Result<Self, JwsError> {
-        let mut request: DeviceRequest =
-            jws::verify_self_signed(&self.request, Typ::DeviceRequest, |r: &DeviceRequest| &r.sign)?;
-        request.passkey = Some(offered);
-        let wish = Self::of(token, &keys.sign, &request)?;
-        let assertion = assert(passkey::enrolment_challenge(&wish.request));
+        let wish = self.offering(token, &keys.sign, offered)?;
+        let assertion = assert(wish.passkey_challenge());
         Ok(Self {
             passkey: Some(assertion),
             ..wish
         })
+    }
+
+    /// The same wish with a passkey, whose proof is still to be added: [`Self::passkey`] over [`Self::passkey_challenge`].
+    pub fn offering(self, token: &Token, key: &dyn Signer, offered: Offered) -> Result<Self, JwsError> {
+        let mut request: DeviceRequest =
+            jws::verify_self_signed(&self.request, Typ::DeviceRequest, |r: &DeviceRequest| &r.sign)?;
+        request.passkey = Some(offered);
+        Self::of(token, key, &request)
+    }
+
+    /// What the offered passkey must sign.
+    pub fn passkey_challenge(&self) -> Digest {
+        passkey::enrolment_challenge(&self.request)
     }
 
     /// The passkey of this wish, verified. `None` where it has none; an error where the request and the proof do not belong
@@ -235,10 +245,7 @@ impl Enrolment {
     pub fn passkey(&self, request: &DeviceRequest) -> Result<Option<Passkey>, PasskeyError> {
         match (&request.passkey, &self.passkey) {
             (None, None) => Ok(None),
-            (Some(offered), Some(assertion)) => {
-                let challenge = passkey::enrolment_challenge(&self.request);
-                offered.prove(&challenge, assertion).map(Some)
-            }
+            (Some(offered), Some(assertion)) => offered.prove(&self.passkey_challenge(), assertion).map(Some),
             (Some(_), None) | (None, Some(_)) => Err(PasskeyError::Offer),
         }
     }

@@ -62,6 +62,51 @@ impl Signer for SigningKey {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+    use crate::jws::JwsError;
+
+    /// A key elsewhere, in the hands of something that signs what it likes, or fails.
+    struct Elsewhere {
+        public: VerifyingKey,
+        signs: Option<SigningKey>,
+    }
+
+    impl Signer for Elsewhere {
+        fn public(&self) -> VerifyingKey {
+            self.public.clone()
+        }
+
+        fn sign(&self, document: Unsigned<'_>) -> Result<Signature, SignError> {
+            let signature = self.signs.as_ref().map(|key| key.sign(document.0));
+            let signature = signature.ok_or_else(|| SignError("it was pulled out".into()))?;
+            document
+                .signed(&self.public, &signature)
+                .ok_or_else(|| SignError("it is broken".into()))
+        }
+    }
+
+    #[test]
+    fn a_key_elsewhere_signs_documents_and_one_that_fails_or_is_broken_makes_none() {
+        use crate::relay::Claim;
+        let pem = SigningKey::generate().unwrap().to_pem().unwrap();
+        let key = || SigningKey::from_pem(&pem).unwrap();
+        let now = crate::time::UnixTime(1_800_000_000);
+        let public = key().public();
+        let claim = |signs: Option<SigningKey>| {
+            let key = Elsewhere {
+                public: public.clone(),
+                signs,
+            };
+            Claim::sign(&key, "https://relay.example.org", crate::Id::random().unwrap(), now)
+        };
+        let signed = claim(Some(key())).unwrap();
+        assert!(Claim::verify(&signed, &public, "https://relay.example.org").is_ok());
+        for (signs, why) in [
+            (None, "it was pulled out"),
+            (Some(SigningKey::generate().unwrap()), "it is broken"),
+        ] {
+            assert_eq!(claim(signs).unwrap_err(), JwsError::Unsigned(SignError(why.into())));
+        }
+    }
 
     #[test]
     fn what_comes_from_elsewhere_is_a_signature_only_if_it_verifies() {

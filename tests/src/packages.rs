@@ -10,7 +10,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 /// What the tests and the demo need on a fresh Debian 12.
-pub const FOR_TESTS: [&str; 31] = [
+pub const FOR_TESTS: [&str; 33] = [
     "openssh-server",
     "openssh-client",
     "sudo",
@@ -42,6 +42,9 @@ pub const FOR_TESTS: [&str; 31] = [
     "swtpm",
     "libtpm2-pkcs11-1",
     "libtss2-tcti-swtpm0",
+    // What speaks to security keys, and what the one in software is made of.
+    "fido2-tools",
+    "python3-fido2",
     // Web Push as it really arrives; libnotify is Firefox's way to a desktop's buttons.
     "firefox-esr",
     "libnotify4",

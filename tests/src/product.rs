@@ -478,10 +478,10 @@ impl Site {
     }
 
     /// A site whose gateway people visit with browsers that make passkeys.
-    pub fn open_for_passkeys() -> Self {
+    pub fn open_for_passkeys(change: impl FnOnce(String) -> String) -> Self {
         accounts::birch();
         accounts::add(AGENT_USER, None);
-        Self::build_around(Gateway::start_for_passkeys, |usual| usual, None)
+        Self::build_around(Gateway::start_for_passkeys, change, None)
     }
 
     fn build(gateway: impl FnOnce() -> Gateway, change: impl FnOnce(String) -> String, bus: Option<&Bus>) -> Self {

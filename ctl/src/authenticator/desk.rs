@@ -79,6 +79,8 @@ enum Question {
 /// The requests of one authenticator.
 pub struct Desk {
     charset: Charset,
+    /// Whether this device has a passkey to approve with.
+    has_passkey: bool,
     /// The first is on the screen.
     waiting: VecDeque<Waiting>,
     question: Question,
@@ -88,9 +90,10 @@ pub struct Desk {
 
 impl Desk {
     /// An empty one.
-    pub fn new(charset: Charset) -> Self {
+    pub fn new(charset: Charset, has_passkey: bool) -> Self {
         Self {
             charset,
+            has_passkey,
             waiting: VecDeque::new(),
             question: Question::Decision,
             answers_from: BootTime(Duration::ZERO),
@@ -111,6 +114,21 @@ impl Desk {
     /// An answer did not get through: if the request comes again, it is shown again.
     pub fn unsent(&mut self, id: Id) {
         self.ended.remove(&id);
+    }
+
+    /// An approval could not be signed: it is asked about again, as long as it lives.
+    pub fn take_back(&mut self, now: BootTime, answer: Answer) -> Vec<Output> {
+        let mut out = Vec::new();
+        self.ended.remove(&answer.request.statement.id);
+        self.waiting.push_front(Waiting {
+            request: answer.request,
+            ends: answer.ends,
+        });
+        match self.first_is_over(now) {
+            true => self.expire(now, &mut out),
+            false => self.show(now, Duration::ZERO, &mut out),
+        }
+        out
     }
 
     /// One step.
@@ -177,7 +195,7 @@ impl Desk {
                 "Number on the terminal that asks ({} digits; empty goes back): ",
                 statement.digits
             ),
-            (Question::Decision, _) if statement.takes_passkey() => "[d]eny, [n]ot me? ".into(),
+            (Question::Decision, _) if statement.takes_passkey() && !self.has_passkey => "[d]eny, [n]ot me? ".into(),
             (Question::Decision, _) => "[a]pprove, [d]eny, [n]ot me? ".into(),
         }));
     }
@@ -206,18 +224,21 @@ impl Desk {
 
     fn decide(&mut self, now: BootTime, line: &str, out: &mut Vec<Output>) {
         let first = self.waiting.front().map(|first| &first.request.statement);
-        let level = first.filter(|first| !first.takes_passkey()).map(|first| first.level);
+        let level = first
+            .filter(|first| self.has_passkey || !first.takes_passkey())
+            .map(|first| first.level);
         match (line.to_ascii_lowercase().as_str(), level) {
             ("d" | "deny", _) => self.answer(now, Decision::Deny, None, out),
             ("n" | "not me", _) => self.answer(now, Decision::Report, None, out),
-            ("a" | "approve", Some(Level::Tap)) => self.answer(now, Decision::Approve, None, out),
+            ("a" | "approve", Some(Level::Tap | Level::Passkey)) => self.answer(now, Decision::Approve, None, out),
             ("a" | "approve", Some(Level::Number)) => {
                 self.question = Question::Number;
                 self.ask(now, out);
             }
             ("a" | "approve", _) => {
                 out.push(Output::Say(
-                    "It takes a passkey: this authenticator cannot approve it. Use a device with a passkey.".into(),
+                    "It takes a passkey, which this device was not enrolled with. Use one that was (here: enroll --security-key)."
+                        .into(),
                 ));
                 self.ask(now, out);
             }

@@ -10,7 +10,7 @@ fn at(seconds: u64) -> BootTime {
 
 /// A desk with so many requests, and their ids.
 fn desk(host: &Host, count: usize) -> (Desk, Vec<Id>) {
-    let mut desk = Desk::new(Charset::Utf8);
+    let mut desk = Desk::new(Charset::Utf8, false);
     let ids = (0..count).map(|_| {
         let request = request(host, "sshd");
         let id = request.statement.id;
@@ -66,7 +66,7 @@ fn r11_deny_on_a_notification_denies_its_own_request_wherever_it_stands() {
 #[test]
 fn r11_a_number_that_is_being_typed_stays_asked_for_when_another_is_denied() {
     let host = host("web01");
-    let mut desk = Desk::new(Charset::Utf8);
+    let mut desk = Desk::new(Charset::Utf8, false);
     let mut first = request(&host, "sshd");
     (first.statement.level, first.statement.digits) = (Level::Number, 3);
     let (second, id) = (request(&host, "sudo"), first.statement.id);
@@ -121,4 +121,41 @@ fn what_waits_is_what_may_still_be_answered() {
     assert_eq!(waiting(&desk), ids[1..2]);
     desk.step(at(160), Input::Tick);
     assert!(waiting(&desk).is_empty());
+}
+
+#[test]
+fn r13_a_passkey_approves_only_where_the_device_has_one_and_what_was_not_signed_is_asked_again() {
+    let host = host("web01");
+    let ask = |has_passkey: bool| {
+        let mut desk = Desk::new(Charset::Utf8, has_passkey);
+        let mut request = request(&host, "sshd");
+        request.statement.level = Level::Passkey;
+        let shown = said(&desk.step(at(100), Input::Push(Box::new(request), 60)));
+        (desk, shown)
+    };
+    let (mut without, shown) = ask(false);
+    assert!(!shown.contains("[a]pprove") && shown.contains("[d]eny"), "{shown}");
+    let out = without.step(at(101), Input::Line("a"));
+    assert!(answers(&out).is_empty() && said(&out).contains("It takes a passkey"));
+
+    let (mut with, shown) = ask(true);
+    assert!(shown.contains("[a]pprove"), "{shown}");
+    let out = with.step(at(101), Input::Line("a"));
+    let Some(Output::Answer(answer)) = out.into_iter().find(|one| matches!(one, Output::Answer(_))) else {
+        panic!("no answer");
+    };
+    assert_eq!(answer.decision, Decision::Approve);
+    assert!(!with.asking());
+    // The key did not sign: the same request, drawn anew, as long as it lives.
+    let id = answer.request.statement.id;
+    let out = with.take_back(at(110), *answer);
+    assert!(said(&out).contains("[a]pprove"), "{}", said(&out));
+    assert_eq!(waiting(&with), [id]);
+    let out = with.step(at(111), Input::Line("a"));
+    let Some(Output::Answer(answer)) = out.into_iter().find(|one| matches!(one, Output::Answer(_))) else {
+        panic!("no answer");
+    };
+    let out = with.take_back(at(161), *answer);
+    assert!(said(&out).contains("expired"), "{}", said(&out));
+    assert!(!with.asking());
 }

@@ -1,8 +1,9 @@
 //! `assentctl authenticator enroll`: new keys, certified through a one-time link.
 
 use super::DirArg;
-use super::key::DeviceKey;
+use super::key::{DeviceKey, apart};
 use super::link::Link;
+use super::security_key::{Pin, Proof, SecurityKey, TOUCH};
 use super::store::{self, Anchor, Registration};
 use super::token::TokenArgs;
 use crate::failure::{Done, Failure, no_randomness};
@@ -44,6 +45,9 @@ pub struct Enroll {
     ca_file: Option<PathBuf>,
     #[command(flatten)]
     token: TokenArgs,
+    /// Have a FIDO2 security key approve what takes a passkey; DEVICE, where several are plugged in (needs fido2-tools)
+    #[arg(long, value_name = "DEVICE", num_args = 0..=1, require_equals = true, default_missing_value = "")]
+    security_key: Option<String>,
     /// Report as JSON
     #[arg(long)]
     json: bool,
@@ -68,7 +72,11 @@ impl Enroll {
             kem: KemSecret::generate().map_err(no_randomness)?,
         };
         let certified = async {
-            come(&gateway, issuer, &keys, label, &link, &clock).await?;
+            let key = match &self.security_key {
+                Some(named) => Some(Approving::find(named.clone()).await?),
+                None => None,
+            };
+            come(&gateway, issuer, &keys, label, &link, &clock, key).await?;
             wait(&gateway, issuer, &keys, link.token.id, &clock).await
         };
         let certified = tokio::select! {
@@ -125,13 +133,17 @@ async fn come(
     label: ShortText,
     link: &Link,
     clock: &Clock,
+    key: Option<Approving>,
 ) -> Done {
     let ua = ShortText::cut(concat!("assentctl ", env!("CARGO_PKG_VERSION")).into());
     let (token, now, kem) = (link.token.clone(), clock.now(), keys.kem.public());
-    let enrolment = keys
+    let mut enrolment = keys
         .sign
         .signs(move |key| Enrolment::signed_by(key, kem, &token, label, ua, now))
         .await?;
+    if let Some(key) = key {
+        enrolment = key.join(enrolment, &keys.sign, link).await?;
+    }
     let reply = gateway
         .call(issuer, &keys.kem, Ask::EnrolDevice(enrolment.clone()))
         .await?;
@@ -147,6 +159,45 @@ async fn come(
         | EnrolmentState::Approval { .. }
         | EnrolmentState::Certified { .. }
         | EnrolmentState::Over => Err(over()),
+    }
+}
+
+/// A security key that is to be this device's passkey.
+struct Approving {
+    key: SecurityKey,
+    pin: Pin,
+}
+
+impl Approving {
+    /// The key, and its PIN as typed; without a name, the only key that is plugged in.
+    async fn find(named: String) -> Done<Self> {
+        let key = apart(move || SecurityKey::find(Some(named.as_str()).filter(|name| !name.is_empty()))).await??;
+        let pin = match key.proof {
+            Proof::Sensor => None,
+            Proof::Pin => Some(apart(|| terminal::secret("PIN of the security key: ")).await??),
+        };
+        Ok(Self { key, pin })
+    }
+
+    /// Makes a credential and has it sign this very wish.
+    async fn join(self, wish: Enrolment, sign: &DeviceKey, link: &Link) -> Done<Enrolment> {
+        let Self { key, pin } = self;
+        let (origin, made_for) = (link.origin().to_owned(), link.origin().to_owned());
+        eprintln!("Touch the security key, to make a passkey for {} …", link.origin());
+        let (key, pin, offered) = apart(move || {
+            let offered = key.make(&made_for, "Assent", &pin)?;
+            Done::Ok((key, pin, offered))
+        })
+        .await??;
+        let (token, credential) = (link.token.clone(), offered.cred.clone());
+        let wish = sign.signs(move |key| wish.offering(&token, key, offered)).await?;
+        let challenge = wish.passkey_challenge();
+        eprintln!("Touch it again, to show that it works …");
+        let assertion = apart(move || key.assert(&credential, &origin, &challenge, &pin, TOUCH)).await??;
+        Ok(Enrolment {
+            passkey: Some(assertion),
+            ..wish
+        })
     }
 }
 

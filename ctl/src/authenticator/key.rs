@@ -84,7 +84,7 @@ impl Signer for DeviceKey {
 }
 
 /// What may block, on a thread for that.
-async fn apart<T: Send + 'static>(job: impl FnOnce() -> T + Send + 'static) -> Done<T> {
+pub async fn apart<T: Send + 'static>(job: impl FnOnce() -> T + Send + 'static) -> Done<T> {
     tokio::task::spawn_blocking(job)
         .await
         .map_err(|e| Failure::Refused(format!("a thread of ours ended: {e}")))

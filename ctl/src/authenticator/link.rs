@@ -13,6 +13,14 @@ pub struct Link {
 }
 
 impl Link {
+    /// The origin of the app, which is where links lead: what a passkey signs for.
+    pub fn origin(&self) -> &str {
+        let host = self.gateway.find("://").map_or(0, |at| at + 3);
+        let path = self.gateway.get(host..).and_then(|rest| rest.find('/'));
+        path.and_then(|path| self.gateway.get(..host + path))
+            .unwrap_or(&self.gateway)
+    }
+
     /// Reads `https://GATEWAY/e#CODE`, or the address and the code apart.
     pub fn parse(link: &str, code: Option<&str>) -> Done<Self> {
         let link = link.trim();
@@ -69,6 +77,9 @@ mod tests {
         }
         let behind_a_path = Link::parse(&format!("https://example.org/assent/e#{CODE}"), None).unwrap();
         assert_eq!(behind_a_path.gateway, "https://example.org/assent");
+        assert_eq!(behind_a_path.origin(), "https://example.org");
+        let with_a_port = Link::parse(&format!("https://example.org:8443/e#{CODE}"), None).unwrap();
+        assert_eq!(with_a_port.origin(), "https://example.org:8443");
     }
 
     #[test]

@@ -3,8 +3,10 @@
 use super::desk::{Answer, Desk, Input, Output};
 use super::draw::named;
 use super::events::{Caller, Heard, boot_now};
+use super::key::apart;
 use super::notice::{Notice, Wording, notices};
 use super::revocations::Revocations;
+use super::security_key::{Proof, SecurityKey};
 use super::store::Registration;
 use super::{DirArg, notify, renew};
 use crate::failure::{Done, Failure};
@@ -13,13 +15,15 @@ use crate::terminal::{self, Charset};
 use assent_proto::answer::{self, Decision};
 use assent_proto::cert::Trust;
 use assent_proto::life::Age;
+use assent_proto::passkey::Assertion;
 use assent_proto::relay::{DeviceEvent, ProblemCode};
 use assent_proto::request::{self, VerifiedRequest};
 use assent_proto::seal::{self, Purpose};
 use assent_proto::text::visible;
-use assent_proto::time::UnixTime;
+use assent_proto::time::{BootTime, UnixTime};
 use assent_proto::{Bytes, Id};
 use clap::Args;
+use std::collections::VecDeque;
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::pin::pin;
@@ -43,6 +47,9 @@ pub struct Listen {
     /// What a desktop notification says of a request that waits
     #[arg(long, value_enum, value_name = "WORDS", default_value_t = Wording::Names)]
     notify: Wording,
+    /// The security key that approves what takes a passkey, where several are plugged in
+    #[arg(long, value_name = "DEVICE")]
+    security_key: Option<String>,
     /// Also say what was ignored, and why
     #[arg(short, long)]
     verbose: bool,
@@ -77,7 +84,7 @@ impl Listen {
             trust: registration.trust(),
             revocations: &revocations,
             charset: Charset::of_locale(),
-            desk: Desk::new(Charset::of_locale()),
+            desk: Desk::new(Charset::of_locale(), registration.device.claims().passkey.is_some()),
             lines: terminal::lines(),
             connected: None,
             waiting,
@@ -257,7 +264,8 @@ impl Session<'_> {
     }
 
     async fn carry_out(&mut self, outputs: Vec<Output>) -> Done<Finished> {
-        for output in outputs {
+        let mut outputs = VecDeque::from(outputs);
+        while let Some(output) = outputs.pop_front() {
             match output {
                 Output::Say(line) => say(&format!("{line}\n"))?,
                 Output::Ask(question) => say(&question)?,
@@ -272,7 +280,18 @@ impl Session<'_> {
                 }
                 Output::Ended => {}
                 Output::Answer(answer) => {
-                    let done = self.send(&answer).await;
+                    let passkey = match self.passkey_of(&answer).await {
+                        Ok(passkey) => passkey,
+                        Err(failure) => {
+                            let text = format!("Not approved: {failure}.\n");
+                            say(&self.charset.fit(&text))?;
+                            // What was to be drawn after the answer comes after this one again.
+                            outputs = self.desk.take_back(boot_now(), *answer).into();
+                            self.tell_desktop();
+                            continue;
+                        }
+                    };
+                    let done = self.send(&answer, passkey).await;
                     if self.args.once {
                         return Ok(Some(done));
                     }
@@ -285,10 +304,53 @@ impl Session<'_> {
         Ok(None)
     }
 
-    async fn send(&mut self, answer: &Answer) -> Done {
+    /// The security key's word, where the approval takes it. The person is here, and so is the key.
+    async fn passkey_of(&mut self, decided: &Answer) -> Done<Option<Assertion>> {
+        let own = &self.registration.device.claims().passkey;
+        let (true, Decision::Approve, Some(own)) =
+            (decided.request.statement.takes_passkey(), decided.decision, own.clone())
+        else {
+            return Ok(None);
+        };
+        let named = self.args.security_key.clone();
+        let key = apart(move || SecurityKey::find(named.as_deref())).await??;
+        let pin = match key.proof {
+            Proof::Sensor => None,
+            Proof::Pin => Some(self.pin(decided.ends).await?),
+        };
+        say("Touch the security key …\n")?;
+        let device = self.registration.device.claims().device_id;
+        let challenge = answer::Answer::passkey_challenge(&decided.request, &device);
+        let left = decided.ends.0.saturating_sub(boot_now().0);
+        apart(move || {
+            key.assert(&own.cred, own.origin.as_str(), &challenge, &pin, left)
+                .map(Some)
+        })
+        .await?
+    }
+
+    /// Typed on the line that is being read anyway; not shown.
+    async fn pin(&mut self, ends: BootTime) -> Done<Zeroizing<String>> {
+        terminal::forget_typed();
+        while self.lines.try_recv().is_ok() {}
+        let unseen = terminal::Unseen::begin();
+        say("PIN of the security key (not shown; empty goes back): ")?;
+        let left = ends.0.saturating_sub(boot_now().0);
+        let typed = timeout(left, self.lines.recv()).await;
+        drop(unseen);
+        say("\n")?;
+        match typed {
+            Ok(Some(pin)) if !pin.is_empty() => Ok(pin),
+            Ok(Some(_)) => Err(Failure::Input("no PIN was typed".into())),
+            Ok(None) => Err(Failure::Refused("standard input ended".into())),
+            Err(_) => Err(Failure::Refused("no PIN was typed in time".into())),
+        }
+    }
+
+    async fn send(&mut self, answer: &Answer, passkey: Option<Assertion>) -> Done {
         let id = answer.request.statement.id;
         let name = named(&answer.request.statement, self.charset);
-        let blob = match self.sealed(answer).await {
+        let blob = match self.sealed(answer, passkey).await {
             Ok(blob) => blob,
             Err(failure) => {
                 self.desk.unsent(id);
@@ -332,15 +394,16 @@ impl Session<'_> {
         })
     }
 
-    async fn sealed(&self, decided: &Answer) -> Done<Bytes> {
+    async fn sealed(&self, decided: &Answer, passkey: Option<Assertion>) -> Done<Bytes> {
         let device = self.registration.device.claims().device_id;
-        let answer = answer::Answer::new(
+        let mut answer = answer::Answer::new(
             &decided.request,
             device,
             decided.decision,
             decided.num.clone(),
             UnixTime::now(),
         );
+        answer.passkey = passkey;
         let res = self.registration.keys.sign.signs(move |key| answer.sign(key)).await?;
         let context = answer::seal_context(&decided.request.statement.id, &device);
         let to = &decided.request.host.claims().kem;

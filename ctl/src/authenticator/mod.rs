@@ -6,6 +6,7 @@ mod devices;
 mod draw;
 mod enroll;
 mod events;
+mod fido_tool;
 mod key;
 mod link;
 mod listen;
@@ -15,6 +16,7 @@ mod renew;
 mod revocations;
 #[cfg(test)]
 mod samples;
+mod security_key;
 mod show;
 mod store;
 mod token;

@@ -31,6 +31,7 @@ mod planted;
 mod revocation;
 mod rigs;
 mod risk;
+mod security_keys;
 mod sms;
 mod ssh;
 mod sudo;
@@ -63,6 +64,7 @@ fn main() -> ExitCode {
         admin::SCENARIOS,
         devices::SCENARIOS,
         tokens::SCENARIOS,
+        security_keys::SCENARIOS,
         notifications::SCENARIOS,
         first_login::SCENARIOS,
         audit::SCENARIOS,

@@ -88,7 +88,7 @@ fn ms(began: Instant) -> f64 {
 }
 
 fn set(pictures: &Path) -> Stage {
-    let site = Site::open_for_passkeys();
+    let site = Site::open_for_passkeys(|usual| usual);
     let sshd = Sshd::builder().stack(&product::stack("sshd-assent-password")).start();
     let keys = Sshd::builder()
         .service("sshd-key")

@@ -1,0 +1,233 @@
+//! A FIDO2 security key as the passkey of `assentctl authenticator`: real fido2-tools, and a key in software where USB would be
+//! (`tests/src/security_key.py`).
+
+use assent_tests::product::{PATIENCE, Site, password, program, stack};
+use assent_tests::program::Program;
+use assent_tests::service::Service;
+use assent_tests::sshd::Sshd;
+use assent_tests::suite::Scenario;
+use assent_tests::terminal::{Terminal, fits};
+use assent_tests::{SOON, patience, scenarios, scratch};
+use std::fs;
+use std::path::PathBuf;
+
+pub const SCENARIOS: &[Scenario] = scenarios![
+    r13_a_security_key_approves_at_level_passkey_by_pin_and_touch_and_nothing_else_does,
+    a_key_with_a_sensor_asks_for_no_pin,
+    r14_a_passkey_that_can_be_copied_does_not_reach_the_level,
+    a_key_that_is_not_there_registers_nothing,
+];
+
+/// The key's PIN (`security_key.py`).
+const PIN: &str = "2468";
+const KEY: &str = include_str!("../../src/security_key.py");
+
+/// A security key.
+struct Key {
+    state: PathBuf,
+    device: String,
+    _service: Service,
+}
+
+impl Key {
+    fn plug_in(kind: &str) -> Self {
+        let state = scratch::directory("security-key");
+        let script = state.join("security_key.py");
+        scratch::write(&script, KEY);
+        let service = Service::start(&Program::new("/usr/bin/python3").arg(&script).arg(&state).arg(kind));
+        let path = patience::until(SOON, || {
+            let told = fs::read_to_string(state.join("device")).ok()?;
+            told.ends_with('\n').then(|| told.trim().to_owned())
+        });
+        let device = path.unwrap_or_else(|| panic!("the key says no path: {}", service.log()));
+        Program::new("chown")
+            .args(["alice", &device])
+            .finish(SOON)
+            .expect_success();
+        let key = Self {
+            state,
+            device,
+            _service: service,
+        };
+        key.finger(true);
+        key
+    }
+
+    fn finger(&self, lies_on_it: bool) {
+        self.mark("touch", lies_on_it);
+    }
+
+    fn mark(&self, name: &str, is: bool) {
+        let mark = self.state.join(name);
+        match is {
+            true => scratch::write(&mark, ""),
+            false => fs::remove_file(mark).expect("it was there"),
+        }
+    }
+}
+
+struct Desk {
+    site: Site,
+    sshd: Sshd,
+    dir: PathBuf,
+}
+
+impl Desk {
+    fn open() -> Self {
+        let site = Site::open_for_passkeys(|usual| usual.replace("assurance = \"tap\"", "assurance = \"passkey\""));
+        let sshd = Sshd::builder().stack(&stack("sshd-assent-password")).start();
+        let home = scratch::directory("authenticator");
+        let owned = Program::new("chown").arg("alice").arg(&home);
+        owned.finish(SOON).expect_success();
+        let dir = home.join("device");
+        Self { site, sshd, dir }
+    }
+
+    fn authenticator(&self, words: &[&str]) -> Program {
+        program("assentctl")
+            .arg("authenticator")
+            .args(words)
+            .arg("--dir")
+            .arg(&self.dir)
+            .arg("--ca-file")
+            .arg(self.site.gateway.ca_certificate())
+            .as_user("alice")
+    }
+
+    /// Registers alice's machine with this key, as far as `assentctl` goes by itself.
+    fn begins(&self, device: &str) -> (Terminal, Terminal) {
+        let mut admin = Terminal::open(&program("assentctl").args(["enroll", "alice", "--no-qr"]));
+        let shown = admin.expect(fits(r"https?://\S+/e#\S+"), PATIENCE);
+        let link = shown.split_whitespace().last().expect("a link").to_owned();
+        let key = format!("--security-key={device}");
+        let enroll = self.authenticator(&["enroll", &link, "--label", "desk", &key]);
+        (admin, Terminal::open(&enroll))
+    }
+
+    fn finishes(mut admin: Terminal, mut device: Terminal) {
+        let digits = device.expect(fits(r"\b\d{3} \d{3}\b"), PATIENCE);
+        let digits: String = digits[digits.len() - 7..].split(' ').collect();
+        admin.expect(fits("(?i)digits"), PATIENCE);
+        admin.send_line(&digits);
+        admin.wait_for_success();
+        device.wait_for_success();
+    }
+
+    fn enrol(&self, key: &Key) {
+        let (admin, mut device) = self.begins(&key.device);
+        device.expect("PIN of the security key: ", PATIENCE);
+        device.send_line(PIN);
+        device.expect("Touch the security key", PATIENCE);
+        device.expect("Touch it again", PATIENCE);
+        Self::finishes(admin, device);
+    }
+
+    fn listen(&self, key: &Key) -> Terminal {
+        let mut phone = Terminal::open(&self.authenticator(&["listen", "--security-key", &key.device]));
+        phone.expect(fits("Listening at .*"), PATIENCE);
+        phone
+    }
+
+    fn login(&self) -> Terminal {
+        let mut ssh = self
+            .sshd
+            .client("alice")
+            .option("NumberOfPasswordPrompts=1")
+            .run("echo in by key");
+        ssh.expect("Password", PATIENCE);
+        ssh.send_line(password("alice"));
+        ssh
+    }
+}
+
+fn r13_a_security_key_approves_at_level_passkey_by_pin_and_touch_and_nothing_else_does() {
+    let (desk, key) = (Desk::open(), Key::plug_in("pin"));
+    desk.enrol(&key);
+    let mut phone = desk.listen(&key);
+    let mut login = desk.login();
+    phone.expect("[a]pprove", PATIENCE);
+    phone.send_line("a");
+    phone.expect("PIN of the security key", PATIENCE);
+    phone.send_line("9999");
+    phone.expect("wrong PIN; 7 tries are left", PATIENCE);
+    // The same request again, and the person thinks better of it.
+    phone.expect("[a]pprove", PATIENCE);
+    phone.send_line("a");
+    phone.expect("PIN of the security key", PATIENCE);
+    phone.send_line("");
+    phone.expect("no PIN was typed", PATIENCE);
+    phone.expect("[a]pprove", PATIENCE);
+    phone.send_line("a");
+    phone.expect("PIN of the security key", PATIENCE);
+    key.finger(false);
+    phone.send_line(PIN);
+    phone.expect("Touch the security key", PATIENCE);
+    // Nothing leaves before the touch.
+    std::thread::sleep(std::time::Duration::from_secs(1));
+    assert!(login.is_running() && !login.transcript().contains("in by key"));
+    key.finger(true);
+    phone.expect("Sent: approved", PATIENCE);
+    login.expect("in by key", PATIENCE);
+    login.wait_for_success();
+    let decision = desk.site.agent.decision(0);
+    assert_eq!(decision["verdict"], "approved");
+    let shown = phone.transcript();
+    assert!(
+        !shown.contains(PIN) && !shown.contains("9999"),
+        "a PIN was shown: {shown}"
+    );
+    // Refusing takes no key.
+    key.finger(false);
+    let mut login = desk.login();
+    phone.expect("[a]pprove", PATIENCE);
+    phone.send_line("d");
+    assert!(!login.wait(PATIENCE).success());
+    // Another key, and the same keys of the device: nothing is sent.
+    let other = Key::plug_in("pin");
+    drop(phone);
+    let mut phone = desk.listen(&other);
+    let mut login = desk.login();
+    phone.expect("[a]pprove", PATIENCE);
+    phone.send_line("a");
+    phone.expect("PIN of the security key", PATIENCE);
+    phone.send_line(PIN);
+    phone.expect("this key is not the one that was enrolled", PATIENCE);
+    phone.expect("[a]pprove", PATIENCE);
+    phone.send_line("d");
+    assert!(!login.wait(PATIENCE).success());
+}
+
+fn a_key_with_a_sensor_asks_for_no_pin() {
+    let (desk, key) = (Desk::open(), Key::plug_in("sensor"));
+    let (admin, device) = desk.begins(&key.device);
+    Desk::finishes(admin, device);
+    let mut phone = desk.listen(&key);
+    let mut login = desk.login();
+    phone.expect("[a]pprove", PATIENCE);
+    phone.send_line("a");
+    phone.expect("Sent: approved", PATIENCE);
+    login.expect("in by key", PATIENCE);
+    login.wait_for_success();
+    assert!(!phone.transcript().contains("PIN"), "{}", phone.transcript());
+}
+
+fn r14_a_passkey_that_can_be_copied_does_not_reach_the_level() {
+    let (desk, key) = (Desk::open(), Key::plug_in("pin"));
+    key.mark("synced", true);
+    desk.enrol(&key);
+    let _phone = desk.listen(&key);
+    let mut login = desk.login();
+    assert!(!login.wait(PATIENCE).success(), "{}", login.transcript());
+    assert_eq!(desk.site.agent.decision(0)["verdict"], "denied");
+}
+
+fn a_key_that_is_not_there_registers_nothing() {
+    let desk = Desk::open();
+    let (mut admin, mut device) = desk.begins("/dev/hidraw99");
+    assert!(!device.wait(PATIENCE).success());
+    let shown = device.transcript().to_owned();
+    assert!(shown.contains("fido2-token"), "{shown}");
+    assert!(!desk.dir.join("device.jws").exists());
+    assert!(admin.is_running(), "its link is unused");
+    admin.kill();
+}
