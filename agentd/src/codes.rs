@@ -55,6 +55,8 @@ impl Codes {
 
     /// Begins a login. Nothing is sent to anybody yet.
     pub async fn start(&self, order: &CodeOrder, context: Context) -> Result<(PendingCode, Vec<Offer>), CodeTrouble> {
+        // It may be where another failure led: nobody waits for it a second time.
+        self.silence.speaks().map_err(away)?;
         match self.revocations.clearance(&order.identity, context.origin).await {
             Clearance::Clear(_) => {}
             Clearance::Frozen => return Err(CodeTrouble::Frozen),

@@ -148,9 +148,9 @@ impl Relay {
     }
 
     /// Does `work` with a party that this relay leads to, for a login that has another way to go: not at all while the
-    /// event stream is lost, otherwise as [`Silence::hurried`].
+    /// event stream is lost or the relay silent, otherwise as [`Silence::hurried`].
     pub async fn hurried<T, Probe, Probing>(
-        &self,
+        self: &Arc<Self>,
         party: &Arc<Silence>,
         work: impl Future<Output = T>,
         probe: Probe,
@@ -159,27 +159,46 @@ impl Relay {
         Probe: Fn() -> Probing + Send + Sync + 'static,
         Probing: Future<Output = ()> + Send,
     {
-        if let Some(away) = self.outage.known(boot_now()) {
-            let seconds = away.as_secs();
-            return Err(PushError::Unreachable(format!("it has been away for {seconds} s")));
+        self.connected()?;
+        self.silence.speaks()?;
+        // Where the relay hangs, every party behind it does, and one wait is enough.
+        let (silence, relay) = (Arc::clone(&self.silence), self.probe());
+        let looking = tokio::spawn(async move { silence.looked_into(relay).await });
+        let done = party.hurried(work, probe).await;
+        if done.is_ok() {
+            looking.abort();
         }
-        party.hurried(work, probe).await
+        done
     }
 
     /// Hands a push over for a login that has another way to go.
     pub async fn send_hurried(self: &Arc<Self>, push: &Push) -> Result<PushTaken, PushError> {
+        self.connected()?;
+        self.silence
+            .hurried(self.send(push), self.probe())
+            .await
+            .and_then(|sent| sent)
+    }
+
+    /// An error while the event stream has been lost for longer than a restart takes.
+    fn connected(&self) -> Result<(), PushError> {
+        self.outage.known(boot_now()).map_or(Ok(()), |away| {
+            let seconds = away.as_secs();
+            Err(PushError::Unreachable(format!("it has been away for {seconds} s")))
+        })
+    }
+
+    /// Asks the relay what it can say by itself.
+    fn probe(self: &Arc<Self>) -> impl Fn() -> Pending<'static, ()> + Send + Sync + 'static {
         let relay = Arc::downgrade(self);
-        let probe = move || {
+        move || {
             let relay = relay.upgrade();
-            async move {
+            Box::pin(async move {
                 if let Some(relay) = relay {
                     drop(relay.learn_trust().await);
                 }
-            }
-        };
-        self.hurried(&self.silence, self.send(push), probe)
-            .await
-            .and_then(|sent| sent)
+            })
+        }
     }
 
     /// The registrar's clock, as far as it is known: calls to it carry its time.

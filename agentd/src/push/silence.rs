@@ -3,13 +3,14 @@
 //! one that has another way to go waits. The event stream tells none of this: it can live while calls hang.
 
 use super::PushError;
-use super::outage::PATIENCE;
 use crate::clock::boot_now;
 use assent_proto::time::BootTime;
 use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+/// How long a login with another way waits, so that the next method is offered within 3 s.
+pub const PATIENCE: Duration = Duration::from_millis(2500);
 /// How long a probe waits for any answer.
 const PROBE: Duration = Duration::from_secs(2);
 /// Between two probes.
@@ -47,14 +48,7 @@ impl Silence {
         Probe: Fn() -> Probing + Send + Sync + 'static,
         Probing: Future<Output = ()> + Send,
     {
-        let known = *self.since();
-        if let Some(since) = known {
-            let seconds = boot_now().0.saturating_sub(since.0).as_secs();
-            return Err(PushError::Unreachable(format!(
-                "{} has been silent for {seconds} s",
-                self.party
-            )));
-        }
+        self.speaks()?;
         let began = boot_now();
         match tokio::time::timeout(PATIENCE, work).await {
             Ok(done) => Ok(done),
@@ -63,12 +57,34 @@ impl Silence {
                     let silence = Arc::clone(self);
                     tokio::spawn(async move { silence.until_it_answers(probe).await });
                 }
-                let seconds = PATIENCE.as_secs();
+                let seconds = PATIENCE.as_secs_f32();
                 Err(PushError::Unreachable(format!(
                     "no answer from {} within {seconds} s",
                     self.party
                 )))
             }
+        }
+    }
+
+    /// An error while the party is known to be silent.
+    pub fn speaks(&self) -> Result<(), PushError> {
+        let known = *self.since();
+        known.map_or(Ok(()), |since| {
+            let seconds = boot_now().0.saturating_sub(since.0).as_secs();
+            Err(PushError::Unreachable(format!(
+                "{} has been silent for {seconds} s",
+                self.party
+            )))
+        })
+    }
+
+    /// Finds out beside somebody's wait for another party, which begins now: whether this one is silent, too, is known before
+    /// that wait ends.
+    pub async fn looked_into<Probing: Future<Output = ()>>(&self, probe: impl Fn() -> Probing) {
+        let began = boot_now();
+        tokio::time::sleep(PATIENCE / 5).await;
+        if tokio::time::timeout(PATIENCE * 3 / 5, probe()).await.is_err() && self.begins(began) {
+            self.until_it_answers(probe).await;
         }
     }
 
@@ -120,7 +136,7 @@ mod tests {
             first
                 .unwrap_err()
                 .to_string()
-                .contains("no answer from the registrar within 3 s")
+                .contains("no answer from the registrar within 2.5 s")
         );
         // Known: no work is even begun.
         let began = tokio::time::Instant::now();

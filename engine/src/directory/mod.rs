@@ -172,8 +172,8 @@ pub enum Wait {
     Hurried,
 }
 
-/// The longest that somebody with another way waits for a directory.
-pub const HURRIED: Duration = Duration::from_secs(3);
+/// The longest that somebody with another way waits for a directory, so that the next one is asked within 3 s.
+pub const HURRIED: Duration = Duration::from_millis(2500);
 
 impl Directory {
     /// Who is `user`? `wanted` are the attributes that policies of this profile need, besides those of the account.

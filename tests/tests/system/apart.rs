@@ -318,7 +318,7 @@ fn a_registrar_or_a_code_service_that_hangs_leads_on_and_neither_is_taken_for_th
         decision.to_string()
     };
     let first = denied(&site, "alice");
-    assert!(first.contains("no answer from the registrar within 3 s"), "{first}");
+    assert!(first.contains("no answer from the registrar within 2.5 s"), "{first}");
     let next = denied(&site, "alice");
     assert!(next.contains("the registrar has been silent for"), "{next}");
     // It is found to be back by nobody's login, and the next one goes out as a push.
@@ -335,7 +335,7 @@ fn a_registrar_or_a_code_service_that_hangs_leads_on_and_neither_is_taken_for_th
     assert!(!login.wait(PATIENCE).success(), "{}", login.transcript());
     let decision = site.agent.decision(before).to_string();
     assert!(
-        decision.contains("no answer from the code service within 3 s"),
+        decision.contains("no answer from the code service within 2.5 s"),
         "{decision}"
     );
     taps(&mut phone, types(&sshd, "alice", "true"));

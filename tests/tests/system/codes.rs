@@ -23,6 +23,7 @@ pub const SCENARIOS: &[Scenario] = scenarios![
     whoever_has_no_device_is_led_to_a_code,
     sudo_takes_a_code,
     a_gateway_that_is_away_denies_in_seconds_and_needs_no_restart,
+    a_gateway_that_hangs_is_found_out_once,
     m17_an_app_is_set_up_in_the_terminal_by_its_key_and_first_code,
     m17_whoever_has_a_device_approves_the_app_on_it,
     an_app_of_google_authenticator_is_taken_over,
@@ -285,6 +286,38 @@ fn sudo_takes_a_code() {
     sudo.send_line(&shown(secret));
     sudo.expect("root says hello", PATIENCE);
     sudo.wait_for_success();
+}
+
+fn a_gateway_that_hangs_is_found_out_once() {
+    let mut codes = Codes::open_with(|usual| {
+        let ways = "floor = \"totp\"\non_failure = { gateway = [\"totp\"], codes = [\"recovery\"] }";
+        let recovery = "\n[[recovery_profile]]\nname = \"recovery\"\nfallback_auth_profiles = [\"corp\"]\n";
+        with(&usual, "[[\"corp\"], [\"staff-push\"]]", ways) + recovery
+    });
+    let device = codes.site.enrol("alice");
+    codes.site.gateway.service().freeze();
+    let denied = |codes: &Codes, at: usize| {
+        refused(codes.types("alice", "true"));
+        codes.site.agent.decision(at).to_string()
+    };
+    // One wait, whatever the failures after it lead to: all of it is behind the relay.
+    let first = denied(&codes, 0);
+    assert!(first.contains("no answer from the registrar within 2.5 s"), "{first}");
+    assert!(first.contains("the relay has been silent for 2 s"), "{first}");
+    let next = denied(&codes, 1);
+    assert!(
+        !next.contains("no answer") && next.contains("the relay has been silent for"),
+        "{next}"
+    );
+    codes.site.gateway.service().thaw();
+    for party in ["the relay answers again", "the registrar answers again"] {
+        codes.site.agent.service().wait_for_log(party, PATIENCE);
+    }
+    let mut phone = device.listen();
+    let mut login = codes.types("alice", "true");
+    phone.expect("[a]pprove", PATIENCE);
+    phone.send_line("a");
+    login.wait_for_success();
 }
 
 fn a_gateway_that_is_away_denies_in_seconds_and_needs_no_restart() {
