@@ -52,6 +52,8 @@ pub enum Topic {
     Code,
     /// From an outage to what was decided for it.
     Outage,
+    /// From "not me" to the freeze at a host.
+    Freeze,
 }
 
 /// Options of `bench`.

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! run ─▶ size · policies · trust          no world
-//!     └▶ memory · quiet · record · ldap · nslcd · crowd · push · gateway · code · outage
+//!     └▶ memory · quiet · record · ldap · nslcd · crowd · push · gateway · code · outage · freeze
 //!          ├─ pam         a program of one PAM transaction, in fresh processes
 //!          ├─ phone       a device that approves at once, built from the protocol
 //!          ├─ duo         libpam-duo, and a server that answers it at once
@@ -18,6 +18,7 @@
 mod code;
 mod crowd;
 mod duo;
+mod freeze;
 mod gateway;
 mod http;
 mod ldap;
@@ -80,7 +81,7 @@ pub fn run(options: &Options) -> Result<()> {
 
 type Measure = fn(&Options) -> Vec<Row>;
 
-const TOPICS: [(Topic, Measure); 13] = [
+const TOPICS: [(Topic, Measure); 14] = [
     (Topic::Size, size::rows),
     (Topic::Policies, policies::rows),
     (Topic::Trust, trust::rows),
@@ -94,6 +95,7 @@ const TOPICS: [(Topic, Measure); 13] = [
     (Topic::Gateway, gateway::rows),
     (Topic::Code, code::rows),
     (Topic::Outage, outage::rows),
+    (Topic::Freeze, freeze::rows),
 ];
 
 /// Measures on a thread of its own, in a fresh world; a rig that fails ends this topic alone.
