@@ -2,7 +2,7 @@
 //! reads nothing and can forge nothing.
 
 use crate::clock::boot_now;
-use crate::push::{PushError, Relay, Silence};
+use crate::push::{Probe, PushError, Relay, Silence};
 use crate::revocations::{Clearance, Revocations};
 use crate::standing::Standing;
 use assent_engine::login::{CodeCheck, CodeOrder, CodeTrouble};
@@ -56,7 +56,7 @@ impl Codes {
     /// Begins a login. Nothing is sent to anybody yet.
     pub async fn start(&self, order: &CodeOrder, context: Context) -> Result<(PendingCode, Vec<Offer>), CodeTrouble> {
         // It may be where another failure led: nobody waits for it a second time.
-        self.silence.speaks().map_err(away)?;
+        self.relay.speaks().and_then(|()| self.silence.speaks()).map_err(away)?;
         match self.revocations.clearance(&order.identity, context.origin).await {
             Clearance::Clear(_) => {}
             Clearance::Frozen => return Err(CodeTrouble::Frozen),
@@ -97,15 +97,15 @@ impl Codes {
         context: Context,
     ) -> Result<(PendingCode, Vec<Offer>), CodeTrouble> {
         let codes = Arc::downgrade(self);
-        let probe = move || {
+        let probe: Probe = Box::new(move || {
             let codes = codes.upgrade();
-            async move {
+            Box::pin(async move {
                 if let (Some(codes), Ok(id)) = (codes, Id::random()) {
                     // A login that nobody has begun: any answer will do.
                     drop(codes.ask(CodeWant::End { id }).await);
                 }
-            }
-        };
+            })
+        });
         let started = self
             .relay
             .hurried(&self.silence, self.start(order, context), probe)

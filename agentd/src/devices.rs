@@ -3,7 +3,7 @@
 
 use crate::clock::boot_now;
 use crate::host::Enrolled;
-use crate::push::{PushError, Relay, Silence};
+use crate::push::{Probe, PushError, Relay, Silence};
 use crate::revocations::{Clearance, Revocations};
 use crate::standing::Standing;
 use assent_engine::login::DeviceSearch;
@@ -111,14 +111,14 @@ impl Devices {
 
     async fn ask_hurried(&self, identity: &Identity) -> Result<Vec<Device>, PushError> {
         let (relay, standing, whose) = (Arc::downgrade(&self.relay), Arc::clone(&self.host), identity.clone());
-        let probe = move || {
+        let probe: Probe = Box::new(move || {
             let (relay, host, identity) = (relay.upgrade(), standing.now(), whose.clone());
-            async move {
+            Box::pin(async move {
                 if let Some(relay) = relay {
                     drop(host_ask(&relay, &host, HostWant::Devices { identity }).await);
                 }
-            }
-        };
+            })
+        });
         self.relay
             .hurried(&self.registrar, self.ask(identity), probe)
             .await

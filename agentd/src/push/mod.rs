@@ -9,7 +9,7 @@ mod silence;
 
 pub use http::client as http_client;
 pub use relay::Relay;
-pub use silence::Silence;
+pub use silence::{Probe, Silence};
 
 use assent_proto::relay::{Push, PushTaken};
 use assent_proto::{Bytes, Id};

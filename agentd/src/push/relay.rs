@@ -1,7 +1,7 @@
 //! Our own relay as a push service (`proto::relay`): pushes posted and answers heard on one warm connection.
 
 use super::outage::Outage;
-use super::silence::Silence;
+use super::silence::{Probe, Silence};
 use super::{Pending, PushError, PushService, Waiting, bounds};
 use crate::clock::boot_now;
 use crate::standing::Standing;
@@ -149,26 +149,28 @@ impl Relay {
 
     /// Does `work` with a party that this relay leads to, for a login that has another way to go: not at all while the
     /// event stream is lost or the relay silent, otherwise as [`Silence::hurried`].
-    pub async fn hurried<T, Probe, Probing>(
+    pub async fn hurried<T>(
         self: &Arc<Self>,
         party: &Arc<Silence>,
         work: impl Future<Output = T>,
         probe: Probe,
-    ) -> Result<T, PushError>
-    where
-        Probe: Fn() -> Probing + Send + Sync + 'static,
-        Probing: Future<Output = ()> + Send,
-    {
+    ) -> Result<T, PushError> {
         self.connected()?;
-        self.silence.speaks()?;
+        self.speaks()?;
+        party.speaks()?;
         // Where the relay hangs, every party behind it does, and one wait is enough.
         let (silence, relay) = (Arc::clone(&self.silence), self.probe());
-        let looking = tokio::spawn(async move { silence.looked_into(relay).await });
+        let looking = tokio::spawn(async move { silence.look_into(relay).await });
         let done = party.hurried(work, probe).await;
         if done.is_ok() {
             looking.abort();
         }
         done
+    }
+
+    /// An error while the relay is known to be silent.
+    pub fn speaks(&self) -> Result<(), PushError> {
+        self.silence.speaks()
     }
 
     /// Hands a push over for a login that has another way to go.
@@ -189,16 +191,16 @@ impl Relay {
     }
 
     /// Asks the relay what it can say by itself.
-    fn probe(self: &Arc<Self>) -> impl Fn() -> Pending<'static, ()> + Send + Sync + 'static {
+    fn probe(self: &Arc<Self>) -> Probe {
         let relay = Arc::downgrade(self);
-        move || {
+        Box::new(move || {
             let relay = relay.upgrade();
             Box::pin(async move {
                 if let Some(relay) = relay {
                     drop(relay.learn_trust().await);
                 }
             })
-        }
+        })
     }
 
     /// The registrar's clock, as far as it is known: calls to it carry its time.

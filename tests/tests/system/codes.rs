@@ -304,6 +304,7 @@ fn a_gateway_that_hangs_is_found_out_once() {
     let first = denied(&codes, 0);
     assert!(first.contains("no answer from the registrar within 2.5 s"), "{first}");
     assert!(first.contains("the relay has been silent for 2 s"), "{first}");
+    assert!(!first.contains("timed out"), "{first}");
     let next = denied(&codes, 1);
     assert!(
         !next.contains("no answer") && next.contains("the relay has been silent for"),
