@@ -9,8 +9,8 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 use zeroize::Zeroizing;
 
-/// Where a tool finds its input: the place that `run` puts it.
-pub const INPUT: &str = "/proc/self/fd/3";
+/// Stands among the arguments for the file in which the tool finds its input.
+pub const INPUT: &str = "{input}";
 /// Most that is read of what a tool prints.
 const MAX_SAID: u64 = 64 * 1024;
 /// How often it is looked after.

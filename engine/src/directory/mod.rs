@@ -176,7 +176,7 @@ pub enum Wait {
 pub const HURRIED: Duration = Duration::from_millis(2500);
 
 impl Directory {
-    /// Who is `user`? `wanted` are the attributes that policies of this profile need, besides those of the account.
+    /// Who is `user`?
     pub async fn look_up(&self, user: &UserName, wait: Wait) -> Lookup {
         match self {
             Self::Ldap(ldap) => ldap.look_up(user, wait).await,
