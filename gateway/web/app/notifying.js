@@ -2,6 +2,7 @@
 // screen because it was answered here. The worker shows them (rung.js).
 
 import { end, renew } from "/assets/ringing.js";
+import { close } from "/assets/shown.js";
 import { changeNotifications, notifications } from "/assets/vault.js";
 
 /** @import { Account } from "/assets/account.js" */
@@ -74,8 +75,7 @@ export class Notifying {
 
   /** Takes a request's notification away. @param {string} id */
   async close(id) {
-    const shown = (await this.registration?.getNotifications?.({ tag: id })) ?? [];
-    for (const one of shown) one.close();
+    if (this.registration !== null && able(this.registration)) await close(this.registration, id);
   }
 }
 

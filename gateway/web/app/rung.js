@@ -11,6 +11,7 @@ import { Problem } from "/assets/relay.js";
 import { mayApproveUnseen } from "/assets/request.js";
 import { renew } from "/assets/ringing.js";
 import { id as idShape, object, parse } from "/assets/shape.js";
+import { close, show, standing } from "/assets/shown.js";
 import { notifications, registrations, remember } from "/assets/vault.js";
 import { answered, asks, away, over, pastOf, unverified } from "/assets/words.js";
 
@@ -67,7 +68,7 @@ export class Rung {
 
   /** @param {Words} words @param {string} tag @param {object} [more] */
   show({ title, body }, tag, more) {
-    return this.registration.showNotification(title, { body, tag, icon: ICON, badge: ICON, ...more });
+    return show(this.registration, title, { body, tag, icon: ICON, badge: ICON, ...more });
   }
 
   /** A message came. Whatever it is, something must be shown for it: a browser demands that. @param {PushMessageData | null} data */
@@ -77,9 +78,9 @@ export class Rung {
     const settings = await notifications();
     const found = await fetched(await accounts(), id);
     if (found === "gone") {
-      await this.close(id);
+      await close(this.registration, id);
       // A message may come late, or twice: what was answered here has its word up.
-      if ((await this.registration.getNotifications({ tag: ANSWERED })).some(({ data }) => data?.id === id)) return;
+      if ((await standing(this.registration, ANSWERED)).some(({ data }) => data?.id === id)) return;
       return this.show(over(), QUIET, { silent: true });
     }
     if (found === "away") return this.show(away(), id);
@@ -137,11 +138,6 @@ export class Rung {
     } catch {
       await this.show(away(), id ?? QUIET);
     }
-  }
-
-  /** @param {string} id */
-  async close(id) {
-    for (const one of await this.registration.getNotifications({ tag: id })) one.close();
   }
 
   /** The browser has ended the subscription. */

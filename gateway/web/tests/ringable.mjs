@@ -79,7 +79,8 @@ export class Ringable {
   /** @returns {Promise<Shown[]>} */
   shown() {
     return this.worker.evaluate(async () => {
-      const all = await /** @type {any} */ (self).registration.getNotifications();
+      // As the app does it (shown.js): looking while one is being shown makes Chromium forget that one.
+      const all = await navigator.locks.request("assent.notifications", () => /** @type {any} */ (self).registration.getNotifications());
       return all.map((/** @type {any} */ { title, body, tag, actions, data }) => ({ title, body, tag, data, actions: actions.map((/** @type {any} */ one) => one.action) }));
     });
   }

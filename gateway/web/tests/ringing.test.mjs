@@ -128,6 +128,31 @@ test("r29: nothing of a request is shown before it has verified", async () => {
   assert.equal((await one.shown()).length, 1);
 });
 
+test("what is over and what waits may ring at the same moment: every notification that is shown can be pressed", async () => {
+  const one = await ringable("crowd");
+  // Several rounds, as it is a matter of milliseconds.
+  for (let round = 0; round < 3; round += 1) {
+    /** @type {string[]} */
+    const live = [];
+    /** @type {string[]} */
+    const texts = [];
+    for (let count = 0; count < 4; count += 1) {
+      const ended = await world.host.push("crowd");
+      texts.push(await one.sent());
+      await world.host.withdraw(ended);
+      await one.sent();
+      live.push(await world.host.push("crowd"));
+      texts.push(await one.sent());
+    }
+    await Promise.all(texts.map((text) => one.deliver(text)));
+    for (const id of live) {
+      await one.showing(({ tag, actions }) => tag === id && actions.includes("deny"));
+      await one.press(id, "deny");
+      assert.equal((await world.host.answer(id)).why, "denied on the device");
+    }
+  }
+});
+
 test("a login that ends takes its notification away, and a press after that says so", async () => {
   const one = await ringable("ends");
   const id = await world.host.push("ends");
