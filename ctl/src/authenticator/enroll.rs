@@ -3,6 +3,7 @@
 use super::DirArg;
 use super::key::{DeviceKey, apart};
 use super::link::Link;
+use super::remark::tell;
 use super::security_key::{Pin, Proof, SecurityKey, TOUCH};
 use super::store::{self, Anchor, Registration};
 use super::token::TokenArgs;
@@ -10,7 +11,7 @@ use crate::failure::{Done, Failure, no_randomness};
 use crate::gateway_client::{Gateway, pin};
 use crate::report::report;
 use crate::seconds::moment;
-use crate::terminal;
+use crate::terminal::{self, Charset};
 use assent_proto::cert::{Device, Issuer};
 use assent_proto::enrol::{Enrolment, short_fingerprint};
 use assent_proto::keys::{KemSecret, KeyPair};
@@ -114,13 +115,14 @@ impl Enroll {
             "expires": claims.exp,
         });
         report(self.json, &value, || {
-            format!(
+            let text = format!(
                 "Registered: this device approves for {}.\n  device id    {}\n  device key   {}\n  valid until  {}\nNext: assentctl authenticator listen",
                 visible(claims.name.as_str()),
                 claims.device_id,
                 short_fingerprint(&claims.sign),
                 moment(claims.exp)
-            )
+            );
+            Charset::of_locale().fit(&text)
         });
     }
 }
@@ -151,7 +153,7 @@ async fn come(
         EnrolmentState::Digits { n, .. } => {
             let digits = enrolment.digits(&n);
             eprintln!("Six digits of this device: {} {}", &digits[..3], &digits[3..]);
-            eprintln!("Type them where the link was shown. Waiting …");
+            tell("Type them where the link was shown. Waiting …");
             Ok(())
         }
         // Nobody could have typed digits that were not shown yet.
@@ -183,7 +185,7 @@ impl Approving {
     async fn join(self, wish: Enrolment, sign: &DeviceKey, link: &Link) -> Done<Enrolment> {
         let Self { key, pin } = self;
         let (origin, made_for) = (link.origin().to_owned(), link.origin().to_owned());
-        eprintln!("Touch the security key, to make a passkey for {} …", link.origin());
+        tell(&format!("Touch the security key, to make a passkey for {} …", link.origin()));
         let (key, pin, offered) = apart(move || {
             let offered = key.make(&made_for, "Assent", &pin)?;
             Done::Ok((key, pin, offered))
@@ -192,7 +194,7 @@ impl Approving {
         let (token, credential) = (link.token.clone(), offered.cred.clone());
         let wish = sign.signs(move |key| wish.offering(&token, key, offered)).await?;
         let challenge = wish.passkey_challenge();
-        eprintln!("Touch it again, to show that it works …");
+        tell("Touch it again, to show that it works …");
         let assertion = apart(move || key.assert(&credential, &origin, &challenge, &pin, TOUCH)).await??;
         Ok(Enrolment {
             passkey: Some(assertion),
@@ -259,13 +261,13 @@ async fn wait(
                 EnrolmentState::Waiting | EnrolmentState::Digits { .. } => {}
                 EnrolmentState::Approval { .. } if asked => {}
                 EnrolmentState::Approval { .. } => {
-                    eprintln!("Now approve this device on one that is registered already. Waiting …");
+                    tell("Now approve this device on one that is registered already. Waiting …");
                     asked = true;
                 }
             },
             Err(Failure::Unreachable(why)) if Instant::now() < give_up => {
                 if !told {
-                    eprintln!("{}", Failure::Unreachable(why));
+                    tell(&why);
                     told = true;
                 }
             }

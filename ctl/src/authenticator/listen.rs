@@ -5,6 +5,7 @@ use super::draw::named;
 use super::events::{Caller, Heard, boot_now};
 use super::key::apart;
 use super::notice::{Notice, Wording, notices};
+use super::remark::{remark, tell};
 use super::revocations::Revocations;
 use super::security_key::{Proof, SecurityKey};
 use super::store::Registration;
@@ -62,7 +63,7 @@ impl Listen {
         let ca_file = self.ca_file.as_deref().or(registration.ca_file.as_deref());
         let gateway = Gateway::new(&registration.gateway, ca_file)?;
         if registration.device.life().age(UnixTime::now()) >= Age::Ended {
-            renew::once(&dir, &mut registration, &gateway).await?;
+            renew::once(&dir, &mut registration, &gateway).await?.tell();
         }
         let caller = Caller::new(
             &registration.keys.sign,
@@ -71,7 +72,9 @@ impl Listen {
         );
         let revocations = Revocations::open(&dir, registration.trust(), &registration.ever());
         if let Err(why) = revocations.fetch(&registration, &gateway).await {
-            eprintln!("The revocation list could not be asked for: {why}. Trying again …");
+            tell(&format!(
+                "The revocation list could not be asked for: {why}. Trying again …"
+            ));
         }
         let (sender, heard) = mpsc::channel(64);
         let (waiting, told) = watch::channel(Vec::new());
@@ -94,7 +97,7 @@ impl Listen {
             failure = ended()? => Err(failure),
             // It ends after the session.
             () = &mut notifying => Ok(()),
-            () = revocations.look_after(&registration, &gateway) => Ok(()),
+            () = revocations.look_after(&registration, &gateway, sender.clone()) => Ok(()),
             // If it ends, it has said why, and the session acts on that.
             () = async { caller.hear(sender.clone()).await; std::future::pending().await } => Ok(()),
             () = renew::look_after(&dir, &registration.keys.sign, &gateway, sender.clone()) => Ok(()),
@@ -203,17 +206,15 @@ impl Session<'_> {
                 // Said once, not at every try.
                 if self.connected != Some(false) || self.args.verbose {
                     self.remark(&format!(
-                        "Not connected to {}: {}. Trying again …",
-                        self.gateway.base(),
-                        visible(&why)
+                        "Not connected to {}: {why}. Trying again …",
+                        self.gateway.base()
                     ));
                 }
                 self.connected = Some(false);
             }
             Heard::Refused(why) => {
                 return Err(Failure::Refused(format!(
-                    "the gateway refuses this device: {}. It may have been revoked; ask your administrator, or enrol again",
-                    visible(&why)
+                    "the gateway refuses this device: {why}. It may have been revoked; ask your administrator, or enrol again"
                 )));
             }
             Heard::Remark(text) => self.remark(&text),
@@ -247,10 +248,9 @@ impl Session<'_> {
 
     /// To standard error: remarks are no part of a request.
     fn remark(&self, text: &str) {
-        if self.desk.asking() {
-            eprintln!();
+        for line in remark(text, self.desk.asking(), self.charset) {
+            eprintln!("{line}");
         }
-        eprintln!("{}", self.charset.fit(text));
     }
 
     fn verified(&self, id: Id, expiry: UnixTime, blob: &Bytes) -> Result<VerifiedRequest, String> {
@@ -385,11 +385,11 @@ impl Session<'_> {
             }
             CallFailure::Problem(_, problem) => Failure::Refused(format!(
                 "Not taken by the gateway, {name}: {}. Nothing was allowed.",
-                visible(&problem.text)
+                problem.text
             )),
             CallFailure::Unreachable(why) => {
                 self.desk.unsent(id);
-                Failure::Unreachable(format!("Not sent, {name}: {}. Nothing was allowed.", visible(&why)))
+                Failure::Unreachable(format!("Not sent, {name}: {why}. Nothing was allowed."))
             }
         })
     }

@@ -12,6 +12,7 @@ mod link;
 mod listen;
 mod notice;
 mod notify;
+mod remark;
 mod renew;
 mod revocations;
 #[cfg(test)]

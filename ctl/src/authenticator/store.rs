@@ -1,6 +1,7 @@
 //! A registration on disk: one directory of mode 0700, the key in it of mode 0600.
 
 use super::key::DeviceKey;
+use super::remark::tell;
 use super::token::{Place, TokenKey};
 use crate::failure::{Done, Failure};
 use crate::files::{self, SECRET};
@@ -34,6 +35,23 @@ pub struct Registration {
     pub gateway: String,
     /// Authorities that TLS to the gateway needs beside the system's, if any.
     pub ca_file: Option<PathBuf>,
+}
+
+/// What came of the relay's word on what there is to believe.
+pub struct Learned {
+    /// Whether the roots are others now.
+    pub moved: bool,
+    /// What the person should know of roots that were refused.
+    pub refused: Option<String>,
+}
+
+impl Learned {
+    /// Says it while nothing is asked.
+    pub fn tell(&self) {
+        if let Some(text) = &self.refused {
+            tell(text);
+        }
+    }
 }
 
 /// What is pinned, as it is kept.
@@ -257,13 +275,15 @@ impl Registration {
         })
     }
 
-    /// Takes what verifies of the relay's word, and keeps it: steps of the roots, and issuers under them. Whether the roots
-    /// are others now.
-    pub fn learn(&mut self, dir: &Path, info: &TrustInfo) -> Done<bool> {
+    /// Takes what verifies of the relay's word, and keeps it: steps of the roots, and issuers under them.
+    pub fn learn(&mut self, dir: &Path, info: &TrustInfo) -> Done<Learned> {
         let followed = self.roots.follow(&info.steps);
-        if let (0, Some(why)) = (followed.steps, &followed.refused) {
-            eprintln!("The gateway offers roots that do not follow on the pinned one; they are refused: {why}");
-        }
+        let refused = match (followed.steps, &followed.refused) {
+            (0, Some(why)) => Some(format!(
+                "The gateway offers roots that do not follow on the pinned one; they are refused: {why}"
+            )),
+            _ => None,
+        };
         let moved = followed.steps > 0;
         let ended = UnixTime(UnixTime::now().0.saturating_sub(RENEWAL_GRACE));
         let offered = Issuers::under(&self.trust(), info.issuers.iter().map(String::as_str));
@@ -283,7 +303,7 @@ impl Registration {
         if moved {
             replace(ROOTS, &lines(self.roots.steps().iter().map(String::as_str)))?;
         }
-        Ok(moved)
+        Ok(Learned { moved, refused })
     }
 
     /// Takes the next certificate, if it is one, and keeps it. `false`: it is the one that is there.
