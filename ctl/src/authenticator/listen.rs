@@ -285,7 +285,6 @@ impl Session<'_> {
                         Err(failure) => {
                             let text = format!("Not approved: {failure}.\n");
                             say(&self.charset.fit(&text))?;
-                            // What was to be drawn after the answer comes after this one again.
                             outputs = self.desk.take_back(boot_now(), *answer).into();
                             self.tell_desktop();
                             continue;
@@ -298,6 +297,7 @@ impl Session<'_> {
                     if let Err(failure) = done {
                         say(&format!("{}\n", self.charset.fit(&failure.to_string())))?;
                     }
+                    outputs = self.desk.go_on(boot_now()).into();
                 }
             }
         }
