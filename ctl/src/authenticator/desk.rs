@@ -194,7 +194,7 @@ impl Desk {
         };
         out.push(Output::ForgetTyped);
         let left = first.ends.0.saturating_sub(now.0).as_secs();
-        let lines = details(&first.request, left, self.waiting.len(), self.charset);
+        let lines = details(&first.request, left, self.waiting.len(), self.has_passkey, self.charset);
         out.extend(lines.into_iter().map(Output::Say));
         self.answers_from = now.plus(reading);
         self.ask(now, out);
