@@ -7,6 +7,7 @@ usage: security_key.py STATE-DIRECTORY {pin|sensor}
 
 STATE-DIRECTORY/device: where it is, once it is there. STATE-DIRECTORY/touch: present while a finger lies on the key; without it a command waits.
 STATE-DIRECTORY/synced: credentials say that they can be backed up.
+STATE-DIRECTORY/careless: signs without having verified its user.
 """
 
 import fcntl
@@ -79,7 +80,8 @@ class Key:
 
     def flags(self, verified):
         backup = BE if os.path.exists(f"{STATE}/synced") else 0
-        return UP | (UV if verified else 0) | backup
+        careless = os.path.exists(f"{STATE}/careless")
+        return UP | (UV if verified and not careless else 0) | backup
 
     def make(self, request):
         digest, party = request[1], request[2]["id"]

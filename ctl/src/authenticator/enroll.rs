@@ -191,11 +191,16 @@ impl Approving {
             Done::Ok((key, pin, offered))
         })
         .await??;
-        let (token, credential) = (link.token.clone(), offered.cred.clone());
+        let (token, credential, passkey) = (link.token.clone(), offered.cred.clone(), offered.clone());
         let wish = sign.signs(move |key| wish.offering(&token, key, offered)).await?;
         let challenge = wish.passkey_challenge();
         tell("Touch it again, to show that it works …");
         let assertion = apart(move || key.assert(&credential, &origin, &challenge, &pin, TOUCH)).await??;
+        passkey.prove(&challenge, &assertion).map_err(|why| {
+            Failure::Refused(format!(
+                "what the key signed does not hold: {why}. Nothing was sent, and the link is unused"
+            ))
+        })?;
         Ok(Enrolment {
             passkey: Some(assertion),
             ..wish

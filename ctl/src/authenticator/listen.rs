@@ -322,11 +322,17 @@ impl Session<'_> {
         let device = self.registration.device.claims().device_id;
         let challenge = answer::Answer::passkey_challenge(&decided.request, &device);
         let left = decided.ends.0.saturating_sub(boot_now().0);
-        apart(move || {
-            key.assert(&own.cred, own.origin.as_str(), &challenge, &pin, left)
-                .map(Some)
-        })
-        .await?
+        let assertion = apart(move || {
+            let assertion = key.assert(&own.cred, own.origin.as_str(), &challenge, &pin, left)?;
+            // The host would refuse it, and with it the login.
+            match own.verify(&challenge, &assertion) {
+                Ok(()) => Ok(assertion),
+                Err(why) => Err(Failure::Refused(format!(
+                    "what the key signed does not hold: {why}"
+                ))),
+            }
+        });
+        assertion.await?.map(Some)
     }
 
     /// Typed on the line that is being read anyway; not shown.

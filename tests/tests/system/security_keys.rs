@@ -13,6 +13,7 @@ use std::path::PathBuf;
 
 pub const SCENARIOS: &[Scenario] = scenarios![
     r13_a_security_key_approves_at_level_passkey_by_pin_and_touch_and_nothing_else_does,
+    r13_what_a_key_signs_without_its_user_is_not_sent_and_is_asked_for_again,
     a_key_with_a_sensor_asks_for_no_pin,
     r14_a_passkey_that_can_be_copied_does_not_reach_the_level,
     a_key_that_is_not_there_registers_nothing,
@@ -195,6 +196,26 @@ fn r13_a_security_key_approves_at_level_passkey_by_pin_and_touch_and_nothing_els
     phone.expect("[a]pprove", PATIENCE);
     phone.send_line("d");
     assert!(!login.wait(PATIENCE).success());
+}
+
+fn r13_what_a_key_signs_without_its_user_is_not_sent_and_is_asked_for_again() {
+    let (desk, key) = (Desk::open(), Key::plug_in("sensor"));
+    let (admin, device) = desk.begins(&key.device);
+    Desk::finishes(admin, device);
+    let mut phone = desk.listen(&key);
+    let mut login = desk.login();
+    phone.expect("[a]pprove", PATIENCE);
+    key.mark("careless", true);
+    phone.send_line("a");
+    phone.expect("Not approved: what the key signed does not hold", PATIENCE);
+    phone.expect("did not verify its user", PATIENCE);
+    phone.expect("[a]pprove", PATIENCE);
+    assert!(login.is_running(), "nothing was sent: {}", login.transcript());
+    key.mark("careless", false);
+    phone.send_line("a");
+    phone.expect("Sent: approved", PATIENCE);
+    login.expect("in by key", PATIENCE);
+    login.wait_for_success();
 }
 
 fn a_key_with_a_sensor_asks_for_no_pin() {
