@@ -1,12 +1,13 @@
 //! `assentctl authenticator enroll`: new keys, certified through a one-time link.
 
 use super::DirArg;
+use super::ending::Ending;
 use super::key::{DeviceKey, apart};
 use super::link::Link;
 use super::remark::tell;
 use super::security_key::{Pin, Proof, SecurityKey, TOUCH};
 use super::store::{self, Anchor, Registration};
-use super::token::TokenArgs;
+use super::token::{OpenToken, TokenArgs};
 use crate::failure::{Done, Failure, no_randomness};
 use crate::gateway_client::{Gateway, pin};
 use crate::report::report;
@@ -25,7 +26,6 @@ use clap::Args;
 use serde_json::json;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
-use tokio::signal::unix::{SignalKind, signal};
 
 const POLL: Duration = Duration::from_secs(1);
 
@@ -68,8 +68,12 @@ impl Enroll {
         let clock = Clock::beside(info.now);
         let label = self.label.clone().unwrap_or_else(own_name);
         let label = ShortText::new(label).ok_or_else(|| Failure::Input("the label is too long".into()))?;
+        let args = self.token.clone();
+        let token = apart(move || OpenToken::open(&args)).await??;
+        // A person who gives up while a token makes its key is heard once it is made, and it goes again.
+        let mut ending = Ending::hear()?;
         let keys = KeyPair {
-            sign: DeviceKey::generate(self.token.clone(), label.as_str().to_owned()).await?,
+            sign: DeviceKey::generate(token, label.as_str().to_owned()).await?,
             kem: KemSecret::generate().map_err(no_randomness)?,
         };
         let certified = async {
@@ -81,8 +85,9 @@ impl Enroll {
             wait(&gateway, issuer, &keys, link.token.id, &clock).await
         };
         let certified = tokio::select! {
+            biased;
+            () = ending.comes() => Err(Failure::Refused("interrupted; nothing was registered".into())),
             device = certified => device,
-            failure = interrupted(&keys.sign) => Err(failure),
         };
         let device = match certified {
             Ok(device) => device,
@@ -213,32 +218,6 @@ async fn discarded(key: &DeviceKey, failure: Failure) -> Failure {
     match key.discard().await {
         Ok(()) => failure,
         Err(left) => Failure::Refused(format!("{failure}\n{left}")),
-    }
-}
-
-/// The person gives up while a key lies in a token, which would keep it. What lies in memory alone ends with the process.
-async fn interrupted(key: &DeviceKey) -> Failure {
-    if key.place().is_none() {
-        return std::future::pending().await;
-    }
-    let signals = || {
-        let hear = |kind| signal(kind);
-        Ok::<_, std::io::Error>((
-            hear(SignalKind::interrupt())?,
-            hear(SignalKind::terminate())?,
-            hear(SignalKind::hangup())?,
-        ))
-    };
-    match signals() {
-        Ok((mut interrupt, mut terminate, mut hangup)) => {
-            tokio::select! {
-                _ = interrupt.recv() => {}
-                _ = terminate.recv() => {}
-                _ = hangup.recv() => {}
-            }
-            Failure::Refused("interrupted; nothing was registered".into())
-        }
-        Err(e) => Failure::Refused(format!("signals cannot be heard ({e}); nothing was registered")),
     }
 }
 

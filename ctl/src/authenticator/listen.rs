@@ -2,6 +2,7 @@
 
 use super::desk::{Answer, Desk, Input, Output};
 use super::draw::named;
+use super::ending::Ending;
 use super::events::{Caller, Heard, boot_now};
 use super::key::apart;
 use super::notice::{Notice, Wording, notices};
@@ -29,7 +30,6 @@ use std::io::Write as _;
 use std::path::PathBuf;
 use std::pin::pin;
 use std::time::Duration;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{MissedTickBehavior, timeout};
 use zeroize::Zeroizing;
@@ -92,9 +92,12 @@ impl Listen {
             connected: None,
             waiting,
         };
+        let mut ending = Ending::hear()?;
         let done = tokio::select! {
             done = session.run(heard) => done,
-            failure = ended()? => Err(failure),
+            () = ending.comes() => Err(Failure::Refused(
+                "ended by a signal; requests that still waited here got no answer".into(),
+            )),
             // It ends after the session.
             () = &mut notifying => Ok(()),
             () = revocations.look_after(&registration, &gateway, sender.clone()) => Ok(()),
@@ -106,27 +109,6 @@ impl Listen {
         let _ = timeout(notify::PATIENCE, notifying).await;
         done
     }
-}
-
-/// Until the person ends it by ^C or closes the terminal, or the system asks it to end.
-fn ended() -> Done<impl Future<Output = Failure>> {
-    let signal = |kind| {
-        signal(kind)
-            .map_err(|e| Failure::Refused(format!("this process cannot hear signals, so it does not begin: {e}")))
-    };
-    let (mut interrupt, mut hang_up, mut terminate) = (
-        signal(SignalKind::interrupt())?,
-        signal(SignalKind::hangup())?,
-        signal(SignalKind::terminate())?,
-    );
-    Ok(async move {
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = hang_up.recv() => {}
-            _ = terminate.recv() => {}
-        }
-        Failure::Refused("ended by a signal; requests that still waited here got no answer".into())
-    })
 }
 
 struct Session<'a> {

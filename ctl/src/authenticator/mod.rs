@@ -4,6 +4,7 @@
 mod desk;
 mod devices;
 mod draw;
+mod ending;
 mod enroll;
 mod events;
 mod fido_tool;
