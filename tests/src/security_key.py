@@ -6,6 +6,7 @@ to it and parse what it says as they do with hardware. One credential at a time,
 usage: security_key.py STATE-DIRECTORY {pin|sensor}
 
 STATE-DIRECTORY/device: where it is, once it is there. STATE-DIRECTORY/touch: present while a finger lies on the key; without it a command waits.
+STATE-DIRECTORY/waits: written where a command has waited for a finger.
 STATE-DIRECTORY/synced: credentials say that they can be backed up.
 STATE-DIRECTORY/careless: signs without having verified its user.
 """
@@ -144,6 +145,7 @@ class Key:
 
 def touched():
     while not os.path.exists(f"{STATE}/touch"):
+        open(f"{STATE}/waits", "w").close()
         send(CHANNEL, KEEPALIVE, b"\x02")
         time.sleep(0.1)
 

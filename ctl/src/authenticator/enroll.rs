@@ -78,7 +78,7 @@ impl Enroll {
         };
         let certified = async {
             let key = match &self.security_key {
-                Some(named) => Some(Approving::find(named.clone()).await?),
+                Some(named) => Some(Approving::find(named).await?),
                 None => None,
             };
             come(&gateway, issuer, &keys, label, &link, &clock, key).await?;
@@ -177,8 +177,8 @@ struct Approving {
 
 impl Approving {
     /// The key, and its PIN as typed; without a name, the only key that is plugged in.
-    async fn find(named: String) -> Done<Self> {
-        let key = apart(move || SecurityKey::find(Some(named.as_str()).filter(|name| !name.is_empty()))).await??;
+    async fn find(named: &str) -> Done<Self> {
+        let key = SecurityKey::find(Some(named).filter(|name| !name.is_empty())).await?;
         let pin = match key.proof {
             Proof::Sensor => None,
             Proof::Pin => Some(apart(|| terminal::secret("PIN of the security key: ")).await??),
@@ -189,18 +189,18 @@ impl Approving {
     /// Makes a credential and has it sign this very wish.
     async fn join(self, wish: Enrolment, sign: &DeviceKey, link: &Link) -> Done<Enrolment> {
         let Self { key, pin } = self;
-        let (origin, made_for) = (link.origin().to_owned(), link.origin().to_owned());
-        tell(&format!("Touch the security key, to make a passkey for {} …", link.origin()));
-        let (key, pin, offered) = apart(move || {
-            let offered = key.make(&made_for, "Assent", &pin)?;
-            Done::Ok((key, pin, offered))
-        })
-        .await??;
-        let (token, credential, passkey) = (link.token.clone(), offered.cred.clone(), offered.clone());
+        tell(&format!(
+            "Touch the security key, to make a passkey for {} …",
+            link.origin()
+        ));
+        let offered = key.make(link.origin(), "Assent", &pin).await?;
+        let (token, passkey) = (link.token.clone(), offered.clone());
         let wish = sign.signs(move |key| wish.offering(&token, key, offered)).await?;
         let challenge = wish.passkey_challenge();
         tell("Touch it again, to show that it works …");
-        let assertion = apart(move || key.assert(&credential, &origin, &challenge, &pin, TOUCH)).await??;
+        let assertion = key
+            .assert(&passkey.cred, link.origin(), &challenge, &pin, TOUCH)
+            .await?;
         passkey.prove(&challenge, &assertion).map_err(|why| {
             Failure::Refused(format!(
                 "what the key signed does not hold: {why}. Nothing was sent, and the link is unused"

@@ -4,7 +4,6 @@ use super::desk::{Answer, Desk, Input, Output};
 use super::draw::named;
 use super::ending::Ending;
 use super::events::{Caller, Heard, boot_now};
-use super::key::apart;
 use super::notice::{Notice, Wording, notices};
 use super::remark::{remark, tell};
 use super::revocations::Revocations;
@@ -294,8 +293,8 @@ impl Session<'_> {
         else {
             return Ok(None);
         };
-        let named = self.args.security_key.clone();
-        let key = apart(move || SecurityKey::find(named.as_deref())).await??;
+        let named = &self.args.security_key;
+        let key = SecurityKey::find(named.as_deref()).await?;
         let pin = match key.proof {
             Proof::Sensor => None,
             Proof::Pin => Some(self.pin(decided.ends).await?),
@@ -304,17 +303,14 @@ impl Session<'_> {
         let device = self.registration.device.claims().device_id;
         let challenge = answer::Answer::passkey_challenge(&decided.request, &device);
         let left = decided.ends.0.saturating_sub(boot_now().0);
-        let assertion = apart(move || {
-            let assertion = key.assert(&own.cred, own.origin.as_str(), &challenge, &pin, left)?;
-            // The host would refuse it, and with it the login.
-            match own.verify(&challenge, &assertion) {
-                Ok(()) => Ok(assertion),
-                Err(why) => Err(Failure::Refused(format!(
-                    "what the key signed does not hold: {why}"
-                ))),
-            }
-        });
-        assertion.await?.map(Some)
+        let assertion = key
+            .assert(&own.cred, own.origin.as_str(), &challenge, &pin, left)
+            .await?;
+        // The host would refuse it, and with it the login.
+        match own.verify(&challenge, &assertion) {
+            Ok(()) => Ok(Some(assertion)),
+            Err(why) => Err(Failure::Refused(format!("what the key signed does not hold: {why}"))),
+        }
     }
 
     /// Typed on the line that is being read anyway; not shown.

@@ -17,6 +17,7 @@ pub const SCENARIOS: &[Scenario] = scenarios![
     a_key_with_a_sensor_asks_for_no_pin,
     r14_a_passkey_that_can_be_copied_does_not_reach_the_level,
     a_key_that_is_not_there_registers_nothing,
+    the_tool_at_the_key_ends_with_whoever_waits_for_it,
 ];
 
 /// The key's PIN (`security_key.py`).
@@ -251,4 +252,56 @@ fn a_key_that_is_not_there_registers_nothing() {
     assert!(!desk.dir.join("device.jws").exists());
     assert!(admin.is_running(), "its link is unused");
     admin.kill();
+}
+
+fn the_tool_at_the_key_ends_with_whoever_waits_for_it() {
+    let desk = Desk::open();
+    let spare = Key::plug_in("pin");
+    let (mut admin, mut device) = desk.begins(&spare.device);
+    device.expect("PIN of the security key: ", PATIENCE);
+    spare.finger(false);
+    device.send_line(PIN);
+    device.expect("Touch the security key", PATIENCE);
+    gives_up(&mut device, &spare, "fido2-cred");
+    assert!(device.transcript().contains("nothing was registered"));
+    admin.kill();
+
+    let key = Key::plug_in("pin");
+    desk.enrol(&key);
+    let mut phone = desk.listen(&key);
+    let _login = desk.login();
+    phone.expect("[a]pprove", PATIENCE);
+    phone.send_line("a");
+    phone.expect("PIN of the security key", PATIENCE);
+    key.finger(false);
+    phone.send_line(PIN);
+    phone.expect("Touch the security key", PATIENCE);
+    gives_up(&mut phone, &key, "fido2-assert");
+}
+
+/// `^C` while this tool waits for a finger.
+fn gives_up(screen: &mut Terminal, key: &Key, tool: &str) {
+    let of = screen.pid();
+    let waits = patience::until(SOON, || key.state.join("waits").exists().then_some(()));
+    assert!(waits.is_some(), "the key was not asked");
+    let tool = patience::until(SOON, || child_of(of, tool)).expect("the tool runs");
+    screen.send_control('c');
+    assert!(!screen.wait(PATIENCE).success());
+    let gone = patience::until(SOON, || {
+        let stat = fs::read_to_string(format!("/proc/{tool}/stat")).unwrap_or_default();
+        // Gone, or dead and not buried yet.
+        (stat.is_empty() || stat.contains(") Z ")).then_some(())
+    });
+    assert!(gone.is_some(), "it still waits for a finger");
+}
+
+/// The child of this name.
+fn child_of(parent: u32, name: &str) -> Option<u32> {
+    let processes = fs::read_dir("/proc").ok()?.flatten();
+    let mut processes = processes.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+    processes.find(|pid| {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        let its = stat.split_once(&format!("({name}) ")).map(|(_, rest)| rest);
+        its.and_then(|rest| rest.split(' ').nth(1)) == Some(&parent.to_string())
+    })
 }
