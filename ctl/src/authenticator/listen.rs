@@ -88,6 +88,7 @@ impl Listen {
             charset: Charset::of_locale(),
             desk: Desk::new(Charset::of_locale(), registration.device.claims().passkey.is_some()),
             lines: terminal::lines(),
+            unseen: None,
             connected: None,
             waiting,
         };
@@ -120,6 +121,8 @@ struct Session<'a> {
     charset: Charset,
     desk: Desk,
     lines: mpsc::Receiver<Zeroizing<String>>,
+    /// A PIN was not typed to its end in time; what comes of it yet is not shown either.
+    unseen: Option<terminal::Unseen>,
     connected: Option<bool>,
     /// What its notifications are made from.
     waiting: watch::Sender<Vec<Notice>>,
@@ -142,7 +145,10 @@ impl Session<'_> {
                 },
                 _ = tick.tick() => self.desk.step(boot_now(), Input::Tick),
                 line = self.lines.recv() => match line {
-                    Some(line) => self.desk.step(boot_now(), Input::Line(&line)),
+                    Some(line) => {
+                        self.unseen = None;
+                        self.desk.step(boot_now(), Input::Line(&line))
+                    }
                     None => return self.nobody_there(),
                 },
             };
@@ -250,10 +256,7 @@ impl Session<'_> {
             match output {
                 Output::Say(line) => say(&format!("{line}\n"))?,
                 Output::Ask(question) => say(&question)?,
-                Output::ForgetTyped => {
-                    terminal::forget_typed();
-                    while self.lines.try_recv().is_ok() {}
-                }
+                Output::ForgetTyped => self.forget_typed(),
                 Output::Ended if self.args.once => {
                     return Ok(Some(Err(Failure::Refused(
                         "the request ended without an answer".into(),
@@ -313,15 +316,27 @@ impl Session<'_> {
         }
     }
 
-    /// Typed on the line that is being read anyway; not shown.
-    async fn pin(&mut self, ends: BootTime) -> Done<Zeroizing<String>> {
+    /// What was typed and not read yet counts for nothing, and what is typed from here on is shown.
+    fn forget_typed(&mut self) {
         terminal::forget_typed();
         while self.lines.try_recv().is_ok() {}
+        self.unseen = None;
+    }
+
+    /// Typed on the line that is being read anyway; not shown.
+    async fn pin(&mut self, ends: BootTime) -> Done<Zeroizing<String>> {
+        self.forget_typed();
         let unseen = terminal::Unseen::begin();
         say("PIN of the security key (not shown; empty goes back): ")?;
         let left = ends.0.saturating_sub(boot_now().0);
         let typed = timeout(left, self.lines.recv()).await;
-        drop(unseen);
+        if typed.is_err() {
+            // Whoever is in the middle of it types on: echo comes back with Enter, or with the next request.
+            terminal::forget_typed();
+            self.unseen = unseen;
+        } else {
+            drop(unseen);
+        }
         say("\n")?;
         match typed {
             Ok(Some(pin)) if !pin.is_empty() => Ok(pin),

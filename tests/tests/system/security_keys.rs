@@ -18,6 +18,7 @@ pub const SCENARIOS: &[Scenario] = scenarios![
     r14_a_passkey_that_can_be_copied_does_not_reach_the_level,
     a_key_that_is_not_there_registers_nothing,
     the_tool_at_the_key_ends_with_whoever_waits_for_it,
+    the_rest_of_a_pin_whose_time_is_over_is_not_shown,
 ];
 
 /// The key's PIN (`security_key.py`).
@@ -76,7 +77,13 @@ struct Desk {
 
 impl Desk {
     fn open() -> Self {
-        let site = Site::open_for_passkeys(|usual| usual.replace("assurance = \"tap\"", "assurance = \"passkey\""));
+        Self::open_for(60)
+    }
+
+    /// Requests live for so many seconds.
+    fn open_for(seconds: u32) -> Self {
+        let asks = format!("assurance = \"passkey\"\nttl_seconds = {seconds}");
+        let site = Site::open_for_passkeys(|usual| usual.replace("assurance = \"tap\"", &asks));
         let sshd = Sshd::builder().stack(&stack("sshd-assent-password")).start();
         let home = scratch::directory("authenticator");
         let owned = Program::new("chown").arg("alice").arg(&home);
@@ -277,6 +284,28 @@ fn the_tool_at_the_key_ends_with_whoever_waits_for_it() {
     phone.send_line(PIN);
     phone.expect("Touch the security key", PATIENCE);
     gives_up(&mut phone, &key, "fido2-assert");
+}
+
+fn the_rest_of_a_pin_whose_time_is_over_is_not_shown() {
+    let (desk, key) = (Desk::open_for(10), Key::plug_in("pin"));
+    desk.enrol(&key);
+    let mut phone = desk.listen(&key);
+    let mut login = desk.login();
+    phone.expect("[a]pprove", PATIENCE);
+    phone.send_line("a");
+    phone.expect("PIN of the security key", PATIENCE);
+    phone.send("xq17");
+    phone.expect("no PIN was typed in time", PATIENCE);
+    phone.expect("expired", PATIENCE);
+    phone.send_line("zk29");
+    assert!(!login.wait(PATIENCE).success());
+    let mut login = desk.login();
+    phone.expect("[a]pprove", PATIENCE);
+    phone.send_line("d");
+    phone.expect(", [d]eny, [n]ot me? d", PATIENCE);
+    assert!(!login.wait(PATIENCE).success());
+    let shown = phone.transcript();
+    assert!(!shown.contains("xq17") && !shown.contains("zk29"), "{shown}");
 }
 
 /// `^C` while this tool waits for a finger.
