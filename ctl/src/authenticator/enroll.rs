@@ -4,6 +4,7 @@ use super::DirArg;
 use super::ending::Ending;
 use super::key::{DeviceKey, apart};
 use super::link::Link;
+use super::pin::no_pin;
 use super::remark::tell;
 use super::security_key::{Pin, Proof, SecurityKey, TOUCH};
 use super::store::{self, Anchor, Registration};
@@ -183,6 +184,9 @@ impl Approving {
             Proof::Sensor => None,
             Proof::Pin => Some(apart(|| terminal::secret("PIN of the security key: ")).await??),
         };
+        if let Some(why) = pin.as_ref().and_then(|typed| no_pin(typed)) {
+            return Err(Failure::Input(why.into()));
+        }
         Ok(Self { key, pin })
     }
 

@@ -5,6 +5,7 @@ use super::draw::named;
 use super::ending::Ending;
 use super::events::{Caller, Heard, boot_now};
 use super::notice::{Notice, Wording, notices};
+use super::pin::no_pin;
 use super::remark::{remark, tell};
 use super::revocations::Revocations;
 use super::security_key::{Proof, SecurityKey};
@@ -339,8 +340,10 @@ impl Session<'_> {
         }
         say("\n")?;
         match typed {
-            Ok(Some(pin)) if !pin.is_empty() => Ok(pin),
-            Ok(Some(_)) => Err(Failure::Input("no PIN was typed".into())),
+            Ok(Some(pin)) => match no_pin(&pin) {
+                None => Ok(pin),
+                Some(why) => Err(Failure::Input(why.into())),
+            },
             Ok(None) => Err(Failure::Refused("standard input ended".into())),
             Err(_) => Err(Failure::Refused("no PIN was typed in time".into())),
         }

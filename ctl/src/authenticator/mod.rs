@@ -13,6 +13,7 @@ mod link;
 mod listen;
 mod notice;
 mod notify;
+mod pin;
 mod remark;
 mod renew;
 mod revocations;

@@ -166,6 +166,17 @@ fn r13_a_security_key_approves_at_level_passkey_by_pin_and_touch_and_nothing_els
     phone.send_line("");
     phone.expect("no PIN was typed", PATIENCE);
     phone.expect("[a]pprove", PATIENCE);
+    // An arrow key costs no try.
+    phone.send_line("a");
+    phone.expect("PIN of the security key", PATIENCE);
+    phone.send_line("\u{1b}[A");
+    phone.expect("so it was not tried", PATIENCE);
+    phone.expect("[a]pprove", PATIENCE);
+    phone.send_line("a");
+    phone.expect("PIN of the security key", PATIENCE);
+    phone.send_line("9998");
+    phone.expect("wrong PIN; 6 tries are left", PATIENCE);
+    phone.expect("[a]pprove", PATIENCE);
     phone.send_line("a");
     phone.expect("PIN of the security key", PATIENCE);
     key.finger(false);
@@ -182,7 +193,7 @@ fn r13_a_security_key_approves_at_level_passkey_by_pin_and_touch_and_nothing_els
     assert_eq!(decision["verdict"], "approved");
     let shown = phone.transcript();
     assert!(
-        !shown.contains(PIN) && !shown.contains("9999"),
+        !shown.contains(PIN) && !shown.contains("9999") && !shown.contains("9998"),
         "a PIN was shown: {shown}"
     );
     // Refusing takes no key.
@@ -258,6 +269,16 @@ fn a_key_that_is_not_there_registers_nothing() {
     assert!(shown.contains("fido2-token"), "{shown}");
     assert!(!desk.dir.join("device.jws").exists());
     assert!(admin.is_running(), "its link is unused");
+    admin.kill();
+    // An arrow key where the PIN is asked for costs no try.
+    let key = Key::plug_in("pin");
+    let (mut admin, mut device) = desk.begins(&key.device);
+    device.expect("PIN of the security key: ", PATIENCE);
+    device.send_line("\u{1b}[A");
+    assert!(!device.wait(PATIENCE).success());
+    assert!(device.transcript().contains("so it was not tried"));
+    let told = Program::new("fido2-token").args(["-I", &key.device]).finish(SOON);
+    assert!(told.expect_success().out.contains("pin retries: 8"));
     admin.kill();
 }
 

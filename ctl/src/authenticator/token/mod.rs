@@ -4,6 +4,7 @@
 mod choice;
 mod module;
 
+use super::pin::no_pin;
 use crate::failure::{Done, Failure, no_randomness};
 use crate::terminal;
 use assent_proto::keys::VerifyingKey;
@@ -253,7 +254,7 @@ fn log_in(worker: &Worker, name: &Name) -> Done {
     }
     let label = visible(&name.label);
     let pin = terminal::secret(&format!("PIN of the token \"{label}\": "))?;
-    if let Some(why) = choice::no_pin(&pin) {
+    if let Some(why) = no_pin(&pin) {
         return Err(Failure::Input(why.into()));
     }
     // Copies it once, into memory that is wiped, too.
