@@ -27,7 +27,7 @@ from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from fido2 import cbor
 
 STATE, KIND = sys.argv[1:3]
-PIN = b"2468"
+PIN = b"pin-7Rk3vd"
 BROADCAST = b"\xff\xff\xff\xff"
 CHANNEL = b"\x00\x00\x00\x2a"
 PING, MSG, INIT, CBOR, CANCEL, KEEPALIVE, ERROR = 0x81, 0x83, 0x86, 0x90, 0x91, 0xBB, 0xBF

@@ -9,6 +9,7 @@ use assent_tests::suite::Scenario;
 use assent_tests::terminal::{Terminal, fits};
 use assent_tests::{SOON, patience, scenarios, scratch};
 use std::fs;
+use std::os::unix::fs::FileExt as _;
 use std::path::PathBuf;
 
 pub const SCENARIOS: &[Scenario] = scenarios![
@@ -22,7 +23,7 @@ pub const SCENARIOS: &[Scenario] = scenarios![
 ];
 
 /// The key's PIN (`security_key.py`).
-const PIN: &str = "2468";
+const PIN: &str = "pin-7Rk3vd";
 const KEY: &str = include_str!("../../src/security_key.py");
 
 /// A security key.
@@ -187,6 +188,7 @@ fn r13_a_security_key_approves_at_level_passkey_by_pin_and_touch_and_nothing_els
     assert!(login.is_running() && !login.transcript().contains("in by key"));
     key.finger(true);
     phone.expect("Sent: approved", PATIENCE);
+    assert!(!memory_of(phone.pid(), PIN), "the PIN stays in memory");
     login.expect("in by key", PATIENCE);
     login.wait_for_success();
     let decision = desk.site.agent.decision(0);
@@ -343,6 +345,25 @@ fn gives_up(screen: &mut Terminal, key: &Key, tool: &str) {
         (stat.is_empty() || stat.contains(") Z ")).then_some(())
     });
     assert!(gone.is_some(), "it still waits for a finger");
+}
+
+/// Whether this stands anywhere in what the process may write to.
+fn memory_of(pid: u32, what: &str) -> bool {
+    let maps = fs::read_to_string(format!("/proc/{pid}/maps")).expect("its memory's map");
+    let memory = fs::File::open(format!("/proc/{pid}/mem")).expect("its memory");
+    let parts = maps
+        .lines()
+        .filter(|line| line.split(' ').nth(1).is_some_and(|may| may.starts_with("rw")));
+    let found = parts.filter_map(|line| {
+        let (from, to) = line.split(' ').next()?.split_once('-')?;
+        let (from, to) = (u64::from_str_radix(from, 16).ok()?, u64::from_str_radix(to, 16).ok()?);
+        let mut part = vec![0; usize::try_from(to - from).ok()?];
+        memory.read_exact_at(&mut part, from).ok()?;
+        Some(part.windows(what.len()).any(|window| window == what.as_bytes()))
+    });
+    let found: Vec<bool> = found.collect();
+    assert!(found.len() > 3, "its memory cannot be read: {maps}");
+    found.contains(&true)
 }
 
 /// The child of this name.
