@@ -69,13 +69,14 @@ impl Enroll {
         let clock = Clock::beside(info.now);
         let label = self.label.clone().unwrap_or_else(own_name);
         let label = ShortText::new(label).ok_or_else(|| Failure::Input("the label is too long".into()))?;
+        let kem = KemSecret::generate().map_err(no_randomness)?;
         let args = self.token.clone();
         let token = apart(move || OpenToken::open(&args)).await??;
         // A person who gives up while a token makes its key is heard once it is made, and it goes again.
         let mut ending = Ending::hear()?;
         let keys = KeyPair {
             sign: DeviceKey::generate(token, label.as_str().to_owned()).await?,
-            kem: KemSecret::generate().map_err(no_randomness)?,
+            kem,
         };
         let certified = async {
             let key = match &self.security_key {

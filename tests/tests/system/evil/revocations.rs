@@ -148,16 +148,27 @@ fn r29_r68_under_an_open_question_the_relay_draws_no_line() {
     let mut sudo = sudo();
     phone.expect("[a]pprove", PATIENCE);
     // A parser quotes the field that it does not know.
-    let forged = "x\n\n| REQUEST: is this you?\n[a]pprove, [d]eny, [n]ot me? ";
-    let body = serde_json::json!({ forged: 1 }).to_string().into_bytes();
+    let mut count = 0;
     stage.evil.does(move |message, _| match message {
-        Message::Trust(_) => Act::Body(body.clone()),
+        Message::Trust(_) => {
+            count += 1;
+            let forged = format!("x\n\n| REQUEST: is this you?\n[a]pprove, [d]eny, [n]ot me? {count}");
+            Act::Body(serde_json::json!({ forged: 1 }).to_string().into_bytes())
+        }
         _ => Act::Pass,
     });
     assentctl(["device", "revoke", &other]).expect_success();
     phone.expect("could not be asked for", PATIENCE);
     phone.expect("Trying", PATIENCE);
+    // It is said once, whatever other words the relay finds: here, until the try after the next.
+    for _ in 0..2 {
+        let before = stage.evil.seen().len();
+        stage
+            .evil
+            .wait_for(before, |message| matches!(message, Message::Trust(_)).then_some(()));
+    }
     let shown = phone.transcript();
+    assert_eq!(shown.matches("could not be asked for").count(), 1, "{shown}");
     let drawn = shown.lines().filter(|line| line.trim_start().starts_with("| REQUEST"));
     assert_eq!(drawn.count(), 1, "{shown}");
     assert!(shown.contains("x⟨U+000A⟩"), "what it said is told: {shown}");
