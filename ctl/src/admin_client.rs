@@ -2,7 +2,6 @@
 
 use crate::failure::{Done, Failure};
 use crate::gateway_client::{CallFailure, json};
-use assent_proto::text::visible;
 use clap::Args;
 use reqwest::{Client, Method};
 use serde::Serialize;
@@ -108,11 +107,9 @@ impl Admin {
                 self.socket.display()
             )),
             CallFailure::Problem(status, problem) if status.is_server_error() => {
-                Failure::Unreachable(format!("the gateway failed: {}; see its log", visible(&problem.text)))
+                Failure::Unreachable(format!("the gateway failed: {}; see its log", problem.text))
             }
-            CallFailure::Problem(_, problem) => {
-                Failure::Refused(format!("the gateway refuses: {}", visible(&problem.text)))
-            }
+            CallFailure::Problem(_, problem) => Failure::Refused(format!("the gateway refuses: {}", problem.text)),
         })
     }
 }

@@ -49,7 +49,7 @@ impl fmt::Display for Failure {
                     if at > 0 {
                         f.write_str("\n  ")?;
                     }
-                    f.write_str(&visible_but_ours(line))?;
+                    f.write_str(&on_one_line(line))?;
                 }
                 Ok(())
             }
@@ -57,9 +57,9 @@ impl fmt::Display for Failure {
     }
 }
 
-/// Makes odd characters visible, but leaves marks that [`visible`] made before as they are.
-fn visible_but_ours(line: &str) -> String {
-    line.split('⟨').map(visible).collect::<Vec<_>>().join("⟨")
+/// Makes odd characters visible, line ends too, but leaves marks that [`visible`] made before as they are.
+pub fn on_one_line(text: &str) -> String {
+    text.split('⟨').map(visible).collect::<Vec<_>>().join("⟨")
 }
 
 /// The random generator failed.

@@ -118,7 +118,21 @@ pub fn create(path: &Path, text: &str, mode: u32, owner: Option<Owner>) -> Done 
         )),
         _ => unwritable(path, &e),
     })?;
-    sync_directory(path)
+    sync_directory(path).inspect_err(|_| {
+        let _ = std::fs::remove_file(path);
+    })
+}
+
+/// Writes files that must not exist yet: all of them, or none.
+pub fn create_all(dir: &Path, files: &[(&str, Zeroizing<String>)], mode: u32) -> Done {
+    for (at, (name, text)) in files.iter().enumerate() {
+        create(&dir.join(name), text, mode, None).inspect_err(|_| {
+            for (written, _) in files.iter().take(at) {
+                let _ = std::fs::remove_file(dir.join(written));
+            }
+        })?;
+    }
+    Ok(())
 }
 
 /// Writes a file whole, in the place of what was there.
@@ -197,4 +211,34 @@ pub fn directory(path: &Path, mode: u32, owner: Option<Owner>) -> Done {
             }
         });
     made.map_err(|e| unwritable(path, &e))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_several_files_all_are_written_or_none_and_what_was_there_stays() {
+        let dir = std::env::temp_dir().join(format!("assent-files-{}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&dir);
+        std::fs::create_dir(&dir).unwrap();
+        let text = |text: &str| Zeroizing::new(text.to_owned());
+        let files = [("one", text("1")), ("two", text("2")), ("three", text("3"))];
+        let names = || {
+            let entries = std::fs::read_dir(&dir).unwrap();
+            let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name()).collect();
+            names.sort();
+            names
+        };
+        std::fs::write(dir.join("three"), "older").unwrap();
+        let failure = create_all(&dir, &files, SECRET).unwrap_err();
+        assert!(failure.to_string().contains("three exists already"), "{failure}");
+        assert_eq!(names(), ["three"]);
+        assert_eq!(std::fs::read_to_string(dir.join("three")).unwrap(), "older");
+        std::fs::remove_file(dir.join("three")).unwrap();
+        create_all(&dir, &files, SECRET).unwrap();
+        assert_eq!(names(), ["one", "three", "two"]);
+        std::fs::remove_dir_all(dir).unwrap();
+    }
 }

@@ -8,7 +8,7 @@ use assent_proto::keys::KemSecret;
 use assent_proto::registrar::{self, Ask, Reply, Sealed};
 use assent_proto::relay::{DeviceAnswer, Problem, ProblemCode, TrustInfo};
 use assent_proto::roots::RootSet;
-use assent_proto::text::visible;
+use assent_proto::text::{cut_in_the_middle, visible};
 use assent_proto::time::UnixTime;
 use assent_proto::{Bytes, Id};
 use reqwest::{Client, RequestBuilder, Response, StatusCode, Url};
@@ -23,6 +23,8 @@ const CONNECT: Duration = Duration::from_secs(5);
 const CALL: Duration = Duration::from_secs(10);
 /// More than any body of the relay holds.
 const MAX_BODY: usize = 512 * 1024;
+/// Most characters that are told of what a gateway said or of how a call failed.
+const MAX_TOLD: usize = 300;
 
 /// A gateway at one address.
 pub struct Gateway {
@@ -30,7 +32,8 @@ pub struct Gateway {
     client: Client,
 }
 
-/// Why a call to the relay came to nothing.
+/// Why a call to the relay came to nothing. Whatever the relay had a hand in is one short line with nothing odd in it
+/// (R68): it is made so here, where it comes in.
 #[derive(Debug)]
 pub enum CallFailure {
     /// No answer, or none that makes sense.
@@ -40,6 +43,11 @@ pub enum CallFailure {
 }
 
 impl CallFailure {
+    /// No answer, or none that makes sense.
+    pub fn unreachable(why: impl std::fmt::Display) -> Self {
+        Self::Unreachable(told(why))
+    }
+
     /// Whether trying again may help.
     pub fn passing(&self) -> bool {
         match self {
@@ -54,11 +62,9 @@ impl CallFailure {
                 "the gateway at {base} cannot be reached: {why}; check the address and that this machine may connect to it"
             )),
             Self::Problem(status, problem) if status.is_server_error() => {
-                Failure::Unreachable(format!("the gateway at {base} failed: {}", visible(&problem.text)))
+                Failure::Unreachable(format!("the gateway at {base} failed: {}", problem.text))
             }
-            Self::Problem(_, problem) => {
-                Failure::Refused(format!("the gateway at {base} refuses: {}", visible(&problem.text)))
-            }
+            Self::Problem(_, problem) => Failure::Refused(format!("the gateway at {base} refuses: {}", problem.text)),
         }
     }
 }
@@ -104,8 +110,9 @@ impl Gateway {
         let sealed: Sealed = json(request).await.map_err(|e| e.into_failure(&self.base))?;
         open.reply(key, &sealed).map_err(|e| {
             Failure::Refused(format!(
-                "what came from the gateway at {} is not the registrar's reply: {e}; nothing of it is used",
-                self.base
+                "what came from the gateway at {} is not the registrar's reply: {}; nothing of it is used",
+                self.base,
+                told(e)
             ))
         })
     }
@@ -255,7 +262,7 @@ pub async fn json<T: DeserializeOwned>(request: RequestBuilder) -> Result<T, Cal
     let body = bounded(response).await?;
     let text: &[u8] = if body.is_empty() { b"null" } else { &body };
     serde_json::from_slice(text)
-        .map_err(|e| CallFailure::Unreachable(format!("its answer is not what was expected ({e})")))
+        .map_err(|e| CallFailure::unreachable(format!("its answer is not what was expected ({e})")))
 }
 
 async fn accepted(request: RequestBuilder) -> Result<Response, CallFailure> {
@@ -265,11 +272,12 @@ async fn accepted(request: RequestBuilder) -> Result<Response, CallFailure> {
         return Ok(response);
     }
     let body = bounded(response).await?;
-    let problem = serde_json::from_slice(&body).unwrap_or_else(|_| Problem {
+    let mut problem = serde_json::from_slice(&body).unwrap_or_else(|_| Problem {
         code: ProblemCode::Internal,
         text: format!("it answered {status}"),
         now: UnixTime::now(),
     });
+    problem.text = told(&problem.text);
     Err(CallFailure::Problem(status, problem))
 }
 
@@ -294,13 +302,105 @@ fn unreachable(error: reqwest::Error) -> CallFailure {
         text = format!("{text}: {cause}");
         source = cause.source();
     }
-    CallFailure::Unreachable(text)
+    CallFailure::unreachable(text)
+}
+
+/// One short line with nothing odd in it: parsers quote what they do not understand as it came.
+fn told(what: impl std::fmt::Display) -> String {
+    cut_in_the_middle(&visible(&what.to_string()), MAX_TOLD)
 }
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+    use assent_proto::cert::{IssuerGrant, IssuerRequest, sign_issuer};
+    use assent_proto::keys::{KeyPair, SigningKey};
+    use assent_proto::seal::{self, Purpose};
+    use assent_proto::sha256;
+    use axum::http::StatusCode as Status;
+    use axum::routing::{get, post};
+    use axum::{Json, Router};
+
+    /// A gateway that says what it likes.
+    async fn gateway(says: Router) -> Gateway {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        tokio::spawn(async move { axum::serve(listener, says).await.unwrap() });
+        Gateway::new(&url, None).unwrap()
+    }
+
+    /// What comes of a call whose reply is sealed well and holds this.
+    async fn reply_of(holds: serde_json::Value) -> Failure {
+        let (now, root, issuing) = (
+            UnixTime::now(),
+            SigningKey::generate().unwrap(),
+            KeyPair::generate().unwrap(),
+        );
+        let wish = IssuerRequest::verify(&IssuerRequest::sign(&issuing, now).unwrap()).unwrap();
+        let grant = IssuerGrant {
+            realms: vec![],
+            hosts: vec![],
+            nbf: now,
+            days: 1,
+            serial: Id::random().unwrap(),
+        };
+        let issuer = sign_issuer(&root, &wish, grant).unwrap();
+        let issuer = Trust::new(vec![root.public()]).verify_issuer(&issuer, now).unwrap();
+        let key = KemSecret::generate().unwrap();
+        let to = key.public();
+        let says = Router::new().route(
+            "/v1/registrar",
+            post(async move |Json(call): Json<Sealed>| {
+                let context = sha256(&[&call.blob.0]).encode();
+                let blob = seal::seal(&to, Purpose::RegistrarReply, &context, &holds).unwrap();
+                Json(Sealed { blob, ..call })
+            }),
+        );
+        let ask = Ask::Device { signed: "x".into() };
+        gateway(says).await.call(&issuer, &key, ask).await.unwrap_err()
+    }
+
+    #[tokio::test]
+    async fn r68_whatever_a_gateway_says_is_told_as_one_short_line() {
+        let lines = "x\n\n| REQUEST: is this you?\n\u{1b}[2J[a]pprove, [d]eny, [n]ot me? ";
+        let field = serde_json::json!({ lines: 1 }).to_string();
+        let problem = |text: &str| serde_json::json!({"code": "internal", "text": text, "now": 1}).to_string();
+        let (short, long) = (problem(lines), problem(&"x".repeat(400_000)));
+        let mut told = Vec::new();
+        for (status, body) in [
+            (Status::OK, field.clone()),
+            (Status::OK, serde_json::json!({ "x".repeat(400_000): 1 }).to_string()),
+            (Status::FORBIDDEN, short.clone()),
+            (Status::BAD_GATEWAY, short.clone()),
+            (Status::FORBIDDEN, long),
+        ] {
+            let says = Router::new().route("/v1/trust", get(move || async move { (status, body) }));
+            told.push(gateway(says).await.trust_info().await.unwrap_err().to_string());
+        }
+        // The same where a call has a reason to be told by itself.
+        let says = Router::new().route(
+            "/v1/push/{id}/answer",
+            post(move || async move { (Status::FORBIDDEN, short) }),
+        );
+        let id = Id::random().unwrap();
+        match gateway(says)
+            .await
+            .answer("claim", id, Bytes(vec![1]))
+            .await
+            .unwrap_err()
+        {
+            CallFailure::Problem(_, problem) => told.push(problem.text),
+            CallFailure::Unreachable(why) => told.push(why),
+        }
+        // A reply that opens and holds something else than a reply.
+        told.push(reply_of(serde_json::json!({ lines: 1 })).await.to_string());
+        for told in &told {
+            assert!(!told.contains(['\n', '\u{1b}']), "{told}");
+            assert!(told.chars().count() < 2 * MAX_TOLD, "{told}");
+        }
+        assert!(told[0].contains("x⟨U+000A⟩⟨U+000A⟩| REQUEST"), "{}", told[0]);
+    }
 
     #[test]
     fn an_address_has_one_form_and_plain_http_stays_on_loopback() {

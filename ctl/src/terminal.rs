@@ -1,14 +1,15 @@
 //! The person at the terminal: what may be written to it, and lines read from it.
 
 use crate::failure::{Done, Failure};
+use nix::errno::Errno;
 use nix::sys::termios::{LocalFlags, SetArg, SpecialCharacterIndices, Termios, tcgetattr, tcsetattr};
 use std::fs::File;
-use std::io::{self, BufRead as _, IsTerminal as _, Read as _, Write as _};
+use std::io::{self, IsTerminal as _, Read as _, Write as _};
 use tokio::sync::mpsc;
-use zeroize::{Zeroize as _, Zeroizing};
+use zeroize::Zeroizing;
 
 /// Longest line that anybody types here.
-const MAX_LINE: u64 = 4096;
+const MAX_LINE: usize = 4096;
 
 /// Longest secret, its line end included; a terminal's own line takes 4096.
 const MAX_SECRET: usize = 512;
@@ -62,24 +63,28 @@ impl Charset {
     }
 }
 
-/// A line from standard input, without its end; `None` at its end or when it cannot be read.
+/// A line from standard input, without its end; `None` at its end or when it cannot be read. Straight from the descriptor:
+/// it may be a PIN, and a buffer of a library would keep a copy.
 pub fn read_line() -> Option<Zeroizing<String>> {
-    let mut bytes = Zeroizing::new(Vec::with_capacity(256));
-    let mut input = io::stdin().lock();
-    let read = input.by_ref().take(MAX_LINE).read_until(b'\n', &mut bytes).ok()?;
-    if read == 0 {
-        return None;
-    }
-    while bytes.last().is_some_and(|b| matches!(b, b'\n' | b'\r')) {
-        bytes.pop();
-    }
-    match String::from_utf8(std::mem::take(&mut bytes)) {
-        Ok(line) => Some(Zeroizing::new(line)),
-        Err(e) => {
-            e.into_bytes().zeroize();
-            Some(Zeroizing::new("\u{fffd}".into()))
+    let input = io::stdin();
+    // A terminal gives one line at a time. Of anything else, what stands behind the line is for the next call.
+    let step = if input.is_terminal() { MAX_LINE } else { 1 };
+    let mut bytes = Zeroizing::new([0_u8; MAX_LINE]);
+    let mut filled = 0;
+    while filled < MAX_LINE && !bytes[..filled].ends_with(b"\n") {
+        let room = &mut bytes[filled..MAX_LINE.min(filled + step)];
+        match nix::unistd::read(&input, room) {
+            Ok(0) => break,
+            Ok(more) => filled += more,
+            Err(Errno::EINTR) => {}
+            Err(_) => return None,
         }
     }
+    if filled == 0 {
+        return None;
+    }
+    let line = std::str::from_utf8(&bytes[..filled]).unwrap_or("\u{fffd}");
+    Some(Zeroizing::new(line.trim_end_matches(['\n', '\r']).to_owned()))
 }
 
 /// Lines as they are typed, read by a thread of their own; the channel closes at the input's end.

@@ -6,7 +6,9 @@ to it and parse what it says as they do with hardware. One credential at a time,
 usage: security_key.py STATE-DIRECTORY {pin|sensor}
 
 STATE-DIRECTORY/device: where it is, once it is there. STATE-DIRECTORY/touch: present while a finger lies on the key; without it a command waits.
+STATE-DIRECTORY/waits: written where a command has waited for a finger.
 STATE-DIRECTORY/synced: credentials say that they can be backed up.
+STATE-DIRECTORY/careless: signs without having verified its user.
 """
 
 import fcntl
@@ -25,7 +27,7 @@ from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from fido2 import cbor
 
 STATE, KIND = sys.argv[1:3]
-PIN = b"2468"
+PIN = b"pin-7Rk3vd"
 BROADCAST = b"\xff\xff\xff\xff"
 CHANNEL = b"\x00\x00\x00\x2a"
 PING, MSG, INIT, CBOR, CANCEL, KEEPALIVE, ERROR = 0x81, 0x83, 0x86, 0x90, 0x91, 0xBB, 0xBF
@@ -79,7 +81,8 @@ class Key:
 
     def flags(self, verified):
         backup = BE if os.path.exists(f"{STATE}/synced") else 0
-        return UP | (UV if verified else 0) | backup
+        careless = os.path.exists(f"{STATE}/careless")
+        return UP | (UV if verified and not careless else 0) | backup
 
     def make(self, request):
         digest, party = request[1], request[2]["id"]
@@ -142,6 +145,7 @@ class Key:
 
 def touched():
     while not os.path.exists(f"{STATE}/touch"):
+        open(f"{STATE}/waits", "w").close()
         send(CHANNEL, KEEPALIVE, b"\x02")
         time.sleep(0.1)
 

@@ -45,7 +45,7 @@ pub enum Output {
     Ask(String),
     /// Throw away what was typed and not read yet.
     ForgetTyped,
-    /// Send an answer.
+    /// Send an answer, or take it back, and go on from there. It is always the last.
     Answer(Box<Answer>),
     /// A request ended without an answer of ours.
     Ended,
@@ -81,8 +81,9 @@ pub struct Desk {
     charset: Charset,
     /// Whether this device has a passkey to approve with.
     has_passkey: bool,
-    /// The first is on the screen.
     waiting: VecDeque<Waiting>,
+    /// Whether the first is on the screen.
+    drawn: bool,
     question: Question,
     answers_from: BootTime,
     ended: HashMap<Id, BootTime>,
@@ -95,6 +96,7 @@ impl Desk {
             charset,
             has_passkey,
             waiting: VecDeque::new(),
+            drawn: false,
             question: Question::Decision,
             answers_from: BootTime(Duration::ZERO),
             ended: HashMap::new(),
@@ -103,10 +105,10 @@ impl Desk {
 
     /// Whether a question is open.
     pub fn asking(&self) -> bool {
-        !self.waiting.is_empty()
+        self.drawn
     }
 
-    /// What waits, and until when. The first is on the screen.
+    /// What waits, and until when.
     pub fn waiting(&self) -> impl Iterator<Item = (&Statement, BootTime)> {
         self.waiting.iter().map(|w| (&w.request.statement, w.ends))
     }
@@ -114,6 +116,21 @@ impl Desk {
     /// An answer did not get through: if the request comes again, it is shown again.
     pub fn unsent(&mut self, id: Id) {
         self.ended.remove(&id);
+    }
+
+    /// The answer has gone its way, which may have taken a while: asks what is to be asked now. What is drawn only now takes no
+    /// answer that was typed meanwhile.
+    pub fn go_on(&mut self, now: BootTime) -> Vec<Output> {
+        let mut out = Vec::new();
+        match self.drawn {
+            true if !self.first_is_over(now) => self.ask(now, &mut out),
+            true => self.expire(now, &mut out),
+            false => {
+                self.expire_others(now);
+                self.show(now, READING, &mut out);
+            }
+        }
+        out
     }
 
     /// An approval could not be signed: it is asked about again, as long as it lives.
@@ -124,6 +141,8 @@ impl Desk {
             request: answer.request,
             ends: answer.ends,
         });
+        // It was, and still is.
+        self.drawn = true;
         match self.first_is_over(now) {
             true => self.expire(now, &mut out),
             false => self.show(now, Duration::ZERO, &mut out),
@@ -169,12 +188,13 @@ impl Desk {
     /// Draws the first request and asks.
     fn show(&mut self, now: BootTime, reading: Duration, out: &mut Vec<Output>) {
         self.question = Question::Decision;
+        self.drawn = !self.waiting.is_empty();
         let Some(first) = self.waiting.front() else {
             return;
         };
         out.push(Output::ForgetTyped);
         let left = first.ends.0.saturating_sub(now.0).as_secs();
-        let lines = details(&first.request, left, self.waiting.len(), self.charset);
+        let lines = details(&first.request, left, self.waiting.len(), self.has_passkey, self.charset);
         out.extend(lines.into_iter().map(Output::Say));
         self.answers_from = now.plus(reading);
         self.ask(now, out);
@@ -270,6 +290,7 @@ impl Desk {
         let Some(Waiting { request, ends }) = self.waiting.pop_front() else {
             return;
         };
+        self.drawn = false;
         self.ended.insert(request.statement.id, now.plus(REMEMBERED));
         out.push(Output::Answer(Box::new(Answer {
             request,
@@ -277,7 +298,6 @@ impl Desk {
             num,
             ends,
         })));
-        self.show(now, READING, out);
     }
 
     /// It may be pressed at any time and for any request that waits, since it allows nothing.
@@ -304,11 +324,7 @@ impl Desk {
             num: None,
             ends,
         })));
-        if at == 0 {
-            self.show(now, READING, out);
-        } else {
-            self.ask(now, out);
-        }
+        self.drawn &= at > 0;
     }
 
     fn withdrawn(&mut self, now: BootTime, id: Id, why: Withdrawn, out: &mut Vec<Output>) {
@@ -337,10 +353,10 @@ impl Desk {
         self.waiting.front().is_some_and(|first| first.ends <= now)
     }
 
-    /// Those behind the first were never shown, so nothing is said of them.
+    /// Those behind the one on the screen were never shown, so nothing is said of them.
     fn expire_others(&mut self, now: BootTime) {
         let ended = &mut self.ended;
-        let mut first = true;
+        let mut first = self.drawn;
         self.waiting.retain(|waiting| {
             let keep = first || waiting.ends > now;
             first = false;

@@ -50,17 +50,49 @@ fn r11_deny_on_a_notification_denies_its_own_request_wherever_it_stands() {
     let out = desk.step(at(101), Input::DenyPressed(ids[1]));
     assert_eq!(answers(&out), [(ids[1], Decision::Deny)]);
     assert!(said(&out).contains("Deny was pressed"), "{}", said(&out));
-    assert!(said(&out).ends_with("[a]pprove, [d]eny, [n]ot me? "), "asked again");
+    let next = said(&desk.go_on(at(101)));
+    assert!(next.ends_with("[a]pprove, [d]eny, [n]ot me? "), "asked again: {next}");
+    assert!(!next.contains("REQUEST"), "it is on the screen already: {next}");
     assert_eq!(waiting(&desk), [ids[0], ids[2]]);
     let out = desk.step(at(102), Input::DenyPressed(ids[0]));
     assert_eq!(answers(&out), [(ids[0], Decision::Deny)]);
     // The next is drawn, and what was typed for the one before does not count for it.
-    assert!(said(&out).contains("REQUEST"), "{}", said(&out));
+    let next = said(&desk.go_on(at(102)));
+    assert!(next.contains("REQUEST"), "{next}");
     assert!(answers(&desk.step(at(102), Input::Line("a"))).is_empty());
     assert_eq!(
         answers(&desk.step(at(103), Input::Line("a"))),
         [(ids[2], Decision::Approve)]
     );
+}
+
+#[test]
+fn r8_the_next_request_is_drawn_once_the_answer_has_gone_however_long_that_takes() {
+    let host = host("web01");
+    let (mut desk, ids) = desk(&host, 3);
+    let out = desk.step(at(101), Input::Line("a"));
+    assert_eq!(answers(&out), [(ids[0], Decision::Approve)]);
+    assert!(!said(&out).contains("REQUEST"), "nothing to read yet: {}", said(&out));
+    assert!(!desk.asking());
+    // The gateway was slow, and an impatient person has typed once more.
+    let out = desk.go_on(at(120));
+    assert!(matches!(out[0], Output::ForgetTyped), "{out:?}");
+    let shown = said(&out);
+    assert!(
+        shown.contains("(1 of 2 that wait)") && shown.contains("(40 s left)"),
+        "{shown}"
+    );
+    let early = BootTime(Duration::from_secs(120) + READING / 2);
+    let out = desk.step(early, Input::Line("a"));
+    assert!(
+        answers(&out).is_empty() && said(&out).contains("does not count"),
+        "{out:?}"
+    );
+    // Slower still: what nobody has seen is not said to have ended.
+    let out = desk.step(at(121), Input::Line("d"));
+    assert_eq!(answers(&out), [(ids[1], Decision::Deny)]);
+    assert!(said(&desk.go_on(at(161))).is_empty());
+    assert!(waiting(&desk).is_empty() && !desk.asking());
 }
 
 #[test]
@@ -74,7 +106,8 @@ fn r11_a_number_that_is_being_typed_stays_asked_for_when_another_is_denied() {
     desk.step(at(100), Input::Push(Box::new(first), 60));
     desk.step(at(101), Input::Line("a"));
     desk.step(at(101), Input::Push(Box::new(second), 60));
-    let out = desk.step(at(102), Input::DenyPressed(other));
+    desk.step(at(102), Input::DenyPressed(other));
+    let out = desk.go_on(at(102));
     assert!(said(&out).ends_with("(3 digits; empty goes back): "), "{}", said(&out));
     assert_eq!(
         answers(&desk.step(at(103), Input::Line("482"))),

@@ -6,6 +6,7 @@ use crate::failure::{Done, Failure};
 use crate::gateway_client::Gateway;
 use crate::report::report;
 use crate::seconds::moment;
+use crate::terminal::Charset;
 use assent_proto::ShortText;
 use assent_proto::enrol::short_fingerprint;
 use assent_proto::life::Age;
@@ -42,10 +43,10 @@ impl Devices {
         let ca_file = self.ca_file.as_deref().or(registration.ca_file.as_deref());
         let gateway = Gateway::new(&registration.gateway, ca_file)?;
         // A certificate that ended can do nothing else; one that is due is renewed beside.
-        if let Err(failure) = renew::once(&dir, &mut registration, &gateway).await
-            && registration.device.life().age(UnixTime::now()) >= Age::Ended
-        {
-            return Err(failure);
+        match renew::once(&dir, &mut registration, &gateway).await {
+            Ok(learned) => learned.tell(),
+            Err(failure) if registration.device.life().age(UnixTime::now()) >= Age::Ended => return Err(failure),
+            Err(_) => {}
         }
         match renew::ask(&registration, &gateway, self.want()?).await? {
             Reply::MyDevices { devices } => self.list(&registration, &devices),
@@ -106,7 +107,9 @@ impl Devices {
                 short_fingerprint(&claims.sign),
             ));
         }
-        report(self.json, &Value::Array(values), || lines.join("\n"));
+        report(self.json, &Value::Array(values), || {
+            Charset::of_locale().fit(&lines.join("\n"))
+        });
         Ok(())
     }
 }

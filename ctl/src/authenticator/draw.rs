@@ -8,8 +8,15 @@ use assent_proto::cert::Level;
 use assent_proto::request::{Command, ENROL_SERVICE, Novelty, Source, Statement, VerifiedRequest};
 use assent_proto::text::{cut_in_the_middle, visible};
 
-/// The request's details. `left`: seconds until it ends; `waiting`: how many wait, this one included.
-pub fn details(request: &VerifiedRequest, left: u64, waiting: usize, charset: Charset) -> Vec<String> {
+/// The request's details. `left`: seconds until it ends; `waiting`: how many wait, this one included; `has_passkey`: whether
+/// this device has one to approve with.
+pub fn details(
+    request: &VerifiedRequest,
+    left: u64,
+    waiting: usize,
+    has_passkey: bool,
+    charset: Charset,
+) -> Vec<String> {
     let statement = &request.statement;
     let mut drawing = Drawing {
         charset,
@@ -25,7 +32,7 @@ pub fn details(request: &VerifiedRequest, left: u64, waiting: usize, charset: Ch
     drawing.rule();
     drawing.who(statement);
     drawing.command(statement);
-    drawing.circumstances(statement, left);
+    drawing.circumstances(statement, left, has_passkey);
     drawing.rule();
     drawing.lines
 }
@@ -116,7 +123,7 @@ impl Drawing {
         }
     }
 
-    fn circumstances(&mut self, statement: &Statement, left: u64) {
+    fn circumstances(&mut self, statement: &Statement, left: u64, has_passkey: bool) {
         match &statement.src {
             Some(source) => self.shown("From", &from(source)),
             None => self.shown("From", "this host itself; no network address"),
@@ -130,7 +137,7 @@ impl Drawing {
         self.shown("Asked at", &format!("{} by the host's clock", moment(statement.iat)));
         self.shown("Time left", &format!("{left} s"));
         self.field("Application", statement.app.as_str());
-        self.shown("Level", level(statement));
+        self.shown("Level", &level(statement, has_passkey));
         self.field("Login id", statement.login.as_str());
     }
 }
@@ -158,15 +165,20 @@ fn from(source: &Source) -> String {
     text
 }
 
-fn level(statement: &Statement) -> &'static str {
-    match statement.level {
-        Level::Tap | Level::Number if statement.lock => {
-            "with fingerprint, face or PIN: this authenticator cannot approve it, only deny"
-        }
-        Level::Tap => "tap: approving is enough",
-        Level::Number => "number: approving needs the number on the terminal that asks",
-        Level::Passkey => "passkey: this authenticator cannot approve it, only deny",
-    }
+fn level(statement: &Statement, has_passkey: bool) -> String {
+    let locked = match statement.level {
+        Level::Tap | Level::Number if statement.lock => ", with a passkey",
+        Level::Tap | Level::Number | Level::Passkey => "",
+    };
+    let name = statement.level.name();
+    let needs = match (statement.takes_passkey(), has_passkey, statement.level) {
+        (true, false, _) => "this device has no passkey, so it cannot approve it, only deny",
+        (true, true, Level::Number) => "approving needs the number on the terminal that asks, and the security key",
+        (true, true, Level::Tap | Level::Passkey) => "approving needs the security key",
+        (false, _, Level::Number) => "approving needs the number on the terminal that asks",
+        (false, _, Level::Tap | Level::Passkey) => "approving is enough",
+    };
+    format!("{name}{locked}: {needs}")
 }
 
 /// The first half of an id, enough to tell two hosts of one name apart.

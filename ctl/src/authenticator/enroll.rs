@@ -1,16 +1,19 @@
 //! `assentctl authenticator enroll`: new keys, certified through a one-time link.
 
 use super::DirArg;
+use super::ending::Ending;
 use super::key::{DeviceKey, apart};
 use super::link::Link;
+use super::pin::no_pin;
+use super::remark::tell;
 use super::security_key::{Pin, Proof, SecurityKey, TOUCH};
 use super::store::{self, Anchor, Registration};
-use super::token::TokenArgs;
+use super::token::{OpenToken, TokenArgs};
 use crate::failure::{Done, Failure, no_randomness};
 use crate::gateway_client::{Gateway, pin};
 use crate::report::report;
 use crate::seconds::moment;
-use crate::terminal;
+use crate::terminal::{self, Charset};
 use assent_proto::cert::{Device, Issuer};
 use assent_proto::enrol::{Enrolment, short_fingerprint};
 use assent_proto::keys::{KemSecret, KeyPair};
@@ -24,7 +27,6 @@ use clap::Args;
 use serde_json::json;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
-use tokio::signal::unix::{SignalKind, signal};
 
 const POLL: Duration = Duration::from_secs(1);
 
@@ -67,21 +69,26 @@ impl Enroll {
         let clock = Clock::beside(info.now);
         let label = self.label.clone().unwrap_or_else(own_name);
         let label = ShortText::new(label).ok_or_else(|| Failure::Input("the label is too long".into()))?;
+        let args = self.token.clone();
+        let token = apart(move || OpenToken::open(&args)).await??;
+        // A person who gives up while a token makes its key is heard once it is made, and it goes again.
+        let mut ending = Ending::hear()?;
         let keys = KeyPair {
-            sign: DeviceKey::generate(self.token.clone(), label.as_str().to_owned()).await?,
+            sign: DeviceKey::generate(token, label.as_str().to_owned()).await?,
             kem: KemSecret::generate().map_err(no_randomness)?,
         };
         let certified = async {
             let key = match &self.security_key {
-                Some(named) => Some(Approving::find(named.clone()).await?),
+                Some(named) => Some(Approving::find(named).await?),
                 None => None,
             };
             come(&gateway, issuer, &keys, label, &link, &clock, key).await?;
             wait(&gateway, issuer, &keys, link.token.id, &clock).await
         };
         let certified = tokio::select! {
+            biased;
+            () = ending.comes() => Err(Failure::Refused("interrupted; nothing was registered".into())),
             device = certified => device,
-            failure = interrupted(&keys.sign) => Err(failure),
         };
         let device = match certified {
             Ok(device) => device,
@@ -114,13 +121,14 @@ impl Enroll {
             "expires": claims.exp,
         });
         report(self.json, &value, || {
-            format!(
+            let text = format!(
                 "Registered: this device approves for {}.\n  device id    {}\n  device key   {}\n  valid until  {}\nNext: assentctl authenticator listen",
                 visible(claims.name.as_str()),
                 claims.device_id,
                 short_fingerprint(&claims.sign),
                 moment(claims.exp)
-            )
+            );
+            Charset::of_locale().fit(&text)
         });
     }
 }
@@ -151,7 +159,7 @@ async fn come(
         EnrolmentState::Digits { n, .. } => {
             let digits = enrolment.digits(&n);
             eprintln!("Six digits of this device: {} {}", &digits[..3], &digits[3..]);
-            eprintln!("Type them where the link was shown. Waiting …");
+            tell("Type them where the link was shown. Waiting …");
             Ok(())
         }
         // Nobody could have typed digits that were not shown yet.
@@ -170,30 +178,38 @@ struct Approving {
 
 impl Approving {
     /// The key, and its PIN as typed; without a name, the only key that is plugged in.
-    async fn find(named: String) -> Done<Self> {
-        let key = apart(move || SecurityKey::find(Some(named.as_str()).filter(|name| !name.is_empty()))).await??;
+    async fn find(named: &str) -> Done<Self> {
+        let key = SecurityKey::find(Some(named).filter(|name| !name.is_empty())).await?;
         let pin = match key.proof {
             Proof::Sensor => None,
             Proof::Pin => Some(apart(|| terminal::secret("PIN of the security key: ")).await??),
         };
+        if let Some(why) = pin.as_ref().and_then(|typed| no_pin(typed)) {
+            return Err(Failure::Input(why.into()));
+        }
         Ok(Self { key, pin })
     }
 
     /// Makes a credential and has it sign this very wish.
     async fn join(self, wish: Enrolment, sign: &DeviceKey, link: &Link) -> Done<Enrolment> {
         let Self { key, pin } = self;
-        let (origin, made_for) = (link.origin().to_owned(), link.origin().to_owned());
-        eprintln!("Touch the security key, to make a passkey for {} …", link.origin());
-        let (key, pin, offered) = apart(move || {
-            let offered = key.make(&made_for, "Assent", &pin)?;
-            Done::Ok((key, pin, offered))
-        })
-        .await??;
-        let (token, credential) = (link.token.clone(), offered.cred.clone());
+        tell(&format!(
+            "Touch the security key, to make a passkey for {} …",
+            link.origin()
+        ));
+        let offered = key.make(link.origin(), "Assent", &pin).await?;
+        let (token, passkey) = (link.token.clone(), offered.clone());
         let wish = sign.signs(move |key| wish.offering(&token, key, offered)).await?;
         let challenge = wish.passkey_challenge();
-        eprintln!("Touch it again, to show that it works …");
-        let assertion = apart(move || key.assert(&credential, &origin, &challenge, &pin, TOUCH)).await??;
+        tell("Touch it again, to show that it works …");
+        let assertion = key
+            .assert(&passkey.cred, link.origin(), &challenge, &pin, TOUCH)
+            .await?;
+        passkey.prove(&challenge, &assertion).map_err(|why| {
+            Failure::Refused(format!(
+                "what the key signed does not hold: {why}. Nothing was sent, and the link is unused"
+            ))
+        })?;
         Ok(Enrolment {
             passkey: Some(assertion),
             ..wish
@@ -206,32 +222,6 @@ async fn discarded(key: &DeviceKey, failure: Failure) -> Failure {
     match key.discard().await {
         Ok(()) => failure,
         Err(left) => Failure::Refused(format!("{failure}\n{left}")),
-    }
-}
-
-/// The person gives up while a key lies in a token, which would keep it. What lies in memory alone ends with the process.
-async fn interrupted(key: &DeviceKey) -> Failure {
-    if key.place().is_none() {
-        return std::future::pending().await;
-    }
-    let signals = || {
-        let hear = |kind| signal(kind);
-        Ok::<_, std::io::Error>((
-            hear(SignalKind::interrupt())?,
-            hear(SignalKind::terminate())?,
-            hear(SignalKind::hangup())?,
-        ))
-    };
-    match signals() {
-        Ok((mut interrupt, mut terminate, mut hangup)) => {
-            tokio::select! {
-                _ = interrupt.recv() => {}
-                _ = terminate.recv() => {}
-                _ = hangup.recv() => {}
-            }
-            Failure::Refused("interrupted; nothing was registered".into())
-        }
-        Err(e) => Failure::Refused(format!("signals cannot be heard ({e}); nothing was registered")),
     }
 }
 
@@ -259,13 +249,13 @@ async fn wait(
                 EnrolmentState::Waiting | EnrolmentState::Digits { .. } => {}
                 EnrolmentState::Approval { .. } if asked => {}
                 EnrolmentState::Approval { .. } => {
-                    eprintln!("Now approve this device on one that is registered already. Waiting …");
+                    tell("Now approve this device on one that is registered already. Waiting …");
                     asked = true;
                 }
             },
             Err(Failure::Unreachable(why)) if Instant::now() < give_up => {
                 if !told {
-                    eprintln!("{}", Failure::Unreachable(why));
+                    tell(&why);
                     told = true;
                 }
             }

@@ -82,7 +82,7 @@ impl<'a> Caller<'a> {
         let date = UnixTime(UnixTime::now().0.saturating_add_signed(ahead));
         let (base, id) = (self.gateway.base().to_owned(), self.id);
         let signed = self.key.signs(move |key| Claim::sign(key, &base, id, date)).await;
-        let bearer = signed.map_err(|e| CallFailure::Unreachable(format!("a claim could not be signed: {e}")))?;
+        let bearer = signed.map_err(|e| CallFailure::unreachable(format!("a claim could not be signed: {e}")))?;
         self.state.borrow_mut().claim = Some((bearer.clone(), now.plus(Duration::from_secs(CLAIM_TTL / 2))));
         Ok(bearer)
     }
@@ -151,7 +151,7 @@ impl<'a> Caller<'a> {
         loop {
             let event = match events.next().await {
                 Some(Ok(event)) => event,
-                Some(Err(e)) => return Err(CallFailure::Unreachable(e.to_string())),
+                Some(Err(e)) => return Err(CallFailure::unreachable(e)),
                 None => return Ok(()),
             };
             // It goes back as a header, so it must be able to.

@@ -1,6 +1,6 @@
 //! This device's signing key: in a file, or in a token.
 
-use super::token::{Place, TokenArgs, TokenKey};
+use super::token::{OpenToken, Place, TokenKey};
 use crate::failure::{Done, Failure, no_randomness};
 use assent_proto::JwsError;
 use assent_proto::keys::{SigningKey, VerifyingKey};
@@ -17,10 +17,13 @@ pub enum DeviceKey {
 }
 
 impl DeviceKey {
-    /// A fresh one, where it was asked for.
-    pub async fn generate(args: TokenArgs, label: String) -> Done<Self> {
-        match apart(move || TokenKey::generate(&args, &label)).await?? {
-            Some(key) => Ok(Self::Token(Arc::new(key))),
+    /// A fresh one: in this token, or for a file.
+    pub async fn generate(token: Option<OpenToken>, label: String) -> Done<Self> {
+        match token {
+            Some(token) => {
+                let key = apart(move || token.make_key(&label)).await??;
+                Ok(Self::Token(Arc::new(key)))
+            }
             None => Ok(Self::File(Arc::new(SigningKey::generate().map_err(no_randomness)?))),
         }
     }

@@ -2,9 +2,11 @@
 
 use super::desk::{Answer, Desk, Input, Output};
 use super::draw::named;
+use super::ending::Ending;
 use super::events::{Caller, Heard, boot_now};
-use super::key::apart;
 use super::notice::{Notice, Wording, notices};
+use super::pin::no_pin;
+use super::remark::{remark, tell};
 use super::revocations::Revocations;
 use super::security_key::{Proof, SecurityKey};
 use super::store::Registration;
@@ -28,7 +30,6 @@ use std::io::Write as _;
 use std::path::PathBuf;
 use std::pin::pin;
 use std::time::Duration;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{MissedTickBehavior, timeout};
 use zeroize::Zeroizing;
@@ -62,7 +63,7 @@ impl Listen {
         let ca_file = self.ca_file.as_deref().or(registration.ca_file.as_deref());
         let gateway = Gateway::new(&registration.gateway, ca_file)?;
         if registration.device.life().age(UnixTime::now()) >= Age::Ended {
-            renew::once(&dir, &mut registration, &gateway).await?;
+            renew::once(&dir, &mut registration, &gateway).await?.tell();
         }
         let caller = Caller::new(
             &registration.keys.sign,
@@ -71,7 +72,9 @@ impl Listen {
         );
         let revocations = Revocations::open(&dir, registration.trust(), &registration.ever());
         if let Err(why) = revocations.fetch(&registration, &gateway).await {
-            eprintln!("The revocation list could not be asked for: {why}. Trying again …");
+            tell(&format!(
+                "The revocation list could not be asked for: {why}. Trying again …"
+            ));
         }
         let (sender, heard) = mpsc::channel(64);
         let (waiting, told) = watch::channel(Vec::new());
@@ -86,15 +89,19 @@ impl Listen {
             charset: Charset::of_locale(),
             desk: Desk::new(Charset::of_locale(), registration.device.claims().passkey.is_some()),
             lines: terminal::lines(),
+            unseen: None,
             connected: None,
             waiting,
         };
+        let mut ending = Ending::hear()?;
         let done = tokio::select! {
             done = session.run(heard) => done,
-            failure = ended()? => Err(failure),
+            () = ending.comes() => Err(Failure::Refused(
+                "ended by a signal; requests that still waited here got no answer".into(),
+            )),
             // It ends after the session.
             () = &mut notifying => Ok(()),
-            () = revocations.look_after(&registration, &gateway) => Ok(()),
+            () = revocations.look_after(&registration, &gateway, sender.clone()) => Ok(()),
             // If it ends, it has said why, and the session acts on that.
             () = async { caller.hear(sender.clone()).await; std::future::pending().await } => Ok(()),
             () = renew::look_after(&dir, &registration.keys.sign, &gateway, sender.clone()) => Ok(()),
@@ -103,27 +110,6 @@ impl Listen {
         let _ = timeout(notify::PATIENCE, notifying).await;
         done
     }
-}
-
-/// Until the person ends it by ^C or closes the terminal, or the system asks it to end.
-fn ended() -> Done<impl Future<Output = Failure>> {
-    let signal = |kind| {
-        signal(kind)
-            .map_err(|e| Failure::Refused(format!("this process cannot hear signals, so it does not begin: {e}")))
-    };
-    let (mut interrupt, mut hang_up, mut terminate) = (
-        signal(SignalKind::interrupt())?,
-        signal(SignalKind::hangup())?,
-        signal(SignalKind::terminate())?,
-    );
-    Ok(async move {
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = hang_up.recv() => {}
-            _ = terminate.recv() => {}
-        }
-        Failure::Refused("ended by a signal; requests that still waited here got no answer".into())
-    })
 }
 
 struct Session<'a> {
@@ -136,6 +122,8 @@ struct Session<'a> {
     charset: Charset,
     desk: Desk,
     lines: mpsc::Receiver<Zeroizing<String>>,
+    /// A PIN was not typed to its end in time; what comes of it yet is not shown either.
+    unseen: Option<terminal::Unseen>,
     connected: Option<bool>,
     /// What its notifications are made from.
     waiting: watch::Sender<Vec<Notice>>,
@@ -158,7 +146,10 @@ impl Session<'_> {
                 },
                 _ = tick.tick() => self.desk.step(boot_now(), Input::Tick),
                 line = self.lines.recv() => match line {
-                    Some(line) => self.desk.step(boot_now(), Input::Line(&line)),
+                    Some(line) => {
+                        self.unseen = None;
+                        self.desk.step(boot_now(), Input::Line(&line))
+                    }
                     None => return self.nobody_there(),
                 },
             };
@@ -203,17 +194,15 @@ impl Session<'_> {
                 // Said once, not at every try.
                 if self.connected != Some(false) || self.args.verbose {
                     self.remark(&format!(
-                        "Not connected to {}: {}. Trying again …",
-                        self.gateway.base(),
-                        visible(&why)
+                        "Not connected to {}: {why}. Trying again …",
+                        self.gateway.base()
                     ));
                 }
                 self.connected = Some(false);
             }
             Heard::Refused(why) => {
                 return Err(Failure::Refused(format!(
-                    "the gateway refuses this device: {}. It may have been revoked; ask your administrator, or enrol again",
-                    visible(&why)
+                    "the gateway refuses this device: {why}. It may have been revoked; ask your administrator, or enrol again"
                 )));
             }
             Heard::Remark(text) => self.remark(&text),
@@ -247,10 +236,9 @@ impl Session<'_> {
 
     /// To standard error: remarks are no part of a request.
     fn remark(&self, text: &str) {
-        if self.desk.asking() {
-            eprintln!();
+        for line in remark(text, self.desk.asking(), self.charset) {
+            eprintln!("{line}");
         }
-        eprintln!("{}", self.charset.fit(text));
     }
 
     fn verified(&self, id: Id, expiry: UnixTime, blob: &Bytes) -> Result<VerifiedRequest, String> {
@@ -269,10 +257,7 @@ impl Session<'_> {
             match output {
                 Output::Say(line) => say(&format!("{line}\n"))?,
                 Output::Ask(question) => say(&question)?,
-                Output::ForgetTyped => {
-                    terminal::forget_typed();
-                    while self.lines.try_recv().is_ok() {}
-                }
+                Output::ForgetTyped => self.forget_typed(),
                 Output::Ended if self.args.once => {
                     return Ok(Some(Err(Failure::Refused(
                         "the request ended without an answer".into(),
@@ -285,7 +270,6 @@ impl Session<'_> {
                         Err(failure) => {
                             let text = format!("Not approved: {failure}.\n");
                             say(&self.charset.fit(&text))?;
-                            // What was to be drawn after the answer comes after this one again.
                             outputs = self.desk.take_back(boot_now(), *answer).into();
                             self.tell_desktop();
                             continue;
@@ -298,6 +282,7 @@ impl Session<'_> {
                     if let Err(failure) = done {
                         say(&format!("{}\n", self.charset.fit(&failure.to_string())))?;
                     }
+                    outputs = self.desk.go_on(boot_now()).into();
                 }
             }
         }
@@ -312,8 +297,8 @@ impl Session<'_> {
         else {
             return Ok(None);
         };
-        let named = self.args.security_key.clone();
-        let key = apart(move || SecurityKey::find(named.as_deref())).await??;
+        let named = &self.args.security_key;
+        let key = SecurityKey::find(named.as_deref()).await?;
         let pin = match key.proof {
             Proof::Sensor => None,
             Proof::Pin => Some(self.pin(decided.ends).await?),
@@ -322,26 +307,43 @@ impl Session<'_> {
         let device = self.registration.device.claims().device_id;
         let challenge = answer::Answer::passkey_challenge(&decided.request, &device);
         let left = decided.ends.0.saturating_sub(boot_now().0);
-        apart(move || {
-            key.assert(&own.cred, own.origin.as_str(), &challenge, &pin, left)
-                .map(Some)
-        })
-        .await?
+        let assertion = key
+            .assert(&own.cred, own.origin.as_str(), &challenge, &pin, left)
+            .await?;
+        // The host would refuse it, and with it the login.
+        match own.verify(&challenge, &assertion) {
+            Ok(()) => Ok(Some(assertion)),
+            Err(why) => Err(Failure::Refused(format!("what the key signed does not hold: {why}"))),
+        }
+    }
+
+    /// What was typed and not read yet counts for nothing, and what is typed from here on is shown.
+    fn forget_typed(&mut self) {
+        terminal::forget_typed();
+        while self.lines.try_recv().is_ok() {}
+        self.unseen = None;
     }
 
     /// Typed on the line that is being read anyway; not shown.
     async fn pin(&mut self, ends: BootTime) -> Done<Zeroizing<String>> {
-        terminal::forget_typed();
-        while self.lines.try_recv().is_ok() {}
+        self.forget_typed();
         let unseen = terminal::Unseen::begin();
         say("PIN of the security key (not shown; empty goes back): ")?;
         let left = ends.0.saturating_sub(boot_now().0);
         let typed = timeout(left, self.lines.recv()).await;
-        drop(unseen);
+        if typed.is_err() {
+            // Whoever is in the middle of it types on: echo comes back with Enter, or with the next request.
+            terminal::forget_typed();
+            self.unseen = unseen;
+        } else {
+            drop(unseen);
+        }
         say("\n")?;
         match typed {
-            Ok(Some(pin)) if !pin.is_empty() => Ok(pin),
-            Ok(Some(_)) => Err(Failure::Input("no PIN was typed".into())),
+            Ok(Some(pin)) => match no_pin(&pin) {
+                None => Ok(pin),
+                Some(why) => Err(Failure::Input(why.into())),
+            },
             Ok(None) => Err(Failure::Refused("standard input ended".into())),
             Err(_) => Err(Failure::Refused("no PIN was typed in time".into())),
         }
@@ -385,11 +387,11 @@ impl Session<'_> {
             }
             CallFailure::Problem(_, problem) => Failure::Refused(format!(
                 "Not taken by the gateway, {name}: {}. Nothing was allowed.",
-                visible(&problem.text)
+                problem.text
             )),
             CallFailure::Unreachable(why) => {
                 self.desk.unsent(id);
-                Failure::Unreachable(format!("Not sent, {name}: {}. Nothing was allowed.", visible(&why)))
+                Failure::Unreachable(format!("Not sent, {name}: {why}. Nothing was allowed."))
             }
         })
     }

@@ -4,6 +4,7 @@
 mod desk;
 mod devices;
 mod draw;
+mod ending;
 mod enroll;
 mod events;
 mod fido_tool;
@@ -12,6 +13,8 @@ mod link;
 mod listen;
 mod notice;
 mod notify;
+mod pin;
+mod remark;
 mod renew;
 mod revocations;
 #[cfg(test)]

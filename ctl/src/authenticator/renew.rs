@@ -3,7 +3,7 @@
 
 use super::events::Heard;
 use super::key::DeviceKey;
-use super::store::Registration;
+use super::store::{Learned, Registration};
 use crate::failure::{Done, Failure, no_randomness};
 use crate::gateway_client::Gateway;
 use crate::seconds::moment;
@@ -52,8 +52,11 @@ async fn round(
     let read = Registration::again(dir, UnixTime::now(), key);
     let mut registration = Box::new(read.map_err(|failure| (None, failure))?);
     match once(dir, &mut registration, gateway).await {
-        Ok(moved) => {
-            let _ = hear.send(Heard::Trust(registration.trust(), moved)).await;
+        Ok(learned) => {
+            if let Some(text) = learned.refused {
+                let _ = hear.send(Heard::Remark(text)).await;
+            }
+            let _ = hear.send(Heard::Trust(registration.trust(), learned.moved)).await;
             if registration.device.life().age(UnixTime::now()) >= Age::Late {
                 let why = Failure::Refused("the registrar's issuing key ends, too".into());
                 return Err((Some(registration), why));
@@ -64,9 +67,9 @@ async fn round(
     }
 }
 
-/// Hears what there is to believe, and renews the certificate where that is due. Whether the roots are others now.
-pub async fn once(dir: &Path, registration: &mut Registration, gateway: &Gateway) -> Done<bool> {
-    let moved = registration.learn(dir, &gateway.trust_info().await?)?;
+/// Hears what there is to believe, and renews the certificate where that is due.
+pub async fn once(dir: &Path, registration: &mut Registration, gateway: &Gateway) -> Done<Learned> {
+    let learned = registration.learn(dir, &gateway.trust_info().await?)?;
     let believed = registration
         .issuers
         .verify_device_renewable(registration.device.document(), UnixTime::now(), u64::MAX)
@@ -85,7 +88,7 @@ pub async fn once(dir: &Path, registration: &mut Registration, gateway: &Gateway
             _ => return Err(Failure::Refused("the registrar replied to something else".into())),
         }
     }
-    Ok(moved)
+    Ok(learned)
 }
 
 /// One call of this device to the registrar.

@@ -1,6 +1,8 @@
 //! The revocation list as this authenticator keeps it: asked for at the start, when the relay tells of a newer one, and each
 //! hour; never an older one than it held. A request of a host on it is not drawn (R29).
 
+use super::events::Heard;
+use super::remark::tell;
 use super::renew;
 use super::store::Registration;
 use crate::files::{self, SECRET};
@@ -14,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, mpsc};
 
 const FILE: &str = "revocations.json";
 const EVERY: Duration = Duration::from_secs(3600);
@@ -55,7 +57,10 @@ impl Revocations {
         let list = std::fs::read_to_string(&file).ok().and_then(|text| {
             read(&text, ever)
                 .inspect_err(|why| {
-                    eprintln!("{} counts no more ({why}). A new list is asked for.", file.display());
+                    tell(&format!(
+                        "{} counts no more ({why}). A new list is asked for.",
+                        file.display()
+                    ));
                 })
                 .ok()
         });
@@ -94,9 +99,9 @@ impl Revocations {
     }
 
     /// Keeps the newest list, for ever.
-    pub async fn look_after(&self, registration: &Registration, gateway: &Gateway) {
+    pub async fn look_after(&self, registration: &Registration, gateway: &Gateway, hear: mpsc::Sender<Heard>) {
         let mut pause = RETRY.0;
-        let mut told = None;
+        let mut told = false;
         loop {
             // Read anew each time: it may have been renewed, and the issuing key may be another one.
             let fresh = self
@@ -104,15 +109,17 @@ impl Revocations {
                 .parent()
                 .and_then(|dir| Registration::again(dir, UnixTime::now(), &registration.keys.sign).ok());
             let fetched = self.fetch(fresh.as_ref().unwrap_or(registration), gateway).await;
+            // Said once, not at every try: the relay could find other words each time.
             if let Err(why) = &fetched
-                && told.as_ref() != Some(why)
+                && !told
             {
-                eprintln!("The revocation list could not be asked for: {why}. Trying again …");
-                told = Some(why.clone());
+                let text = format!("The revocation list could not be asked for: {why}. Trying again …");
+                let _ = hear.send(Heard::Remark(text)).await;
+                told = true;
             }
             let wait = match fetched {
                 Ok(()) => {
-                    (pause, told) = (RETRY.0, None);
+                    (pause, told) = (RETRY.0, false);
                     EVERY
                 }
                 Err(_) => {

@@ -2,7 +2,7 @@
 //! nothing of ours: they have the parsers of what comes over USB, and a key that lies to them reaches one call.
 //!
 //! What is signed is what a browser would sign (W3C Web Authentication, section 5.8.1), so that a host verifies both alike.
-//! Everything here blocks; callers run it apart.
+//! A call that is dropped ends the tool.
 
 use super::fido_tool::{self, Said};
 use crate::failure::{Done, Failure, no_randomness};
@@ -53,12 +53,12 @@ struct ClientData<'a> {
 
 impl SecurityKey {
     /// The key of this path, or the only one that is plugged in.
-    pub fn find(named: Option<&str>) -> Done<Self> {
+    pub async fn find(named: Option<&str>) -> Done<Self> {
         let device = match named {
             Some(path) => path.to_owned(),
-            None => only(&fido_tool::run("fido2-token", &["-L"], &[], None, AT_ONCE)?)?,
+            None => only(&fido_tool::run("fido2-token", &["-L"], &[], None, AT_ONCE).await?)?,
         };
-        let told = fido_tool::run("fido2-token", &["-I", &device], &[], None, AT_ONCE)?;
+        let told = fido_tool::run("fido2-token", &["-I", &device], &[], None, AT_ONCE).await?;
         let proof = proof_of(&told.out).ok_or_else(|| {
             Failure::Refused(format!(
                 "{device} has neither a PIN nor a sensor that knows its user; set a PIN first: fido2-token -S {device}"
@@ -68,7 +68,7 @@ impl SecurityKey {
     }
 
     /// Makes a credential for the pages at `origin`. Touched once.
-    pub fn make(&self, origin: &str, name: &str, pin: &Pin) -> Done<Offered> {
+    pub async fn make(&self, origin: &str, name: &str, pin: &Pin) -> Done<Offered> {
         let party = party(origin)?;
         let random = || Id::random().map_err(no_randomness);
         // Nobody asks for attestation, so what it would sign is of no interest.
@@ -85,7 +85,7 @@ impl SecurityKey {
             Proof::Sensor => &["-v"],
         };
         let arguments = [&["-M"], verified, &["-i", fido_tool::INPUT, &self.device, "es256"]].concat();
-        let made = self.run("fido2-cred", &arguments, &input, pin, TOUCH)?;
+        let made = self.run("fido2-cred", &arguments, &input, pin, TOUCH).await?;
         let made: Vec<String> = made.out.lines().map(ToOwned::to_owned).collect();
         let told = fido_tool::run(
             "fido2-cred",
@@ -93,7 +93,8 @@ impl SecurityKey {
             &made,
             None,
             AT_ONCE,
-        )?;
+        )
+        .await?;
         let odd = || Failure::Refused("fido2-cred made something that cannot be read".into());
         let (id, key) = told.out.split_once('\n').ok_or_else(odd)?;
         Ok(Offered {
@@ -104,7 +105,7 @@ impl SecurityKey {
     }
 
     /// Has the key sign `challenge`, for the pages at `origin` alone. Touched once, `within` this time.
-    pub fn assert(
+    pub async fn assert(
         &self,
         credential: &Bytes,
         origin: &str,
@@ -129,20 +130,23 @@ impl SecurityKey {
             Proof::Sensor => "uv=true",
         };
         let arguments = ["-G", "-t", verified, "-i", fido_tool::INPUT, &self.device];
-        let signed = self.run("fido2-assert", &arguments, &input, pin, within)?;
+        let signed = self.run("fido2-assert", &arguments, &input, pin, within).await?;
         assertion(&signed.out, client)
             .ok_or_else(|| Failure::Refused("fido2-assert gave something that cannot be read".into()))
     }
 
-    fn run(&self, tool: &str, arguments: &[&str], input: &[String], pin: &Pin, within: Duration) -> Done<Said> {
+    async fn run(&self, tool: &str, arguments: &[&str], input: &[String], pin: &Pin, within: Duration) -> Done<Said> {
         let pin = pin.as_ref().filter(|_| self.proof == Proof::Pin);
-        fido_tool::try_to(tool, arguments, input, pin, within)?.map_err(|said| self.why(&said))
+        match fido_tool::try_to(tool, arguments, input, pin, within).await? {
+            Ok(said) => Ok(said),
+            Err(said) => Err(self.why(&said).await),
+        }
     }
 
     /// What the tool's word for an error means to the person.
-    fn why(&self, said: &str) -> Failure {
+    async fn why(&self, said: &str) -> Failure {
         let text = match fido_tool::error_in(said) {
-            Some("PIN_INVALID") => match self.tries_left() {
+            Some("PIN_INVALID") => match self.tries_left().await {
                 Some(left) => format!("wrong PIN; {left} tries are left before the key blocks it"),
                 None => "wrong PIN".into(),
             },
@@ -167,9 +171,10 @@ impl SecurityKey {
         Failure::Refused(text)
     }
 
-    fn tries_left(&self) -> Option<u32> {
-        let told = fido_tool::run("fido2-token", &["-I", &self.device], &[], None, AT_ONCE).ok()?;
-        told.out
+    async fn tries_left(&self) -> Option<u32> {
+        let told = fido_tool::run("fido2-token", &["-I", &self.device], &[], None, AT_ONCE).await;
+        told.ok()?
+            .out
             .lines()
             .find_map(|line| line.strip_prefix("pin retries: ")?.parse().ok())
     }

@@ -6,6 +6,7 @@ use super::token::Place;
 use crate::failure::Done;
 use crate::report::report;
 use crate::seconds::moment;
+use crate::terminal::Charset;
 use assent_proto::enrol::short_fingerprint;
 use assent_proto::text::visible;
 use assent_proto::time::UnixTime;
@@ -42,7 +43,7 @@ impl Show {
         });
         report(self.json, &value, || {
             let identities: Vec<String> = claims.identities.iter().map(ToString::to_string).collect();
-            format!(
+            let text = format!(
                 "Authenticator \"{}\" of {}\n  device id    {}\n  approves as  {}\n  at most      {}\n  device key   {}\n  lies in      {}\n  root         {}\n  gateway      {}\n  valid until  {}",
                 visible(claims.label.as_str()),
                 visible(claims.name.as_str()),
@@ -54,7 +55,8 @@ impl Show {
                 registration.roots.current().fingerprint(),
                 visible(&registration.gateway),
                 moment(claims.exp)
-            )
+            );
+            Charset::of_locale().fit(&text)
         });
         Ok(())
     }

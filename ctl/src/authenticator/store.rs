@@ -1,6 +1,7 @@
 //! A registration on disk: one directory of mode 0700, the key in it of mode 0600.
 
 use super::key::DeviceKey;
+use super::remark::tell;
 use super::token::{Place, TokenKey};
 use crate::failure::{Done, Failure};
 use crate::files::{self, SECRET};
@@ -36,6 +37,23 @@ pub struct Registration {
     pub ca_file: Option<PathBuf>,
 }
 
+/// What came of the relay's word on what there is to believe.
+pub struct Learned {
+    /// Whether the roots are others now.
+    pub moved: bool,
+    /// What the person should know of roots that were refused.
+    pub refused: Option<String>,
+}
+
+impl Learned {
+    /// Says it while nothing is asked.
+    pub fn tell(&self) {
+        if let Some(text) = &self.refused {
+            tell(text);
+        }
+    }
+}
+
 /// What is pinned, as it is kept.
 pub enum Anchor {
     /// A single key, in `root.pub`.
@@ -55,13 +73,12 @@ impl Anchor {
 
     fn read(dir: &Path) -> Done<(Self, RootSet)> {
         let bad = |name: &str, e: &dyn std::fmt::Display| Failure::Input(format!("{}: {e}", dir.join(name).display()));
-        if files::exists(&dir.join("root.jws")) {
-            let document = files::read_public(&dir.join("root.jws"))?.trim().to_owned();
-            let set = RootSet::of_document(&document).map_err(|e| bad("root.jws", &e))?;
+        if files::exists(&dir.join(ROOT_SET)) {
+            let document = files::read_public(&dir.join(ROOT_SET))?.trim().to_owned();
+            let set = RootSet::of_document(&document).map_err(|e| bad(ROOT_SET, &e))?;
             return Ok((Self::Set(document), set));
         }
-        let key =
-            VerifyingKey::from_pem(&files::read_public(&dir.join("root.pub"))?).map_err(|e| bad("root.pub", &e))?;
+        let key = VerifyingKey::from_pem(&files::read_public(&dir.join(ROOT_KEY))?).map_err(|e| bad(ROOT_KEY, &e))?;
         Ok((Self::Key(key.clone()), RootSet::of_key(key)))
     }
 }
@@ -75,21 +92,31 @@ struct Settings {
     token: Option<Place>,
 }
 
+const SETTINGS: &str = "authenticator.toml";
+const ROOT_KEY: &str = "root.pub";
+const ROOT_SET: &str = "root.jws";
+const ISSUERS: &str = "issuer.jws";
+const CA: &str = "ca.pem";
+const KEYS: &str = "device.key";
 /// The file that completes a registration.
 const DEVICE: &str = "device.jws";
 /// The steps from the pinned roots, one a line.
 const ROOTS: &str = "roots.jws";
 
-/// Whether a registration is there.
-pub fn present(dir: &Path) -> bool {
-    files::exists(&dir.join(DEVICE)) || files::exists(&dir.join("device.key"))
-}
+/// What a registration may consist of. A part of an older one would be in the way of the next, or be believed with it.
+const PARTS: [&str; 8] = [SETTINGS, ROOT_KEY, ROOT_SET, ROOTS, ISSUERS, CA, KEYS, DEVICE];
 
 /// Makes the directory, before anything is asked of anybody.
 pub fn prepare(dir: &Path) -> Done {
-    if present(dir) {
+    let there = |name: &&str| files::exists(&dir.join(name));
+    let what = match PARTS.iter().find(|name| there(name)) {
+        None => None,
+        Some(_) if there(&DEVICE) => Some("a registration".to_owned()),
+        Some(part) => Some(format!("a part of a registration ({part})")),
+    };
+    if let Some(what) = what {
         return Err(Failure::Refused(format!(
-            "{} holds a registration already; name another directory with --dir, or move it away. The link is unused",
+            "{} holds {what} already; name another directory with --dir, or move it away. The link is unused",
             dir.display()
         )));
     }
@@ -113,25 +140,28 @@ fn private(dir: &Path) -> Done {
 }
 
 impl Registration {
-    /// Writes it. The certificate comes last: with it, the registration is complete.
+    /// Writes it, or nothing. The certificate comes last: with it, the registration is complete.
     pub fn save(&self, dir: &Path) -> Done {
         let failed = |e: &dyn std::fmt::Display| Failure::Refused(format!("the registration cannot be written: {e}"));
-        let put = |name: &str, text: &str| files::create(&dir.join(name), text, SECRET, None);
         let settings = toml::to_string(&Settings {
             gateway: self.gateway.clone(),
             token: self.keys.sign.place().cloned(),
         });
-        put("authenticator.toml", &settings.map_err(|e| failed(&e))?)?;
-        match &self.anchor {
-            Anchor::Key(key) => put("root.pub", &key.to_pem().map_err(|e| failed(&e))?)?,
-            Anchor::Set(document) => put("root.jws", &format!("{document}\n"))?,
-        }
-        put("issuer.jws", &lines(self.issuers.documents()))?;
+        let (anchor, pinned) = match &self.anchor {
+            Anchor::Key(key) => (ROOT_KEY, key.to_pem().map_err(|e| failed(&e))?),
+            Anchor::Set(document) => (ROOT_SET, format!("{document}\n")),
+        };
+        let mut parts = vec![
+            (SETTINGS, settings.map_err(|e| failed(&e))?.into()),
+            (anchor, pinned.into()),
+            (ISSUERS, lines(self.issuers.documents()).into()),
+        ];
         if let Some(ca_file) = &self.ca_file {
-            put("ca.pem", &files::read_public(ca_file)?)?;
+            parts.push((CA, files::read_public(ca_file)?.into()));
         }
-        put("device.key", &self.key_file().map_err(|e| failed(&e))?)?;
-        put(DEVICE, &format!("{}\n", self.device.document()))
+        parts.push((KEYS, self.key_file().map_err(|e| failed(&e))?));
+        parts.push((DEVICE, format!("{}\n", self.device.document()).into()));
+        files::create_all(dir, &parts, SECRET)
     }
 
     /// Reads it, and verifies its own certificate as of `now`; one that ended a while ago can still be renewed.
@@ -144,10 +174,9 @@ impl Registration {
         }
         private(dir)?;
         let bad = |name: &str, e: &dyn std::fmt::Display| Failure::Input(format!("{}: {e}", dir.join(name).display()));
-        let (sign, kem) =
-            read_key_file(&files::read_secret(&dir.join("device.key"))?).map_err(|e| bad("device.key", &e))?;
-        let settings: Settings = toml::from_str(&files::read_public(&dir.join("authenticator.toml"))?)
-            .map_err(|e| bad("authenticator.toml", &e))?;
+        let (sign, kem) = read_key_file(&files::read_secret(&dir.join(KEYS))?).map_err(|e| bad(KEYS, &e))?;
+        let settings: Settings =
+            toml::from_str(&files::read_public(&dir.join(SETTINGS))?).map_err(|e| bad(SETTINGS, &e))?;
         let (anchor, pinned) = Anchor::read(dir)?;
         let steps = match files::exists(&dir.join(ROOTS)) {
             true => files::read_public(&dir.join(ROOTS))?,
@@ -164,7 +193,7 @@ impl Registration {
         })?;
         // Its own certificate may be of a root that is no more; others judge that, and it is renewed.
         let ever = Trust::of(roots.sets().iter().rev().cloned().collect());
-        let issuers = files::read_public(&dir.join("issuer.jws"))?;
+        let issuers = files::read_public(&dir.join(ISSUERS))?;
         let certificate = files::read_public(&dir.join(DEVICE))?;
         let device = Issuers::under(&ever, issuers.lines())
             .verify_device_renewable(certificate.trim(), now, RENEWAL_GRACE)
@@ -181,13 +210,13 @@ impl Registration {
             (None, Some(place)) => DeviceKey::Token(Arc::new(TokenKey::closed(place, device.claims().sign.clone()))),
             (None, None) => {
                 return Err(bad(
-                    "device.key",
+                    KEYS,
                     &"it holds no signing key, and authenticator.toml names no token",
                 ));
             }
             (Some(_), Some(_)) => {
                 return Err(bad(
-                    "device.key",
+                    KEYS,
                     &"it holds a signing key, and authenticator.toml names a token",
                 ));
             }
@@ -196,7 +225,7 @@ impl Registration {
         if device.claims().sign != keys.sign.public() || device.claims().kem != keys.kem.public() {
             return Err(bad(DEVICE, &"it is the certificate of other keys than device.key"));
         }
-        let ca_file = Some(dir.join("ca.pem")).filter(|file| files::exists(file));
+        let ca_file = Some(dir.join(CA)).filter(|file| files::exists(file));
         Ok(Self {
             keys,
             device,
@@ -257,13 +286,15 @@ impl Registration {
         })
     }
 
-    /// Takes what verifies of the relay's word, and keeps it: steps of the roots, and issuers under them. Whether the roots
-    /// are others now.
-    pub fn learn(&mut self, dir: &Path, info: &TrustInfo) -> Done<bool> {
+    /// Takes what verifies of the relay's word, and keeps it: steps of the roots, and issuers under them.
+    pub fn learn(&mut self, dir: &Path, info: &TrustInfo) -> Done<Learned> {
         let followed = self.roots.follow(&info.steps);
-        if let (0, Some(why)) = (followed.steps, &followed.refused) {
-            eprintln!("The gateway offers roots that do not follow on the pinned one; they are refused: {why}");
-        }
+        let refused = match (followed.steps, &followed.refused) {
+            (0, Some(why)) => Some(format!(
+                "The gateway offers roots that do not follow on the pinned one; they are refused: {why}"
+            )),
+            _ => None,
+        };
         let moved = followed.steps > 0;
         let ended = UnixTime(UnixTime::now().0.saturating_sub(RENEWAL_GRACE));
         let offered = Issuers::under(&self.trust(), info.issuers.iter().map(String::as_str));
@@ -271,19 +302,19 @@ impl Registration {
         let replace = |name: &str, text: &str| files::replace(&dir.join(name), text, SECRET, None);
         if more || moved {
             // Those that are in the file stay as well: one of them has signed the certificate that is in use.
-            let before = files::read_public(&dir.join("issuer.jws"))?;
+            let before = files::read_public(&dir.join(ISSUERS))?;
             let old = before
                 .lines()
                 .filter(|line| !self.issuers.documents().any(|known| known == *line));
             replace(
-                "issuer.jws",
+                ISSUERS,
                 &lines(self.issuers.documents().chain(old).take(2 * MAX_ISSUERS)),
             )?;
         }
         if moved {
             replace(ROOTS, &lines(self.roots.steps().iter().map(String::as_str)))?;
         }
-        Ok(moved)
+        Ok(Learned { moved, refused })
     }
 
     /// Takes the next certificate, if it is one, and keeps it. `false`: it is the one that is there.
@@ -315,4 +346,28 @@ fn trust_of(roots: &Lineage) -> Trust {
 
 fn lines<'a>(documents: impl Iterator<Item = &'a str>) -> String {
     documents.flat_map(|document| [document, "\n"]).collect()
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_part_of_an_older_registration_is_found_before_the_link_is_used() {
+        let dir = std::env::temp_dir().join(format!("assent-parts-{}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&dir);
+        prepare(&dir).unwrap();
+        for part in PARTS {
+            std::fs::write(dir.join(part), "").unwrap();
+            let failure = prepare(&dir).unwrap_err().to_string();
+            assert!(failure.contains("The link is unused"), "{failure}");
+            assert_eq!(failure.contains(part), part != DEVICE, "{failure}");
+            std::fs::remove_file(dir.join(part)).unwrap();
+        }
+        // A list of its own, that neither is in the way nor believed.
+        std::fs::write(dir.join("revocations.json"), "").unwrap();
+        prepare(&dir).unwrap();
+        std::fs::remove_dir_all(dir).unwrap();
+    }
 }

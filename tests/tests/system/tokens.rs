@@ -6,13 +6,16 @@ use assent_tests::service::Service;
 use assent_tests::sshd::Sshd;
 use assent_tests::suite::Scenario;
 use assent_tests::terminal::{Terminal, fits};
-use assent_tests::{SOON, ports, scenarios, scratch};
-use std::fs;
+use assent_tests::{SOON, patience, ports, scenarios, scratch};
+use nix::fcntl::{FcntlArg, fcntl};
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 pub const SCENARIOS: &[Scenario] = scenarios![
     a_key_in_a_token_approves_and_denies_and_is_deleted_when_its_device_leaves,
     an_enrolment_that_comes_to_nothing_leaves_no_key_in_the_token,
+    who_gives_up_while_the_token_makes_its_key_leaves_none_there,
     a_token_that_is_pulled_out_approves_nothing_and_it_is_said,
     of_several_tokens_one_must_be_named,
     a_tpm_holds_the_key_and_when_it_is_gone_nothing_is_approved,
@@ -405,6 +408,51 @@ fn an_enrolment_that_comes_to_nothing_leaves_no_key_in_the_token() {
         !tokens.contains("user PIN count low"),
         "no wrong PIN was given: {tokens}"
     );
+}
+
+fn who_gives_up_while_the_token_makes_its_key_leaves_none_there() {
+    let desk = Desk::open();
+    let (_admin, link) = Desk::link();
+    let store = {
+        let mut entries = fs::read_dir(desk.home.join("tokens")).expect("the tokens");
+        entries.next().expect("one token").expect("its directory").path()
+    };
+    let objects = || {
+        let entries = fs::read_dir(&store).expect("the token's directory");
+        let names = entries.map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned());
+        let mut names: Vec<String> = names.filter(|name| name.ends_with(".object")).collect();
+        names.sort();
+        names
+    };
+    let before = objects();
+    // Whoever reads what the token counts holds up everybody who makes something in it, and no one who logs in.
+    let count = File::open(store.join("generation")).expect("the token's count");
+    let mut device = Terminal::open(&desk.online(&["enroll", &link, "--pkcs11", MODULE]));
+    device.expect("PIN of the token \"alice\": ", PATIENCE);
+    hold(&count, libc::F_RDLCK);
+    device.send_line(PIN);
+    let begun = patience::until(PATIENCE, || (objects() != before).then_some(()));
+    assert!(begun.is_some(), "the token makes no key: {}", device.transcript());
+    device.send_control('c');
+    // It cannot be told by what is shown that the signal has come: nothing is.
+    std::thread::sleep(Duration::from_millis(300));
+    hold(&count, libc::F_UNLCK);
+    assert!(!device.wait(PATIENCE).success(), "{}", device.transcript());
+    assert!(device.transcript().contains("interrupted"), "{}", device.transcript());
+    assert_eq!(objects(), before, "what was made is gone again");
+    assert!(!desk.dir().join("authenticator.toml").exists());
+}
+
+/// Locks the file as a process that reads it does, or lets it go.
+fn hold(file: &File, how: i32) {
+    let lock = libc::flock {
+        l_type: i16::try_from(how).expect("a kind of lock"),
+        l_whence: i16::try_from(libc::SEEK_SET).expect("a place"),
+        l_start: 0,
+        l_len: 0,
+        l_pid: 0,
+    };
+    fcntl(file, FcntlArg::F_SETLK(&lock)).expect("the lock");
 }
 
 /// The same program inside a shell, with its words as `$@`.

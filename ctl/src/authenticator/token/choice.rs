@@ -104,17 +104,6 @@ impl Standing {
     }
 }
 
-/// Why what was typed is not given to the token, which would count it as a wrong PIN.
-pub fn no_pin(typed: &str) -> Option<&'static str> {
-    if typed.is_empty() {
-        Some("no PIN was typed, so the token was not asked")
-    } else if typed.chars().any(char::is_control) {
-        Some("what was typed holds a control character, so the token was not asked")
-    } else {
-        None
-    }
-}
-
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
@@ -199,14 +188,5 @@ mod tests {
         assert!(last.after_wrong().contains("one try"));
         assert!(Standing { low: true, ..asks }.after_wrong().contains("locks after"));
         assert!(asks.after_wrong().contains("does not say"));
-    }
-
-    #[test]
-    fn what_is_no_pin_costs_no_try() {
-        assert_eq!(no_pin("1234"), None);
-        assert_eq!(no_pin("pass phrase é"), None);
-        for typed in ["", "12\u{3}", "\u{1b}[A", "1\u{9b}"] {
-            assert!(no_pin(typed).is_some(), "{typed:?}");
-        }
     }
 }

@@ -4,6 +4,7 @@
 mod choice;
 mod module;
 
+use super::pin::no_pin;
 use crate::failure::{Done, Failure, no_randomness};
 use crate::terminal;
 use assent_proto::keys::VerifyingKey;
@@ -99,6 +100,52 @@ impl TryFrom<String> for KeyName {
     }
 }
 
+/// A token that has let its user in, and holds no key of this device yet.
+pub struct OpenToken {
+    module: PathBuf,
+    name: Name,
+    worker: Worker,
+}
+
+impl OpenToken {
+    /// Opens the one that was asked for, if one was. Asks for the PIN. Blocks.
+    pub fn open(args: &TokenArgs) -> Done<Option<Self>> {
+        let Some(module) = &args.pkcs11 else {
+            return Ok(None);
+        };
+        let module = std::path::absolute(module).map_err(|e| Failure::Input(format!("{}: {e}", module.display())))?;
+        let worker = Worker::start(&module)?;
+        let wanted = args.token.clone();
+        let name = worker.ask(move |module| module.choose(wanted.as_deref()))?;
+        log_in(&worker, &name)?;
+        Ok(Some(Self { module, name, worker }))
+    }
+
+    /// Makes a key in it. Blocks.
+    pub fn make_key(self, label: &str) -> Done<TokenKey> {
+        let Self { module, name, worker } = self;
+        let id = Id::random().map_err(no_randomness)?;
+        let place = Place {
+            module,
+            name,
+            key: KeyName(u128::from_be_bytes(id.0)),
+        };
+        let name = place.name.clone();
+        let label = ShortText::cut_to(format!("assent {label}"), MAX_LABEL);
+        match worker.ask(move |module| module.generate(&name, &id.0, label.as_str())) {
+            Ok(public) => Ok(TokenKey {
+                place,
+                public,
+                worker: OnceLock::from(worker),
+            }),
+            Err(failure) => Err(match delete(&worker, &place) {
+                Ok(()) => failure,
+                Err(left) => Failure::Refused(format!("{failure}\n{left}")),
+            }),
+        }
+    }
+}
+
 /// A signing key in a token.
 pub struct TokenKey {
     place: Place,
@@ -120,37 +167,6 @@ impl TokenKey {
     /// Where it lies.
     pub fn place(&self) -> &Place {
         &self.place
-    }
-
-    /// Makes a key in the token that was asked for, if one was. Asks for the PIN. Blocks.
-    pub fn generate(args: &TokenArgs, label: &str) -> Done<Option<Self>> {
-        let Some(module) = &args.pkcs11 else {
-            return Ok(None);
-        };
-        let module = std::path::absolute(module).map_err(|e| Failure::Input(format!("{}: {e}", module.display())))?;
-        let worker = Worker::start(&module)?;
-        let wanted = args.token.clone();
-        let name = worker.ask(move |module| module.choose(wanted.as_deref()))?;
-        log_in(&worker, &name)?;
-        let id = Id::random().map_err(no_randomness)?;
-        let place = Place {
-            module,
-            name,
-            key: KeyName(u128::from_be_bytes(id.0)),
-        };
-        let name = place.name.clone();
-        let label = ShortText::cut_to(format!("assent {label}"), MAX_LABEL);
-        match worker.ask(move |module| module.generate(&name, &id.0, label.as_str())) {
-            Ok(public) => Ok(Some(Self {
-                place,
-                public,
-                worker: OnceLock::from(worker),
-            })),
-            Err(failure) => Err(match delete(&worker, &place) {
-                Ok(()) => failure,
-                Err(left) => Failure::Refused(format!("{failure}\n{left}")),
-            }),
-        }
     }
 
     /// Opens the token and finds the key in it. Asks for the PIN. Blocks.
@@ -238,7 +254,7 @@ fn log_in(worker: &Worker, name: &Name) -> Done {
     }
     let label = visible(&name.label);
     let pin = terminal::secret(&format!("PIN of the token \"{label}\": "))?;
-    if let Some(why) = choice::no_pin(&pin) {
+    if let Some(why) = no_pin(&pin) {
         return Err(Failure::Input(why.into()));
     }
     // Copies it once, into memory that is wiped, too.

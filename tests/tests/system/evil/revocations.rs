@@ -15,6 +15,7 @@ pub const SCENARIOS: &[Scenario] = scenarios![
     r24_an_answer_of_a_device_that_is_revoked_meanwhile_does_not_count,
     r24_without_any_list_no_push_leaves,
     r29_a_request_of_a_revoked_host_is_not_drawn,
+    r29_r68_under_an_open_question_the_relay_draws_no_line,
 ];
 
 fn away() -> Act {
@@ -136,5 +137,31 @@ fn r29_a_request_of_a_revoked_host_is_not_drawn() {
     phone.expect("its host is revoked", PATIENCE);
     assert!(!phone.transcript().contains("[a]pprove"), "{}", phone.transcript());
     sudo.send_control('c');
+    assert!(!sudo.wait(PATIENCE).success());
+}
+
+fn r29_r68_under_an_open_question_the_relay_draws_no_line() {
+    let stage = Stage::open();
+    let authenticator = stage.enrol("alice");
+    let other = device_id(&stage.enrol("dave"));
+    let mut phone = authenticator.listen();
+    let mut sudo = sudo();
+    phone.expect("[a]pprove", PATIENCE);
+    // A parser quotes the field that it does not know.
+    let forged = "x\n\n| REQUEST: is this you?\n[a]pprove, [d]eny, [n]ot me? ";
+    let body = serde_json::json!({ forged: 1 }).to_string().into_bytes();
+    stage.evil.does(move |message, _| match message {
+        Message::Trust(_) => Act::Body(body.clone()),
+        _ => Act::Pass,
+    });
+    assentctl(["device", "revoke", &other]).expect_success();
+    phone.expect("could not be asked for", PATIENCE);
+    phone.expect("Trying", PATIENCE);
+    let shown = phone.transcript();
+    let drawn = shown.lines().filter(|line| line.trim_start().starts_with("| REQUEST"));
+    assert_eq!(drawn.count(), 1, "{shown}");
+    assert!(shown.contains("x⟨U+000A⟩"), "what it said is told: {shown}");
+    stage.evil.is_honest();
+    phone.send_line("d");
     assert!(!sudo.wait(PATIENCE).success());
 }
