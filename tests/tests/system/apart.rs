@@ -406,6 +406,21 @@ fn codes_go_on_at_the_panels_address_while_relay_or_registrar_is_away_or_hangs()
     login.wait_for_success();
     let log = site.agent.service().log();
     assert!(log.contains("codes_url"), "{log}");
+    // A typed code waits no longer for its judge than the login's other way allows.
+    let before = site.agent.audit().len();
+    let mut login = asks(&sshd);
+    site.gateway.freeze_role("codes");
+    login.send_line("000000");
+    assert!(!login.wait(PATIENCE).success(), "{}", login.transcript());
+    let decision = site.agent.decision(before).to_string();
+    assert!(
+        decision.contains("no answer from the code service within 2.5 s"),
+        "{decision}"
+    );
+    site.gateway.thaw_role("codes");
+    site.agent
+        .service()
+        .wait_for_log("the code service answers again", PATIENCE);
     site.gateway.resume_role("relay");
     drop(phone);
     let mut phone = device.listen();
@@ -428,8 +443,15 @@ fn codes_go_on_at_the_panels_address_while_relay_or_registrar_is_away_or_hangs()
     forgets(&mut site);
     site.gateway.kill_role("registrar");
     judged(&sshd);
-    // Without the panel there is no way, and doctor says so.
     site.gateway.resume_role("registrar");
+    taps(&mut phone, types(&sshd, "alice", "true"));
+    // R7: what is known not to leave is not charged, so that a relay that hangs spends nobody's budget of pushes.
+    site.gateway.freeze_role("relay");
+    for _ in 0..8 {
+        drop(asks(&sshd));
+    }
+    site.gateway.thaw_role("relay");
+    // Without the panel there is no way, and doctor says so.
     site.gateway.kill_role("panel");
     assert_eq!(way(&site), "warn");
 }
