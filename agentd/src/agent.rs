@@ -77,6 +77,9 @@ impl Gateway {
             "roots_version": host.root.version(),
             "revocations": self.revocations.status().await,
         });
+        if let Some((url, tried)) = self.relay.try_code_way().await {
+            status["codes_way"] = serde_json::json!({"url": url, "ok": tried.is_ok(), "problem": tried.err()});
+        }
         if let Some(warning) = self.host.warning(now) {
             status["warning"] = warning.into();
         }
@@ -362,12 +365,7 @@ impl Agent {
     ) -> anyhow::Result<Gateway> {
         let client = http_client(gateway.ca_file.as_deref())?;
         let host = Arc::new(host);
-        let relay = Arc::new(Relay::new(
-            client,
-            gateway.url.clone(),
-            host.clone(),
-            self.waiting.clone(),
-        ));
+        let relay = Arc::new(Relay::new(client, gateway, host.clone(), self.waiting.clone()));
         let listener = tokio::spawn(relay.clone().listen()).abort_handle();
         let revocations = Arc::new(Revocations::new(
             self.kept(&config.paths.state_dir, &host),

@@ -1,8 +1,8 @@
-//! The code service, as this host asks it: found and verified under the pinned roots, called through the relay, which
-//! reads nothing and can forge nothing.
+//! The code service, as this host asks it: found and verified under the pinned roots, called through the relay or at the panel's
+//! address, which read nothing and can forge nothing.
 
 use crate::clock::boot_now;
-use crate::push::{Probe, PushError, Relay, Silence};
+use crate::push::{Probe, PushError, Relay, Silence, Way};
 use crate::revocations::{Clearance, Revocations};
 use crate::standing::Standing;
 use assent_engine::login::{CodeCheck, CodeOrder, CodeTrouble};
@@ -13,10 +13,16 @@ use assent_proto::code::{
 };
 use assent_proto::code_service::CodeService;
 use assent_proto::revocation::Origin;
-use assent_proto::time::UnixTime;
+use assent_proto::time::{BootTime, UnixTime};
 use assent_proto::{Digest, Id, Nonce, ShortText};
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+/// How long a login's first call may take by a way beside which there is another.
+const NEXT_WAY: Duration = Duration::from_secs(1);
+/// How long a way that served where the other did not is tried first.
+const KEEPS: Duration = Duration::from_secs(30);
 
 /// What a login says of itself beside the order.
 pub struct Context {
@@ -32,6 +38,19 @@ pub struct Context {
     pub ctx: Digest,
 }
 
+/// A login that the code service knows. Whatever follows goes the way by which it was begun.
+pub struct Begun {
+    pending: PendingCode,
+    way: Way,
+}
+
+impl Begun {
+    /// What it is known by.
+    fn named(&self) -> (Way, Id) {
+        (self.way, self.pending.id())
+    }
+}
+
 /// The code service of one gateway.
 pub struct Codes {
     relay: Arc<Relay>,
@@ -39,6 +58,8 @@ pub struct Codes {
     revocations: Arc<Revocations>,
     known: Mutex<Option<CodeService>>,
     silence: Arc<Silence>,
+    /// Until when the panel's way is tried first.
+    panel_first: Mutex<Option<BootTime>>,
 }
 
 impl Codes {
@@ -50,26 +71,67 @@ impl Codes {
             revocations,
             known: Mutex::default(),
             silence: Silence::of("the code service"),
+            panel_first: Mutex::default(),
         }
     }
 
     /// Begins a login. Nothing is sent to anybody yet.
-    pub async fn start(&self, order: &CodeOrder, context: Context) -> Result<(PendingCode, Vec<Offer>), CodeTrouble> {
+    pub async fn start(&self, order: &CodeOrder, context: &Context) -> Result<(Begun, Vec<Offer>), CodeTrouble> {
         // It may be where another failure led: nobody waits for it a second time.
-        self.relay.speaks().and_then(|()| self.silence.speaks()).map_err(away)?;
+        if !self.relay.has_code_way() {
+            self.relay.speaks().map_err(away)?;
+        }
+        self.silence.speaks().map_err(away)?;
         match self.revocations.clearance(&order.identity, context.origin).await {
             Clearance::Clear(_) => {}
             Clearance::Frozen => return Err(CodeTrouble::Frozen),
             Clearance::Unknown(why) => return Err(CodeTrouble::Unreachable(why)),
         }
+        let (way, next) = self.ways();
+        let Some(next) = next else {
+            return self.start_by(way, order, context).await;
+        };
+        let why = match tokio::time::timeout(NEXT_WAY, self.start_by(way, order, context)).await {
+            Ok(Err(CodeTrouble::Unreachable(why))) => why,
+            Ok(done) => return done,
+            Err(_) => {
+                self.relay.doubt();
+                format!("no answer within {} s", NEXT_WAY.as_secs())
+            }
+        };
+        tracing::info!("no way to the code service {way}: {why}; trying it {next}");
+        let begun = self.start_by(next, order, context).await;
+        if begun.is_ok() {
+            let until = (next == Way::Panel).then(|| boot_now().plus(KEEPS));
+            *lock(&self.panel_first) = until;
+        }
+        begun
+    }
+
+    /// The way to try, and the next one.
+    fn ways(&self) -> (Way, Option<Way>) {
+        let panel_first = lock(&self.panel_first).is_some_and(|until| boot_now() < until);
+        match self.relay.code_ways() {
+            (Way::Relay, Some(Way::Panel)) if panel_first => (Way::Panel, Some(Way::Relay)),
+            ways => ways,
+        }
+    }
+
+    /// One try. Each has an id of its own: one that had no answer may have arrived all the same.
+    async fn start_by(
+        &self,
+        way: Way,
+        order: &CodeOrder,
+        context: &Context,
+    ) -> Result<(Begun, Vec<Offer>), CodeTrouble> {
         let random = |_| CodeTrouble::Unreachable("the system's random generator failed".into());
         let start = CodeStart {
             id: Id::random().map_err(random)?,
             n: Nonce::random().map_err(random)?,
-            login: context.login,
+            login: context.login.clone(),
             identity: order.identity.clone(),
             user: order.user.clone(),
-            svc: context.svc,
+            svc: context.svc.clone(),
             app: order.app.clone(),
             src: context.src,
             methods: order.methods.clone(),
@@ -80,11 +142,11 @@ impl Codes {
             lang: order.lang.clone(),
         };
         let began = boot_now();
-        let (ask, service, reply) = self.ask(CodeWant::Start(Box::new(start.clone()))).await?;
+        let (ask, service, reply) = self.ask(way, CodeWant::Start(Box::new(start.clone()))).await?;
         match reply {
             CodeReply::Started { methods } => {
                 let pending = PendingCode::new(&start, &ask, &self.host.now().host, service, began);
-                Ok((pending, methods))
+                Ok((Begun { pending, way }, methods))
             }
             other => Err(unexpected(other)),
         }
@@ -94,51 +156,62 @@ impl Codes {
     pub async fn start_hurried(
         self: &Arc<Self>,
         order: &CodeOrder,
-        context: Context,
-    ) -> Result<(PendingCode, Vec<Offer>), CodeTrouble> {
+        context: &Context,
+    ) -> Result<(Begun, Vec<Offer>), CodeTrouble> {
+        let probe = self.probe();
+        let start = self.start(order, context);
+        let started = match self.relay.has_code_way() {
+            true => self.silence.hurried(start, probe).await,
+            false => self.relay.hurried(&self.silence, start, probe).await,
+        };
+        started.map_err(away).and_then(|started| started)
+    }
+
+    /// Asks the code service anything.
+    fn probe(self: &Arc<Self>) -> Probe {
         let codes = Arc::downgrade(self);
-        let probe: Probe = Box::new(move || {
+        Box::new(move || {
             let codes = codes.upgrade();
             Box::pin(async move {
                 if let (Some(codes), Ok(id)) = (codes, Id::random()) {
                     // A login that nobody has begun: any answer will do.
-                    drop(codes.ask(CodeWant::End { id }).await);
+                    drop(codes.ask(codes.ways().0, CodeWant::End { id }).await);
                 }
             })
-        });
-        let started = self
-            .relay
-            .hurried(&self.silence, self.start(order, context), probe)
-            .await;
-        started.map_err(away).and_then(|started| started)
+        })
     }
 
     /// Has a code sent.
-    pub async fn send(&self, id: Id, method: CodeMethod) -> Result<(), CodeTrouble> {
-        match self.ask(CodeWant::Send { id, method }).await?.2 {
+    pub async fn send(&self, begun: &Mutex<Option<Begun>>, method: CodeMethod) -> Result<(), CodeTrouble> {
+        let (way, id) = named(begun)?;
+        match self.ask(way, CodeWant::Send { id, method }).await?.2 {
             CodeReply::Sent {} => Ok(()),
             other => Err(unexpected(other)),
         }
     }
 
-    /// Has a typed code judged. The word counts for `pending` alone.
-    pub async fn check(&self, pending: &Mutex<Option<PendingCode>>, code: TypedCode) -> CodeCheck {
-        let id = lock(pending).as_ref().map(PendingCode::id);
-        let Some(id) = id else {
-            return CodeCheck::Trouble(CodeTrouble::Unreachable("no code is waited for".into()));
+    /// Has a typed code judged. The word counts for `begun` alone. A login with another way to go is `hurried`.
+    pub async fn check(self: &Arc<Self>, begun: &Mutex<Option<Begun>>, code: TypedCode, hurried: bool) -> CodeCheck {
+        let asked = async {
+            let (way, id) = named(begun)?;
+            self.ask(way, CodeWant::Check { id, code }).await
         };
-        let reply = match self.ask(CodeWant::Check { id, code }).await {
+        let asked = match hurried {
+            true => self.silence.hurried(asked, self.probe()).await.map_err(away),
+            false => Ok(asked.await),
+        };
+        let reply = match asked.and_then(|asked| asked) {
             Ok((_, _, reply)) => reply,
             Err(trouble) => return CodeCheck::Trouble(trouble),
         };
         let CodeReply::Checked { word, left } = reply else {
             return CodeCheck::Trouble(unexpected(reply));
         };
-        let mut pending = lock(pending);
-        let Some(pending) = pending.as_mut() else {
-            return CodeCheck::Trouble(CodeTrouble::Unreachable("no code is waited for".into()));
+        let mut begun = lock(begun);
+        let Some(begun) = begun.as_mut() else {
+            return CodeCheck::Trouble(nothing_begun());
         };
-        match pending.judge(&word, boot_now(), UnixTime::now()) {
+        match begun.pending.judge(&word, boot_now(), UnixTime::now()) {
             Judged::Passed(passed) => CodeCheck::Passed(passed),
             Judged::Wrong => CodeCheck::Wrong { left },
             Judged::Unbelieved(why) => {
@@ -149,8 +222,9 @@ impl Codes {
     }
 
     /// The login is over. Best effort: it also ends by itself.
-    pub async fn end(&self, id: Id) {
-        if let Err(trouble) = self.ask(CodeWant::End { id }).await {
+    pub async fn end(&self, begun: Begun) {
+        let (way, id) = begun.named();
+        if let Err(trouble) = self.ask(way, CodeWant::End { id }).await {
             tracing::debug!("the code service does not know that a login is over: {trouble:?}");
         }
     }
@@ -168,7 +242,7 @@ impl Codes {
             secret,
             asked,
         };
-        match self.ask(want).await.map_err(|e| words(&e))?.2 {
+        match self.ask(self.ways().0, want).await.map_err(|e| words(&e))?.2 {
             reply @ (CodeReply::TotpAsked { .. } | CodeReply::TotpOpen { .. }) => Ok(reply),
             other => Err(told(&other)),
         }
@@ -177,7 +251,7 @@ impl Codes {
     /// The app's first code: `false`, and why, where another may be typed.
     pub async fn confirm_totp(&self, id: Id, code: TypedCode) -> Result<Result<(), String>, String> {
         match self
-            .ask(CodeWant::ConfirmTotp { id, code })
+            .ask(self.ways().0, CodeWant::ConfirmTotp { id, code })
             .await
             .map_err(|e| words(&e))?
             .2
@@ -199,32 +273,32 @@ impl Codes {
 
     /// One signed call, and who replied. A call that came back because the code service has another key now is made once
     /// more.
-    async fn ask(&self, want: CodeWant) -> Result<(String, CodeService, CodeReply), CodeTrouble> {
+    async fn ask(&self, way: Way, want: CodeWant) -> Result<(String, CodeService, CodeReply), CodeTrouble> {
         let host = self.host.now();
         host.alive(UnixTime::now()).map_err(CodeTrouble::Unreachable)?;
-        let service = self.service().await?;
+        let service = self.service(way).await?;
         let sign = || {
             let n = Id::random().map_err(|e| unreachable(&e))?;
             CodeAsk::sign(&host.keys.sign, &host.host, n, self.relay.relay_now(), want.clone())
                 .map_err(|e| unreachable(&e))
         };
         let ask = sign()?;
-        if let Some(reply) = self.call(&service, ask.clone()).await? {
+        if let Some(reply) = self.call(way, &service, ask.clone()).await? {
             return Ok((ask, service, reply));
         }
         *lock(&self.known) = None;
-        let (service, ask) = (self.service().await?, sign()?);
-        match self.call(&service, ask.clone()).await? {
+        let (service, ask) = (self.service(way).await?, sign()?);
+        match self.call(way, &service, ask.clone()).await? {
             Some(reply) => Ok((ask, service, reply)),
             None => Err(unreachable(&"it cannot open what is sealed to its newest key")),
         }
     }
 
     /// `None`: the relay does not take the call as it is; most likely the key is not in use any more.
-    async fn call(&self, service: &CodeService, ask: String) -> Result<Option<CodeReply>, CodeTrouble> {
+    async fn call(&self, way: Way, service: &CodeService, ask: String) -> Result<Option<CodeReply>, CodeTrouble> {
         let host = self.host.now();
         let (sealed, open) = code::call(service, &host.host, ask).map_err(|e| unreachable(&e))?;
-        let Some(sealed) = self.relay.code_call(&sealed).await.map_err(away)? else {
+        let Some(sealed) = self.relay.code_call(way, &sealed).await.map_err(away)? else {
             return Ok(None);
         };
         let reply = open.reply(&host.keys.kem, &sealed).map_err(|e| unreachable(&e))?;
@@ -236,7 +310,7 @@ impl Codes {
     }
 
     /// The code service: the newest that an issuer which is believed here has certified.
-    async fn service(&self) -> Result<CodeService, CodeTrouble> {
+    async fn service(&self, way: Way) -> Result<CodeService, CodeTrouble> {
         let now = UnixTime::now();
         let known = lock(&self.known).clone();
         if let Some(known) = known
@@ -244,7 +318,7 @@ impl Codes {
         {
             return Ok(known);
         }
-        let offered = self.relay.learn_trust().await.map_err(away)?;
+        let offered = self.relay.learn_trust(way).await.map_err(away)?;
         let host = self.host.now();
         let mut newest: Option<CodeService> = None;
         for document in &offered {
@@ -272,6 +346,14 @@ impl Codes {
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     // Each change is one assignment.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn named(begun: &Mutex<Option<Begun>>) -> Result<(Way, Id), CodeTrouble> {
+    lock(begun).as_ref().map(Begun::named).ok_or_else(nothing_begun)
+}
+
+fn nothing_begun() -> CodeTrouble {
+    CodeTrouble::Unreachable("no code is waited for".into())
 }
 
 fn unreachable(why: &dyn std::fmt::Display) -> CodeTrouble {

@@ -3,12 +3,12 @@
 
 use crate::clock::boot_now;
 use crate::host::Enrolled;
-use crate::push::{Probe, PushError, Relay, Silence};
+use crate::push::{Probe, PushError, Relay, Silence, Way};
 use crate::revocations::{Clearance, Revocations};
 use crate::standing::Standing;
 use assent_engine::login::DeviceSearch;
 use assent_proto::Id;
-use assent_proto::cert::{CertError, Device, Identity};
+use assent_proto::cert::{CertError, Device, Identity, Issuers};
 use assent_proto::registrar::{Ask, HostAsk, HostWant, Reply};
 use assent_proto::revocation::Origin;
 use assent_proto::time::{BootTime, UnixTime};
@@ -51,7 +51,7 @@ impl Devices {
     /// The devices that can approve for `identity` now, for a login from `origin`: none that is revoked. A login with another
     /// way to go is `hurried`.
     pub async fn find(&self, identity: &Identity, origin: Origin, hurried: bool) -> DeviceSearch {
-        let sieve = match self.revocations.clearance(identity, origin).await {
+        let sieve = match self.clearance(identity, origin, hurried).await {
             Clearance::Clear(sieve) => sieve,
             Clearance::Frozen => return DeviceSearch::Frozen,
             Clearance::Unknown(why) => return DeviceSearch::RevocationsStale(why),
@@ -63,6 +63,16 @@ impl Devices {
             }
             other => other,
         }
+    }
+
+    /// Whether a push may leave. A login with another way to go does not wait long where the registrar must be asked for that.
+    async fn clearance(&self, identity: &Identity, origin: Origin, hurried: bool) -> Clearance {
+        if !hurried || self.revocations.usable().await.is_ok() {
+            return self.revocations.clearance(identity, origin).await;
+        }
+        let asked = self.revocations.clearance(identity, origin);
+        let asked = self.relay.hurried(&self.registrar, asked, self.probe(identity)).await;
+        asked.unwrap_or_else(|e| Clearance::Unknown(e.to_string()))
     }
 
     async fn certified(&self, identity: &Identity, hurried: bool) -> DeviceSearch {
@@ -110,19 +120,23 @@ impl Devices {
     }
 
     async fn ask_hurried(&self, identity: &Identity) -> Result<Vec<Device>, PushError> {
+        self.relay
+            .hurried(&self.registrar, self.ask(identity), self.probe(identity))
+            .await
+            .and_then(|asked| asked)
+    }
+
+    /// Asks the registrar what any login asks.
+    fn probe(&self, identity: &Identity) -> Probe {
         let (relay, standing, whose) = (Arc::downgrade(&self.relay), Arc::clone(&self.host), identity.clone());
-        let probe: Probe = Box::new(move || {
+        Box::new(move || {
             let (relay, host, identity) = (relay.upgrade(), standing.now(), whose.clone());
             Box::pin(async move {
                 if let Some(relay) = relay {
                     drop(host_ask(&relay, &host, HostWant::Devices { identity }).await);
                 }
             })
-        });
-        self.relay
-            .hurried(&self.registrar, self.ask(identity), probe)
-            .await
-            .and_then(|asked| asked)
+        })
     }
 
     async fn ask(&self, identity: &Identity) -> Result<Vec<Device>, PushError> {
@@ -134,10 +148,7 @@ impl Devices {
         match host_ask(&self.relay, &host, want).await? {
             Reply::Devices { devices } => {
                 self.know_issuers(&devices).await;
-                Ok(devices
-                    .iter()
-                    .filter_map(|document| self.verified(document, identity))
-                    .collect())
+                believed(&self.host.now().issuers, &devices, identity, UnixTime::now())
             }
             Reply::Refused { text, .. } => Err(PushError::Refused(assent_proto::text::visible(text.as_str()))),
             _ => Err(PushError::Refused("the registrar answered something else".into())),
@@ -147,30 +158,44 @@ impl Devices {
     /// A certificate may be of an issuing key that is newer than what this host has heard of.
     async fn know_issuers(&self, devices: &[String]) {
         let (host, now) = (self.host.now(), UnixTime::now());
-        let news = |document: &String| {
-            matches!(
-                host.issuers.verify_device(document, now),
-                Err(CertError::UnknownIssuer(_))
-            )
-        };
-        if devices.iter().any(news)
-            && let Err(e) = self.relay.learn_trust().await
+        if devices
+            .iter()
+            .any(|document| is_of_unknown_issuer(&host.issuers, document, now))
+            && let Err(e) = self.relay.learn_trust(Way::Relay).await
         {
             tracing::warn!("the registrar's newest issuing key could not be asked for: {e}");
         }
     }
+}
 
-    /// The registrar's word is its signature; whatever does not verify is left out.
-    fn verified(&self, document: &str, identity: &Identity) -> Option<Device> {
-        let device = self
-            .host
-            .now()
-            .issuers
-            .verify_device(document, UnixTime::now())
-            .inspect_err(|e| tracing::warn!("a device certificate from the registrar is refused: {e}"))
-            .ok()?;
-        device.claims().identities.contains(identity).then_some(device)
+/// The registrar's word is its signature: of these certificates, those that verify and are `identity`'s. None of them where the
+/// issuing key is not known here is no person without a device: whoever holds that key back would choose what follows.
+fn believed(
+    issuers: &Issuers,
+    documents: &[String],
+    identity: &Identity,
+    now: UnixTime,
+) -> Result<Vec<Device>, PushError> {
+    let verified = documents.iter().filter_map(|document| {
+        let refused = |e: &CertError| tracing::warn!("a device certificate from the registrar is refused: {e}");
+        issuers.verify_device(document, now).inspect_err(refused).ok()
+    });
+    let own: Vec<Device> = verified
+        .filter(|device| device.claims().identities.contains(identity))
+        .collect();
+    if own.is_empty()
+        && documents
+            .iter()
+            .any(|document| is_of_unknown_issuer(issuers, document, now))
+    {
+        let why = "devices are of an issuing key that is not known here, and the relay did not tell of it";
+        return Err(PushError::Unreachable(why.into()));
     }
+    Ok(own)
+}
+
+fn is_of_unknown_issuer(issuers: &Issuers, document: &str, now: UnixTime) -> bool {
+    matches!(issuers.verify_device(document, now), Err(CertError::UnknownIssuer(_)))
 }
 
 /// One signed call of this host to the registrar.
@@ -179,4 +204,94 @@ pub async fn host_ask(relay: &Relay, host: &Enrolled, want: HostWant) -> Result<
     let signed = HostAsk::sign(&host.keys.sign, host.host.claims().host_id, n, relay.relay_now(), want)
         .map_err(|e| PushError::Refused(e.to_string()))?;
     relay.ask(Ask::Host { signed }).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use assent_proto::ShortText;
+    use assent_proto::cert::{
+        DeviceOwner, Issuance, Issuer, IssuerGrant, IssuerRequest, Trust, sign_device, sign_issuer,
+    };
+    use assent_proto::enrol::{Enrolment, Token};
+    use assent_proto::keys::{KeyPair, SigningKey};
+    use assent_proto::roots::RootSet;
+
+    fn text(text: &str) -> ShortText {
+        ShortText::new(text).unwrap()
+    }
+
+    fn whose(user: &str) -> Identity {
+        Identity {
+            realm: text("corp"),
+            id: text(user),
+        }
+    }
+
+    /// An issuing key under a root.
+    struct Key {
+        root: SigningKey,
+        issuing: KeyPair,
+        issuer: Issuer,
+    }
+
+    impl Key {
+        fn new() -> Self {
+            let (root, issuing) = (SigningKey::generate().unwrap(), KeyPair::generate().unwrap());
+            let request = IssuerRequest::verify(&IssuerRequest::sign(&issuing, UnixTime::now()).unwrap()).unwrap();
+            let grant = IssuerGrant {
+                realms: vec![text("*")],
+                hosts: vec![text("*")],
+                nbf: UnixTime::now(),
+                days: 30,
+                serial: Id::random().unwrap(),
+            };
+            let document = sign_issuer(&root, &request, grant).unwrap();
+            let trust = Trust::new(vec![root.public()]);
+            let issuer = trust.verify_issuer(&document, UnixTime::now()).unwrap();
+            Self { root, issuing, issuer }
+        }
+
+        fn device_of(&self, user: &str) -> String {
+            let token = Token::random(&RootSet::of_key(self.root.public())).unwrap();
+            let keys = KeyPair::generate().unwrap();
+            let wish = Enrolment::new(&token, &keys, text("phone"), text("test"), UnixTime::now()).unwrap();
+            let wish = wish.verify(token.id, &token.secret).unwrap();
+            let owner = DeviceOwner {
+                identities: vec![whose(user)],
+                name: text(user),
+            };
+            let issuance = Issuance {
+                nbf: UnixTime::now(),
+                days: 20,
+                serial: Id::random().unwrap(),
+                log_index: 1,
+            };
+            let id = Id::random().unwrap();
+            sign_device(&self.issuer, &self.issuing.sign, id, owner, (&wish, None), issuance).unwrap()
+        }
+    }
+
+    #[test]
+    fn devices_of_an_issuing_key_that_was_not_told_of_are_no_proof_that_there_are_none() {
+        let (known, newer) = (Key::new(), Key::new());
+        let issuers = Issuers::under(&Trust::new(vec![known.root.public()]), [known.issuer.document()]);
+        let judged = |documents: &[String]| {
+            let found = believed(&issuers, documents, &whose("alice"), UnixTime::now());
+            found.map(|devices| devices.len()).map_err(|e| e.to_string())
+        };
+        let (own, others, new) = (
+            known.device_of("alice"),
+            known.device_of("bob"),
+            newer.device_of("alice"),
+        );
+        assert_eq!(judged(&[]), Ok(0), "nobody has a device");
+        assert_eq!(judged(std::slice::from_ref(&own)), Ok(1));
+        assert_eq!(judged(&[others.clone(), "rubbish".to_owned()]), Ok(0));
+        assert_eq!(judged(&[own, new.clone()]), Ok(1), "one that counts is enough");
+        for documents in [vec![new.clone()], vec![others, new]] {
+            let why = judged(&documents).unwrap_err();
+            assert!(why.contains("issuing key that is not known here"), "{why}");
+        }
+    }
 }

@@ -15,7 +15,7 @@ use crate::frames::{self, FrameError};
 use crate::memory::Reserved;
 use crate::sessions::Connection;
 use crate::tickets::Bound;
-use crate::{begin, client_watch};
+use crate::{begin, client_watch, codes};
 use assent_engine::directory::nss::NssUser;
 use assent_engine::directory::{Password, PasswordCheck, Wait};
 use assent_engine::ledger::{Entry, SourceKey, What};
@@ -27,7 +27,7 @@ use assent_engine::login::{
 use assent_engine::names::UserName;
 use assent_engine::places::Place;
 use assent_proto::cert::Identity;
-use assent_proto::code::{PendingCode, TypedCode};
+use assent_proto::code::TypedCode;
 use assent_proto::evidence::Evidence;
 use assent_proto::text::Outside;
 use assent_proto::time::UnixTime;
@@ -123,7 +123,7 @@ struct Task {
     /// The typed code, until it is judged.
     code: Option<TypedCode>,
     /// The login as the code service knows it.
-    pending_code: Arc<Mutex<Option<PendingCode>>>,
+    pending_code: Arc<Mutex<Option<codes::Begun>>>,
     /// The enrolment in this login, from its opening on.
     enrolment: Option<First>,
     /// The digits that were typed for it, until they are checked.

@@ -2,7 +2,7 @@
 //! its next certificate when half of its life is over. No login waits for any of it.
 
 use crate::devices::host_ask;
-use crate::push::{PushError, Relay};
+use crate::push::{PushError, Relay, Way};
 use crate::standing::Standing;
 use assent_proto::Id;
 use assent_proto::registrar::{HostWant, Reply};
@@ -48,7 +48,7 @@ pub async fn look_after(standing: Arc<Standing>, relay: Arc<Relay>) {
 }
 
 async fn round(standing: &Arc<Standing>, relay: &Relay) -> Result<(), PushError> {
-    relay.learn_trust().await?;
+    relay.learn_trust(Way::Relay).await?;
     if !standing.renewal_is_due(UnixTime::now()) {
         return Ok(());
     }

@@ -265,6 +265,16 @@ fn every_breach_of_a_rule_is_named_with_its_line_and_mend() {
         ),
         (
             "url = \"https://push.example.org/\"",
+            "url = \"https://push.example.org/\"\ncodes_url = \"http://panel.example.org\"",
+            "codes_url \"http://panel.example.org\" is not https",
+        ),
+        (
+            "url = \"https://push.example.org/\"",
+            "url = \"https://push.example.org/\"\ncodes_url = \"https://push.example.org\"",
+            "codes_url is the gateway's url",
+        ),
+        (
+            "url = \"https://push.example.org/\"",
             "url = \"http://127.0.0.1.evil.org\"",
             "is not https",
         ),

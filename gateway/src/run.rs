@@ -263,6 +263,7 @@ async fn open(config: &Config, keys: Option<IssuingKeys>) -> anyhow::Result<Part
                 Some(registrar) => CodeCounter::Here(Arc::clone(registrar)),
                 None => CodeCounter::apart(&config.link.codes_socket)?,
             };
+            tokio::spawn(counter.clone().look_after());
             let codes = Codes::open(&config.state_dir, config.codes.clone(), counter, notifier.clone()).await?;
             Some(Arc::new(codes))
         }
@@ -437,7 +438,11 @@ fn routes(config: &Config, parts: &Parts) -> anyhow::Result<axum::Router> {
     };
     let panel = match &parts.panel {
         Some(panel) => {
-            let router = panel::router(Arc::clone(panel), &panels, Headers::panel(panel_url)?);
+            let mut router = panel::router(Arc::clone(panel), &panels, Headers::panel(panel_url)?);
+            // Beside a relay, that takes them.
+            if parts.relay.is_none() {
+                router = router.merge(panel::host_calls::router(Arc::clone(panel)));
+            }
             Some((panel_url.clone(), router))
         }
         None => None,

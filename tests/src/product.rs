@@ -397,7 +397,10 @@ impl Agent {
     /// All of the audit's records so far.
     pub fn records(&self) -> Vec<serde_json::Value> {
         let text = fs::read_to_string(AUDIT).unwrap_or_default();
-        text.lines()
+        // The last line may be just being written.
+        let whole = text.rfind('\n').map_or("", |end| &text[..end]);
+        whole
+            .lines()
             .map(|line| serde_json::from_str(line).expect("a line of JSON"))
             .collect()
     }

@@ -5,7 +5,7 @@ use crate::codes;
 use assent_engine::config::Failure;
 use assent_engine::login::{CodeCheck, CodeEvent, CodeOrder, CodeTrouble, CodeTyped, Event};
 use assent_proto::ShortText;
-use assent_proto::code::{CodeMethod, PendingCode, TypedCode};
+use assent_proto::code::{CodeMethod, TypedCode};
 use assent_wire::Reply;
 use std::sync::{Arc, PoisonError};
 
@@ -44,8 +44,8 @@ impl Task {
                         ctx,
                     };
                     match hurried {
-                        true => gateway.codes.start_hurried(&order, context).await,
-                        false => gateway.codes.start(&order, context).await,
+                        true => gateway.codes.start_hurried(&order, &context).await,
+                        false => gateway.codes.start(&order, &context).await,
                     }
                 }
             };
@@ -61,15 +61,9 @@ impl Task {
     pub(super) fn send_code(&self, turn: u32, method: CodeMethod) {
         let (setup, pending) = (self.setup.clone(), self.pending_code.clone());
         self.work(async move {
-            let id = pending
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .as_ref()
-                .map(PendingCode::id);
-            let sent = match (&setup.gateway, id) {
-                (Ok(gateway), Some(id)) => gateway.codes.send(id, method).await,
-                (Err(why), _) => Err(CodeTrouble::Unreachable(why.clone())),
-                (_, None) => Err(CodeTrouble::Unreachable("no code was begun".into())),
+            let sent = match &setup.gateway {
+                Ok(gateway) => gateway.codes.send(&pending, method).await,
+                Err(why) => Err(CodeTrouble::Unreachable(why.clone())),
             };
             let what = CodeEvent::Sent(sent);
             Event::Code { turn, what }
@@ -86,9 +80,10 @@ impl Task {
         let identity = self.login.identity().cloned();
         let client = self.login.facts().ssh.map(|ssh| ssh.client);
         let (setup, pending) = (self.setup.clone(), self.pending_code.clone());
+        let hurried = self.login.leads_on(Failure::Codes);
         self.work(async move {
             let check = match (&setup.gateway, identity) {
-                (Ok(gateway), Some(identity)) => match gateway.codes.check(&pending, code).await {
+                (Ok(gateway), Some(identity)) => match gateway.codes.check(&pending, code, hurried).await {
                     CodeCheck::Passed(passed) => match gateway.codes.admits(&identity, gateway.origin(client)).await {
                         true => CodeCheck::Passed(passed),
                         false => CodeCheck::Trouble(CodeTrouble::Frozen),
@@ -110,7 +105,7 @@ impl Task {
         };
         tokio::spawn(async move {
             if let Ok(gateway) = &setup.gateway {
-                gateway.codes.end(pending.id()).await;
+                gateway.codes.end(pending).await;
             }
         });
     }

@@ -2,11 +2,13 @@
 //! be added beside it.
 
 mod bounds;
+mod code_way;
 mod http;
 mod outage;
 mod relay;
 mod silence;
 
+pub use code_way::Way;
 pub use http::client as http_client;
 pub use relay::Relay;
 pub use silence::{Probe, Silence};

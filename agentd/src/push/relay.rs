@@ -1,10 +1,12 @@
 //! Our own relay as a push service (`proto::relay`): pushes posted and answers heard on one warm connection.
 
+use super::code_way::Way;
 use super::outage::Outage;
 use super::silence::{Probe, Silence};
 use super::{Pending, PushError, PushService, Waiting, bounds};
 use crate::clock::boot_now;
 use crate::standing::Standing;
+use assent_engine::config::Gateway;
 use assent_proto::Id;
 use assent_proto::cert::Issuer;
 use assent_proto::registrar::{Ask, Reply, Sealed};
@@ -18,16 +20,16 @@ use std::time::Duration;
 use tokio::sync::Notify;
 
 /// One call to the relay.
-const CALL_DEADLINE: Duration = Duration::from_secs(4);
-/// One call to the code service, which may have to try several gateways and servers.
-const CODE_DEADLINE: Duration = Duration::from_secs(8);
+pub(super) const CALL_DEADLINE: Duration = Duration::from_secs(4);
 /// A push is tried again until this much time has passed, so that a restart of the relay costs no login.
 const SEND_DEADLINE: Duration = Duration::from_secs(8);
 
 /// The relay of one gateway, for one host.
 pub struct Relay {
-    client: Client,
-    url: String,
+    pub(super) client: Client,
+    pub(super) url: String,
+    /// Where else the code service is to be had.
+    pub(super) codes_url: Option<String>,
     host: Arc<Standing>,
     waiting: Arc<Waiting>,
     listening: AtomicBool,
@@ -43,14 +45,17 @@ pub struct Relay {
     heard: Notify,
     outage: Outage,
     silence: Arc<Silence>,
+    /// What takes pushes there, by itself.
+    posts: Arc<Silence>,
 }
 
 impl Relay {
-    /// A relay at `url` for an enrolled host. [`Relay::listen`] must run beside it.
-    pub fn new(client: Client, url: String, host: Arc<Standing>, waiting: Arc<Waiting>) -> Self {
+    /// The relay of `gateway` for an enrolled host. [`Relay::listen`] must run beside it.
+    pub fn new(client: Client, gateway: &Gateway, host: Arc<Standing>, waiting: Arc<Waiting>) -> Self {
         Self {
             client,
-            url,
+            url: gateway.url.clone(),
+            codes_url: gateway.codes_url.clone(),
             host,
             waiting,
             listening: AtomicBool::new(false),
@@ -61,6 +66,7 @@ impl Relay {
             heard: Notify::new(),
             outage: Outage::since(boot_now()),
             silence: Silence::of("the relay"),
+            posts: Silence::of("the relay's table of pushes"),
         }
     }
 
@@ -83,7 +89,7 @@ impl Relay {
         if let Some(reply) = self.ask_sealed(&first, ask.clone()).await? {
             return Ok(reply);
         }
-        self.learn_trust().await?;
+        self.learn_trust(Way::Relay).await?;
         let reply = self.ask_sealed(&self.newest_issuer().await?, ask).await?;
         reply.ok_or_else(|| {
             PushError::Refused("the registrar cannot open what is sealed to its newest issuing key".into())
@@ -96,7 +102,7 @@ impl Relay {
         if let Some(issuer) = newest() {
             return Ok(issuer);
         }
-        self.learn_trust().await?;
+        self.learn_trust(Way::Relay).await?;
         newest().ok_or_else(|| {
             PushError::Refused("no issuing key of the registrar lives; its log says how to make the next one".into())
         })
@@ -121,30 +127,13 @@ impl Relay {
         open.reply(&keys.kem, &sealed).map(Some).map_err(refused)
     }
 
-    /// Hears which issuing keys and roots there are, and takes what verifies under the pinned ones. What it offers as code
-    /// services is not verified yet.
-    pub async fn learn_trust(&self) -> Result<Vec<String>, PushError> {
-        let request = self.client.get(format!("{}/v1/trust", self.url)).timeout(CALL_DEADLINE);
-        let mut info: TrustInfo = bounds::json(ok(request.send().await.map_err(unreachable)?).await?).await?;
+    /// Takes of what was told of keys what verifies under the pinned ones; what is left is offered as code services.
+    pub(super) async fn take_trust(&self, mut info: TrustInfo) -> Result<Vec<String>, PushError> {
         let code_services = std::mem::take(&mut info.code_services);
         let host = Arc::clone(&self.host);
         let learned = tokio::task::spawn_blocking(move || host.learn(&info, UnixTime::now()));
         learned.await.map_err(refused)?.map_err(refused)?;
         Ok(code_services)
-    }
-
-    /// Carries a sealed call to the code service and its reply back. `None`: it is not taken as it is; most likely the key
-    /// that it is sealed to is not in use any more.
-    pub async fn code_call(&self, sealed: &Sealed) -> Result<Option<Sealed>, PushError> {
-        let request = self
-            .client
-            .post(format!("{}/v1/codes", self.url))
-            .timeout(CODE_DEADLINE);
-        let response = request.json(sealed).send().await.map_err(unreachable)?;
-        if response.status() == StatusCode::BAD_REQUEST {
-            return Ok(None);
-        }
-        bounds::json(ok(response).await?).await.map(Some)
     }
 
     /// Does `work` with a party that this relay leads to, for a login that has another way to go: not at all while the
@@ -168,6 +157,12 @@ impl Relay {
         done
     }
 
+    /// Somebody had no answer and went another way: whether the relay is silent is found out beside them.
+    pub fn doubt(self: &Arc<Self>) {
+        let (silence, probe) = (Arc::clone(&self.silence), self.probe());
+        tokio::spawn(async move { silence.look_into(probe).await });
+    }
+
     /// An error while the relay is known to be silent.
     pub fn speaks(&self) -> Result<(), PushError> {
         self.silence.speaks()
@@ -175,15 +170,28 @@ impl Relay {
 
     /// Hands a push over for a login that has another way to go.
     pub async fn send_hurried(self: &Arc<Self>, push: &Push) -> Result<PushTaken, PushError> {
-        self.connected()?;
-        self.silence
-            .hurried(self.send(push), self.probe())
+        // Known beforehand, nothing leaves, and nothing is charged (R7).
+        let known = self.connected().and_then(|()| self.speaks());
+        if let Err(known) = known.and_then(|()| self.posts.speaks()) {
+            return Err(PushError::NotSent(known.to_string()));
+        }
+        let relay = Arc::downgrade(self);
+        // What is posted goes through the relay's tables, which can hang while it still says what it has in memory.
+        let probe: Probe = Box::new(move || {
+            let relay = relay.upgrade();
+            Box::pin(async move {
+                if let (Some(relay), Ok(id)) = (relay, Id::random()) {
+                    relay.withdraw(id).await;
+                }
+            })
+        });
+        self.hurried(&self.posts, self.send(push), probe)
             .await
             .and_then(|sent| sent)
     }
 
     /// An error while the event stream has been lost for longer than a restart takes.
-    fn connected(&self) -> Result<(), PushError> {
+    pub(super) fn connected(&self) -> Result<(), PushError> {
         self.outage.known(boot_now()).map_or(Ok(()), |away| {
             let seconds = away.as_secs();
             Err(PushError::Unreachable(format!("it has been away for {seconds} s")))
@@ -197,7 +205,7 @@ impl Relay {
             let relay = relay.upgrade();
             Box::pin(async move {
                 if let Some(relay) = relay {
-                    drop(relay.learn_trust().await);
+                    drop(relay.learn_trust(Way::Relay).await);
                 }
             })
         })
@@ -384,7 +392,7 @@ impl PushService for Relay {
     }
 }
 
-async fn ok(response: Response) -> Result<Response, PushError> {
+pub(super) async fn ok(response: Response) -> Result<Response, PushError> {
     if response.status().is_success() {
         return Ok(response);
     }

@@ -7,6 +7,7 @@
 mod agent;
 mod bypasses;
 mod certificate;
+mod codes_way;
 mod enrolment;
 mod finding;
 mod grade;
@@ -68,6 +69,7 @@ impl Doctor {
                 findings.push(grade::from_a_host(status.as_ref().ok()));
             }
             findings.push(agent::judge(&status));
+            findings.extend(codes_way::judge(status.as_ref().ok()));
             findings.extend(certificate::look(status.as_ref().ok()));
             if Path::new(AGENT_CONFIG).exists() {
                 findings.push(waivers::look(Path::new(AGENT_CONFIG)));

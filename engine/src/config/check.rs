@@ -303,12 +303,23 @@ impl Settings {
         if let Some(gateway) = source.raw.gateway.take() {
             let place = source.place(&gateway);
             let gateway = gateway.into_inner();
-            let url = gateway.url.trim_end_matches('/').to_owned();
-            if !url_is_safe(&url) {
+            let bare = |url: &str| url.trim_end_matches('/').to_owned();
+            let url = bare(&gateway.url);
+            let codes_url = gateway.codes_url.as_deref().map(bare);
+            for (key, url) in [("url", Some(&url)), ("codes_url", codes_url.as_ref())] {
+                if let Some(url) = url.filter(|url| !url_is_safe(url)) {
+                    checker.problem(
+                        &place,
+                        format!("the gateway's {key} {url:?} is not https"),
+                        "use https://…; plain http:// is allowed for 127.0.0.1 and [::1] alone",
+                    );
+                }
+            }
+            if codes_url.as_ref() == Some(&url) {
                 checker.problem(
                     &place,
-                    format!("the gateway's url {url:?} is not https"),
-                    "use https://…; plain http:// is allowed for 127.0.0.1 and [::1] alone",
+                    "codes_url is the gateway's url: what is away there is away for both",
+                    "name the panel's address, where that runs apart from the relay, or leave codes_url out",
                 );
             }
             let age = gateway.revocation_max_age_seconds.unwrap_or(REVOCATION_AGE);
@@ -325,6 +336,7 @@ impl Settings {
             }
             self.gateway = Some(Gateway {
                 url,
+                codes_url,
                 ca_file: gateway.ca_file,
                 revocation_max_age: age,
             });

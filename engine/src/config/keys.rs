@@ -101,6 +101,13 @@ pub static SECTIONS: &[Section] = &[
                 "the gateway's `public_url`; no user name in it",
             ),
             key(
+                "codes_url",
+                "as `url`",
+                "none",
+                "the Register Panel's `url`, where panel and code service run apart from the relay: codes go on there while the \
+                 relay is away",
+            ),
+            key(
                 "ca_file",
                 "path",
                 "the system's authorities",

@@ -92,7 +92,9 @@ pub enum Unlisted {
 pub struct Gateway {
     /// The relay's public URL, without a slash at its end.
     pub url: String,
-    /// The certificate authorities that vouch for it, in PEM, instead of the system's.
+    /// Where the code service is to be had while the relay is away, without a slash at its end.
+    pub codes_url: Option<String>,
+    /// The certificate authorities that vouch for both, in PEM, instead of the system's.
     pub ca_file: Option<PathBuf>,
     /// Seconds after which a revocation list is too old to push by.
     pub revocation_max_age: u64,

@@ -67,6 +67,7 @@ impl RawFile {
 #[serde(deny_unknown_fields)]
 pub(super) struct RawGateway {
     pub url: String,
+    pub codes_url: Option<String>,
     pub ca_file: Option<PathBuf>,
     pub revocation_max_age_seconds: Option<u64>,
 }

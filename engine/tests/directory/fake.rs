@@ -84,6 +84,14 @@ impl Fake {
         }))
     }
 
+    /// Answers the first search on each connection, and then says nothing there: a firewall in between has lost its state.
+    pub fn dying_connections(search: Vec<Vec<u8>>) -> Self {
+        Self::start(Box::new(move |id, tag| match (tag, id) {
+            (0x63, [1]) => Some(search.iter().flat_map(|answer| envelope(id, answer)).collect()),
+            _ => Some(Vec::new()),
+        }))
+    }
+
     /// Takes everything and says nothing.
     pub fn silent() -> Self {
         Self::start(Box::new(|_, _| Some(Vec::new())))

@@ -283,3 +283,20 @@ async fn r31_what_is_typed_for_a_user_that_is_unknown_or_ambiguous_is_not_told_t
     assert_eq!(check(&on(&fake), "alice", typed).await, PasswordCheck::Wrong);
     assert!(fake.was_told(typed.as_bytes()));
 }
+
+#[tokio::test]
+async fn a_warm_connection_that_died_without_a_word_costs_one_hurried_login_and_not_the_next() {
+    let fake = Fake::dying_connections(vec![entry(&dn()), fake::done(0)]);
+    let directory = with(&fake, |profile| profile.timeout = Duration::from_secs(5));
+    let hurried = async || directory.look_up(&user("alice"), Wait::Hurried).await;
+    assert!(matches!(hurried().await, Lookup::Found(_)));
+    // The server works, and this connection to it does not: that cannot be told from a server that is slow.
+    let text = why(hurried().await);
+    assert!(text.contains("no answer within 2.5 s"), "{text}");
+    assert!(matches!(hurried().await, Lookup::Found(_)));
+    assert_eq!(
+        fake.connections().iter().filter(|heard| heard.contains(&0x63)).count(),
+        3,
+        "two of the logins', and a probe"
+    );
+}

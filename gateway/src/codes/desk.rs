@@ -1,6 +1,7 @@
 //! Where others ask the code service: by a call where it shares their process, otherwise over Unix sockets of one machine.
-//! The panel has a socket of its own, on which a signed-in person's questions are asked; whoever carries the calls of hosts
-//! has another, on which there are sealed calls and, from the registrar, what people are to be told by mail.
+//! The panel has a socket of its own, on which a signed-in person's questions are asked, and sealed calls of hosts that do not
+//! reach the relay; whoever carries the others has another, on which there are sealed calls and, from the registrar, what
+//! people are to be told by mail.
 
 use super::Codes;
 use super::enrol::{Made, Own};
@@ -24,6 +25,8 @@ use tokio::sync::watch;
 
 /// Most bytes of a panel's question.
 const MAX_ASK: usize = 32 * 1024;
+/// Where there are sealed calls of hosts.
+const CALL: &str = "/call";
 /// Where the registrar says what people are to be told.
 const TOLD: &str = "/told";
 /// Most bytes of a sealed call, as the relay takes it.
@@ -85,7 +88,7 @@ impl Desk {
                 let handled = tokio::spawn(async move { codes.handle(&sealed, clock::now()).await });
                 handled.await.unwrap_or(Err(Error::Internal("the code service failed")))
             }
-            Self::Apart(codes) => codes.ask(&sealed).await,
+            Self::Apart(codes) => codes.ask_at(CALL, &sealed).await,
         }
     }
 
@@ -187,14 +190,17 @@ impl Desk {
 
 /// Serves the panel until `stop` changes.
 pub async fn serve_panel(door: Door, codes: Arc<Codes>, stop: watch::Receiver<bool>) {
-    door.serve(Router::new().route("/ask", post(answer)).with_state(codes), stop)
-        .await;
+    let calls = Router::new()
+        .route(CALL, post(call))
+        .with_state(Desk::Here(Arc::clone(&codes)));
+    let router = Router::new().route("/ask", post(answer)).with_state(codes);
+    door.serve(router.merge(calls), stop).await;
 }
 
 /// Serves whoever carries the calls of hosts until `stop` changes.
 pub async fn serve_calls(door: Door, codes: Arc<Codes>, stop: watch::Receiver<bool>) {
     let router = Router::new()
-        .route("/ask", post(call))
+        .route(CALL, post(call))
         .route(TOLD, post(told))
         .with_state(Desk::Here(codes));
     door.serve(router, stop).await;

@@ -272,7 +272,7 @@ impl Codes {
             return Err(CodeRefused::Malformed.into());
         }
         let whose = std::slice::from_ref(&start.identity);
-        if !self.registrar.may_name(host, whose).await? {
+        if !self.registrar.may_name_in_login(host, whose).await? {
             tracing::warn!(host = %id, identity = %start.identity, "a host asked about somebody whom it may not name");
             return Err(CodeRefused::Caller.into());
         }

@@ -79,7 +79,7 @@ impl FromRequestParts<Arc<Panel>> for Actor {
     }
 }
 
-fn limited(parts: &Parts, panel: &Panel) -> Result<IpAddr, PanelError> {
+pub(super) fn limited(parts: &Parts, panel: &Panel) -> Result<IpAddr, Error> {
     let peer = parts.extensions.get::<Peer>();
     let Peer(address) = *peer.ok_or(Error::Internal("a request without an address"))?;
     panel.limiter.stranger(address)?;

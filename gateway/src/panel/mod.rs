@@ -13,6 +13,7 @@ mod enrolment;
 pub mod error;
 mod freeze;
 mod guard;
+pub mod host_calls;
 mod overview;
 pub mod session;
 mod sign_in;

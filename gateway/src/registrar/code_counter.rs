@@ -3,12 +3,15 @@
 
 use super::Registrar;
 use super::code_changes::{Asked, Asker, CodesChange, Standing};
+use super::code_service::PAGE;
+use super::last_known::LastKnown;
 use crate::clock;
 use crate::error::Error;
 use crate::neighbour::{Door, Neighbour, not_understood};
 use crate::relay::body;
 use assent_proto::cert::{DeviceOwner, Host, Identity, Issuers, Trust};
 use assent_proto::code_service::{CodeService, CodeServiceRequest};
+use assent_proto::keys::KeyId;
 use assent_proto::relay::TrustInfo;
 use assent_proto::roots::RootSet;
 use assent_proto::time::UnixTime;
@@ -17,12 +20,22 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::routing::post;
 use axum::{Json, Router};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 use tokio::sync::watch;
 
+/// How long a login waits for the registrar before it goes by what that last said.
+const PATIENCE: Duration = Duration::from_secs(1);
+/// How often it is asked which hosts live: so long what it did in its last moment may be missed.
+const EVERY: Duration = Duration::from_secs(60);
+/// The same while it is silent.
+const AGAIN: Duration = Duration::from_secs(2);
 /// Most bytes of a question.
 const MAX_ASK: usize = 64 * 1024;
 
@@ -39,6 +52,9 @@ enum Ask {
     MayName {
         host: String,
         identities: Vec<Identity>,
+    },
+    LivingHosts {
+        after: Option<Id>,
     },
     People {
         name: String,
@@ -78,19 +94,94 @@ struct Certified {
     trust: TrustInfo,
 }
 
+/// Hosts that live, and what their certificates are verified by.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Living {
+    hosts: Vec<(Id, KeyId)>,
+    trust: TrustInfo,
+}
+
 /// The registrar, as the code service asks it.
 #[derive(Clone)]
 pub enum CodeCounter {
     /// In this process.
     Here(Arc<Registrar>),
     /// In another one of this machine.
-    Apart(Neighbour),
+    Apart(Arc<Apart>),
+}
+
+/// A registrar in another process, and what it last said of hosts.
+pub struct Apart {
+    registrar: Neighbour,
+    known: LastKnown,
+    /// It has let somebody wait in vain, and was not heard since.
+    silent: AtomicBool,
+}
+
+impl Apart {
+    async fn ask<T: DeserializeOwned>(&self, ask: &Ask) -> Result<T, Error> {
+        self.registrar.ask(ask).await
+    }
+
+    /// A question in a login, which goes on without the registrar: who is away is not waited for.
+    async fn ask_in_login<T: DeserializeOwned>(&self, ask: &Ask) -> Result<T, Error> {
+        if self.silent.load(Ordering::Relaxed) {
+            return Err(Error::Away);
+        }
+        match tokio::time::timeout(PATIENCE, self.ask(ask)).await {
+            Ok(answer) => answer,
+            Err(_) => {
+                self.silent.store(true, Ordering::Relaxed);
+                tracing::warn!("the registrar is silent: logins by code go by what it last said of hosts");
+                Err(Error::Away)
+            }
+        }
+    }
+
+    /// Asks which hosts live.
+    async fn learn(&self) -> Result<(), Error> {
+        let (mut hosts, mut after) = (HashMap::new(), None);
+        let trust = loop {
+            let Living { hosts: more, trust } = self.ask(&Ask::LivingHosts { after }).await?;
+            after = more.last().map(|(id, _)| *id);
+            let last = u32::try_from(more.len()).is_ok_and(|length| length < PAGE);
+            hosts.extend(more);
+            if last {
+                break trust;
+            }
+        };
+        self.known.take(issuers(&trust)?, hosts, clock::boot_now());
+        if self.silent.swap(false, Ordering::Relaxed) {
+            tracing::info!("the registrar answers again");
+        }
+        Ok(())
+    }
 }
 
 impl CodeCounter {
     /// The registrar that listens on `socket`.
     pub fn apart(socket: &Path) -> anyhow::Result<Self> {
-        Neighbour::at(socket, "the registrar").map(Self::Apart)
+        Ok(Self::Apart(Arc::new(Apart {
+            registrar: Neighbour::at(socket, "the registrar")?,
+            known: LastKnown::default(),
+            silent: AtomicBool::new(false),
+        })))
+    }
+
+    /// Keeps in mind which hosts live, for the time when the registrar is away. For ever.
+    pub async fn look_after(self) {
+        let Self::Apart(registrar) = self else { return };
+        loop {
+            if let Err(error) = registrar.learn().await {
+                tracing::debug!(%error, "which hosts live was not learned");
+            }
+            let pause = match registrar.silent.load(Ordering::Relaxed) {
+                true => AGAIN,
+                false => EVERY,
+            };
+            tokio::time::sleep(pause).await;
+        }
     }
 
     /// The code service's certificate; `None`: its key is revoked, or nothing can be certified now.
@@ -113,18 +204,28 @@ impl CodeCounter {
         }
     }
 
-    /// The host of this certificate, if it lives and is not revoked.
+    /// The host of this certificate, if it lives and is not revoked; while the registrar is away, by its last word.
     pub async fn living_host(&self, document: &str, now: UnixTime) -> Result<Option<Host>, Error> {
         match self {
             Self::Here(registrar) => Ok(registrar.living_host(document, now).await?),
             Self::Apart(registrar) => {
-                let document = document.to_owned();
-                let found: Option<Certified> = registrar.ask(&Ask::LivingHost { document }).await?;
+                let ask = Ask::LivingHost {
+                    document: document.to_owned(),
+                };
+                let found: Option<Certified> = match registrar.ask_in_login(&ask).await {
+                    Err(Error::Away) => {
+                        return registrar.known.living_host(document, now, clock::boot_now());
+                    }
+                    found => found?,
+                };
                 let Some(Certified { document, trust }) = found else {
+                    registrar.known.forget(document, now, clock::boot_now());
                     return Ok(None);
                 };
-                let host = issuers(&trust)?.verify_host(&document, now).map(|(host, _)| host);
-                Ok(Some(host.map_err(|_| not_understood())?))
+                let issuers = issuers(&trust)?;
+                let (host, _) = issuers.verify_host(&document, now).map_err(|_| not_understood())?;
+                registrar.known.remember(&host);
+                Ok(Some(host))
             }
         }
     }
@@ -136,6 +237,23 @@ impl CodeCounter {
             Self::Apart(registrar) => {
                 let (host, identities) = (host.document().to_owned(), identities.to_vec());
                 registrar.ask(&Ask::MayName { host, identities }).await
+            }
+        }
+    }
+
+    /// The same for a login, which goes on by the registrar's last word while that is away.
+    pub async fn may_name_in_login(&self, host: &Host, identities: &[Identity]) -> Result<bool, Error> {
+        match self {
+            Self::Here(registrar) => Ok(registrar.host_may_name(host, identities)),
+            Self::Apart(registrar) => {
+                let ask = Ask::MayName {
+                    host: host.document().to_owned(),
+                    identities: identities.to_vec(),
+                };
+                match registrar.ask_in_login(&ask).await {
+                    Err(Error::Away) => registrar.known.may_name(host, identities, clock::boot_now()),
+                    answer => answer,
+                }
             }
         }
     }
@@ -260,6 +378,10 @@ async fn answer(State(registrar): State<Arc<Registrar>>, body: Body) -> Result<J
             let host = registrar.living_host(&host, now).await?;
             serde_json::to_value(host.is_some_and(|host| registrar.host_may_name(&host, &identities)))
         }
+        Ask::LivingHosts { after } => serde_json::to_value(Living {
+            hosts: registrar.living_hosts(after).await?,
+            trust: registrar.trust_info(now),
+        }),
         Ask::People { name } => serde_json::to_value(registrar.people(&name).await?),
         Ask::Revoke {} => serde_json::to_value(registrar.revoke_code_services().await?),
         Ask::WantChange { owner, host, change } => {

@@ -5,11 +5,15 @@ use super::{News, Registrar};
 use crate::clock;
 use crate::store::registrar as rows;
 use crate::store::{StoreError, code_services};
-use assent_proto::ShortText;
 use assent_proto::cert::{Host, Identity};
 use assent_proto::code_service::{CodeService, CodeServiceRequest};
+use assent_proto::keys::KeyId;
 use assent_proto::time::UnixTime;
+use assent_proto::{Id, ShortText};
 use std::sync::PoisonError;
+
+/// Hosts that one answer carries.
+pub(super) const PAGE: u32 = 1000;
 
 impl Registrar {
     /// The code service's certificate, made anew once half of its life is over. `None`: its key is revoked, or nothing can
@@ -65,6 +69,12 @@ impl Registrar {
         // Its key, too: a host that joined anew has only the new one.
         let same = known.is_some_and(|known| known.revoked.is_none() && known.key == host.claims().sign);
         Ok(same.then_some(host))
+    }
+
+    /// Hosts that live, each with its key: those behind `after`, by their ids, as many as one answer carries.
+    pub async fn living_hosts(&self, after: Option<Id>) -> Result<Vec<(Id, KeyId)>, StoreError> {
+        let mut conn = self.pool.acquire().await?;
+        rows::living_hosts(&mut conn, after, PAGE).await
     }
 
     /// Whether a host may ask about these people.

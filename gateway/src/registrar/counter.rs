@@ -7,12 +7,14 @@ use super::asked::Standing;
 use super::code_changes::{Asked, Asker, CodesChange};
 use super::overview::{Overview, Search};
 use super::self_service::{Ended, Grant, MayEnrol, OpenedEnrolment, OwnDevice, Proof, Removal};
+use crate::clock;
 use crate::error::Error;
 use crate::neighbour::{Door, Neighbour, not_understood};
 use crate::relay::body;
 use assent_proto::cert::{DeviceOwner, Identity};
 use assent_proto::enrol::Token;
 use assent_proto::registrar::EnrolmentState;
+use assent_proto::relay::TrustInfo;
 use assent_proto::time::{BootTime, UnixTime};
 use assent_proto::{Id, ShortText};
 use axum::body::Body;
@@ -32,6 +34,7 @@ const MAX_ASK: usize = 32 * 1024;
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 enum Ask {
+    Trust {},
     RedeemLink {
         token: Zeroizing<String>,
     },
@@ -119,6 +122,14 @@ impl Counter {
     /// The registrar that listens on `socket`.
     pub fn apart(socket: &Path) -> anyhow::Result<Self> {
         Neighbour::at(socket, "the registrar").map(Self::Apart)
+    }
+
+    /// What anyone may know of the registrar's keys.
+    pub async fn trust(&self) -> Result<TrustInfo, Error> {
+        match self {
+            Self::Here(registrar) => Ok(registrar.trust_info(clock::now())),
+            Self::Apart(registrar) => registrar.ask(&Ask::Trust {}).await,
+        }
     }
 
     /// Takes a one-time link.
@@ -324,6 +335,7 @@ pub async fn serve(door: Door, registrar: Arc<Registrar>, stop: watch::Receiver<
 async fn answer(State(registrar): State<Arc<Registrar>>, body: Body) -> Result<Json<Value>, Error> {
     let ask: Ask = body::json(body, MAX_ASK).await?;
     let answer = match ask {
+        Ask::Trust {} => serde_json::to_value(registrar.trust_info(clock::now())),
         Ask::RedeemLink { token } => {
             let token = Token::from_text(&token).map_err(|_| Error::Malformed("no token".into()))?;
             serde_json::to_value(registrar.redeem_link(&token).await?)

@@ -21,6 +21,7 @@ pub mod freezes;
 mod hosts;
 mod issue;
 pub mod keys;
+mod last_known;
 pub mod link;
 pub mod mailing;
 pub mod notice;

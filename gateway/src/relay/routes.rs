@@ -17,7 +17,7 @@ use axum::{Json, Router};
 use std::sync::Arc;
 
 /// Bytes of a sealed call as JSON.
-const MAX_CALL: usize = MAX_SEALED * 4 / 3 + 512;
+pub const MAX_CALL: usize = MAX_SEALED * 4 / 3 + 512;
 
 /// The HTTP side.
 pub fn router(relay: Arc<Relay>, door: Door, codes: CodesDoor, tls: bool) -> Router {

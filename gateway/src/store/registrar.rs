@@ -89,6 +89,24 @@ pub async fn hosts(conn: &mut SqliteConnection) -> Result<Vec<Certified>, StoreE
     rows.iter().map(certified).collect()
 }
 
+/// Hosts that are not revoked, each with its key: at most `most` of those behind `after`, by their ids.
+pub async fn living_hosts(
+    conn: &mut SqliteConnection,
+    after: Option<Id>,
+    most: u32,
+) -> Result<Vec<(Id, KeyId)>, StoreError> {
+    let rows = sqlx::query("SELECT id, key_id FROM host WHERE revoked IS NULL AND id > ? ORDER BY id LIMIT ?")
+        .bind(after.map_or_else(Vec::new, |id| id.0.to_vec()))
+        .bind(most)
+        .fetch_all(conn)
+        .await?;
+    let host = |row: &SqliteRow| {
+        let (id, key) = (row.try_get("id")?, row.try_get("key_id")?);
+        Ok((id_of(id, "host")?, digest_of(key, "host")?))
+    };
+    rows.iter().map(host).collect()
+}
+
 /// Every device, oldest first.
 pub async fn devices(conn: &mut SqliteConnection) -> Result<Vec<Certified>, StoreError> {
     let rows = sqlx::query("SELECT * FROM device ORDER BY nbf, id")

@@ -4,8 +4,9 @@
 use crate::codes_rig::{Asker, oathtool, open_totp, secret_of, start, typed};
 use crate::panel_rig::{Browser, ORIGIN};
 use crate::people::{identity, owner, push_to};
-use crate::rig::{Gateway, client, id, run_to_end, scratch, write};
+use crate::rig::{Gateway, client, id, now, run_to_end, scratch, write};
 use assent_proto::code::{self, CodeMethod, CodeReply, CodeWant};
+use assent_proto::relay::TrustInfo;
 use reqwest::{Client, Method, StatusCode};
 use serde_json::{Value, json};
 use std::fs;
@@ -26,6 +27,10 @@ async fn app(gateway: &Gateway, asker: &Asker) -> String {
 
 /// A question at one of its sockets, as the neighbour asks it.
 async fn ask(gateway: &Gateway, socket: &str, ask: Value) -> (StatusCode, Value) {
+    ask_at(gateway, socket, "/ask", ask).await
+}
+
+async fn ask_at(gateway: &Gateway, socket: &str, path: &str, ask: Value) -> (StatusCode, Value) {
     client(true);
     let neighbour = Client::builder()
         .unix_socket(gateway.dir.join(socket))
@@ -34,7 +39,12 @@ async fn ask(gateway: &Gateway, socket: &str, ask: Value) -> (StatusCode, Value)
         .tls_certs_only([])
         .build()
         .unwrap();
-    let answer = neighbour.post("http://localhost/ask").json(&ask).send().await.unwrap();
+    let answer = neighbour
+        .post(format!("http://localhost{path}"))
+        .json(&ask)
+        .send()
+        .await
+        .unwrap();
     (answer.status(), answer.json().await.unwrap())
 }
 
@@ -125,8 +135,13 @@ async fn r79_a_panel_in_bad_hands_sets_nothing_up_for_whoever_has_a_device() {
         json!({"take_change": {"owner": whose, "host": null, "id": id()}}),
         json!({"revoke": {}}),
     ] {
-        for socket in ["codes-panel.sock", "panel.sock", "calls.sock"] {
-            let (status, said) = ask(&gateway, socket, not_there.clone()).await;
+        for (socket, path) in [
+            ("codes-panel.sock", "/ask"),
+            ("codes-panel.sock", "/call"),
+            ("panel.sock", "/ask"),
+            ("calls.sock", "/call"),
+        ] {
+            let (status, said) = ask_at(&gateway, socket, path, not_there.clone()).await;
             assert_eq!(status, StatusCode::BAD_REQUEST, "{socket}: {said}");
         }
     }
@@ -221,4 +236,53 @@ fn secrets_of_codes_do_not_lie_beside_a_relay_and_keys_of_absent_roles_are_unkno
         "link.calls_user: is not known",
     );
     fs::remove_dir_all(&dir).unwrap();
+}
+
+#[tokio::test]
+async fn the_panels_address_takes_code_calls_while_the_relay_is_away() {
+    let mut gateway = Gateway::start_apart(
+        "socket",
+        &format!("[panel]\nurl = \"{ORIGIN}\"\n[limits]\ncalls_per_address = 20\n"),
+    );
+    let asker = gateway.asker("web01").await;
+    app(&gateway, &asker).await;
+    gateway.kill_part("relay");
+    let plain = client(false);
+    let origin = ORIGIN.strip_prefix("https://").unwrap();
+    let at = |method: Method, path: &str| {
+        let url = format!("http://{}{path}", gateway.panel_address);
+        plain.request(method, url).header("host", origin)
+    };
+    let trust: TrustInfo = at(Method::GET, "/v1/trust").send().await.unwrap().json().await.unwrap();
+    let service = gateway
+        .issuer
+        .verify_code_service(&trust.code_services[0], now())
+        .unwrap();
+    assert_eq!(service.document(), asker.service.document());
+    let start = asker.sign(CodeWant::Start(Box::new(start("alice", &[CodeMethod::Totp]))));
+    let (sealed, open) = code::call(&asker.service, &asker.host, start).unwrap();
+    let answer = at(Method::POST, "/v1/codes").json(&sealed).send().await.unwrap();
+    assert_eq!(answer.status(), StatusCode::OK);
+    let reply: code::Sealed = answer.json().await.unwrap();
+    let CodeReply::Started { methods } = open.reply(&asker.test.keys.kem, &reply).unwrap() else {
+        panic!("not started:\n{}", gateway.log());
+    };
+    assert_eq!((methods[0].method, methods[0].refused), (CodeMethod::Totp, None));
+    // What is no call is refused, and nothing else of the relay's is there.
+    let rubbish = at(Method::POST, "/v1/codes")
+        .json(&json!({"no": "call"}))
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(rubbish.status(), StatusCode::BAD_REQUEST);
+    for path in ["/v1/registrar", "/v1/push", "/v1/link"] {
+        let answer = at(Method::POST, path).json(&sealed).send().await.unwrap();
+        assert_eq!(answer.status(), StatusCode::NOT_FOUND, "{path}");
+    }
+    // A stranger's flood is bounded (R77).
+    let mut waits = false;
+    for _ in 0..200 {
+        waits |= at(Method::GET, "/v1/trust").send().await.unwrap().status() == StatusCode::TOO_MANY_REQUESTS;
+    }
+    assert!(waits);
 }

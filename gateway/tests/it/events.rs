@@ -84,7 +84,7 @@ async fn a_device_that_resumes_is_told_what_ended_meanwhile() {
     let host = gateway.join("web01").await;
     let device = gateway.enrol(&host, "alice").await;
     let mut hears = device.listen(&gateway, None).await;
-    let (withdrawn, expired) = (push_to(&[&device]), push_for(1, &[&device]));
+    let (withdrawn, expired) = (push_to(&[&device]), push_for(4, &[&device]));
     host.push(&gateway, &withdrawn).await;
     host.push(&gateway, &expired).await;
     assert_eq!(hears.push().await, withdrawn.id);

@@ -228,7 +228,7 @@ async fn without_profiles_there_is_no_sign_in_by_password() {
 #[tokio::test]
 async fn r77_links_are_tried_at_a_bounded_rate() {
     let gateway = start("admin", "");
-    let tries: Vec<_> = (0..150)
+    let tries: Vec<_> = (0..300)
         .map(|_| {
             let browser = Browser::new(&gateway);
             tokio::spawn(async move { browser.post("link", json!({"token": "1.2.3.4"})).await })

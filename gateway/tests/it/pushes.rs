@@ -146,7 +146,7 @@ async fn r1_a_push_ends_with_its_time_and_takes_no_answer_after_it() {
     let host = gateway.join("web01").await;
     let device = gateway.enrol(&host, "alice").await;
     let mut hears = device.listen(&gateway, None).await;
-    let push = push_for(2, &[&device]);
+    let push = push_for(5, &[&device]);
     host.push(&gateway, &push).await;
     hears.push().await;
     assert_eq!(device.answer(&gateway, push.id, b"in time").await.status(), 204);

@@ -510,6 +510,7 @@ fn apart_config(dir: &Path, name: &str, link: &str, [relay, panel]: [u16; 2], mo
         _ => {
             keep("app", &["url"]);
             keep("panel", &["url", "auth_profiles"]);
+            keep("limits", &["connections", "calls_per_address"]);
             keep("notify", &["hook"]);
             if let Some(profiles) = more.get("auth_profile") {
                 table.insert("auth_profile".into(), profiles.clone());

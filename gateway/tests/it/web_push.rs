@@ -158,7 +158,7 @@ async fn the_end_of_a_login_rings_once_more_where_nobody_answered() {
     assert_eq!(device.fetch(&gateway, push.id).await.status(), StatusCode::GONE);
 
     // One that expires does the same; and the fence shows that nothing went to who had answered.
-    let short = push_for(1, &[&device]);
+    let short = push_for(3, &[&device]);
     host.push(&gateway, &short).await;
     for _ in 0..2 {
         let message = service.next().await;

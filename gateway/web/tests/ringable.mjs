@@ -100,7 +100,7 @@ export class Ringable {
     return this.worker.evaluate(
       async ({ tag, action }) => {
         const scope = /** @type {any} */ (self);
-        const [notification] = await scope.registration.getNotifications({ tag });
+        const [notification] = await navigator.locks.request("assent.notifications", () => scope.registration.getNotifications({ tag }));
         const event = new scope.NotificationEvent("notificationclick", { notification, action });
         let work;
         Object.defineProperty(event, "waitUntil", { value: (/** @type {Promise<unknown>} */ promise) => (work = promise) });

@@ -19,6 +19,7 @@ pub const SCENARIOS: &[Scenario] = scenarios![
     without_its_registrar_a_site_goes_on_for_whom_it_knows_and_denies_the_others,
     the_panel_apart_signs_in_by_link,
     a_registrar_or_a_code_service_that_hangs_leads_on_and_neither_is_taken_for_the_other,
+    codes_go_on_at_the_panels_address_while_relay_or_registrar_is_away_or_hangs,
     m16_a_code_passes_with_the_code_service_apart_and_its_loss_costs_no_push,
     m16_a_code_passes_with_the_code_service_on_the_inner_machine,
 ];
@@ -343,6 +344,116 @@ fn a_registrar_or_a_code_service_that_hangs_leads_on_and_neither_is_taken_for_th
     site.agent
         .service()
         .wait_for_log("the code service answers again", PATIENCE);
+}
+
+/// The agent starts again, and asks the registrar anew who has devices.
+fn forgets(site: &mut Site) {
+    site.agent.stop();
+    site.agent.resume();
+    site.agent.wait_until_connected();
+}
+
+/// Where the panel is, as its file has it.
+fn panel_url() -> String {
+    let file = std::fs::read_to_string("/etc/assent/panel.toml").expect("the panel's file");
+    let (_, rest) = file.split_once("[panel]\nurl = \"").expect("its url");
+    rest.split('"').next().expect("its end").to_owned()
+}
+
+fn codes_go_on_at_the_panels_address_while_relay_or_registrar_is_away_or_hangs() {
+    let ways = "floor = \"totp\"\non_failure = { gateway = [\"totp\"], codes = [\"recovery\"] }";
+    let mut site = Site::open_around(
+        || Gateway::start_apart(Layout::TwoMachines),
+        |usual| {
+            let recovery = "[[recovery_profile]]\nname = \"recovery\"\nfallback_auth_profiles = [\"corp\"]\n";
+            let usual = format!("{}\n{recovery}", with(&usual, "[[\"corp\"], [\"staff-push\"]]", ways));
+            let way = format!("[gateway]\ncodes_url = \"{}\"\n", panel_url());
+            assert!(usual.contains("[gateway]\n"));
+            usual.replace("[gateway]\n", &way)
+        },
+    );
+    let sshd = Sshd::builder().stack(&stack("sshd-assent-password")).start();
+    let device = site.enrol("alice");
+    let mut phone = device.listen();
+    let mut admin = Terminal::open(&program("assentctl").args(["enroll", "alice", "--totp", "--no-qr"]));
+    taps_only(&mut phone);
+    let secret = key_in(&mut admin);
+    admin.send_line(&shown(&secret));
+    admin.wait_for_success();
+    let way = |site: &Site| {
+        let said: Value = serde_json::from_str(&assentctl(["doctor", "--json"]).out).expect("JSON");
+        let checks = said["checks"].as_array().expect("a list of checks");
+        let found = checks.iter().find(|check| check["check"] == "codes_url");
+        found.unwrap_or_else(|| panic!("{said}\n{}", site.gateway.log()))["state"].clone()
+    };
+    assert_eq!(way(&site), "ok");
+    let asks = |sshd: &Sshd| {
+        let mut login = types(sshd, "alice", "echo by code");
+        login.expect("Code from your authenticator app", PATIENCE);
+        login
+    };
+    // It is the code service that judges what is typed there.
+    let judged = |sshd: &Sshd| {
+        let mut login = asks(sshd);
+        login.send_line("000000");
+        login.expect("Wrong code.", PATIENCE);
+    };
+
+    site.gateway.kill_role("relay");
+    let mut login = asks(&sshd);
+    login.send_line(&shown_next(&secret));
+    login.expect("by code", PATIENCE);
+    login.wait_for_success();
+    let log = site.agent.service().log();
+    assert!(log.contains("codes_url"), "{log}");
+    // A typed code waits no longer for its judge than the login's other way allows.
+    let before = site.agent.audit().len();
+    let mut login = asks(&sshd);
+    site.gateway.freeze_role("codes");
+    login.send_line("000000");
+    assert!(!login.wait(PATIENCE).success(), "{}", login.transcript());
+    let decision = site.agent.decision(before).to_string();
+    assert!(
+        decision.contains("no answer from the code service within 2.5 s"),
+        "{decision}"
+    );
+    site.gateway.thaw_role("codes");
+    site.agent
+        .service()
+        .wait_for_log("the code service answers again", PATIENCE);
+    site.gateway.resume_role("relay");
+    drop(phone);
+    let mut phone = device.listen();
+    taps(&mut phone, types(&sshd, "alice", "true"));
+
+    // Relay and registrar hang, each by itself; the agent asks the registrar who has devices, and codes wait for neither.
+    for role in ["relay", "registrar"] {
+        forgets(&mut site);
+        site.gateway.freeze_role(role);
+        judged(&sshd);
+        judged(&sshd);
+        site.gateway.thaw_role(role);
+        site.agent
+            .service()
+            .wait_for_log("the registrar answers again", PATIENCE);
+        site.agent.wait_until_connected();
+        taps(&mut phone, types(&sshd, "alice", "true"));
+    }
+    // The registrar is no more: the code service goes by what it last said.
+    forgets(&mut site);
+    site.gateway.kill_role("registrar");
+    judged(&sshd);
+    site.gateway.resume_role("registrar");
+    taps(&mut phone, types(&sshd, "alice", "true"));
+    // R7: what is known not to leave is not charged, so that a relay that hangs spends nobody's budget of pushes.
+    site.gateway.freeze_role("relay");
+    for _ in 0..8 {
+        drop(asks(&sshd));
+    }
+    site.gateway.thaw_role("relay");
+    // Without the panel there is no way, and doctor says so.
+    site.gateway.kill_role("panel");
+    assert_eq!(way(&site), "warn");
 }
 
 fn taps_only(phone: &mut Terminal) {

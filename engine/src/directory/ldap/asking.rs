@@ -63,8 +63,10 @@ impl LdapDirectory {
     async fn on_service(&self, server: &Arc<Server>, question: Question<'_>) -> Result<Reply, Failure> {
         loop {
             let (mut connection, reused) = server.service(self.profile.service.as_ref()).await?;
+            let waits = connection.waits();
             let reply = server.within("search", self.put(&mut connection, question)).await;
             let Err(failure) = reply else {
+                waits.answered();
                 return reply;
             };
             let closed = connection.is_closed();

@@ -7,6 +7,7 @@ use crate::config::profile::LdapSecurity;
 use ldap3::{Ldap, LdapConnAsync, LdapConnSettings, LdapError, StdStream};
 use rustls_pki_types::ServerName;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -45,6 +46,27 @@ pub struct Connection {
 struct Tasks {
     guard: JoinHandle<()>,
     parser: JoinHandle<()>,
+    /// Somebody has stopped waiting for an answer on it.
+    given_up: AtomicBool,
+}
+
+/// Somebody waits for an answer on a connection. Whoever stops waiting, by whichever deadline, leaves it to nobody: a
+/// connection that died without a word looks like one that is slow.
+pub struct Waits(Option<Arc<Tasks>>);
+
+impl Waits {
+    /// The answer has come.
+    pub fn answered(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Waits {
+    fn drop(&mut self) {
+        if let Some(connection) = &self.0 {
+            connection.given_up.store(true, Ordering::Relaxed);
+        }
+    }
 }
 
 impl Drop for Tasks {
@@ -67,6 +89,16 @@ impl Connection {
     /// Whether it is of no use any more.
     pub fn is_closed(&mut self) -> bool {
         self.ldap.is_closed()
+    }
+
+    /// Whether somebody has waited on it for nothing.
+    pub fn is_given_up(&self) -> bool {
+        self.tasks.given_up.load(Ordering::Relaxed)
+    }
+
+    /// Somebody waits on it from now on.
+    pub fn waits(&self) -> Waits {
+        Waits(Some(Arc::clone(&self.tasks)))
     }
 
     /// Whether `other` is the same connection.
@@ -194,7 +226,11 @@ where
     Ok(Connection {
         ldap,
         reason,
-        tasks: Arc::new(Tasks { guard, parser }),
+        tasks: Arc::new(Tasks {
+            guard,
+            parser,
+            given_up: AtomicBool::new(false),
+        }),
         used: Instant::now(),
     })
 }

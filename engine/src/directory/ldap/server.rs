@@ -176,6 +176,7 @@ impl Server {
         let mut pooled = self.pooled.lock().await;
         if let Some(connection) = pooled.as_mut()
             && !connection.is_closed()
+            && !connection.is_given_up()
             && connection.used.elapsed() < MAX_IDLE
         {
             connection.used = Instant::now();
