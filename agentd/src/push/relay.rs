@@ -245,11 +245,11 @@ impl Relay {
         if let Some(id) = last_id {
             request = request.header("last-event-id", id.as_str());
         }
-        let response = tokio::time::timeout(CALL_DEADLINE, request.send())
+        // Whole, with what a refusal says: somebody between may begin an answer and never end it.
+        let opened = async { self.checked(request.send().await.map_err(unreachable)?).await };
+        let response = tokio::time::timeout(CALL_DEADLINE, opened)
             .await
-            .map_err(|_| PushError::Unreachable("no answer in time".into()))?
-            .map_err(unreachable)?;
-        let response = self.checked(response).await?;
+            .map_err(|_| PushError::Unreachable("no answer in time".into()))??;
         let mut events = std::pin::pin!(assent_events::of(response.bytes_stream()));
         loop {
             let event = match events.next().await {
