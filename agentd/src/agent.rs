@@ -77,7 +77,7 @@ impl Gateway {
             "roots_version": host.root.version(),
             "revocations": self.revocations.status().await,
         });
-        if let Some((url, tried)) = self.relay.try_code_way().await {
+        if let Some((url, tried)) = self.codes.try_url().await {
             status["codes_way"] = serde_json::json!({"url": url, "ok": tried.is_ok(), "problem": tried.err()});
         }
         if let Some(warning) = self.host.warning(now) {
@@ -375,10 +375,14 @@ impl Agent {
             gateway.revocation_max_age,
         ));
         let keeper = tokio::spawn(revocations.clone().look_after()).abort_handle();
+        let codes = Arc::new(Codes::new(relay.clone(), host.clone(), revocations.clone()));
+        if gateway.codes_url.is_some() {
+            tokio::spawn(Codes::learn(Arc::downgrade(&codes)));
+        }
         Ok(Gateway {
             url: gateway.url.clone(),
             devices: Devices::new(relay.clone(), host.clone(), revocations.clone()),
-            codes: Arc::new(Codes::new(relay.clone(), host.clone(), revocations.clone())),
+            codes,
             renewal: tokio::spawn(renewal::look_after(host.clone(), relay.clone())).abort_handle(),
             checkpoints: tokio::spawn(audit::look_after(Arc::clone(audit), host.clone())).abort_handle(),
             telling: tokio::spawn(telling::look_after(

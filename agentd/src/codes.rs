@@ -16,11 +16,17 @@ use assent_proto::revocation::Origin;
 use assent_proto::time::{BootTime, UnixTime};
 use assent_proto::{Digest, Id, Nonce, ShortText};
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
-/// How long a login's first call may take by a way beside which there is another.
-const NEXT_WAY: Duration = Duration::from_secs(1);
+/// How long a login's first call may take through the relay, if there is another way.
+const BY_RELAY: Duration = Duration::from_secs(1);
+/// The same at the panel's address, which may be slow for a better reason: the registrar is away as well.
+const BY_PANEL: Duration = Duration::from_secs(2);
+/// How long an admin who asks for the status waits for the other way.
+const TRIAL: Duration = Duration::from_secs(3);
+/// How often it is asked who the code service is, until somebody says.
+const LEARNS: Duration = Duration::from_secs(30);
 /// How long a way that served where the other did not is tried first.
 const KEEPS: Duration = Duration::from_secs(30);
 
@@ -78,7 +84,7 @@ impl Codes {
     /// Begins a login. Nothing is sent to anybody yet.
     pub async fn start(&self, order: &CodeOrder, context: &Context) -> Result<(Begun, Vec<Offer>), CodeTrouble> {
         // It may be where another failure led: nobody waits for it a second time.
-        if !self.relay.has_code_way() {
+        if self.relay.codes_url().is_none() {
             self.relay.speaks().map_err(away)?;
         }
         self.silence.speaks().map_err(away)?;
@@ -91,12 +97,18 @@ impl Codes {
         let Some(next) = next else {
             return self.start_by(way, order, context).await;
         };
-        let why = match tokio::time::timeout(NEXT_WAY, self.start_by(way, order, context)).await {
+        let time = match way {
+            Way::Relay => BY_RELAY,
+            Way::Panel => BY_PANEL,
+        };
+        let why = match tokio::time::timeout(time, self.start_by(way, order, context)).await {
             Ok(Err(CodeTrouble::Unreachable(why))) => why,
             Ok(done) => return done,
             Err(_) => {
-                self.relay.doubt();
-                format!("no answer within {} s", NEXT_WAY.as_secs())
+                if way == Way::Relay {
+                    self.relay.doubt();
+                }
+                format!("no answer within {} s", time.as_secs())
             }
         };
         tracing::info!("no way to the code service {way}: {why}; trying it {next}");
@@ -160,14 +172,43 @@ impl Codes {
     ) -> Result<(Begun, Vec<Offer>), CodeTrouble> {
         let probe = self.probe();
         let start = self.start(order, context);
-        let started = match self.relay.has_code_way() {
+        let started = match self.relay.codes_url().is_some() {
             true => self.silence.hurried(start, probe).await,
             false => self.relay.hurried(&self.silence, start, probe).await,
         };
         started.map_err(away).and_then(|started| started)
     }
 
-    /// Asks the code service anything.
+    /// Learns who the code service is before it is needed: when relay and registrar are away, nobody tells.
+    pub async fn learn(codes: Weak<Self>) {
+        loop {
+            {
+                let Some(codes) = codes.upgrade() else { return };
+                if codes.service(codes.ways().0).await.is_ok() {
+                    return tracing::info!("the code service is known");
+                }
+            }
+            tokio::time::sleep(LEARNS).await;
+        }
+    }
+
+    /// Where the code service is to be had beside the relay's way, and whether it answers there now; for `assentctl status`.
+    pub async fn try_url(&self) -> Option<(&str, Result<(), String>)> {
+        let url = self.relay.codes_url()?;
+        let asked = async {
+            let id = Id::random().map_err(|e| unreachable(&e))?;
+            self.ask(Way::Panel, CodeWant::End { id }).await
+        };
+        let tried = match tokio::time::timeout(TRIAL, asked).await {
+            Ok(Ok((_, _, CodeReply::Refused { code, .. }))) => Err(code.words().to_owned()),
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(trouble)) => Err(words(&trouble)),
+            Err(_) => Err(format!("no answer within {} s", TRIAL.as_secs())),
+        };
+        Some((url, tried))
+    }
+
+    /// Asks the code service anything, by every way that may lead to it.
     fn probe(self: &Arc<Self>) -> Probe {
         let codes = Arc::downgrade(self);
         Box::new(move || {
@@ -175,7 +216,18 @@ impl Codes {
             Box::pin(async move {
                 if let (Some(codes), Ok(id)) = (codes, Id::random()) {
                     // A login that nobody has begun: any answer will do.
-                    drop(codes.ask(codes.ways().0, CodeWant::End { id }).await);
+                    let (way, next) = codes.ways();
+                    let by_next = async {
+                        match next {
+                            Some(next) => codes.ask(next, CodeWant::End { id }).await.is_ok(),
+                            None => false,
+                        }
+                    };
+                    tokio::select! {
+                        Ok(_) = codes.ask(way, CodeWant::End { id }) => {}
+                        true = by_next => {}
+                        else => {}
+                    }
                 }
             })
         })

@@ -11,9 +11,6 @@ use std::time::Duration;
 /// One call to the code service, which may have to try several gateways and servers.
 const CODE_DEADLINE: Duration = Duration::from_secs(8);
 
-/// How long an admin who asks for the status waits for it.
-const TRIAL: Duration = Duration::from_secs(2);
-
 /// How a call goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Way {
@@ -33,30 +30,20 @@ impl std::fmt::Display for Way {
 }
 
 impl Relay {
-    /// The way to try, and the next one if there is another: not the relay's while that is known to be away.
+    /// The way to try, and the next one if there is another: not the relay's while that is known to be silent, and not first
+    /// while its event stream is lost.
     pub fn code_ways(&self) -> (Way, Option<Way>) {
         match &self.codes_url {
             None => (Way::Relay, None),
-            Some(_) if self.connected().is_err() || self.speaks().is_err() => (Way::Panel, None),
+            Some(_) if self.speaks().is_err() => (Way::Panel, None),
+            Some(_) if self.connected().is_err() => (Way::Panel, Some(Way::Relay)),
             Some(_) => (Way::Relay, Some(Way::Panel)),
         }
     }
 
-    /// Whether there is a way beside the relay's.
-    pub fn has_code_way(&self) -> bool {
-        self.codes_url.is_some()
-    }
-
-    /// Where the code service is to be had beside the relay's way, and whether it is there now; for `assentctl status`.
-    pub async fn try_code_way(&self) -> Option<(&str, Result<(), String>)> {
-        let url = self.codes_url.as_deref()?;
-        let tried = match tokio::time::timeout(TRIAL, self.learn_trust(Way::Panel)).await {
-            Ok(Ok(services)) if services.is_empty() => Err("no code service is certified there".to_owned()),
-            Ok(Ok(_)) => Ok(()),
-            Ok(Err(error)) => Err(error.to_string()),
-            Err(_) => Err(format!("no answer within {} s", TRIAL.as_secs())),
-        };
-        Some((url, tried))
+    /// Where the way beside the relay's leads, if there is one.
+    pub fn codes_url(&self) -> Option<&str> {
+        self.codes_url.as_deref()
     }
 
     fn base(&self, way: Way) -> &str {

@@ -2,7 +2,9 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 /// How somebody between us and the server treats `StartTLS`.
 #[derive(Debug, Clone, Copy)]
@@ -89,6 +91,17 @@ impl Fake {
         Self::start(Box::new(move |id, tag| match (tag, id) {
             (0x63, [1]) => Some(search.iter().flat_map(|answer| envelope(id, answer)).collect()),
             _ => Some(Vec::new()),
+        }))
+    }
+
+    /// Takes its time with the first search of all.
+    pub fn slow_at_first(search: Vec<Vec<u8>>, time: Duration) -> Self {
+        let first = AtomicBool::new(true);
+        Self::start(Box::new(move |id, tag| {
+            if tag == 0x63 && first.swap(false, Ordering::SeqCst) {
+                std::thread::sleep(time);
+            }
+            Some(search.iter().flat_map(|answer| envelope(id, answer)).collect())
         }))
     }
 

@@ -300,3 +300,20 @@ async fn a_warm_connection_that_died_without_a_word_costs_one_hurried_login_and_
         "two of the logins', and a probe"
     );
 }
+
+#[tokio::test]
+async fn a_hurried_login_that_gives_up_takes_no_answer_from_one_that_waits() {
+    let fake = Fake::slow_at_first(vec![entry(&dn()), fake::done(0)], Duration::from_secs(4));
+    let directory = std::sync::Arc::new(with(&fake, |profile| profile.timeout = Duration::from_secs(10)));
+    let patient = tokio::spawn({
+        let directory = directory.clone();
+        async move { directory.look_up(&user("alice"), Wait::Whole).await }
+    });
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let hurried = async || directory.look_up(&user("alice"), Wait::Hurried).await;
+    // It joins the same connection, and gives up; the next one has a connection of its own.
+    assert!(why(hurried().await).contains("no answer within 2.5 s"));
+    assert!(matches!(hurried().await, Lookup::Found(_)));
+    assert!(!patient.is_finished(), "it still waits");
+    assert!(matches!(patient.await.unwrap(), Lookup::Found(_)));
+}

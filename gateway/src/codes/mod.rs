@@ -236,6 +236,11 @@ impl Codes {
                 return Err(CodeRefused::Replay.into());
             }
         }
+        // Only logins go on by the registrar's last word.
+        let sets_up = matches!(ask.what, CodeWant::OpenTotp { .. } | CodeWant::ConfirmTotp { .. });
+        if sets_up && !self.registrar.is_living(&host, now).await? {
+            return Err(CodeRefused::Caller.into());
+        }
         match ask.what {
             CodeWant::Start(start) => self.start(&host, &call.ask, *start, now).await,
             CodeWant::Send { id, method } => self.send(&host, id, method, now).await,

@@ -28,7 +28,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 /// How long a login waits for the registrar before it goes by what that last said.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -117,6 +117,8 @@ pub struct Apart {
     known: LastKnown,
     /// It has let somebody wait in vain, and was not heard since.
     silent: AtomicBool,
+    /// It is asked again at once.
+    doubted: Notify,
 }
 
 impl Apart {
@@ -133,6 +135,8 @@ impl Apart {
             Ok(answer) => answer,
             Err(_) => {
                 self.silent.store(true, Ordering::Relaxed);
+                // Perhaps it was slow once: then what it says counts again in a moment.
+                self.doubted.notify_one();
                 tracing::warn!("the registrar is silent: logins by code go by what it last said of hosts");
                 Err(Error::Away)
             }
@@ -166,6 +170,7 @@ impl CodeCounter {
             registrar: Neighbour::at(socket, "the registrar")?,
             known: LastKnown::default(),
             silent: AtomicBool::new(false),
+            doubted: Notify::new(),
         })))
     }
 
@@ -180,7 +185,10 @@ impl CodeCounter {
                 true => AGAIN,
                 false => EVERY,
             };
-            tokio::time::sleep(pause).await;
+            tokio::select! {
+                () = tokio::time::sleep(pause) => {}
+                () = registrar.doubted.notified() => {}
+            }
         }
     }
 
@@ -214,7 +222,7 @@ impl CodeCounter {
                 };
                 let found: Option<Certified> = match registrar.ask_in_login(&ask).await {
                     Err(Error::Away) => {
-                        return registrar.known.living_host(document, now, clock::boot_now());
+                        return registrar.known.living_host(document, now, clock::boot_now()).map(Some);
                     }
                     found => found?,
                 };
@@ -226,6 +234,18 @@ impl CodeCounter {
                 let (host, _) = issuers.verify_host(&document, now).map_err(|_| not_understood())?;
                 registrar.known.remember(&host);
                 Ok(Some(host))
+            }
+        }
+    }
+
+    /// Whether the registrar itself says now that this host lives.
+    pub async fn is_living(&self, host: &Host, now: UnixTime) -> Result<bool, Error> {
+        match self {
+            Self::Here(registrar) => Ok(registrar.living_host(host.document(), now).await?.is_some()),
+            Self::Apart(registrar) => {
+                let document = host.document().to_owned();
+                let found: Option<Certified> = registrar.ask(&Ask::LivingHost { document }).await?;
+                Ok(found.is_some())
             }
         }
     }

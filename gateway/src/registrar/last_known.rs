@@ -40,7 +40,7 @@ impl LastKnown {
 
     /// The registrar has said that this is no certificate of a host that lives. Whoever shows a forged one takes nobody away.
     pub fn forget(&self, document: &str, now: UnixTime, boot: BootTime) {
-        let Ok(Some(host)) = self.living_host(document, now, boot) else {
+        let Ok(host) = self.living_host(document, now, boot) else {
             return;
         };
         if let Some(known) = self.0.write().unwrap_or_else(PoisonError::into_inner).as_mut() {
@@ -48,13 +48,14 @@ impl LastKnown {
         }
     }
 
-    /// The host of this certificate, if it lives.
-    pub fn living_host(&self, document: &str, now: UnixTime, boot: BootTime) -> Result<Option<Host>, Error> {
-        self.with(boot, |known| {
+    /// The host of this certificate. [`Error::Away`]: it is not known to live, which the registrar alone could deny.
+    pub fn living_host(&self, document: &str, now: UnixTime, boot: BootTime) -> Result<Host, Error> {
+        let found = self.with(boot, |known| {
             let (host, _) = known.issuers.verify_host(document, now).ok()?;
             let claims = host.claims();
             (known.hosts.get(&claims.host_id) == Some(&claims.sign.id())).then_some(host)
-        })
+        })?;
+        found.ok_or(Error::Away)
     }
 
     /// Whether a host may ask about these people: by every issuing key that lives, since which one the registrar uses is not
@@ -154,38 +155,29 @@ mod tests {
         let (site, known, now) = (Site::new(), LastKnown::default(), UnixTime::now());
         let [id, other] = [Id::random().unwrap(), Id::random().unwrap()];
         let (former, host, stranger) = (site.host(id), site.host(id), site.host(other));
-        let lives = |host: &Host, boot| {
-            known
-                .living_host(host.document(), now, at(boot))
-                .ok()
-                .map(|found| found.is_some())
-        };
-        assert_eq!(lives(&host, 10), None, "nothing was heard yet");
+        let lives = |host: &Host, boot| known.living_host(host.document(), now, at(boot)).is_ok();
+        assert!(!lives(&host, 10), "nothing was heard yet");
         known.take(site.issuers(), HashMap::from([named(&host)]), at(10));
-        assert_eq!(lives(&host, 10), Some(true));
-        assert_eq!(lives(&host, 10 + 3600), Some(true));
-        assert_eq!(lives(&host, 10 + 3601), None, "too long ago");
-        assert_eq!(
-            lives(&former, 20),
-            Some(false),
-            "it has joined anew since, with another key"
-        );
-        assert_eq!(lives(&stranger, 20), Some(false));
+        assert!(lives(&host, 10));
+        assert!(lives(&host, 10 + 3600));
+        assert!(!lives(&host, 10 + 3601), "too long ago");
+        assert!(!lives(&former, 20), "it has joined anew since, with another key");
+        assert!(!lives(&stranger, 20));
         let elsewhere = Site::new().host(id);
-        assert_eq!(lives(&elsewhere, 20), Some(false), "another registrar's");
+        assert!(!lives(&elsewhere, 20), "another registrar's");
         let ended = UnixTime(now.0 + 21 * DAY);
-        assert!(known.living_host(host.document(), ended, at(20)).unwrap().is_none());
+        assert!(known.living_host(host.document(), ended, at(20)).is_err());
         // A certificate that names this host and is not its own takes nothing away.
         known.forget(elsewhere.document(), now, at(20));
         known.forget(former.document(), now, at(20));
-        assert_eq!(lives(&host, 20), Some(true));
+        assert!(lives(&host, 20));
         known.forget(host.document(), now, at(20));
-        assert_eq!(lives(&host, 20), Some(false), "revoked");
+        assert!(!lives(&host, 20), "revoked");
         known.remember(&host);
-        assert_eq!(lives(&host, 20), Some(true), "it has joined anew");
+        assert!(lives(&host, 20), "it has joined anew");
         // The next word counts whole.
         known.take(site.issuers(), HashMap::from([named(&stranger)]), at(30));
-        assert_eq!((lives(&host, 30), lives(&stranger, 30)), (Some(false), Some(true)));
+        assert!(!lives(&host, 30) && lives(&stranger, 30));
     }
 
     #[test]

@@ -439,11 +439,17 @@ fn codes_go_on_at_the_panels_address_while_relay_or_registrar_is_away_or_hangs()
         site.agent.wait_until_connected();
         taps(&mut phone, types(&sshd, "alice", "true"));
     }
-    // The registrar is no more: the code service goes by what it last said.
+    // The registrar is no more and the relay hangs: the agent has learned who the code service is, which goes by what the registrar
+    // last said.
     forgets(&mut site);
+    site.agent.service().wait_for_log("the code service is known", PATIENCE);
     site.gateway.kill_role("registrar");
+    site.gateway.freeze_role("relay");
     judged(&sshd);
+    site.gateway.thaw_role("relay");
     site.gateway.resume_role("registrar");
+    site.agent.service().wait_for_log("the relay answers again", PATIENCE);
+    site.agent.wait_until_connected();
     taps(&mut phone, types(&sshd, "alice", "true"));
     // R7: what is known not to leave is not charged, so that a relay that hangs spends nobody's budget of pushes.
     site.gateway.freeze_role("relay");
@@ -451,9 +457,13 @@ fn codes_go_on_at_the_panels_address_while_relay_or_registrar_is_away_or_hangs()
         drop(asks(&sshd));
     }
     site.gateway.thaw_role("relay");
-    // Without the panel there is no way, and doctor says so.
-    site.gateway.kill_role("panel");
-    assert_eq!(way(&site), "warn");
+    // Without the code service or the panel there is no way, and doctor says so.
+    for role in ["codes", "panel"] {
+        site.gateway.kill_role(role);
+        assert_eq!(way(&site), "warn");
+        site.gateway.resume_role(role);
+        assert_eq!(way(&site), "ok");
+    }
 }
 
 fn taps_only(phone: &mut Terminal) {

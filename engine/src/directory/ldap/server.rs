@@ -182,7 +182,8 @@ impl Server {
             connection.used = Instant::now();
             return Ok((connection.clone(), true));
         }
-        if let Some(old) = pooled.take() {
+        // Others may still have their answer on one that somebody has given up: it goes with the last of them.
+        if let Some(old) = pooled.take().filter(|old| !old.is_given_up()) {
             old.close();
         }
         if let Some((at, failure)) = &self.health().last
