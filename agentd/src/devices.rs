@@ -67,10 +67,13 @@ impl Devices {
 
     /// Whether a push may leave. A login with another way to go does not wait long where the registrar must be asked for that.
     async fn clearance(&self, identity: &Identity, origin: Origin, hurried: bool) -> Clearance {
-        if !hurried || self.revocations.usable().await.is_ok() {
-            return self.revocations.clearance(identity, origin).await;
+        if let Ok(known) = self.revocations.known_clearance(identity, origin).await {
+            return known;
         }
         let asked = self.revocations.clearance(identity, origin);
+        if !hurried {
+            return asked.await;
+        }
         let asked = self.relay.hurried(&self.registrar, asked, self.probe(identity)).await;
         asked.unwrap_or_else(|e| Clearance::Unknown(e.to_string()))
     }

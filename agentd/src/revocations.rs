@@ -286,16 +286,24 @@ impl Revocations {
     /// Whether a push to `identity` may leave for a login from `origin`. Without a list, or with one that is too old, the
     /// registrar is asked first.
     pub async fn clearance(&self, identity: &Identity, origin: Origin) -> Clearance {
-        if self.usable().await.is_err()
-            && let Err(why) = self.fetch().await
-        {
+        let known = self.known_clearance(identity, origin).await;
+        if let Ok(known) = known {
+            return known;
+        }
+        if let Err(why) = self.fetch().await {
             return Clearance::Unknown(why);
         }
-        match self.usable().await {
-            Err(why) => Clearance::Unknown(why),
-            Ok(sieve) if self.frozen(&sieve, identity, origin) => Clearance::Frozen,
-            Ok(sieve) => Clearance::Clear(sieve),
-        }
+        let known = self.known_clearance(identity, origin).await;
+        known.unwrap_or_else(Clearance::Unknown)
+    }
+
+    /// The same without asking anybody; why that cannot be said.
+    pub async fn known_clearance(&self, identity: &Identity, origin: Origin) -> Result<Clearance, String> {
+        let sieve = self.usable().await?;
+        Ok(match self.frozen(&sieve, identity, origin) {
+            true => Clearance::Frozen,
+            false => Clearance::Clear(sieve),
+        })
     }
 
     fn frozen(&self, sieve: &Sieve, identity: &Identity, origin: Origin) -> bool {
