@@ -86,6 +86,18 @@ enum Ask {
     },
 }
 
+impl Ask {
+    fn living_host(document: &str) -> Self {
+        let document = document.to_owned();
+        Self::LivingHost { document }
+    }
+
+    fn may_name(host: &Host, identities: &[Identity]) -> Self {
+        let (host, identities) = (host.document().to_owned(), identities.to_vec());
+        Self::MayName { host, identities }
+    }
+}
+
 /// A certificate, and what it is verified by.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -217,10 +229,7 @@ impl CodeCounter {
         match self {
             Self::Here(registrar) => Ok(registrar.living_host(document, now).await?),
             Self::Apart(registrar) => {
-                let ask = Ask::LivingHost {
-                    document: document.to_owned(),
-                };
-                let found: Option<Certified> = match registrar.ask_in_login(&ask).await {
+                let found: Option<Certified> = match registrar.ask_in_login(&Ask::living_host(document)).await {
                     Err(Error::Away) => {
                         return registrar.known.living_host(document, now, clock::boot_now()).map(Some);
                     }
@@ -243,8 +252,7 @@ impl CodeCounter {
         match self {
             Self::Here(registrar) => Ok(registrar.living_host(host.document(), now).await?.is_some()),
             Self::Apart(registrar) => {
-                let document = host.document().to_owned();
-                let found: Option<Certified> = registrar.ask(&Ask::LivingHost { document }).await?;
+                let found: Option<Certified> = registrar.ask(&Ask::living_host(host.document())).await?;
                 Ok(found.is_some())
             }
         }
@@ -254,10 +262,7 @@ impl CodeCounter {
     pub async fn may_name(&self, host: &Host, identities: &[Identity]) -> Result<bool, Error> {
         match self {
             Self::Here(registrar) => Ok(registrar.host_may_name(host, identities)),
-            Self::Apart(registrar) => {
-                let (host, identities) = (host.document().to_owned(), identities.to_vec());
-                registrar.ask(&Ask::MayName { host, identities }).await
-            }
+            Self::Apart(registrar) => registrar.ask(&Ask::may_name(host, identities)).await,
         }
     }
 
@@ -265,16 +270,10 @@ impl CodeCounter {
     pub async fn may_name_in_login(&self, host: &Host, identities: &[Identity]) -> Result<bool, Error> {
         match self {
             Self::Here(registrar) => Ok(registrar.host_may_name(host, identities)),
-            Self::Apart(registrar) => {
-                let ask = Ask::MayName {
-                    host: host.document().to_owned(),
-                    identities: identities.to_vec(),
-                };
-                match registrar.ask_in_login(&ask).await {
-                    Err(Error::Away) => registrar.known.may_name(host, identities, clock::boot_now()),
-                    answer => answer,
-                }
-            }
+            Self::Apart(registrar) => match registrar.ask_in_login(&Ask::may_name(host, identities)).await {
+                Err(Error::Away) => registrar.known.may_name(host, identities, clock::boot_now()),
+                answer => answer,
+            },
         }
     }
 
