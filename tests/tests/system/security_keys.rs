@@ -150,20 +150,23 @@ impl Desk {
     }
 }
 
+/// As far as the question for the PIN.
+fn approves(phone: &mut Terminal) {
+    phone.expect("[a]pprove", PATIENCE);
+    phone.send_line("a");
+    phone.expect("PIN of the security key", PATIENCE);
+}
+
 fn r13_a_security_key_approves_at_level_passkey_by_pin_and_touch_and_nothing_else_does() {
     let (desk, key) = (Desk::open(), Key::plug_in("pin"));
     desk.enrol(&key);
     let mut phone = desk.listen(&key);
     let mut login = desk.login();
-    phone.expect("[a]pprove", PATIENCE);
-    phone.send_line("a");
-    phone.expect("PIN of the security key", PATIENCE);
+    approves(&mut phone);
     phone.send_line("9999");
     phone.expect("wrong PIN; 7 tries are left", PATIENCE);
     // The same request again, and the person thinks better of it.
-    phone.expect("[a]pprove", PATIENCE);
-    phone.send_line("a");
-    phone.expect("PIN of the security key", PATIENCE);
+    approves(&mut phone);
     phone.send_line("");
     phone.expect("no PIN was typed", PATIENCE);
     phone.expect("[a]pprove", PATIENCE);
@@ -172,14 +175,10 @@ fn r13_a_security_key_approves_at_level_passkey_by_pin_and_touch_and_nothing_els
     phone.expect("PIN of the security key", PATIENCE);
     phone.send_line("\u{1b}[A");
     phone.expect("so it was not tried", PATIENCE);
-    phone.expect("[a]pprove", PATIENCE);
-    phone.send_line("a");
-    phone.expect("PIN of the security key", PATIENCE);
+    approves(&mut phone);
     phone.send_line("9998");
     phone.expect("wrong PIN; 6 tries are left", PATIENCE);
-    phone.expect("[a]pprove", PATIENCE);
-    phone.send_line("a");
-    phone.expect("PIN of the security key", PATIENCE);
+    approves(&mut phone);
     key.finger(false);
     phone.send_line(PIN);
     phone.expect("Touch the security key", PATIENCE);
@@ -209,9 +208,7 @@ fn r13_a_security_key_approves_at_level_passkey_by_pin_and_touch_and_nothing_els
     drop(phone);
     let mut phone = desk.listen(&other);
     let mut login = desk.login();
-    phone.expect("[a]pprove", PATIENCE);
-    phone.send_line("a");
-    phone.expect("PIN of the security key", PATIENCE);
+    approves(&mut phone);
     phone.send_line(PIN);
     phone.expect("this key is not the one that was enrolled", PATIENCE);
     phone.expect("[a]pprove", PATIENCE);
@@ -300,9 +297,7 @@ fn the_tool_at_the_key_ends_with_whoever_waits_for_it() {
     desk.enrol(&key);
     let mut phone = desk.listen(&key);
     let _login = desk.login();
-    phone.expect("[a]pprove", PATIENCE);
-    phone.send_line("a");
-    phone.expect("PIN of the security key", PATIENCE);
+    approves(&mut phone);
     key.finger(false);
     phone.send_line(PIN);
     phone.expect("Touch the security key", PATIENCE);
@@ -314,9 +309,7 @@ fn the_rest_of_a_pin_whose_time_is_over_is_not_shown() {
     desk.enrol(&key);
     let mut phone = desk.listen(&key);
     let mut login = desk.login();
-    phone.expect("[a]pprove", PATIENCE);
-    phone.send_line("a");
-    phone.expect("PIN of the security key", PATIENCE);
+    approves(&mut phone);
     phone.send("xq17");
     phone.expect("no PIN was typed in time", PATIENCE);
     phone.expect("expired", PATIENCE);
